@@ -1,0 +1,79 @@
+"""Finding a pretrained backbone: a folder on this machine, or a model on the hub."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+from encoders.errors import BackboneError
+
+KOELECTRA = "monologg/koelectra-base-v3-discriminator"
+"""The default backbone for real use: ELECTRA base, 35,000 word pieces, Apache-2.0."""
+
+_SUPPORT_FILES = ["*.json", "*.txt", "*.model", "*/config.json"]
+_SAFE_WEIGHTS = "*.safetensors"
+_OLD_WEIGHTS = "pytorch_model*.bin"
+_TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "tokenizer.model", "spiece.model", "vocab.json")
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """Where a backbone's files are, and what to call it.
+
+    ``revision`` is the hub's commit hash, or None for a folder.
+    """
+
+    name: str
+    path: Path
+    revision: str | None = None
+
+
+def find_backbone(name: str, *, revision: str | None = None) -> Backbone:
+    """Find a backbone by folder or hub id and check that it is complete.
+
+    A hub id is fetched once into the hub's cache and works offline from then on; safetensors
+    weights are preferred to pickled ones. The commit that a branch or tag stood for is
+    resolved, so that an artifact names exactly what it was made from.
+
+    Raises:
+        BackboneError: nothing is there under that name, or a file is missing.
+    """
+    folder = Path(name).expanduser()
+    if folder.exists():
+        if revision is not None:
+            raise BackboneError(f"backbone {name} is a folder; a revision belongs to a hub id")
+        return Backbone(name=name, path=_complete(folder, name))
+    if name.startswith(("/", ".", "~")) or name.count("/") != 1:
+        raise BackboneError(f"backbone {name} is not there; give a folder or a hub id owner/name")
+    folder = _fetch(name, revision, _SAFE_WEIGHTS)
+    if not any(folder.glob(_SAFE_WEIGHTS)):
+        folder = _fetch(name, revision, _OLD_WEIGHTS)
+    return Backbone(name=name, path=_complete(folder, name), revision=folder.name)
+
+
+def _fetch(name: str, revision: str | None, weights: str) -> Path:
+    try:
+        return Path(
+            snapshot_download(name, revision=revision, allow_patterns=[*_SUPPORT_FILES, weights])
+        )
+    except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError) as error:
+        at = f" at revision {revision}" if revision else ""
+        raise BackboneError(
+            f"backbone {name}{at} is neither a folder here nor to be had from the model hub "
+            f"({type(error).__name__}); check the name, or download it once while online"
+        ) from error
+
+
+def _complete(folder: Path, name: str) -> Path:
+    if not (folder / "config.json").is_file():
+        raise BackboneError(f"backbone {name} has no config.json; it is not a transformers model")
+    if not any((folder / file).is_file() for file in _TOKENIZER_FILES):
+        raise BackboneError(
+            f"backbone {name} has no tokenizer (none of {', '.join(_TOKENIZER_FILES)})"
+        )
+    if not any(folder.glob(_SAFE_WEIGHTS)) and not any(folder.glob(_OLD_WEIGHTS)):
+        raise BackboneError(f"backbone {name} has no weights (model.safetensors)")
+    return folder

@@ -1,0 +1,82 @@
+"""The cross-encoder: both sentences read together by one classifier with one output."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from sentence_transformers import CrossEncoder as PairClassifier
+
+from encoders.artifact import Manifest
+from encoders.backbone import find_backbone
+from encoders.base import FloatArray, PairEncoder
+from encoders.opening import FULL_PRECISION, limited_length, opening, seeded
+from encoders.records import Pair
+
+
+class CrossEncoder(PairEncoder):
+    """Reads a pair as one sequence; its raw score is the activated output of the classifier.
+
+    The activation matches the loss it was trained with: the logistic function for binary
+    cross-entropy (and before any training), none for the squared error.
+    """
+
+    kind = "cross"
+    order_matters = True
+
+    @classmethod
+    def from_backbone(
+        cls,
+        model: str,
+        *,
+        revision: str | None = None,
+        max_length: int = 128,
+        device: str | None = None,
+        seed: int = 0,
+    ) -> Self:
+        """Make an untrained cross-encoder from a backbone folder or hub id.
+
+        Args:
+            model: a transformers model, by folder or hub id.
+            revision: commit, tag or branch of a hub id.
+            max_length: tokens after which a pair is cut.
+            device: torch device; the best there is when None.
+            seed: of the new classifier's weights.
+
+        Raises:
+            BackboneError: the backbone is not there, is incomplete, or cannot be loaded.
+            ConfigError: the length is not possible.
+        """
+        backbone = find_backbone(model, revision=revision)
+        with opening(f"backbone {model}"), seeded(seed):
+            network = PairClassifier(
+                str(backbone.path), num_labels=1, device=device, model_kwargs=dict(FULL_PRECISION)
+            )
+        network.max_seq_length = limited_length(max_length, network, model)
+        return cls(network, backbone=backbone)
+
+    @classmethod
+    def open(cls, folder: Path, manifest: Manifest, *, device: str | None) -> Self:
+        """Open a verified artifact folder; use :func:`encoders.load`, which verifies it."""
+        network = PairClassifier(
+            str(folder), device=device, model_kwargs=dict(FULL_PRECISION), local_files_only=True
+        )
+        return cls(network, **manifest.encoder_arguments(folder))
+
+    def token_lengths(self, pairs: Sequence[Pair]) -> npt.NDArray[np.int64]:
+        """Return the tokens of each pair as one sequence, uncut: (n,)."""
+        firsts, seconds = [first for first, _ in pairs], [second for _, second in pairs]
+        encoded = self.tokenizer(firsts, seconds, truncation=False, verbose=False)["input_ids"]
+        return np.array([len(ids) for ids in encoded], dtype=np.int64)
+
+    def _raw_scores(self, pairs: list[Pair], *, batch_size: int, progress: bool) -> FloatArray:
+        scores = self.model.predict(
+            pairs, batch_size=batch_size, show_progress_bar=progress, convert_to_numpy=True
+        )
+        return scores.astype(np.float32, copy=False)
+
+    def _settings(self) -> dict[str, Any]:
+        return {"activation": type(self.model.activation_fn).__name__}

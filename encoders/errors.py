@@ -1,0 +1,43 @@
+"""Every error that kosim raises on purpose.
+
+A message names the value that was wrong and says what to do about it, in one
+line where possible: the command line prints it as it is and exits with 2.
+"""
+
+from __future__ import annotations
+
+
+class KosimError(Exception):
+    """Base of all errors that kosim raises on purpose."""
+
+
+class ConfigError(KosimError):
+    """A setting is unknown, impossible or contradicts another one."""
+
+
+class DataError(KosimError):
+    """A data file is missing, unreadable, or holds values that cannot be used."""
+
+
+class BackboneError(KosimError):
+    """A pretrained backbone is not there, is incomplete, or cannot be loaded."""
+
+
+class ArtifactError(KosimError):
+    """A saved artifact is not one, is damaged, or is of a newer format."""
+
+
+class StorageError(KosimError):
+    """An artifact or file could not be written whole (full disk, no permission, already there)."""
+
+
+class TrainingError(KosimError):
+    """Training could not be carried out or its best checkpoint could not be restored."""
+
+
+class UndefinedMetricError(KosimError):
+    """A metric has no value on this data, such as a correlation with constant labels."""
+
+
+class MissingExtraError(KosimError):
+    """A feature needs an optional package that is not installed."""

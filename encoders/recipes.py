@@ -1,0 +1,75 @@
+"""Everything about training that differs by kind, in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sentence_transformers import (
+    CrossEncoderTrainer,
+    CrossEncoderTrainingArguments,
+    SentenceTransformerTrainer,
+    SentenceTransformerTrainingArguments,
+)
+from sentence_transformers.cross_encoder.losses import BinaryCrossEntropyLoss, MSELoss
+from sentence_transformers.sentence_transformer.losses import (
+    AnglELoss,
+    CoSENTLoss,
+    CosineSimilarityLoss,
+)
+from torch import nn
+
+from encoders.base import Kind, PairEncoder
+from encoders.batching import LengthGroupedTrainerMixin
+
+
+class BiTrainer(LengthGroupedTrainerMixin, SentenceTransformerTrainer):
+    """sentence-transformers' trainer of bi-encoders, with batches grouped by length."""
+
+
+class CrossTrainer(LengthGroupedTrainerMixin, CrossEncoderTrainer):
+    """sentence-transformers' trainer of cross-encoders, with batches grouped by length."""
+
+
+def _squared_error(model: Any) -> nn.Module:
+    model.activation_fn = nn.Identity()
+    return MSELoss(model)
+
+
+def _cross_entropy(model: Any) -> nn.Module:
+    model.activation_fn = nn.Sigmoid()
+    return BinaryCrossEntropyLoss(model)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one kind is trained.
+
+    ``losses`` maps a name to a function that makes the loss for a model and gives the model
+    the activation that matches it.
+    """
+
+    trainer: type[Any]
+    arguments: type[Any]
+    losses: Mapping[str, Callable[[Any], nn.Module]]
+    default_loss: str
+    prompt: Callable[[PairEncoder], str | None]
+
+
+RECIPES: Mapping[Kind, Recipe] = {
+    "bi": Recipe(
+        trainer=BiTrainer,
+        arguments=SentenceTransformerTrainingArguments,
+        losses={"cosine": CosineSimilarityLoss, "cosent": CoSENTLoss, "angle": AnglELoss},
+        default_loss="cosine",
+        prompt=lambda encoder: getattr(encoder, "prompt", None) or None,
+    ),
+    "cross": Recipe(
+        trainer=CrossTrainer,
+        arguments=CrossEncoderTrainingArguments,
+        losses={"bce": _cross_entropy, "mse": _squared_error},
+        default_loss="bce",
+        prompt=lambda encoder: None,
+    ),
+}

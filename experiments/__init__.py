@@ -1,0 +1,1 @@
+"""What compares: data, metrics, significance, the comparison, its report, the commands."""

@@ -1,0 +1,184 @@
+"""Cleaning: what training pairs are dropped and why, and what a test set must satisfy.
+
+Two texts are the same when they are equal after Unicode NFC and squeezing of white space. That
+is only for comparing: the texts that the encoders see are left as they are. Two pairs are the same
+when they hold the same two texts, in either order.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from encoders.errors import DataError
+from encoders.records import LabelledPairs
+from experiments.datasets import RawPairs
+
+CONFLICT_TOLERANCE = 1.0
+"""Labels of one pair that lie further apart than this, in points of 0-5, contradict each other."""
+
+Removed = dict[str, list[int]]
+"""Why rows were removed: reason -> row numbers, every reason present, in the order of checking."""
+
+Mask = npt.NDArray[np.bool_]
+
+
+def clean_training(
+    train: RawPairs, test: RawPairs | None = None, *, remove_sentence_leakage: bool = False
+) -> tuple[LabelledPairs, Removed]:
+    """Return the training pairs that are fit for use, and the row numbers of the others.
+
+    A row is removed for the first of these reasons that holds:
+
+    * ``missing_sentence``: a sentence is missing, empty or only white space;
+    * ``missing_label``;
+    * ``label_out_of_scale``: the label is outside the stated scale;
+    * ``pair_in_test``: the pair stands in the test set, in either order;
+    * ``sentence_in_test``: one of its sentences does (only with ``remove_sentence_leakage``);
+    * ``conflicting_labels``: the pair stands here more than once with labels more than
+      ``CONFLICT_TOLERANCE`` apart. Which one is right is unknown, so no copy is kept;
+    * ``duplicate``, ``swapped_duplicate``: an earlier row holds the pair in the same or in the
+      other order. The first row is kept with its label.
+
+    Pairs of two identical sentences are kept.
+
+    Raises:
+        DataError: no pair is left.
+    """
+    frame = train.frame
+    texts = comparable_texts(frame)
+    checks = {
+        "missing_sentence": missing_sentences(texts),
+        "missing_label": frame["given"].isna().to_numpy(),
+        "label_out_of_scale": ~train.scale.contains(frame["given"].to_numpy()),
+    }
+    if test is not None:
+        test_texts = comparable_texts(test.frame)
+        checks["pair_in_test"] = pairs_in(texts, test_texts)
+        if remove_sentence_leakage:
+            checks["sentence_in_test"] = sentences_in(texts, test_texts)
+    left = np.ones(len(frame), dtype=bool)
+    removed: Removed = {}
+
+    def remove(reason: str, found: Mask) -> None:
+        removed[reason] = frame["row"][left & found].tolist()
+        left[found] = False
+
+    for reason, found in checks.items():
+        remove(reason, found)
+    # Only rows that are usable so far can conflict with, or repeat, one another.
+    spread = label_spread(texts[left], frame["label"][left])
+    remove("conflicting_labels", _widened(spread > CONFLICT_TOLERANCE, left))
+    same_order, other_order = repeats(texts[left])
+    usable = left.copy()
+    remove("duplicate", _widened(same_order, usable))
+    remove("swapped_duplicate", _widened(other_order, usable))
+    if not left.any():
+        reasons = ", ".join(f"{len(rows)} {reason}" for reason, rows in removed.items() if rows)
+        raise DataError(f"{train.origin}: no training pair is left after cleaning ({reasons})")
+    return labelled(frame[left]), removed
+
+
+def check_test(test: RawPairs) -> LabelledPairs:
+    """Return all test pairs: a test set is never thinned, so nothing in it may be unusable.
+
+    Raises:
+        DataError: a sentence or label is missing, or a label is outside the stated scale; the
+            first such row is named.
+    """
+    frame = test.frame
+    given = frame["given"].to_numpy()
+    blank = missing_sentences(comparable_texts(frame))
+    unusable = blank | ~test.scale.contains(given)
+    if unusable.any():
+        position = int(np.argmax(unusable))
+        if blank[position]:
+            problem = "a sentence is missing"
+        elif np.isnan(given[position]):
+            problem = "the label is missing"
+        else:
+            problem = f"label {given[position]:g} is outside the scale {test.scale}"
+        others = int(unusable.sum()) - 1
+        more = f" ({others} more such rows)" if others else ""
+        raise DataError(
+            f"{test.origin}: row {frame['row'].iloc[position]}: {problem}{more}; test pairs are "
+            "never dropped: correct the file or state its label scale"
+        )
+    return labelled(frame)
+
+
+def labelled(frame: pd.DataFrame) -> LabelledPairs:
+    """Return the rows of a raw frame, all of them usable, as labelled pairs."""
+    return LabelledPairs(
+        sentence1=tuple(frame["sentence1"]),
+        sentence2=tuple(frame["sentence2"]),
+        labels=frame["label"].to_numpy(dtype=np.float64),
+        sources=tuple(frame["source"]),
+    )
+
+
+def comparable_texts(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return what decides whether texts and pairs are the same, for each of n rows.
+
+    Columns: ``first`` and ``second``, the texts in comparable form ("" where missing), and
+    ``pair``, the same for both orders.
+    """
+    first = [_comparable(text) for text in frame["sentence1"]]
+    second = [_comparable(text) for text in frame["sentence2"]]
+    # A comparable text holds no line end, so that the joined key is unambiguous.
+    pair = ["\n".join(sorted(both)) for both in zip(first, second, strict=True)]
+    return pd.DataFrame(
+        {"first": first, "second": second, "pair": pair}, index=frame.index, dtype=object
+    )
+
+
+def missing_sentences(texts: pd.DataFrame) -> Mask:
+    """Tell for each of n rows whether a sentence of it is missing or blank."""
+    return ((texts["first"] == "") | (texts["second"] == "")).to_numpy(dtype=bool)
+
+
+def repeats(texts: pd.DataFrame) -> tuple[Mask, Mask]:
+    """Tell for each of n rows whether an earlier one holds its pair: in its order, in the other.
+
+    The order is compared with the first row of the pair; a row is in one mask at most.
+    """
+    repeated = texts.duplicated("pair").to_numpy()
+    first_of_pair = texts.groupby("pair")["first"].transform("first")
+    same = (texts["first"] == first_of_pair).to_numpy(dtype=bool)
+    return repeated & same, repeated & ~same
+
+
+def label_spread(texts: pd.DataFrame, labels: pd.Series[float]) -> npt.NDArray[np.float64]:
+    """Return for each of n rows the range of the labels that its pair has, in either order."""
+    by_pair = labels.groupby(texts["pair"])
+    return (by_pair.transform("max") - by_pair.transform("min")).to_numpy()
+
+
+def pairs_in(texts: pd.DataFrame, other: pd.DataFrame) -> Mask:
+    """Tell for each of n rows whether its pair stands in ``other``, in either order."""
+    return texts["pair"].isin(set(other["pair"])).to_numpy()
+
+
+def sentences_in(texts: pd.DataFrame, other: pd.DataFrame) -> Mask:
+    """Tell for each of n rows whether one of its sentences stands in ``other``."""
+    known = sentences(other)
+    return (texts["first"].isin(known) | texts["second"].isin(known)).to_numpy()
+
+
+def sentences(texts: pd.DataFrame) -> set[str]:
+    """Return the distinct sentences, missing ones left out."""
+    return (set(texts["first"]) | set(texts["second"])) - {""}
+
+
+def _comparable(text: str | None) -> str:
+    return "" if text is None else " ".join(unicodedata.normalize("NFC", text).split())
+
+
+def _widened(found: Mask, among: Mask) -> Mask:
+    """Return the mask over all rows of a mask over the rows in ``among``."""
+    wide = np.zeros(len(among), dtype=bool)
+    wide[among] = found
+    return wide

@@ -1,0 +1,29 @@
+"""The command line: the only room that prints."""
+
+from __future__ import annotations
+
+import click
+
+from experiments.cli.lazy import LazyGroup
+
+_COMMANDS = {
+    "compare": "Train both encoders and tell whether the difference is real.",
+    "train": "Train one encoder and save it.",
+    "evaluate": "Evaluate a saved encoder on test pairs.",
+    "data": "Report on a file of pairs.",
+    "score": "Score how similar two sentences are.",
+    "rerank": "Rank sentences by similarity to a query.",
+}
+
+
+@click.group(
+    cls=LazyGroup,
+    commands_with_help=_COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(package_name="kosim")
+def main() -> None:
+    """Compare bi-encoders and cross-encoders on Korean sentence similarity."""
+
+
+__all__ = ["main"]

@@ -1,0 +1,122 @@
+"""``kosim compare``: train both encoders and tell whether the difference is real."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from encoders.errors import ConfigError
+from encoders.training import TrainingConfig
+from experiments.cli.console import notes, output, print_json, table, training_progress
+from experiments.cli.options import data_options, given, training_options
+from experiments.comparison import Results, compare
+from experiments.evaluation import COMPARED
+from experiments.notation import METRIC_NAMES, difference, estimate, p_value
+from experiments.settings import CompareSettings, DataSettings, read_settings
+
+
+@click.command("compare")
+@click.argument("config", default="quickstart")
+@data_options
+@click.option("--backbone", help="Backbone of both encoders: a folder, a hub id, or scratch.")
+@click.option("--bi-backbone", help="Backbone of the bi-encoder.")
+@click.option("--cross-backbone", help="Backbone of the cross-encoder.")
+@training_options
+@click.option("--seeds", help="Comma-separated; one training run each.", metavar="1,2,3")
+@click.option("--bi", "bi", multiple=True, help="A saved bi-encoder (with --no-train).")
+@click.option("--cross", "cross", multiple=True, help="A saved cross-encoder (with --no-train).")
+@click.option("--no-train", is_flag=True, help="Compare the saved encoders as they are.")
+@click.option("--device", help="Torch device, such as cpu or cuda:0.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the run.")
+@click.option("--resume", is_flag=True, help="Go on with a killed run.")
+@click.option("--overwrite", is_flag=True, help="Replace an earlier run.")
+@click.option("--json", "as_json", is_flag=True, help="Print results.json to standard output.")
+def compare_command(config: str, **options: Any) -> None:
+    """Train a bi-encoder and a cross-encoder on the same pairs and compare them.
+
+    CONFIG is quickstart, klue-koelectra-base, klue-koelectra-best or a TOML file; options
+    override it.
+    """
+    settings = CompareSettings.parse(_override(read_settings(config), options))
+    out = options["out"] or Path("runs") / settings.name
+    with training_progress(quiet=options["as_json"]) as callbacks:
+        results = compare(
+            settings,
+            out,
+            resume=options["resume"],
+            overwrite=options["overwrite"],
+            callbacks=callbacks,
+            announce=lambda stage: None if options["as_json"] else notes.print(stage, style="dim"),
+        )
+    if options["as_json"]:
+        print_json(results)
+    else:
+        _print_summary(results, out)
+
+
+def _override(raw: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
+    """Return the raw settings with every option that was given in its place."""
+    data = dict(raw.get("data", {}))
+    replaced = given(options, DataSettings)
+    if "dataset" in replaced:
+        data.pop("train", None)
+        data.pop("test", None)
+    if "train" in replaced or "test" in replaced:
+        data.pop("dataset", None)
+    encoders = _saved_encoders(options) or {
+        name: _override_encoder(contender, options)
+        for name, contender in raw.get("encoders", {}).items()
+    }
+    changed = {**raw, "data": {**data, **replaced}, "encoders": encoders}
+    if options["seeds"]:
+        changed["seeds"] = options["seeds"].split(",")
+    if options["device"]:
+        changed["device"] = options["device"]
+    return changed
+
+
+def _saved_encoders(options: dict[str, Any]) -> dict[str, Any]:
+    folders = {kind: options[kind] for kind in ("bi", "cross")}
+    if bool(options["no_train"]) != any(folders.values()):
+        raise ConfigError("--no-train goes with saved encoders: --bi DIR and --cross DIR")
+    return {
+        kind if number == 1 else f"{kind}-{number}": {"kind": kind, "artifact": folder}
+        for kind, given_folders in folders.items()
+        for number, folder in enumerate(given_folders, start=1)
+    }
+
+
+def _override_encoder(contender: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
+    own = options.get(f"{contender.get('kind')}_backbone") or options["backbone"]
+    training = {**contender.get("training", {}), **given(options, TrainingConfig)}
+    changed = {**contender, "training": training}
+    if own:
+        changed["backbone"] = own
+        changed.pop("revision", None)
+    if options["max_length"] is not None:
+        changed["max_length"] = options["max_length"]
+    return changed
+
+
+def _print_summary(results: Results, out: Path) -> None:
+    verdict = results["verdict"]
+    for language in ("ko", "en"):
+        output.print(verdict[language]["headline"], style="bold", highlight=False)
+        for sentence in verdict[language]["sentences"]:
+            output.print(f"  {sentence}", highlight=False)
+        output.print()
+    names = list(results["encoders"])
+    tested = results["difference"]
+    with_difference = tested is not None and len(names) == 2
+    extra = [f"{tested['first']} − {tested['second']}", "p"] if with_difference else []
+    summary = table("test set", *names, *extra)
+    for metric in COMPARED:
+        cells = [estimate(results["encoders"][name]["test"][metric]) for name in names]
+        if with_difference:
+            figures = tested[metric]
+            cells += [difference(figures), p_value(figures.get("p_value"))]
+        summary.add_row(METRIC_NAMES[metric], *cells)
+    output.print(summary)
+    output.print(f"\nReport: {out / 'report.html'}", highlight=False, soft_wrap=True)

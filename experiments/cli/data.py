@@ -1,0 +1,69 @@
+"""``kosim data``: look at a file of pairs before anything is trained on it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from experiments.cleaning import check_test, clean_training
+from experiments.cli.console import output, print_json, table
+from experiments.data_report import data_report
+from experiments.datasets import load_pairs
+
+
+@click.command("data")
+@click.argument("file", type=click.Path())
+@click.option("--test", type=click.Path(), help="Test pairs, to look for leakage.")
+@click.option("--label-scale", default="0:5", show_default=True, metavar="LOW:HIGH|binary")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON to standard output.")
+def data_command(file: str, test: str | None, label_scale: str, as_json: bool) -> None:
+    """Report what FILE holds, what cleaning would remove, and what leaks into the test."""
+    raw = load_pairs(file, scale=label_scale)
+    raw_test = load_pairs(test, scale=label_scale) if test else None
+    if raw_test is not None:
+        check_test(raw_test)
+    _, removed = clean_training(raw, raw_test)
+    report = data_report(raw, raw_test, removed=removed)
+    if as_json:
+        print_json(report)
+        return
+    for split in ("train", "test"):
+        if split in report:
+            _print_split(report[split])
+    if "leakage" in report:
+        leakage = table("training rows that share with the test", "rows")
+        leakage.add_row("a pair", str(report["leakage"]["pairs"]["n"]))
+        leakage.add_row("a sentence", str(report["leakage"]["sentences"]["n"]))
+        output.print(leakage)
+
+
+def _print_split(split: dict[str, Any]) -> None:
+    facts = table(split["name"], "rows", "examples")
+    facts.add_row("read", str(split["read"]))
+    for reason, found in [*split["removed"].items(), *split["noted"].items()]:
+        if found["n"]:
+            verb = "removed" if reason in split["removed"] else "noted"
+            examples = ", ".join(map(str, found["rows"]))
+            facts.add_row(f"{verb}: {reason.replace('_', ' ')}", str(found["n"]), examples)
+    facts.add_row("kept", str(split["kept"]))
+    output.print(facts)
+    labels, characters = split["labels"], split["characters"]
+    output.print(
+        f"  labels: mean {labels['mean']:.2f}, {labels['positive_share']:.1%} at 3 or more; "
+        f"sentences: {characters['mean']:.0f} characters on average, "
+        f"95% at most {characters['p95']:.0f}",
+        highlight=False,
+    )
+    by_source = split["by_source"]
+    if by_source:
+        sources = table("source", "pairs", "mean label", "at 3 or more")
+        for source, figures in by_source.items():
+            sources.add_row(
+                source,
+                str(figures["n"]),
+                f"{figures['mean_label']:.2f}",
+                f"{figures['positive_share']:.1%}",
+            )
+        output.print(sources)
+    output.print()

@@ -1,0 +1,55 @@
+"""``kosim evaluate``: the figures of one saved encoder on test pairs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from encoders.loading import load
+from experiments.cleaning import check_test
+from experiments.cli.console import output, print_json, table
+from experiments.datasets import load_pairs
+from experiments.evaluation import ScoredContender, evaluate, evaluate_sources
+from experiments.notation import METRIC_NAMES, estimate
+from experiments.settings import EvaluationSettings
+
+
+@click.command("evaluate")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--test", required=True, help="A file of labelled pairs.")
+@click.option("--label-scale", default="0:5", show_default=True, metavar="LOW:HIGH|binary")
+@click.option("--device", help="Torch device, such as cpu or cuda:0.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON to standard output.")
+def evaluate_command(
+    model: Path, test: str, label_scale: str, device: str | None, as_json: bool
+) -> None:
+    """Evaluate a saved encoder on test pairs, with intervals."""
+    pairs = check_test(load_pairs(test, scale=label_scale))
+    encoder = load(model, device=device)
+    contender = ScoredContender(
+        name=str(model),
+        kind=encoder.kind,
+        scores=encoder.score(pairs.pairs).astype(np.float64)[None],
+        thresholds=np.array([encoder.threshold]),
+    )
+    settings = EvaluationSettings()
+    results: dict[str, Any] = {
+        "model": str(model),
+        "kind": encoder.kind,
+        "n": len(pairs),
+        "threshold": encoder.threshold,
+        "test": evaluate(contender, pairs.labels, settings),
+        "by_source": evaluate_sources(contender, pairs, settings),
+    }
+    if as_json:
+        print_json(results)
+        return
+    shown = table("metric", "value")
+    for name, figures in results["test"].items():
+        shown.add_row(METRIC_NAMES[name], estimate(figures))
+    for source, figures in results["by_source"].items():
+        shown.add_row(f"Pearson, {source} (n = {figures['n']})", estimate(figures["pearson"]))
+    output.print(shown)

@@ -1,0 +1,61 @@
+"""A group that imports a command when it is called: torch takes seconds to import."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import Any
+
+import click
+
+from encoders.errors import KosimError
+
+_QUIET = {
+    "TRANSFORMERS_VERBOSITY": "error",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+"""What the libraries underneath read when they are imported, which a command does."""
+
+
+class _Refusal(click.ClickException):
+    """One line on standard error, and the exit code of a wrong call."""
+
+    exit_code = 2
+
+
+class LazyGroup(click.Group):
+    """Commands by name; ``name`` stands in the module of that name beside this one.
+
+    A command that raises an error of ours ends with that one line and exit code 2.
+    """
+
+    def __init__(self, *args: Any, commands_with_help: dict[str, str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._help = commands_with_help
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order in which they are used."""
+        return list(self._help)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return a command, or None if there is none of that name."""
+        if cmd_name not in self._help:
+            return None
+        module = importlib.import_module(f"experiments.cli.{cmd_name}")
+        command: click.Command = getattr(module, f"{cmd_name}_command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(self._help.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        for name, value in _QUIET.items():
+            os.environ.setdefault(name, value)
+        try:
+            return super().invoke(ctx)
+        except KosimError as error:
+            raise _Refusal(str(error)) from error

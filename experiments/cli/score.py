@@ -1,0 +1,34 @@
+"""``kosim score``: how similar two sentences are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from encoders.errors import DataError
+from encoders.loading import load
+from experiments.cli.console import output, print_json
+
+
+@click.command("score")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("sentence1")
+@click.argument("sentence2")
+@click.option("--device", help="Torch device, such as cpu or cuda:0.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON to standard output.")
+def score_command(
+    model: Path, sentence1: str, sentence2: str, device: str | None, as_json: bool
+) -> None:
+    """Score how similar two sentences are, from 0 to 5."""
+    for name, sentence in (("first", sentence1), ("second", sentence2)):
+        if not sentence.strip():
+            raise DataError(f"the {name} sentence is empty; give a sentence")
+    encoder = load(model, device=device)
+    score = float(encoder.score([(sentence1, sentence2)])[0])
+    similar = score >= encoder.threshold
+    if as_json:
+        print_json({"score": score, "similar": similar, "threshold": encoder.threshold})
+    else:
+        verdict = "similar (유사함)" if similar else "not similar (유사하지 않음)"
+        output.print(f"{score:.2f} of 5: {verdict}", highlight=False)

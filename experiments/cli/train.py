@@ -1,0 +1,67 @@
+"""``kosim train``: one encoder, from a backbone to a saved artifact."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from encoders.errors import StorageError
+from encoders.loading import load
+from encoders.recipes import RECIPES
+from encoders.training import TrainingConfig
+from experiments.cli.console import notes, output, training_progress
+from experiments.cli.options import data_options, given, training_options
+from experiments.contenders import train_and_save
+from experiments.partition import load_training
+from experiments.settings import DataSettings, EncoderSettings, parse_settings
+
+_LOSSES = [loss for recipe in RECIPES.values() for loss in recipe.losses]
+
+
+@click.command("train")
+@click.argument("kind", type=click.Choice(["bi", "cross"]))
+@data_options
+@click.option("--backbone", help="A folder, a hub id, or scratch; KoELECTRA by default.")
+@click.option("--revision", help="Commit, tag or branch of a hub id.")
+@click.option("--pooling", type=click.Choice(["mean", "cls", "max"]), help="Of a bi-encoder.")
+@click.option("--prompt", help="Text put before every sentence of a bi-encoder.")
+@click.option("--loss", type=click.Choice(_LOSSES), help="What is minimised; by kind.")
+@training_options
+@click.option("--swap-augmentation", is_flag=True, default=None, help="Both orders of each pair.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Of training.")
+@click.option("--device", help="Torch device, such as cpu or cuda:0.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write.")
+@click.option("--overwrite", is_flag=True, help="Replace an earlier encoder.")
+def train_command(kind: str, out: Path, seed: int, overwrite: bool, **options: Any) -> None:
+    """Train a bi-encoder or a cross-encoder and save it.
+
+    A killed run goes on from its last checkpoint when it is started again. Test pairs are
+    not learnt from: give them so that they are kept out.
+    """
+    if out.exists() and not overwrite:
+        raise StorageError(f"{out} exists already; choose another --out, or give --overwrite")
+    data = parse_settings(DataSettings, given(options, DataSettings))
+    contender = parse_settings(
+        EncoderSettings,
+        {
+            **given(options, EncoderSettings),
+            "kind": kind,
+            "training": {**given(options, TrainingConfig), "seed": seed},
+        },
+    )
+    with training_progress() as callbacks:
+        train_and_save(
+            contender,
+            load_training(data),
+            out,
+            seed=seed,
+            device=options["device"],
+            scratch=out.with_name(f"{out.name}-backbone"),
+            overwrite=overwrite,
+            callbacks=callbacks,
+        )
+    best = (load(out).training or {})["best_epoch"]
+    notes.print(f"epoch {best} was the best", style="dim")
+    output.print(f"Saved: {out}", highlight=False, soft_wrap=True)

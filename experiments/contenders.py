@@ -1,0 +1,123 @@
+"""From settings to trained encoders: the part of a comparison that takes long."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from transformers import TrainerCallback
+
+from encoders.artifact import MANIFEST
+from encoders.bi import BiEncoder
+from encoders.cross import CrossEncoder
+from encoders.errors import ArtifactError, DataError
+from encoders.loading import load
+from encoders.scratch import build_scratch_backbone
+from encoders.training import train
+from experiments.partition import TrainingSet
+from experiments.settings import SCRATCH, CompareSettings, EncoderSettings
+
+Encoder = BiEncoder | CrossEncoder
+
+
+def make_encoder(
+    settings: EncoderSettings, *, seed: int, device: str | None, backbone: str
+) -> Encoder:
+    """Make one untrained encoder from ``backbone``, a folder or hub id."""
+    if settings.kind == "bi":
+        return BiEncoder.from_backbone(
+            backbone,
+            revision=settings.revision,
+            pooling=settings.pooling,
+            prompt=settings.prompt,
+            max_length=settings.max_length,
+            device=device,
+            seed=seed,
+        )
+    return CrossEncoder.from_backbone(
+        backbone,
+        revision=settings.revision,
+        max_length=settings.max_length,
+        device=device,
+        seed=seed,
+    )
+
+
+def train_and_save(
+    settings: EncoderSettings,
+    pairs: TrainingSet,
+    folder: Path,
+    *,
+    seed: int,
+    device: str | None,
+    scratch: Path,
+    overwrite: bool = False,
+    callbacks: Sequence[TrainerCallback] = (),
+) -> None:
+    """Train an encoder and write its artifact to ``folder``.
+
+    Checkpoints stand beside it while training runs, so that a killed run goes on from the last
+    whole one. A backbone from scratch is built in the folder ``scratch``, once.
+    """
+    backbone = settings.backbone
+    if backbone == SCRATCH:
+        backbone = str(scratch)
+        sentences = [*pairs.train.sentence1, *pairs.train.sentence2]
+        build_scratch_backbone(sentences, scratch)
+    encoder = make_encoder(settings, seed=seed, device=device, backbone=backbone)
+    checkpoints = folder.with_name(f".{folder.name}.checkpoints")
+    train(
+        encoder,
+        pairs.train,
+        pairs.validation,
+        settings.training.model_copy(update={"seed": seed}),
+        folder=checkpoints,
+        resume=True,
+        callbacks=callbacks,
+    )
+    encoder.save(folder, overwrite=overwrite)
+    shutil.rmtree(checkpoints)
+
+
+def obtain_encoder(
+    name: str,
+    settings: CompareSettings,
+    pairs: TrainingSet | None,
+    *,
+    seed: int,
+    out: Path,
+    callbacks: Sequence[TrainerCallback] = (),
+) -> Encoder:
+    """Return the contender ``name`` of one seed as it was read back from disk.
+
+    A given artifact is opened. Otherwise the contender is trained, saved under
+    ``out/name/seed-N`` and loaded again, so that what is evaluated is what was saved; one that
+    stands there already, from a killed run, is not trained again.
+
+    Raises:
+        ArtifactError: a given artifact cannot be opened, or is of the other kind.
+    """
+    contender = settings.encoders[name]
+    if contender.artifact is not None:
+        encoder = load(contender.artifact, device=settings.device)
+        if encoder.kind != contender.kind:
+            raise ArtifactError(
+                f"{contender.artifact} is a {encoder.kind}-encoder, but {name} is to be a "
+                f"{contender.kind}-encoder"
+            )
+        return encoder
+    folder = out / name / f"seed-{seed}"
+    if not (folder / MANIFEST).is_file():
+        if pairs is None:
+            raise DataError(f"{name} cannot be trained: there are no training pairs")
+        train_and_save(
+            contender,
+            pairs,
+            folder,
+            seed=seed,
+            device=settings.device,
+            scratch=out / "backbone",
+            callbacks=callbacks,
+        )
+    return load(folder, device=settings.device)

@@ -1,0 +1,117 @@
+"""What each encoder costs: measured on this machine, and projected to growing corpora."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from encoders.bi import BiEncoder
+from encoders.cross import CrossEncoder
+from encoders.records import Pair
+
+CORPUS_SIZES = (100, 1_000, 10_000, 100_000, 1_000_000)
+_BULK = 512
+_SINGLE = 20
+_QUERY_BUDGET = 1.0
+_ALL_PAIRS_BUDGET = 3600.0
+
+Figures = dict[str, Any]
+
+
+def measure(encoder: BiEncoder | CrossEncoder, pairs: list[Pair]) -> Figures:
+    """Measure one encoder on up to 512 of the test pairs.
+
+    Returns:
+        ``pairs_per_second`` in bulk, ``single_pair_ms`` (p50 and p95 of scoring one pair at a
+        time), ``parameters``, and for a bi-encoder ``sentences_per_second``.
+    """
+    sample = pairs[:_BULK]
+    encoder.score(sample[:8])  # the first call allocates
+    figures: Figures = {
+        "parameters": encoder.parameters,
+        "pairs_per_second": len(sample) / _seconds(lambda: encoder.score(sample)),
+    }
+    if isinstance(encoder, BiEncoder):
+        texts = list(dict.fromkeys(text for pair in sample for text in pair))
+        figures["sentences_per_second"] = len(texts) / _seconds(lambda: encoder.encode(texts))
+    single = [_seconds(lambda pair=pair: encoder.score([pair])) for pair in sample[:_SINGLE]]  # type: ignore[misc]
+    p50, p95 = np.percentile(single, [50, 95]) * 1000
+    figures["single_pair_ms"] = {"p50": float(p50), "p95": float(p95)}
+    return figures
+
+
+def project(
+    measured: Mapping[str, Figures], *, bi: str | None, cross: str | None, candidates: int
+) -> Figures:
+    """Project measured speeds to whole jobs on a corpus of n sentences.
+
+    Comparing all pairs takes a cross-encoder n (n - 1) / 2 scorings and a bi-encoder n
+    encodings; answering a query takes n scorings, against one encoding, n dot products and
+    the scoring of the candidates. A dot product is counted as measured on this machine.
+
+    Args:
+        measured: the figures of :func:`measure` by encoder.
+        bi: the bi-encoder that retrieves, if there is one.
+        cross: the cross-encoder that scores, if there is one.
+        candidates: how many hits the cross-encoder reranks.
+    """
+    report: Figures = {
+        "device": "cuda" if torch.cuda.is_available() else "cpu",
+        "threads": torch.get_num_threads(),
+        "encoders": dict(measured),
+        "rerank_candidates": candidates,
+    }
+    if bi is None or cross is None:
+        return report
+    encode = 1 / measured[bi]["sentences_per_second"]
+    encode_one = measured[bi]["single_pair_ms"]["p50"] / 1000 / 2
+    score = 1 / measured[cross]["pairs_per_second"]
+    dot = _dot_product_seconds()
+
+    def all_pairs(n: int) -> Figures:
+        return {
+            "bi_seconds": n * encode + n * (n - 1) / 2 * dot,
+            "cross_seconds": n * (n - 1) / 2 * score,
+        }
+
+    def query(n: int) -> Figures:
+        retrieve = encode_one + n * dot
+        return {
+            "bi_seconds": retrieve,
+            "rerank_seconds": retrieve + min(n, candidates) * score,
+            "cross_seconds": n * score,
+        }
+
+    report["corpus"] = [
+        {"sentences": n, "all_pairs": all_pairs(n), "query": query(n), "extrapolated": True}
+        for n in CORPUS_SIZES
+    ]
+    report["break_even"] = {
+        "query_sentences": math.ceil((encode_one + candidates * score) / (score - dot))
+        if score > dot
+        else None,
+        "all_pairs_sentences": math.ceil(1 + 2 * encode / (score - dot)) if score > dot else None,
+    }
+    report["out_of_reach"] = {
+        "query_one_second": int(_QUERY_BUDGET / score),
+        "all_pairs_one_hour": int((1 + math.sqrt(1 + 8 * _ALL_PAIRS_BUDGET / score)) / 2),
+    }
+    return report
+
+
+def _seconds(action: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    action()
+    return time.perf_counter() - started
+
+
+def _dot_product_seconds(dimension: int = 384, rows: int = 20_000) -> float:
+    """Return the seconds of one dot product in a matrix-vector product, the best of five."""
+    matrix = np.ones((rows, dimension), dtype=np.float32)
+    vector = np.ones(dimension, dtype=np.float32)
+    return min(_seconds(lambda: matrix @ vector) for _ in range(5)) / rows

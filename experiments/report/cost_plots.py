@@ -1,0 +1,106 @@
+"""The plots of cost: each returns no plot where the results have nothing to draw."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+
+from experiments.notation import estimate, is_defined
+from experiments.report.canvas import INK, MUTED, Plot, colour, draw, legend
+from experiments.report.tables import Results
+
+
+def quality_against_speed(results: Results) -> list[Plot]:
+    """Return Pearson, with its interval, against pairs scored a second."""
+    points = [
+        (position, name, encoder["test"]["pearson"], encoder["pairs_per_second"])
+        for position, (name, encoder) in enumerate(results["encoders"].items())
+        if is_defined(encoder["test"].get("pearson")) and encoder.get("pairs_per_second")
+    ]
+    if not points:
+        return []
+
+    def paint(axes: Axes) -> None:
+        for position, name, figure, speed in points:
+            tone = colour(position)
+            axes.plot([speed, speed], [figure["low"], figure["high"]], color=tone)
+            axes.plot(speed, figure["value"], "o", color=tone)
+            axes.annotate(
+                name,
+                (speed, figure["value"]),
+                xytext=(7, 0),
+                textcoords="offset points",
+                va="center",
+            )
+        speeds = [speed for *_, speed in points]
+        axes.set_xscale("log")
+        axes.set_xlim(min(speeds) / 1.6, max(speeds) * 2.2)
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+        axes.xaxis.set_minor_formatter(lambda value, _: f"{value:,.0f}")
+        axes.set(xlabel="pairs a second", ylabel="Pearson")
+
+    found = "; ".join(
+        f"{name} {estimate(figure)} at {speed:,.0f} pairs a second"
+        for _, name, figure, speed in points
+    )
+    return [draw("quality", "Quality against speed", f"{found}.", paint)]
+
+
+def corpus_costs(results: Results) -> list[Plot]:
+    """Return the seconds of a query, and of comparing all pairs, as a corpus grows."""
+    rows = (results.get("cost") or {}).get("corpus") or []
+    kinds = [encoder["kind"] for encoder in results["encoders"].values()]
+    ways = {
+        "bi": ("bi alone", "-"),
+        "rerank": ("retrieve, rerank", (0, (4, 2))),
+        "cross": ("cross alone", "-"),
+    }
+    tones = {kind: colour(kinds.index(kind)) for kind in kinds} | {"rerank": INK}
+    budgets = {
+        "query": ("Time of a query", 1.0, "1 second"),
+        "all_pairs": ("Time to compare all pairs", 3600.0, "1 hour"),
+    }
+    plots = []
+    for job, (title, budget, budget_name) in budgets.items():
+        table = pd.DataFrame(
+            [{"sentences": row["sentences"], **(row.get(job) or {})} for row in rows]
+        )
+        shown = [way for way in ways if f"{way}_seconds" in table and way in tones]
+        if not shown:
+            continue
+
+        def paint(
+            axes: Axes,
+            table: pd.DataFrame = table,
+            shown: list[str] = shown,
+            budget: float = budget,
+            budget_name: str = budget_name,
+        ) -> None:
+            axes.axhline(budget, color=MUTED, linewidth=0.9)
+            axes.annotate(
+                budget_name,
+                (1, budget),
+                xycoords=("axes fraction", "data"),
+                xytext=(0, 2),
+                textcoords="offset points",
+                ha="right",
+                va="bottom",
+                fontsize=8,
+                color=MUTED,
+            )
+            handles: list[Artist] = []
+            for way in shown:
+                values = table[f"{way}_seconds"].astype(float)
+                style = ways[way][1]
+                handles += axes.plot(table["sentences"], values, linestyle=style, color=tones[way])
+            axes.set_xscale("log")
+            axes.set_yscale("log")
+            axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+            axes.yaxis.set_major_formatter(lambda value, _: f"{value:,g}")
+            axes.set(xlabel="sentences in the corpus", ylabel="seconds")
+            legend(axes, handles, [ways[way][0] for way in shown])
+
+        alt = f"{title} in seconds by corpus size, for {', '.join(ways[w][0] for w in shown)}."
+        plots.append(draw(f"cost-{job}", title, alt, paint))
+    return plots

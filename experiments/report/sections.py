@@ -1,0 +1,143 @@
+"""The order of a report: which tables and plots stand under which heading."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from experiments.report import cost_plots, facts, plots, tables
+from experiments.report.canvas import Plot
+from experiments.report.tables import Results, Table
+
+
+@dataclass(frozen=True)
+class Section:
+    """One part of a report; ``key`` is its anchor, ``korean`` its heading in Korean."""
+
+    key: str
+    title: str
+    korean: str
+    note: str = ""
+    tables: list[Table] = field(default_factory=list)
+    plots: list[Plot] = field(default_factory=list)
+
+
+def build_sections(results: Results, predictions: pd.DataFrame | None = None) -> list[Section]:
+    """Return the sections that have content; without predictions there are no plots."""
+    drawn: Mapping[str, list[Plot]] = {}
+    if predictions is not None:
+        drawn = {
+            "figures": [
+                *plots.predictions(results, predictions),
+                *plots.f1_over_threshold(results, predictions),
+                *cost_plots.quality_against_speed(results),
+            ],
+            "sources": plots.by_source(results),
+            "cost": cost_plots.corpus_costs(results),
+            "training": plots.learning_curves(results),
+        }
+    sections = [
+        Section(
+            "summary",
+            "Summary",
+            "요약",
+            _summary_note(results),
+            [
+                *tables.summary(results),
+                *tables.comparisons(results),
+                *tables.further_tests(results),
+            ],
+        ),
+        Section(
+            "figures",
+            "What the scores look like",
+            "점수 분포",
+            "Full lines mark the decision at 3.0, dashed lines and open circles the threshold "
+            "that was chosen on the validation pairs.",
+            plots=drawn.get("figures", []),
+        ),
+        Section(
+            "sources",
+            "By source",
+            "출처별 결과",
+            "",
+            tables.by_source(results),
+            drawn.get("sources", []),
+        ),
+        Section(
+            "cost",
+            "Cost",
+            "비용",
+            _cost_note(results),
+            [*tables.speeds(results), *tables.corpus_costs(results)],
+            drawn.get("cost", []),
+        ),
+        Section(
+            "disagreements",
+            "Disagreements",
+            "의견이 갈린 문장 쌍",
+            "Scores and labels from 0 (unrelated) to 5 (equivalent).",
+            tables.disagreements(results),
+        ),
+        Section(
+            "training",
+            "Training and seeds",
+            "학습과 시드",
+            "Circles mark the best epoch by each criterion; the filled one and the vertical line "
+            "mark the epoch that was kept.",
+            [*tables.training(results), *tables.spread(results), *tables.asymmetry(results)],
+            drawn.get("training", []),
+        ),
+        Section("data", "Data", "데이터", "", facts.data(results)),
+        Section(
+            "environment",
+            "Encoders, environment and configuration",
+            "인코더, 환경, 설정",
+            "",
+            [
+                *_encoders(results),
+                *facts.record("Environment", results.get("environment") or {}),
+                *facts.record("Configuration", results.get("config") or {}),
+            ],
+        ),
+    ]
+    return [section for section in sections if section.tables or section.plots]
+
+
+def _summary_note(results: Results) -> str:
+    seeds = max(len(encoder["seeds"]) for encoder in results["encoders"].values())
+    if seeds == 1:
+        return "Intervals and tests resample the test pairs, both encoders on the same ones."
+    return (
+        f"Values are means over {seeds} seeds; intervals and tests resample the test pairs, all "
+        "seeds and encoders on the same ones."
+    )
+
+
+def _cost_note(results: Results) -> str:
+    cost: Mapping[str, Any] = results.get("cost") or {}
+    parts = []
+    if cost.get("device"):
+        parts.append(f"Measured on {cost['device']} with {cost.get('threads')} threads.")
+    even = cost.get("break_even") or {}
+    query, pairs = even.get("query_sentences"), even.get("all_pairs_sentences")
+    if query is not None and pairs is not None:
+        parts.append(
+            f"The bi-encoder's way is faster from {query:,} sentences on for a query (reranking "
+            f"included) and from {pairs:,} on for all pairs."
+        )
+    return " ".join(parts)
+
+
+def _encoders(results: Results) -> list[Table]:
+    named = ("kind", "backbone", "backbone_note", "loss")
+    return facts.record(
+        "Encoders",
+        {
+            name: {key: encoder.get(key) for key in named}
+            for name, encoder in results["encoders"].items()
+        },
+    )

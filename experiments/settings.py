@@ -1,0 +1,196 @@
+"""The settings of a comparison: one TOML file holds all of them."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, Self, TypeVar
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from encoders.backbone import KOELECTRA
+from encoders.base import Kind
+from encoders.bi import PoolingMode
+from encoders.errors import ConfigError
+from encoders.recipes import RECIPES
+from encoders.training import TrainingConfig
+from experiments.label_scale import LabelScale
+
+RECIPE_NAMES = ("quickstart", "klue-koelectra-base", "klue-koelectra-best")
+SCRATCH = "scratch"
+"""The backbone that is made on the spot from the training sentences."""
+
+
+class Settings(BaseModel):
+    """A group of settings: unknown keys are refused, values cannot change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+_Group = TypeVar("_Group", bound=Settings)
+
+
+class DataSettings(Settings):
+    """Which pairs are learnt from and which are the test."""
+
+    dataset: Literal["klue-sts", "sample"] | None = Field(
+        None, description="A known data set, with its own test pairs."
+    )
+    train: str | None = Field(None, description="A file of training pairs.")
+    test: str | None = Field(None, description="A file of test pairs.")
+    label_scale: str = Field("0:5", description="LOW:HIGH of the files' labels, or binary.")
+    validation_share: float = Field(0.1, gt=0, lt=1, description="Of the training pairs.")
+    split_seed: int = Field(42, ge=0, description="Of the split into training and validation.")
+    limit: int | None = Field(None, ge=1, description="Use so many training pairs at most.")
+    remove_sentence_leakage: bool = Field(
+        False, description="Also drop training pairs that share one sentence with the test."
+    )
+
+    @field_validator("label_scale")
+    @classmethod
+    def _known_scale(cls, value: str) -> str:
+        try:
+            LabelScale.parse(value)
+        except ConfigError as error:
+            raise ValueError(str(error)) from error
+        return value
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        if self.dataset is not None and (self.train or self.test):
+            raise ValueError("give either a data set or files for train and test, not both")
+        if self.dataset is None and not (self.train or self.test):
+            raise ValueError("give a data set, or files for train and test")
+        return self
+
+
+class EncoderSettings(Settings):
+    """One contender: what it is made from and how it is trained."""
+
+    kind: Kind = Field(description="bi or cross.")
+    artifact: str | None = Field(
+        None, description="A saved encoder to compare as it is, without training."
+    )
+    backbone: str = Field(KOELECTRA, description="A folder, a hub id, or scratch.")
+    revision: str | None = Field(None, description="Commit, tag or branch of a hub id.")
+    max_length: int = Field(128, ge=8, description="Tokens after which an input is cut.")
+    pooling: PoolingMode | None = Field(None, description="mean, cls or max (bi only).")
+    prompt: str = Field("", description="Text put before every sentence (bi only).")
+    training: TrainingConfig = Field(default_factory=TrainingConfig)
+
+    @model_validator(mode="after")
+    def _fits_kind(self) -> Self:
+        if self.kind == "cross" and (self.pooling or self.prompt):
+            raise ValueError("pooling and prompt belong to a bi-encoder")
+        losses = RECIPES[self.kind].losses
+        if self.training.loss is not None and self.training.loss not in losses:
+            raise ValueError(
+                f"loss {self.training.loss!r} is not one of a {self.kind}-encoder "
+                f"({', '.join(losses)})"
+            )
+        return self
+
+
+class EvaluationSettings(Settings):
+    """How figures and their uncertainty are computed."""
+
+    level: float = Field(0.95, gt=0.5, lt=1, description="Of every interval.")
+    resamples: int = Field(10_000, ge=200, description="Of the bootstrap.")
+    seed: int = Field(0, ge=0, description="Of the bootstrap.")
+    rerank_candidates: int = Field(100, ge=1, description="Of retrieve-then-rerank in the costs.")
+
+
+class CompareSettings(Settings):
+    """Everything that decides the outcome of ``kosim compare``."""
+
+    name: str = Field("comparison", description="What the report calls this run.")
+    seeds: list[int] = Field([1], min_length=1, description="One training run each.")
+    device: str | None = Field(None, description="A torch device; the best there is by default.")
+    data: DataSettings
+    evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings)
+    encoders: dict[str, EncoderSettings] = Field(min_length=1)
+
+    @field_validator("seeds")
+    @classmethod
+    def _distinct(cls, value: list[int]) -> list[int]:
+        if len(set(value)) != len(value) or min(value) < 0:
+            raise ValueError("seeds must be distinct whole numbers from 0 on")
+        return value
+
+    @field_validator("encoders")
+    @classmethod
+    def _plain_names(cls, value: dict[str, EncoderSettings]) -> dict[str, EncoderSettings]:
+        reserved = {"seed", "sentence1", "sentence2", "source", "label"}
+        for name in value:
+            if not name.replace("-", "").replace("_", "").isalnum() or name in reserved:
+                raise ValueError(f"encoder name {name!r} must be a plain word")
+        return value
+
+    @model_validator(mode="after")
+    def _trainable(self) -> Self:
+        if self.data.dataset is None and not self.data.test:
+            raise ValueError("a comparison needs data.test, or a data set")
+        trains = any(encoder.artifact is None for encoder in self.encoders.values())
+        if trains and self.data.dataset is None and not self.data.train:
+            raise ValueError("training needs data.train, or a data set")
+        return self
+
+    @classmethod
+    def parse(cls, content: Mapping[str, Any]) -> Self:
+        """Check raw settings; see :func:`parse_settings`."""
+        return parse_settings(cls, content)
+
+    def to_toml(self) -> str:
+        """Return the settings as TOML that :func:`read_settings` accepts."""
+        return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
+
+
+def parse_settings(group: type[_Group], content: Mapping[str, Any]) -> _Group:
+    """Check raw settings against a group.
+
+    Raises:
+        ConfigError: naming every unknown key and impossible value at once.
+    """
+    try:
+        return group.model_validate(content)
+    except ValidationError as error:
+        problems = [
+            f"{'.'.join(str(part) for part in item['loc']) or 'settings'}: {_plain(item)}"
+            for item in error.errors()
+        ]
+        raise ConfigError("; ".join(problems)) from error
+
+
+def _plain(problem: Any) -> str:
+    if problem["type"] == "extra_forbidden":
+        return "unknown setting"
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    given = problem.get("input")
+    return message if isinstance(given, dict | None) else f"{message} (given: {given!r})"
+
+
+def read_settings(name: str) -> dict[str, Any]:
+    """Return the raw settings of a shipped recipe or a TOML file, to be overridden and checked.
+
+    Raises:
+        ConfigError: there is no such recipe or file, or it is not TOML.
+    """
+    if name in RECIPE_NAMES:
+        text = (resources.files("experiments") / "recipes" / f"{name}.toml").read_text("utf-8")
+    else:
+        path = Path(name)
+        if not path.is_file():
+            raise ConfigError(
+                f"config {name} is neither a file nor one of {', '.join(RECIPE_NAMES)}"
+            )
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"config {name} is not UTF-8: {error.reason}") from error
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"config {name} is not valid TOML: {error}") from error

@@ -1,0 +1,1 @@
+"""What finds: vectors in FAISS, lexical search, the store on disk, reranking."""

@@ -1,0 +1,45 @@
+"""kosim: compare bi-encoders and cross-encoders on Korean sentence similarity.
+
+The public API in one place::
+
+    from kosim import load, train, BiEncoder, CrossEncoder
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import encoders
+import experiments
+
+_HERE = Path(__file__).resolve().parent
+for _room in (encoders, experiments):
+    if _HERE not in Path(_room.__file__ or "").resolve().parents:
+        raise ImportError(
+            f"kosim needs its own package {_room.__name__!r}, but {_room.__file__} was imported: "
+            "another package of that name comes first on sys.path; remove or rename it, or "
+            "install kosim in an environment of its own"
+        )
+
+from encoders.bi import BiEncoder  # noqa: E402
+from encoders.cross import CrossEncoder  # noqa: E402
+from encoders.errors import KosimError  # noqa: E402
+from encoders.loading import load  # noqa: E402
+from encoders.records import Hit, LabelledPairs  # noqa: E402
+from encoders.training import TrainingConfig, TrainingResult, train  # noqa: E402
+from experiments.comparison import compare  # noqa: E402
+from experiments.settings import CompareSettings  # noqa: E402
+
+__all__ = [
+    "BiEncoder",
+    "CompareSettings",
+    "CrossEncoder",
+    "Hit",
+    "KosimError",
+    "LabelledPairs",
+    "TrainingConfig",
+    "TrainingResult",
+    "compare",
+    "load",
+    "train",
+]

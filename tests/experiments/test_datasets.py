@@ -1,0 +1,222 @@
+"""Pair data sets: flexible columns, KLUE's nesting, the hub, the sample."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from encoders.errors import ConfigError, DataError
+from experiments.datasets import (
+    KLUE_REVISION,
+    load_dataset,
+    load_klue_sts,
+    load_pairs,
+)
+
+KLUE_RECORDS: list[dict[str, Any]] = [
+    {
+        "guid": f"made-up-{i}",
+        "source": source,
+        "sentence1": f"첫째 문장 {i}",
+        "sentence2": f"둘째 문장 {i}",
+        "labels": {"label": round(mean, 1), "real-label": mean, "binary-label": int(mean >= 3)},
+        "annotations": {"agreement": "", "annotators": ["1", "2", "3"], "annotations": marks},
+    }
+    for i, (source, mean, marks) in enumerate([("a", 11 / 3, [4, 4, 3]), ("b", 1 / 3, [0, 0, 1])])
+]
+
+
+def _json(folder: Path, records: list[dict[str, Any]]) -> Path:
+    path = folder / "pairs.json"
+    path.write_text(json.dumps(records), encoding="utf-8")
+    return path
+
+
+def _csv(folder: Path, text: str) -> Path:
+    path = folder / "pairs.csv"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    "header", ["sentence1,sentence2,score", "text1,text2,label", "sentence_a,sentence_b,real-label"]
+)
+def test_known_column_names(tmp_path: Path, header: str) -> None:
+    frame = load_pairs(_csv(tmp_path, f"{header}\n가,나,4\n")).frame
+    assert frame.to_dict("records") == [
+        {"row": 1, "sentence1": "가", "sentence2": "나", "given": 4, "label": 4, "source": ""}
+    ]
+
+
+@pytest.mark.parametrize(
+    "header, label", [("label,score,real-label", 3), ("label,score,x", 2), ("label,x,y", 1)]
+)
+def test_the_finest_label_column_wins(tmp_path: Path, header: str, label: int) -> None:
+    path = _csv(tmp_path, f"sentence1,sentence2,{header}\n가,나,1,2,3\n")
+    assert load_pairs(path).frame["label"].tolist() == [label]
+
+
+def test_columns_can_be_named(tmp_path: Path) -> None:
+    path = _csv(tmp_path, "q,d,gold,score,where\n가,나,0.5,9,x\n")
+    raw = load_pairs(
+        path,
+        scale="0:1",
+        sentence_columns=("q", "d"),
+        label_column="gold",
+        source_column="where",
+    )
+    row = raw.frame.iloc[0]
+    assert (row["sentence1"], row["sentence2"]) == ("가", "나")
+    assert (row["given"], row["label"], row["source"]) == (0.5, 2.5, "x")
+
+
+def test_missing_values_are_kept_for_cleaning(tmp_path: Path) -> None:
+    raw = load_pairs(_csv(tmp_path, "sentence1,sentence2,score,source\n,나,4,\n가,다,,x\n"))
+    assert raw.frame["sentence1"].tolist() == [None, "가"]
+    assert raw.frame["label"].isna().tolist() == [False, True]
+    assert raw.frame["source"].tolist() == ["", "x"]
+
+
+def test_labels_out_of_scale_are_kept_for_cleaning(tmp_path: Path) -> None:
+    raw = load_pairs(_csv(tmp_path, "sentence1,sentence2,score\n가,나,7\n"))
+    assert raw.frame["given"].tolist() == [7]
+
+
+def test_rows_are_counted_without_header_and_blank_lines(tmp_path: Path) -> None:
+    path = _csv(tmp_path, "sentence1,sentence2,score\n가,나,1\n\n가,다,높음\n")
+    with pytest.raises(DataError, match=r"pairs\.csv: row 2: score '높음' is not a number"):
+        load_pairs(path)
+
+
+def test_number_in_place_of_a_sentence(tmp_path: Path) -> None:
+    path = _json(tmp_path, [{"sentence1": 12, "sentence2": "나", "score": 1}])
+    with pytest.raises(DataError, match="row 1: sentence1 12 is no text"):
+        load_pairs(path)
+
+
+def test_half_a_character_is_no_text(tmp_path: Path) -> None:
+    path = _json(tmp_path, [{"sentence1": "가\ud83d", "sentence2": "나", "score": 1}])
+    with pytest.raises(DataError, match=r"row 1: sentence1 .* is no text"):
+        load_pairs(path)
+
+
+@pytest.mark.parametrize(
+    "header, options, part",
+    [
+        ("a,b,score", {}, "no sentence columns sentence1/sentence2 or"),
+        ("sentence1,b,score", {}, "its columns are sentence1, b, score"),
+        ("sentence1,sentence2,c", {}, "no label column real-label or score or label"),
+        ("sentence1,sentence2,score", {"label_column": "gold"}, "no label column gold"),
+        ("sentence1,sentence2,score", {"source_column": "s"}, "no source column s"),
+        ("sentence1,sentence2,score", {"sentence_columns": ("a", "b")}, "no sentence columns a/b"),
+    ],
+)
+def test_wrong_column(tmp_path: Path, header: str, options: dict[str, Any], part: str) -> None:
+    with pytest.raises(DataError, match=part):
+        load_pairs(_csv(tmp_path, f"{header}\n가,나,1\n"), **options)
+
+
+@pytest.mark.parametrize("name, expected", [("v1.1_dev.csv", "v1.1_dev"), ("a.tsv.gz", "a")])
+def test_name_is_the_file_without_its_suffix(tmp_path: Path, name: str, expected: str) -> None:
+    path = tmp_path / name
+    separator = "\t" if ".tsv" in name else ","
+    text = "\n".join(separator.join(x) for x in (["sentence1", "sentence2", "score"], "가나1"))
+    path.write_bytes(gzip.compress(text.encode()) if name.endswith("gz") else text.encode())
+    assert load_pairs(path).name == expected
+
+
+def test_official_klue_json(tmp_path: Path) -> None:
+    frame = load_pairs(_json(tmp_path, KLUE_RECORDS)).frame
+    assert frame["label"].tolist() == [11 / 3, 1 / 3]
+    assert frame["source"].tolist() == ["a", "b"]
+    assert frame["annotations"].tolist() == [(4, 4, 3), (0, 0, 1)]
+
+
+def test_nested_binary_label_can_be_chosen(tmp_path: Path) -> None:
+    raw = load_pairs(_json(tmp_path, KLUE_RECORDS), label_column="binary-label", scale="binary")
+    assert raw.frame["label"].tolist() == [5, 0]
+
+
+def test_annotations_are_mapped_as_the_labels_are(tmp_path: Path) -> None:
+    record = {"sentence1": "가", "sentence2": "나", "score": 3, "annotations": [1, 5]}
+    frame = load_pairs(_json(tmp_path, [record]), scale="1:5").frame
+    assert frame["annotations"].tolist() == [(0, 5)]
+
+
+def test_annotation_that_is_no_number(tmp_path: Path) -> None:
+    record = {"sentence1": "가", "sentence2": "나", "score": 3, "annotations": [1, "x"]}
+    with pytest.raises(DataError, match="row 1: annotation 'x' is not a number"):
+        load_pairs(_json(tmp_path, [record]))
+
+
+def test_columns_that_only_share_klues_names(tmp_path: Path) -> None:
+    path = _csv(tmp_path, "sentence1,sentence2,labels,annotations\n가,나,2,메모\n")
+    frame = load_pairs(path, label_column="labels").frame
+    assert frame["label"].tolist() == [2]
+    assert "annotations" not in frame
+
+
+@pytest.fixture
+def hub_cache(tmp_path: Path) -> Path:
+    """Give a hub cache that holds both KLUE-STS files, with rows of our own."""
+    repository = tmp_path / "datasets--klue--klue"
+    folder = repository / "snapshots" / KLUE_REVISION / "sts"
+    folder.mkdir(parents=True)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(KLUE_REVISION)
+    records = [{k: v for k, v in record.items() if k != "annotations"} for record in KLUE_RECORDS]
+    pd.DataFrame(records).to_parquet(folder / "train-00000-of-00001.parquet")
+    pd.DataFrame(records[:1]).to_parquet(folder / "validation-00000-of-00001.parquet")
+    return tmp_path
+
+
+def test_klue_sts_from_the_hub_cache(hub_cache: Path) -> None:
+    raw = load_klue_sts("train", cache_dir=hub_cache)
+    assert raw.frame["label"].tolist() == [11 / 3, 1 / 3]
+    assert raw.frame["source"].tolist() == ["a", "b"]
+    assert raw.origin == f"hub:klue/klue@{KLUE_REVISION}/sts/train-00000-of-00001.parquet"
+
+
+def test_klue_sts_by_name(hub_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(hub_cache))
+    train, test = load_dataset("klue-sts")
+    assert (len(train.frame), len(test.frame)) == (2, 1)
+
+
+def test_klue_sts_without_hub_says_what_to_give(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="--train FILE --test FILE"):
+        load_klue_sts("train", cache_dir=tmp_path)
+
+
+def test_unknown_data_set() -> None:
+    with pytest.raises(ConfigError, match="'glue'; known are klue-sts and sample"):
+        load_dataset("glue")
+
+
+def test_bundled_sample() -> None:
+    train, test = load_dataset("sample")
+    assert len(train.frame) >= 1_500
+    assert len(test.frame) >= 300
+    assert train.origin == "bundled:experiments/sample/train.tsv"
+    assert test.frame["source"].nunique() == 3
+
+
+@pytest.mark.shared
+def test_real_klue_dev(shared: Path) -> None:
+    frame = load_pairs(shared / "data/klue-sts/klue-sts-v1.1_dev.json").frame
+    assert frame["source"].nunique() == 6
+    means = [np.mean(marks) for marks in frame["annotations"]]
+    np.testing.assert_allclose(means, frame["label"], atol=1e-12)
+
+
+@pytest.mark.shared
+def test_real_korsts_takes_genre_as_source(shared: Path) -> None:
+    frame = load_pairs(shared / "data/korsts/sts-dev.tsv").frame
+    assert set(frame["source"]) == {"main-captions", "main-forums", "main-news"}
+    assert frame["label"].between(0, 5).all()

@@ -1,0 +1,285 @@
+"""The report holds what the results say, is one file, and shows hostile text as text."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from experiments.notation import amount, difference, duration, estimate, p_value
+from experiments.report import render_html, render_markdown
+from experiments.report.canvas import draw
+from experiments.report.render import escape_markdown
+from tests.experiments.fixtures import (
+    HOSTILE,
+    SOURCES,
+    VARIANTS,
+    example_predictions,
+    example_results,
+    one_encoder_results,
+    seeds_results,
+    undefined_results,
+)
+
+VOID = {"meta", "br", "use", "link", "img"}
+
+
+class Page(HTMLParser):
+    """Reads a page: the tags in order, those left open, the texts, the addresses."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.addresses: list[str] = []
+        self.attributes: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.tags.append(tag)
+        self.attributes.append((tag, given))
+        self.ids += [given["id"]] if given.get("id") else []
+        self.addresses += [
+            given[key] or "" for key in ("src", "href", "xlink:href") if key in given
+        ]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+
+@pytest.fixture(scope="module")
+def pages() -> dict[str, str]:
+    made = {}
+    for name, build in VARIANTS.items():
+        results = build()
+        made[name] = render_html(results, example_predictions(results, pairs=40))
+    return made
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_page_is_well_formed(pages: dict[str, str], variant: str) -> None:
+    page = Page(pages[variant])
+    assert page.open == []
+    assert len(page.ids) == len(set(page.ids))
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_page_needs_no_other_file(pages: dict[str, str], variant: str) -> None:
+    page = Page(pages[variant])
+    assert all(address.startswith("#") for address in page.addresses)
+    assert not {"script", "link", "img", "iframe"} & set(page.tags)
+    assert not re.search(r"https?://|@import|url\((?!#)", pages[variant])
+
+
+def test_every_reference_in_a_plot_has_its_target(pages: dict[str, str]) -> None:
+    page = Page(pages["example"])
+    used = set(re.findall(r"url\(#([^)]+)\)", pages["example"]))
+    used |= {address[1:] for address in page.addresses if address != "#"}
+    assert used <= set(page.ids)
+
+
+def test_hostile_text_is_shown_as_text(pages: dict[str, str]) -> None:
+    assert "<script" not in pages["example"]
+    assert "&lt;script&gt;alert(" in pages["example"]
+
+
+def test_hostile_names_reach_the_plots_as_text() -> None:
+    results = example_results()
+    for contender in results["encoders"].values():
+        contender["by_source"] = {HOSTILE: contender["by_source"][SOURCES[0]]}
+    page = render_html(results, example_predictions(results, pairs=40))
+    assert "<script" not in page
+    assert Page(page).open == []
+
+
+def test_the_page_opens_with_the_verdict_in_both_languages(pages: dict[str, str]) -> None:
+    page = pages["example"]
+    korean, english = (
+        page.index("크로스인코더가 더 낫습니다"),
+        page.index("The cross-encoder is better"),
+    )
+    assert korean < english < page.index("<main>")
+
+
+def test_the_same_results_give_the_same_page() -> None:
+    results = example_results()
+    predictions = example_predictions(results, pairs=40)
+    assert render_html(results, predictions) == render_html(results, predictions)
+
+
+def test_headers_have_a_scope_and_plots_say_what_they_show(pages: dict[str, str]) -> None:
+    page = Page(pages["example"])
+    assert all(
+        given.get("scope") in ("col", "row") for tag, given in page.attributes if tag == "th"
+    )
+    drawn = [given for tag, given in page.attributes if tag == "svg"]
+    assert drawn
+    assert all(given["role"] == "img" and given["aria-label"] for given in drawn)
+
+
+def test_plots_follow_the_page_into_the_dark(pages: dict[str, str]) -> None:
+    drawn = "".join(re.findall(r"<svg.*?</svg>", pages["example"], re.DOTALL))
+    assert "var(--series-1)" in drawn
+    assert not re.search(r"(?:fill|stroke): #", drawn)
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "bi: loss and metric by epoch",
+        "cross: score against label",
+        "Pearson by source",
+        "F1 over the threshold",
+        "Quality against speed",
+        "Time of a query",
+    ],
+)
+def test_every_plot_is_there(pages: dict[str, str], title: str) -> None:
+    assert f"<figcaption>{title}</figcaption>" in pages["example"]
+
+
+def test_without_training_there_are_no_learning_curves(pages: dict[str, str]) -> None:
+    assert "loss and metric by epoch" not in pages["bi alone"]
+
+
+def test_without_sources_that_section_is_left_out(pages: dict[str, str]) -> None:
+    assert 'id="sources"' not in pages["no sources"]
+
+
+def test_without_similar_pairs_there_is_no_f1_curve() -> None:
+    results = undefined_results()
+    predictions = example_predictions(results, pairs=40)
+    predictions["label"] *= 0.5
+    assert "F1 over the threshold" not in render_html(results, predictions)
+
+
+def test_several_seeds_are_named_and_their_spread_is_given(pages: dict[str, str]) -> None:
+    assert "Values are means over 3 seeds" in pages["seeds"]
+    assert "Spread over seeds" in pages["seeds"]
+    assert "bi: score against label, seed 1" in pages["seeds"]
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_no_cell_holds_a_raw_none_or_nan(pages: dict[str, str], variant: str) -> None:
+    cells = re.findall(r"<t[dh][^>]*>([^<]*)</t[dh]>", pages[variant])
+    assert cells
+    assert not [cell for cell in cells if re.search(r"\b(None|nan|inf)\b|[{}]", cell)]
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_markdown_tables_have_rows_of_one_length(variant: str) -> None:
+    for block in render_markdown(VARIANTS[variant]()).split("\n\n"):
+        rows = [line for line in block.splitlines() if line.startswith("|")]
+        widths = {len(re.findall(r"(?<!\\)\|", row)) for row in rows}
+        assert len(widths) <= 1
+
+
+def test_markdown_opens_with_the_verdict() -> None:
+    first, _, third, *_ = render_markdown(example_results()).splitlines()
+    assert first.startswith("# 크로스인코더가 더 낫습니다")
+    assert third.startswith("**The cross-encoder is better: Pearson 0.899 against 0.880")
+
+
+def test_markdown_and_page_hold_the_same_figures(pages: dict[str, str]) -> None:
+    markdown = render_markdown(example_results())
+    for figure in ("0.899 [0.879, 0.919]", "+0.019 [0.004, 0.034]", "p = 0.012"):
+        assert figure in pages["example"]
+        assert figure in markdown.replace("\\", "")
+
+
+def test_a_metric_without_a_value_is_a_dash_with_its_reason() -> None:
+    markdown = render_markdown(undefined_results())
+    assert "| – (no label reaches 3.0) |" in markdown
+    assert "| – (constant labels) |" in markdown
+
+
+def test_markdown_shows_hostile_text_as_text() -> None:
+    (line,) = [line for line in render_markdown(example_results()).splitlines() if "alert" in line]
+    assert "\\<script\\>" in line
+    assert "\\[a\\]" in line
+    assert len(re.findall(r"(?<!\\)\|", line)) == 6
+
+
+def test_markdown_escapes_line_breaks() -> None:
+    assert escape_markdown("# one\n\ntwo") == "\\# one two"
+
+
+def test_reports_use_the_verdict_of_the_results() -> None:
+    results = one_encoder_results()
+    said = {"headline": "as recorded", "sentences": []}
+    results["verdict"] = {"en": said, "ko": said}
+    assert render_markdown(results).startswith("# as recorded")
+
+
+def test_thousands_of_points_are_thinned() -> None:
+    results = seeds_results()
+    predictions = example_predictions(results, pairs=2_500)
+    points = re.findall(r"labels of ([\d,]+) pairs", render_html(results, predictions))
+    assert points == ["1250", "1250"]
+
+
+def test_plots_of_one_page_share_no_identifier() -> None:
+    drawn = [draw(name, "", "", lambda axes: axes.plot([0, 1])) for name in ("one", "two")]
+    ids = [set(re.findall(r'\bid="([^"]+)"', plot.svg)) for plot in drawn]
+    assert ids[0]
+    assert not ids[0] & ids[1]
+
+
+@pytest.mark.parametrize(
+    ("p", "text"),
+    [
+        (0.0004, "p < 0.001"),
+        (0.0117, "p = 0.012"),
+        (0.0499, "p = 0.0499"),
+        (0.0502, "p = 0.0502"),
+        (1.0, "p = 1.000"),
+        (None, "–"),
+    ],
+)
+def test_p_values(p: float | None, text: str) -> None:
+    assert p_value(p) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.00042, "0.42 ms"),
+        (0.0081, "8.10 ms"),
+        (1.25, "1.25 s"),
+        (1830, "30.5 min"),
+        (11_520, "3.20 h"),
+        (864_000, "10.0 days"),
+        (None, "–"),
+    ],
+)
+def test_durations(seconds: float | None, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_durations_in_korean() -> None:
+    assert duration(1830, korean=True) == "30.5분"
+
+
+def test_amounts_keep_about_three_figures() -> None:
+    figures = [0.0123, 0.5, 8.125, 34.66, 99.97, 1234.4]
+    assert [amount(value) for value in figures] == ["0.012", "0.50", "8.12", "34.7", "100", "1,234"]
+
+
+def test_estimates_and_differences() -> None:
+    figure = {"value": 0.8812, "low": 0.862, "high": 0.8994}
+    assert estimate(figure) == "0.881 [0.862, 0.899]"
+    assert difference({"value": -0.0194, "low": -0.03, "high": 0.0001}) == "−0.019 [−0.030, 0.000]"
+    assert difference({"value": -0.0001, "low": -0.03, "high": 0.03}).startswith("0.000 ")
+    assert estimate(None) == "–"

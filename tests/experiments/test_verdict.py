@@ -1,0 +1,245 @@
+"""The verdict follows from the figures, in both languages."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from experiments.verdict import compute_verdict
+from tests.experiments.fixtures import (
+    VARIANTS,
+    bi_wins_results,
+    comparison,
+    encoder,
+    example_results,
+    gap,
+    metric,
+    no_sources_results,
+    one_encoder_results,
+    seeds_results,
+    three_encoders_results,
+    undecided_results,
+    undefined_results,
+)
+
+
+def english(results: dict) -> str:
+    said = compute_verdict(results)["en"]
+    return " ".join([said["headline"], *said["sentences"], *said["warnings"]])
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_both_languages_say_as_much(variant: str) -> None:
+    verdict = compute_verdict(VARIANTS[variant]())
+    for part in ("sentences", "warnings"):
+        assert len(verdict["en"][part]) == len(verdict["ko"][part])
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_both_languages_give_the_same_decimals(variant: str) -> None:
+    verdict = compute_verdict(VARIANTS[variant]())
+    for part in ("sentences", "warnings"):
+        for line_en, line_ko in zip(verdict["en"][part], verdict["ko"][part], strict=True):
+            found = [sorted(re.findall(r"[+−]?\d[\d,]*\.\d+", text)) for text in (line_en, line_ko)]
+            assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_verdict_is_json(variant: str) -> None:
+    verdict = compute_verdict(VARIANTS[variant]())
+    assert json.loads(json.dumps(verdict, allow_nan=False)) == verdict
+
+
+def test_a_significant_difference_has_a_winner() -> None:
+    verdict = compute_verdict(example_results())
+    assert verdict["winner"] == "cross"
+    assert verdict["sure"] is True
+    assert verdict["difference"] == 0.019
+    assert verdict["p_value"] == 0.012
+    assert verdict["en"]["headline"] == (
+        "The cross-encoder is better: Pearson 0.899 against 0.880 (p = 0.012)."
+    )
+    assert verdict["ko"]["headline"] == (
+        "크로스인코더가 더 낫습니다. 피어슨 상관 0.899 대 0.880 (p = 0.012)."
+    )
+
+
+def test_the_interval_is_that_of_the_winner_minus_the_other() -> None:
+    said = english(bi_wins_results())
+    assert "0.031 higher in Pearson than the cross-encoder (95% interval [0.016, 0.046]" in said
+
+
+def test_the_difference_keeps_the_sign_of_the_results() -> None:
+    verdict = compute_verdict(bi_wins_results())
+    assert verdict["winner"] == "bi"
+    assert (verdict["first"], verdict["second"]) == ("cross", "bi")
+    assert verdict["difference"] == -0.031
+
+
+def test_the_advice_is_to_rerank_when_the_cross_encoder_wins() -> None:
+    said = english(example_results())
+    assert "retrieve 100 candidates with the bi-encoder and rerank them" in said
+    assert "with 100,000 sentences a query then takes 1.18 s instead of 19.6 min" in said
+
+
+def test_the_advice_is_the_bi_encoder_alone_when_it_wins() -> None:
+    assert "use the bi-encoder alone; reranking" in english(bi_wins_results())
+
+
+def test_the_costs_are_those_of_the_results() -> None:
+    results = example_results()
+    results["cost"]["out_of_reach"] = {"query_one_second": 1_234, "all_pairs_one_hour": 56_789}
+    said = english(results)
+    assert "13.4 ms with the cross-encoder (85.0 pairs a second in batches)" in said
+    assert "beyond 1,234 sentences" in said
+    assert "beyond 56,789" in said
+
+
+def test_an_insignificant_difference_has_no_winner_and_says_how_many_pairs_are_needed() -> None:
+    verdict = compute_verdict(undecided_results())
+    assert verdict["winner"] is None
+    assert verdict["sure"] is False
+    assert verdict["pairs_needed"] == 4_100
+    said = english(undecided_results())
+    assert "cannot tell the two encoders apart" in said
+    assert (
+        "about 4,100 test pairs would show it (in 80% of such tests), 3,581 more than now" in said
+    )
+    assert "up to 0.019 in its favour is not ruled out" in said
+
+
+def test_a_difference_that_no_number_of_pairs_shows_is_called_so() -> None:
+    results = undecided_results()
+    results["difference"]["pearson"]["pairs_needed"] = None
+    assert "no practical number of test pairs" in english(results)
+
+
+def test_the_number_of_pairs_is_not_guessed() -> None:
+    results = undecided_results()
+    del results["difference"]["pearson"]["pairs_needed"]
+    assert "number of test pairs" not in english(results)
+
+
+def test_a_tiny_difference_is_called_tiny() -> None:
+    results = example_results()
+    results["encoders"]["cross"]["test"]["pearson"] = metric(0.883)
+    results["difference"]["pearson"] = gap(0.003, 0.001, 0.0001)
+    said = english(results)
+    assert "better, but only just" in said
+    assert "real but tiny" in said
+    assert "hardly worth the cross-encoder's time" in said
+
+
+@pytest.mark.parametrize(
+    ("value", "p_value", "expected"),
+    [
+        (0.03, 0.01, "F1 at 3.0 agrees: 0.030 higher for the cross-encoder"),
+        (0.03, 0.40, "F1 at 3.0 points the same way, within chance"),
+        (-0.03, 0.40, "F1 at 3.0 points the other way, within chance"),
+        (-0.03, 0.01, "F1 at 3.0 disagrees: the bi-encoder is 0.030 higher"),
+        (0.0, 1.0, "F1 at 3.0 shows no difference"),
+    ],
+)
+def test_f1_is_held_against_pearson(value: float, p_value: float, expected: str) -> None:
+    results = example_results()
+    results["difference"]["f1"] = gap(value, 0.02, p_value)
+    assert expected in english(results)
+
+
+def test_one_encoder_gets_no_comparison() -> None:
+    verdict = compute_verdict(one_encoder_results())
+    assert verdict["winner"] is None
+    assert "no other encoder to compare with" in verdict["en"]["headline"]
+    assert verdict["en"]["warnings"] == []
+
+
+def test_three_encoders_need_the_adjusted_p_values() -> None:
+    verdict = compute_verdict(three_encoders_results())
+    assert verdict["winner"] is None
+    assert (verdict["first"], verdict["second"]) == ("cross-large", "cross")
+    said = english(three_encoders_results())
+    assert "The cross-encoder “cross-large” scores highest, but not beyond chance" in said
+    assert "than the bi-encoder (95% interval [0.009, 0.039], p = 0.006)" in said
+
+
+def test_three_encoders_have_a_winner_that_beats_both() -> None:
+    results = three_encoders_results()
+    results["pairwise"][2]["pearson"] |= {"p_value": 0.01, "p_adjusted": 0.02}
+    assert compute_verdict(results)["winner"] == "cross-large"
+
+
+def test_costs_of_another_cross_encoder_are_not_given_to_the_best_one() -> None:
+    said = english(three_encoders_results())
+    assert "The cross-encoder “cross” alone is out of reach beyond 85" in said
+    assert "19.6 min" not in said
+
+
+def test_two_encoders_of_one_kind_are_told_by_name() -> None:
+    results = example_results()
+    results["encoders"] = {
+        "bi": results["encoders"]["bi"],
+        "bi-2": encoder("bi", 0.899, 0.83, 3.0, 170.0),
+    }
+    results["difference"] = comparison("bi-2", "bi", 0.019, 0.012)
+    verdict = compute_verdict(results)
+    assert verdict["winner"] == "bi-2"
+    assert verdict["ko"]["headline"].startswith("‘bi-2’ 바이인코더가 더 낫습니다.")
+    assert "What to do: use the bi-encoder “bi-2”." in verdict["en"]["sentences"]
+
+
+def test_an_undefined_pearson_gives_no_verdict_but_the_reason() -> None:
+    results = example_results()
+    why = {"undefined": "the labels are constant (all 3); give pairs with different labels"}
+    for contender in results["encoders"].values():
+        contender["test"]["pearson"] = why
+    results["difference"]["pearson"] = why
+    verdict = compute_verdict(results)
+    assert verdict["winner"] is None
+    assert verdict["en"]["headline"] == (
+        "No verdict: Pearson is undefined (the labels are constant (all 3))."
+    )
+
+
+def test_an_undefined_difference_gives_no_verdict() -> None:
+    results = example_results()
+    results["difference"]["pearson"] = None
+    assert compute_verdict(results)["winner"] is None
+    assert "the difference in Pearson is undefined" in english(results)
+
+
+def test_an_undefined_metric_is_a_warning() -> None:
+    said = english(undefined_results())
+    assert (
+        "F1 at 3.0 is undefined for the bi-encoder and the cross-encoder (no label reaches 3.0)."
+    ) in said
+
+
+def test_a_stand_in_backbone_is_a_warning() -> None:
+    warnings = compute_verdict(no_sources_results())["en"]["warnings"]
+    assert warnings[0].startswith("The backbone is a stand-in (a small ELECTRA trained from")
+
+
+def test_few_test_pairs_are_a_warning() -> None:
+    assert "only 60 pairs" in english(no_sources_results())
+    assert "only 519 pairs" not in english(example_results())
+
+
+def test_seeds_that_spread_wider_than_the_difference_are_a_warning() -> None:
+    said = english(seeds_results())
+    assert "Over 3 seeds the Pearson of the bi-encoder runs from 0.865 to 0.895" in said
+
+
+def test_one_seed_is_a_warning_only_where_it_was_trained() -> None:
+    results = example_results()
+    assert "trained once" in english(results)
+    for contender in results["encoders"].values():
+        contender["seeds"]["1"]["history"] = []
+    assert "trained once" not in english(results)
+
+
+def test_different_backbones_are_a_warning() -> None:
+    results = example_results()
+    results["encoders"]["bi"]["backbone"] = "another"
+    assert "different backbones (another, e5-small-ko)" in english(results)
