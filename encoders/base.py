@@ -196,6 +196,7 @@ def _check_pairs(pairs: Sequence[Pair]) -> list[Pair]:
     for number, pair in enumerate(pairs):
         if (
             isinstance(pair, str)
+            or not isinstance(pair, Sequence | np.ndarray)
             or len(pair) != 2
             or not all(isinstance(sentence, str) for sentence in pair)
         ):

@@ -64,15 +64,17 @@ def build_scratch_backbone(
 
 def _wordpiece(sentences: Iterable[str], vocabulary: int) -> PreTrainedTokenizerFast:
     """Train a WordPiece vocabulary with the input format of BERT and ELECTRA."""
-    core = tokenizers.Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    core.normalizer = normalizers.BertNormalizer(lowercase=False)
-    core.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    core.decoder = decoders.WordPiece()
+    texts = set(sentences)
+    # The trainer numbers continuing characters in the order of a hash table that differs from
+    # run to run, and breaks ties by number. Named as special tokens they are numbered here.
+    continuing = [f"##{character}" for character in sorted(set("".join(texts)))]
     trainer = trainers.WordPieceTrainer(
-        vocab_size=vocabulary, special_tokens=_SPECIAL, show_progress=False
+        vocab_size=vocabulary, special_tokens=[*_SPECIAL, *continuing], show_progress=False
     )
-    # Sorted, because the trainer breaks ties by the order in which it meets the pieces.
-    core.train_from_iterator(sorted(set(sentences)), trainer)
+    learner = _pipeline(models.WordPiece(unk_token="[UNK]"))
+    learner.train_from_iterator(texts, trainer)
+    core = _pipeline(models.WordPiece(learner.get_vocab(), unk_token="[UNK]"))
+    core.decoder = decoders.WordPiece()
     separator, start = (_SPECIAL.index(token) for token in ("[SEP]", "[CLS]"))
     core.post_processor = processors.BertProcessing(("[SEP]", separator), ("[CLS]", start))
     return PreTrainedTokenizerFast(
@@ -83,4 +85,12 @@ def _wordpiece(sentences: Iterable[str], vocabulary: int) -> PreTrainedTokenizer
         cls_token="[CLS]",
         sep_token="[SEP]",
         mask_token="[MASK]",
+        model_input_names=["input_ids", "token_type_ids", "attention_mask"],
     )
+
+
+def _pipeline(model: models.Model) -> tokenizers.Tokenizer:
+    pipeline = tokenizers.Tokenizer(model)
+    pipeline.normalizer = normalizers.BertNormalizer(lowercase=False)
+    pipeline.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    return pipeline

@@ -12,7 +12,7 @@ from typing import Any, Literal, Self
 import torch
 from datasets import Dataset
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from transformers import EarlyStoppingCallback, TrainerCallback
+from transformers import EarlyStoppingCallback, PrinterCallback, TrainerCallback
 
 from encoders.base import PairEncoder
 from encoders.calibration import MonotoneCalibration
@@ -216,6 +216,7 @@ def _trainer(
         disable_tqdm=True,
         dataloader_pin_memory=False,
     )
+    encoder.model.model_card_data.generate_widget_examples = False
     stop_early = [EarlyStoppingCallback(config.patience)] if config.patience else []
     trainer = recipe.trainer(
         model=encoder.model,
@@ -226,6 +227,7 @@ def _trainer(
         evaluator=PairValidator(encoder, validation_pairs),
         callbacks=[*callbacks, *stop_early],
     )
+    trainer.remove_callback(PrinterCallback)  # a library never prints
     if config.group_by_length:
         trainer.count_tokens = encoder.token_lengths
     return trainer

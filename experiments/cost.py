@@ -28,7 +28,8 @@ def measure(encoder: BiEncoder | CrossEncoder, pairs: list[Pair]) -> Figures:
 
     Returns:
         ``pairs_per_second`` in bulk, ``single_pair_ms`` (p50 and p95 of scoring one pair at a
-        time), ``parameters``, and for a bi-encoder ``sentences_per_second``.
+        time), ``parameters``, and for a bi-encoder ``sentences_per_second`` and the
+        ``dimension`` of its vectors.
     """
     sample = pairs[:_BULK]
     encoder.score(sample[:8])  # the first call allocates
@@ -38,6 +39,7 @@ def measure(encoder: BiEncoder | CrossEncoder, pairs: list[Pair]) -> Figures:
     }
     if isinstance(encoder, BiEncoder):
         texts = list(dict.fromkeys(text for pair in sample for text in pair))
+        figures["dimension"] = encoder.dimension
         figures["sentences_per_second"] = len(texts) / _seconds(lambda: encoder.encode(texts))
     single = [_seconds(lambda pair=pair: encoder.score([pair])) for pair in sample[:_SINGLE]]  # type: ignore[misc]
     p50, p95 = np.percentile(single, [50, 95]) * 1000
@@ -71,7 +73,7 @@ def project(
     encode = 1 / measured[bi]["sentences_per_second"]
     encode_one = measured[bi]["single_pair_ms"]["p50"] / 1000 / 2
     score = 1 / measured[cross]["pairs_per_second"]
-    dot = _dot_product_seconds()
+    dot = _dot_product_seconds(measured[bi]["dimension"])
 
     def all_pairs(n: int) -> Figures:
         return {
@@ -110,7 +112,7 @@ def _seconds(action: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def _dot_product_seconds(dimension: int = 384, rows: int = 20_000) -> float:
+def _dot_product_seconds(dimension: int, rows: int = 20_000) -> float:
     """Return the seconds of one dot product in a matrix-vector product, the best of five."""
     matrix = np.ones((rows, dimension), dtype=np.float32)
     vector = np.ones(dimension, dtype=np.float32)

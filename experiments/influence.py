@@ -47,6 +47,12 @@ class Metric(ABC):
             UndefinedMetricError: the metric has no value on these pairs.
         """
 
+    def unvaried_interval(
+        self, value: float, labels: Floats, scores: Floats, level: float
+    ) -> tuple[float, float]:
+        """Return the interval of a ``value`` on which no pair has any influence."""
+        return value, value
+
 
 class Pearson(Metric):
     """Pearson's correlation; its influence is zx zy - r (zx^2 + zy^2) / 2 (Devlin et al. 1975)."""
@@ -200,6 +206,24 @@ class _Share(Metric):
 
         return evaluate
 
+    def unvaried_interval(
+        self, value: float, labels: Floats, scores: Floats, level: float
+    ) -> tuple[float, float]:
+        """Return the exact binomial interval where all m pairs that count agree.
+
+        Clopper & Pearson (1934): the share of the rarer outcome is below 1 - (alpha / 2)^(1/m).
+        """
+        actual = labels >= self.label_threshold
+        predicted = scores >= seedwise(self.thresholds, len(scores))
+        _, whole = self._counts(actual.astype(np.float64), predicted.astype(np.float64))
+        agreed = ((1 - level) / 2) ** (1 / np.count_nonzero(whole, axis=1).min())
+        low, high = self._of_share(agreed), self._of_share(1 - agreed)
+        return (low if value == 1 else 0.0), (high if value == 0 else 1.0)
+
+    def _of_share(self, right: float) -> float:
+        """Return the metric if this share of the pairs that count is right."""
+        return right
+
     @abstractmethod
     def _counts(self, actual: Floats, predicted: Floats) -> tuple[Floats, Floats]:
         """Return what each pair adds to the ratio's part and whole, (s, n) each."""
@@ -210,6 +234,9 @@ class F1(_Share):
 
     def _counts(self, actual: Floats, predicted: Floats) -> tuple[Floats, Floats]:
         return 2 * actual * predicted, actual + predicted
+
+    def _of_share(self, right: float) -> float:
+        return 2 * right / (1 + right)
 
 
 class Precision(_Share):

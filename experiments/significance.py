@@ -70,7 +70,8 @@ def estimate(
 ) -> Estimate:
     """Return ``metric`` of ``scores`` (s, n), the mean over s seeds, with its interval.
 
-    The interval is the equal-tailed bootstrap-t one, of correlations on Fisher's z scale.
+    The interval is the equal-tailed bootstrap-t one, of correlations on Fisher's z scale. Where
+    every decision is right, or every one wrong, it is the exact binomial one.
 
     Raises:
         DataError: labels (n,) and scores do not fit, or hold a value that is not finite.
@@ -79,12 +80,19 @@ def estimate(
     gold, rows = check_pairs(labels, scores)
     evaluate = metric.prepare(gold, rows)
     value = float(evaluate(np.ones((1, len(gold))))[0][0])
-    if metric.fisher and abs(value) < 1 - _PERFECT:
-        drawn = bootstrap(_on_fisher_scale(evaluate), len(gold), resamples=resamples, seed=seed)
-        low, high = (math.tanh(bound) for bound in drawn.skewed_interval(level))
+    fisher = metric.fisher and abs(value) < 1 - _PERFECT
+    drawn = bootstrap(
+        _on_fisher_scale(evaluate) if fisher else evaluate,
+        len(gold),
+        resamples=resamples,
+        seed=seed,
+    )
+    if drawn.error == 0:
+        low, high = metric.unvaried_interval(value, gold, rows, level)
     else:
-        drawn = bootstrap(evaluate, len(gold), resamples=resamples, seed=seed)
         low, high = drawn.skewed_interval(level)
+    if fisher:
+        low, high = math.tanh(low), math.tanh(high)
     return Estimate(value, *_clip(low, high, metric.bounds))
 
 

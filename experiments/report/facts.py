@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from experiments.notation import DASH, count, decimal
+from experiments.notation import DASH, count
 from experiments.report.tables import Results, Table
 
 _SPLITS = ("train", "validation", "test")
@@ -74,7 +74,7 @@ def _written(value: Any) -> str:
     if isinstance(value, int):
         return count(value)
     if isinstance(value, float):
-        return decimal(value)
+        return f"{value:.3f}".rstrip("0").rstrip(".") if abs(value) >= 0.001 else f"{value:g}"
     if isinstance(value, list | tuple):
         return ", ".join(map(_written, value)) or DASH
     return str(value)

@@ -24,8 +24,11 @@ _ENVIRONMENT = Environment(
 
 
 def escape_markdown(text: str) -> str:
-    """Return ``text`` as Markdown that shows it as it is, on one line and inside a table cell."""
-    escaped = re.sub(r"([\\`*_\[\]<>|#~$&])", r"\\\1", text)
+    """Return ``text`` as Markdown that shows it as it is, on one line and inside a table cell.
+
+    A bracket is left alone where it cannot end a link's text, so that intervals stay readable.
+    """
+    escaped = re.sub(r"([\\`*_<>|#~$&]|\](?=[(\[:]))", r"\\\1", text)
     return " ".join(escaped.split())
 
 

@@ -57,10 +57,18 @@ def summary(results: Results) -> list[Table]:
             continue
         row = [label, *(estimate(test.get(metric)) for test in tests)]
         if main:
-            figure = main.get(metric)
-            row += [difference(figure), p_value(figure["p_value"] if is_defined(figure) else None)]
+            row += _tested(main, metric)
         rows.append(row)
     return _table("Test set, with 95% intervals", columns, rows)
+
+
+def _tested(comparison: Mapping[str, Any], metric: str) -> Row:
+    """Return a difference and its p-value, adjusted where it is; blank where none was tested."""
+    if metric not in comparison:
+        return "", ""
+    figure = comparison[metric]
+    p = figure.get("p_adjusted", figure["p_value"]) if is_defined(figure) else None
+    return difference(figure), p_value(p)
 
 
 def comparisons(results: Results) -> list[Table]:
@@ -70,11 +78,9 @@ def comparisons(results: Results) -> list[Table]:
     rows = []
     for entry in results.get("pairwise") or []:
         for metric, label in METRIC_NAMES.items():
-            figure = entry.get(metric)
             if metric in entry:
-                p = figure.get("p_adjusted", figure["p_value"]) if is_defined(figure) else None
                 pair = f"{entry['first']} − {entry['second']}"
-                rows.append([pair, label, difference(figure), p_value(p)])
+                rows.append([pair, label, *_tested(entry, metric)])
     return _table(
         "Every two contenders, p-values adjusted for their number (Holm)",
         ["Difference", "Metric", "Value", "p, adjusted"],
@@ -156,8 +162,16 @@ def corpus_costs(results: Results) -> list[Table]:
         cells += [pairs.get(f"{way}_seconds") for way in ("bi", "cross")]
         origin = "extrapolated" if row.get("extrapolated") else "measured"
         rows.append([count(row["sentences"]), *map(duration, cells), origin])
-    columns = ["Sentences", "Query: bi", "retrieve, rerank", "cross", "All pairs: bi", "cross"]
-    return _table("Cost of a corpus", [*columns, "Figures"], rows, [6])
+    columns = [
+        "Sentences",
+        "Query: bi",
+        "Query: bi, then cross",
+        "Query: cross",
+        "All pairs: bi",
+        "All pairs: cross",
+        "Figures",
+    ]
+    return _table("Cost of a corpus", columns, rows, [6])
 
 
 def disagreements(results: Results) -> list[Table]:

@@ -299,7 +299,8 @@ def three_encoders_results() -> dict[str, Any]:
         comparison("cross-large", "cross", 0.005, 0.4),
     ]
     for entry, adjusted in zip(results["pairwise"], (0.024, 0.006, 0.4), strict=True):
-        entry["pearson"]["p_adjusted"] = adjusted
+        for metric_name in ("pearson", "spearman", "f1", "f1_tuned"):
+            entry[metric_name]["p_adjusted"] = adjusted
     for row in results["disagreements"]:
         row["cross-large"] = 2.5
     return results

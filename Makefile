@@ -1,0 +1,33 @@
+# The two commands of the README are `make demo` and `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test test-all lint types clean
+
+demo: .venv/installed
+	HF_HUB_OFFLINE=1 $(BIN)/kosim compare quickstart --out runs/demo --overwrite
+
+test: .venv/installed
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: .venv/installed
+	$(BIN)/python -m pytest
+
+lint: .venv/linters
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/linters
+	$(BIN)/mypy
+
+.venv/installed: setup.cfg pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet -c constraints.txt -e ".[test]"
+	touch $@
+
+.venv/linters: .venv/installed
+	$(BIN)/pip install --quiet -c constraints.txt -e ".[lint]"
+	touch $@
+
+clean:
+	rm -rf .venv build ./*.egg-info

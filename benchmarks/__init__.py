@@ -1,0 +1,1 @@
+"""Scripts that measure; each writes its results beside it, under ``results``."""

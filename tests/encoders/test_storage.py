@@ -1,0 +1,189 @@
+"""Storage: a write is whole, or it never was."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from safetensors import SafetensorError
+
+from encoders.errors import StorageError
+from encoders.storage import atomic_file, atomic_folder, sha256, write_json, write_text
+
+
+class Interrupted(Exception):
+    """Stands for whatever stops a writer half way."""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A file with old content."""
+    path = tmp_path / "file.txt"
+    path.write_text("old")
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with old content."""
+    path = tmp_path / "folder"
+    path.mkdir()
+    (path / "file.txt").write_text("old")
+    return path
+
+
+def full_disk(*_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def fill_half(partial: Path) -> None:
+    (partial / "half.txt").write_text("half")
+
+
+def test_file_appears_whole(tmp_path: Path) -> None:
+    with atomic_file(tmp_path / "deep" / "file.txt") as partial:
+        partial.write_text("new")
+        assert not (tmp_path / "deep" / "file.txt").exists()
+    assert (tmp_path / "deep" / "file.txt").read_text() == "new"
+
+
+def test_file_replaces_old_content(file: Path) -> None:
+    write_text(file, "새것")
+    assert file.read_text(encoding="utf-8") == "새것"
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_interrupted_file_leaves_the_old_one_and_no_remains(file: Path) -> None:
+    with pytest.raises(Interrupted), atomic_file(file) as partial:
+        partial.write_text("half")
+        raise Interrupted
+    assert file.read_text() == "old"
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_remains_of_a_killed_write_are_replaced(file: Path) -> None:
+    with pytest.raises(Interrupted), atomic_file(file) as partial:
+        leftover = partial
+        raise Interrupted
+    leftover.write_text("left by a killed process")
+    write_text(file, "new")
+    assert file.read_text() == "new"
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_full_disk_leaves_the_old_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "fsync", full_disk)
+    with pytest.raises(StorageError, match=r"cannot write .*file\.txt: No space left") as caught:
+        write_text(file, "new")
+    assert "\n" not in str(caught.value)
+    assert file.read_text() == "old"
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_file_below_a_file_is_refused(file: Path) -> None:
+    with pytest.raises(StorageError, match="cannot write"):
+        write_text(file / "below.txt", "new")
+
+
+def test_folder_appears_whole(tmp_path: Path) -> None:
+    with atomic_folder(tmp_path / "deep" / "folder") as partial:
+        (partial / "below").mkdir()
+        (partial / "below" / "file.txt").write_text("new")
+        assert not (tmp_path / "deep" / "folder").exists()
+    assert (tmp_path / "deep" / "folder" / "below" / "file.txt").read_text() == "new"
+
+
+def test_existing_folder_is_refused_before_anything_is_written(folder: Path) -> None:
+    with pytest.raises(StorageError, match="exists already"), atomic_folder(folder) as partial:
+        fill_half(partial)
+    assert (folder / "file.txt").read_text() == "old"
+    assert list(folder.parent.iterdir()) == [folder]
+
+
+def test_overwritten_folder_holds_only_the_new_files(folder: Path) -> None:
+    with atomic_folder(folder, overwrite=True) as partial:
+        (partial / "other.txt").write_text("new")
+    assert [path.name for path in folder.iterdir()] == ["other.txt"]
+    assert list(folder.parent.iterdir()) == [folder]
+
+
+def test_interrupted_folder_leaves_the_old_one_and_no_remains(folder: Path) -> None:
+    with pytest.raises(Interrupted), atomic_folder(folder, overwrite=True) as partial:
+        fill_half(partial)
+        raise Interrupted
+    assert [path.name for path in folder.iterdir()] == ["file.txt"]
+    assert list(folder.parent.iterdir()) == [folder]
+
+
+def test_remains_of_a_killed_folder_are_replaced(tmp_path: Path) -> None:
+    with pytest.raises(Interrupted), atomic_folder(tmp_path / "folder") as partial:
+        leftover = partial
+        raise Interrupted
+    leftover.mkdir()
+    fill_half(leftover)
+    with atomic_folder(tmp_path / "folder") as partial:
+        (partial / "file.txt").write_text("new")
+    assert [path.name for path in (tmp_path / "folder").iterdir()] == ["file.txt"]
+
+
+def test_full_disk_leaves_the_old_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "fsync", full_disk)
+    with (
+        pytest.raises(StorageError, match="No space left"),
+        atomic_folder(folder, overwrite=True) as partial,
+    ):
+        fill_half(partial)
+    assert [path.name for path in folder.iterdir()] == ["file.txt"]
+    assert list(folder.parent.iterdir()) == [folder]
+
+
+def test_failing_last_rename_leaves_the_old_folder(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename: Callable[[Path, Path], Path] = Path.rename
+
+    def failing(path: Path, target: Path) -> Path:
+        if path.name.endswith(".partial"):
+            full_disk()
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", failing)
+    with pytest.raises(StorageError), atomic_folder(folder, overwrite=True) as partial:
+        fill_half(partial)
+    assert [path.name for path in folder.iterdir()] == ["file.txt"]
+    assert list(folder.parent.iterdir()) == [folder]
+
+
+def test_full_disk_as_safetensors_says_it_is_a_storage_error(folder: Path) -> None:
+    said = "Error while serializing: I/O error: No space left on device (os error 28)"
+    with (
+        pytest.raises(StorageError, match="No space left") as caught,
+        atomic_folder(folder, overwrite=True) as partial,
+    ):
+        fill_half(partial)
+        raise SafetensorError(said)
+    assert "\n" not in str(caught.value)
+    assert [path.name for path in folder.iterdir()] == ["file.txt"]
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_json_refuses_what_is_not_a_number(file: Path, number: float) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(file, {"value": [number]})
+    assert file.read_text() == "old"
+
+
+def test_json_is_readable(file: Path) -> None:
+    write_json(file, {"이름": [1, None]})
+    assert file.read_text(encoding="utf-8") == '{\n  "이름": [\n    1,\n    null\n  ]\n}\n'
+
+
+@pytest.mark.parametrize("size", [0, 5, (1 << 20) + 3])
+def test_sha256_is_that_of_hashlib(tmp_path: Path, size: int) -> None:
+    content = os.urandom(size)
+    (tmp_path / "file").write_bytes(content)
+    assert sha256(tmp_path / "file") == hashlib.sha256(content).hexdigest()

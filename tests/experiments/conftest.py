@@ -1,0 +1,33 @@
+"""One small comparison that several tests look at, and a way to make more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from experiments.comparison import Results, compare
+from experiments.settings import CompareSettings
+
+TRAINING = {"epochs": 2, "learning_rate": 5e-4, "batch_size": 16}
+
+
+def small_settings(**changes: Any) -> dict[str, Any]:
+    """Return raw settings of a comparison that takes seconds."""
+    contender = {"backbone": "scratch", "max_length": 48, "training": dict(TRAINING)}
+    return {
+        "name": "small",
+        "seeds": [1],
+        "data": {"dataset": "sample", "limit": 120},
+        "evaluation": {"resamples": 400},
+        "encoders": {"bi": {"kind": "bi", **contender}, "cross": {"kind": "cross", **contender}},
+        **changes,
+    }
+
+
+@pytest.fixture(scope="session")
+def small_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Results]:
+    """The folder and results of a finished comparison with two seeds."""
+    folder = tmp_path_factory.mktemp("runs") / "small"
+    return folder, compare(CompareSettings.parse(small_settings(seeds=[1, 2])), folder)
