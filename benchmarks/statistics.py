@@ -26,9 +26,9 @@ from scipy.stats import norm
 
 from benchmarks.populations import Cell, all_cells
 from benchmarks.statistics_report import report
+from encoders.metrics import Floats
 from encoders.storage import write_json, write_text
 from experiments.influence import F1, Pearson, Spearman
-from experiments.metrics import Floats
 from experiments.paired_tests import mcnemar_midp, williams
 from experiments.resampling import resample_weights
 from experiments.significance import difference, estimate
@@ -56,7 +56,6 @@ def replicate(cell: Cell, number: int, resamples: int, counts: Counter[str]) -> 
     at_first, at_second = cell.thresholds
     cut = cell.population.label_threshold
     draws = {"resamples": resamples, "seed": number}
-    weights = np.concatenate(list(resample_weights(cell.n, **draws)))
 
     def covers(method: str, bounds: tuple[float, float], truth: float) -> None:
         counts[method] += bounds[0] <= truth <= bounds[1]
@@ -81,8 +80,9 @@ def replicate(cell: Cell, number: int, resamples: int, counts: Counter[str]) -> 
             bounds = fisher(found.value, 1 + found.value**2 / 2, cell.n)
             covers(f"interval/{name}/fisher", bounds, truth)
             continue
-        values, _ = of_first.prepare(labels, first)(weights)
-        other_values, _ = of_second.prepare(labels, second)(weights)
+        plain, other_plain = of_first.prepare(labels, first), of_second.prepare(labels, second)
+        drawn = [(plain(w)[0], other_plain(w)[0]) for w in resample_weights(cell.n, **draws)]
+        values, other_values = np.concatenate(drawn, axis=1)
         covers(f"interval/{name}/percentile", percentile(values), truth)
         bounds = percentile(values - other_values)
         covers(f"difference/{name}/percentile", bounds, truth - other)

@@ -105,8 +105,7 @@ def to_markdown(results: dict[str, Any]) -> str:
         f"`{results['command']}`, {results['rounds']} rounds of {results['batches']} batches of "
         f"32 pairs of KLUE-STS, {results['environment']['processor']}, "
         f"{results['environment']['threads']} threads, torch {results['environment']['torch']}.",
-        "An epoch has "
-        f"{results['epoch_pairs']:,} pairs. Ratios are medians of the rounds' ratios.",
+        f"An epoch has {results['epoch_pairs']:,} pairs. Ratios are medians of the rounds' ratios.",
         "",
         "| encoder | way | seconds an epoch | times the grouped | validation Pearson, by round |",
         "|---|---|---:|---:|---|",

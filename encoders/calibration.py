@@ -15,6 +15,10 @@ from encoders.records import LABEL_HIGH, LABEL_LOW
 _MARGIN = 0.02
 """Knots keep this distance from both ends of the scale, so that the tails stay increasing."""
 
+_LOWEST = np.nextafter(np.float32(LABEL_LOW), np.float32(LABEL_HIGH))
+_HIGHEST = np.nextafter(np.float32(LABEL_HIGH), np.float32(LABEL_LOW))
+"""The tails come nearer to the ends of the scale than float32 can tell from them."""
+
 _POINTS_PER_BIN = 40
 _MOST_BINS = 20
 
@@ -94,7 +98,8 @@ class MonotoneCalibration(BaseModel):
         room_above = LABEL_HIGH - self.score[-1]
         lower = LABEL_LOW + room_below / (1 + self.lower_slope * np.maximum(below, 0) / room_below)
         upper = LABEL_HIGH - room_above / (1 + self.upper_slope * np.maximum(above, 0) / room_above)
-        return np.where(below > 0, lower, np.where(above > 0, upper, y)).astype(np.float32)
+        scores = np.where(below > 0, lower, np.where(above > 0, upper, y)).astype(np.float32)
+        return np.clip(scores, _LOWEST, _HIGHEST)
 
 
 def _strictly_increasing(raw: list[float], score: list[float]) -> tuple[list[float], list[float]]:

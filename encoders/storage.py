@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+
 from encoders.errors import StorageError
 
 _BLOCK = 1 << 20
@@ -45,8 +47,8 @@ def _remove(path: Path) -> None:
 def _as_storage_error(target: Path) -> Iterator[None]:
     try:
         yield
-    except OSError as error:
-        reason = error.strerror or str(error)
+    except (OSError, SafetensorError) as error:  # safetensors hides a full disk in its own type
+        reason = getattr(error, "strerror", None) or str(error)
         raise StorageError(
             f"cannot write {target}: {reason}; nothing was changed at that place"
         ) from error
@@ -92,15 +94,25 @@ def atomic_folder(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
             for path in sorted(partial.rglob("*"), reverse=True):
                 _sync(path)
             _sync(partial)
-            retired = target.with_name(f".{target.name}.retired")
-            _remove(retired)
-            if target.exists():
-                target.rename(retired)
-            partial.rename(target)
-            _sync(target.parent)
-            _remove(retired)
+            _replace_folder(target, partial)
         finally:
             _remove(partial)
+
+
+def _replace_folder(target: Path, partial: Path) -> None:
+    """Move ``partial`` to ``target``; what was there is put back when that fails."""
+    retired = target.with_name(f".{target.name}.retired")
+    _remove(retired)
+    if target.exists():
+        target.rename(retired)
+    try:
+        partial.rename(target)
+    except OSError:
+        if retired.exists():
+            retired.rename(target)
+        raise
+    _sync(target.parent)
+    _remove(retired)
 
 
 def write_text(target: Path, text: str) -> None:

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
-import torch
 from datasets import Dataset
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from transformers import EarlyStoppingCallback, PrinterCallback, TrainerCallback
+from safetensors import SafetensorError
+from transformers import PrinterCallback, TrainerCallback
 
 from encoders.base import PairEncoder
 from encoders.calibration import MonotoneCalibration
+from encoders.checkpoints import file_problem, last_whole_checkpoint, verify_best
 from encoders.errors import ConfigError, DataError, TrainingError
 from encoders.metrics import best_f1_threshold
+from encoders.patience import Patience
 from encoders.recipes import RECIPES
-from encoders.records import LABEL_HIGH, LabelledPairs
+from encoders.records import DECISION_THRESHOLD, LABEL_HIGH, LabelledPairs
 from encoders.validation import PairValidator
 
 Criterion = Literal["loss", "pearson", "f1"]
@@ -131,16 +132,28 @@ def train(
             )
     started = time.monotonic()
     checkpoints = Path(folder)
-    trainer = _trainer(encoder, train_pairs, validation_pairs, config, checkpoints, callbacks)
-    last = _last_whole_checkpoint(checkpoints) if resume else None
+    patience = _patience(config)
+    trainer = _trainer(
+        encoder,
+        train_pairs,
+        validation_pairs,
+        config,
+        checkpoints,
+        [*callbacks, patience] if patience else callbacks,
+    )
+    last = last_whole_checkpoint(checkpoints) if resume else None
+    if last and patience and (epoch := patience.stopped_at(last)):
+        trainer.args.num_train_epochs = epoch  # nothing is left to train
     try:
         trainer.train(resume_from_checkpoint=str(last) if last else None)
-    except OSError as error:
+    except (OSError, SafetensorError, RuntimeError) as error:
+        if (problem := file_problem(error)) is None:
+            raise
         raise TrainingError(
-            f"training stopped, {checkpoints} could not be written: {error.strerror or error}; "
-            "free some space and resume"
+            f"training stopped, a checkpoint in {checkpoints} could not be written or read: "
+            f"{problem}; free some space, or remove the damaged checkpoint, and resume"
         ) from error
-    _verify_best(encoder, trainer.state.best_model_checkpoint)
+    verify_best(encoder.model, trainer.state.best_model_checkpoint)
     history = _history(trainer.state.log_history)
     raw = encoder.score(validation_pairs.pairs, raw=True)
     encoder.calibration = MonotoneCalibration.fit(raw, validation_pairs.labels)
@@ -169,6 +182,23 @@ def _check_data(train_pairs: LabelledPairs, validation_pairs: LabelledPairs) -> 
                 f"all {name} labels are {pairs.labels[0]:g}; nothing can be learnt from a "
                 "constant label"
             )
+    similar = validation_pairs.labels >= DECISION_THRESHOLD
+    if similar.all() or not similar.any():
+        raise DataError(
+            f"all validation labels are {'at least' if similar.all() else 'below'} "
+            f"{DECISION_THRESHOLD:g}, so that no threshold can be chosen; give similar and "
+            "dissimilar pairs"
+        )
+
+
+def _patience(config: TrainingConfig) -> Patience | None:
+    if config.patience is None:
+        return None
+    return Patience(
+        config.patience,
+        metric=f"eval_{config.select}",
+        greater_is_better=config.select != "loss",
+    )
 
 
 def _trainer(
@@ -217,7 +247,6 @@ def _trainer(
         dataloader_pin_memory=False,
     )
     encoder.model.model_card_data.generate_widget_examples = False
-    stop_early = [EarlyStoppingCallback(config.patience)] if config.patience else []
     trainer = recipe.trainer(
         model=encoder.model,
         args=arguments,
@@ -225,7 +254,7 @@ def _trainer(
         eval_dataset=_dataset(validation_pairs),
         loss=recipe.losses[name](encoder.model),
         evaluator=PairValidator(encoder, validation_pairs),
-        callbacks=[*callbacks, *stop_early],
+        callbacks=list(callbacks),
     )
     trainer.remove_callback(PrinterCallback)  # a library never prints
     if config.group_by_length:
@@ -239,44 +268,6 @@ def _dataset(pairs: LabelledPairs, *, both_orders: bool = False) -> Dataset:
     if both_orders:
         first, second, labels = first + second, second + first, labels + labels
     return Dataset.from_dict({"sentence1": first, "sentence2": second, "label": labels})
-
-
-def _last_whole_checkpoint(folder: Path) -> Path | None:
-    """Return the latest finished checkpoint; the trainer writes its state file last."""
-    whole = [
-        path for path in folder.glob("checkpoint-*") if (path / "trainer_state.json").is_file()
-    ]
-    for path in folder.glob("checkpoint-*"):
-        if path not in whole:
-            shutil.rmtree(path)
-    return max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
-
-
-def _verify_best(encoder: PairEncoder, checkpoint: str | None) -> None:
-    """Check that the best weights are in memory: the trainer only logs when they are not."""
-    if checkpoint is None:
-        raise TrainingError(
-            "no epoch could be chosen: the validation value was never a number; "
-            "lower the learning rate"
-        )
-    try:
-        saved = encoder.model.__class__(checkpoint, device="cpu").state_dict()
-    except Exception as error:  # whatever a loader raises on a damaged checkpoint
-        raise TrainingError(
-            f"the best checkpoint {checkpoint} cannot be loaded again: "
-            f"{str(error).splitlines()[0]}; train again"
-        ) from error
-    current = encoder.model.state_dict()
-    different = [
-        name
-        for name, tensor in saved.items()
-        if name not in current or not torch.equal(tensor, current[name].cpu())
-    ]
-    if different or len(saved) != len(current):
-        raise TrainingError(
-            f"the best checkpoint {checkpoint} was not restored ({len(different)} weights "
-            "differ); train again"
-        )
 
 
 def _history(log: list[dict[str, float]]) -> list[EpochRecord]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from sentence_transformers.base.evaluation import BaseEvaluator
 
 from encoders.base import PairEncoder
-from encoders.errors import UndefinedMetricError
+from encoders.errors import TrainingError, UndefinedMetricError
 from encoders.metrics import best_f1_threshold, f1, pearson, spearman
 from encoders.records import LabelledPairs
 
@@ -26,8 +27,17 @@ class PairValidator(BaseEvaluator):
         self.pairs = pairs
 
     def __call__(self, model: Any, *args: Any, **kwargs: Any) -> dict[str, float]:
-        """Return ``pearson``, ``spearman`` and ``f1``."""
+        """Return ``pearson``, ``spearman`` and ``f1``.
+
+        Raises:
+            TrainingError: a score is not a number.
+        """
         raw = self.encoder.score(self.pairs.pairs, raw=True)
+        if not np.isfinite(raw).all():
+            raise TrainingError(
+                "training diverged: the encoder's scores are no longer numbers; "
+                "lower the learning rate"
+            )
         labels = self.pairs.labels
         try:
             correlations = {"pearson": pearson(labels, raw), "spearman": spearman(labels, raw)}

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from encoders.errors import DataError, UndefinedMetricError
-from experiments.metrics import Floats, pearson
+from encoders.metrics import Floats, pearson
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from encoders.errors import ConfigError, UndefinedMetricError
+from encoders.metrics import Floats, check_correlation, no_decisions, no_positives
 from encoders.records import DECISION_THRESHOLD
-from experiments.metrics import Floats, check_correlation, no_decisions, no_positives
 
 Evaluation = Callable[[Floats], tuple[Floats, Floats]]
 """From weights (b, n), whose rows sum to n, to values (b,) and influences (b, n).
@@ -127,7 +127,9 @@ class _Order:
     def middle(self, mass: Floats) -> Floats:
         """Return the mass below each value and half of what is tied with it, (b, n)."""
         below, tied = self.sums(mass)
-        return below + tied / 2
+        tied /= 2
+        tied += below
+        return tied
 
 
 def _columns(values: Floats, places: npt.NDArray[np.intp]) -> Floats:
@@ -141,28 +143,36 @@ class _Ranks:
     def __init__(self, order: _Order, weights: Floats) -> None:
         self.order = order
         n = weights.shape[1]
-        below, tied = order.sums(weights)
-        self.values = (below + tied / 2) / n - 0.5
+        self.values, tied = order.sums(weights)
+        self.values += tied / 2
+        self.values /= n
+        self.values -= 0.5
+        tied /= n
         tied *= tied
-        cubes = np.einsum("bi,bi->b", weights, tied) / n**3
-        variance = (1 - cubes) / 12
+        self.squared_shares = tied
+        self.cubes = np.einsum("bi,bi->b", weights, tied) / n
+        variance = (1 - self.cubes) / 12
         self.variance = np.where(variance > _NO_SPREAD, variance, np.nan)
-        self.variance_influence = (cubes[:, None] - tied / n**2) / 4
 
 
 def _spearman(weights: Floats, x: _Ranks, y: _Ranks) -> tuple[Floats, Floats]:
     n = weights.shape[1]
-    product = x.values * y.values
-    covariance = np.einsum("bi,bi->b", weights, product) / n
+    influence = x.values * y.values
+    covariance = np.einsum("bi,bi->b", weights, influence) / n
     scale = 1 / np.sqrt(x.variance * y.variance)
     value = covariance * scale
     # The centred values sum to zero, so the sum above a pair is minus the sum up to it.
-    product -= x.order.middle(weights * y.values) / n
-    product -= y.order.middle(weights * x.values) / n
-    product -= 3 * covariance[:, None]
-    influence = product * scale[:, None]
-    influence -= x.variance_influence * (value / 2 / x.variance)[:, None]
-    influence -= y.variance_influence * (value / 2 / y.variance)[:, None]
+    shifted = x.order.middle(weights * y.values)
+    shifted += y.order.middle(weights * x.values)
+    shifted /= n
+    influence -= shifted
+    influence -= 3 * covariance[:, None]
+    influence *= scale[:, None]
+    for ranks in (x, y):
+        # The variance's own influence is (cubes - squared share) / 4.
+        part = (value / ranks.variance / 8)[:, None]
+        influence += part * ranks.squared_shares
+        influence -= part * ranks.cubes[:, None]
     return value, influence
 
 

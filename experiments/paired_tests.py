@@ -14,9 +14,9 @@ from scipy.stats import binom
 from scipy.stats import t as student
 
 from encoders.errors import UndefinedMetricError
+from encoders.metrics import Floats, check_pairs, pearson
 from encoders.records import DECISION_THRESHOLD
 from experiments.influence import seedwise
-from experiments.metrics import Floats, check_pairs, pearson
 
 _DEPENDENT = 1e-12
 

@@ -5,9 +5,10 @@ error, and the quantiles of these ratios take the place of Student's table (Efro
 1993, section 12.5). The standard errors come from influence functions, so that one matrix of
 weights serves for everything and no second bootstrap is needed inside the first.
 
-Why this and not simpler methods, measured by benchmarks/statistics.py: with KLUE-like labels
-Fisher's z is off, because their errors are not normal; the percentile bootstrap puts its errors
-on one side near a correlation of 1 and covers too little on small test sets.
+Why this and not simpler methods, as benchmarks/statistics.py measures: with KLUE-like labels,
+whose errors are not normal, Fisher's z is up to 2 points of coverage too wide and Williams' test
+raises too many false alarms near a correlation of 1; the percentile bootstrap misses on one
+side more than on the other, and covers too little on small test sets.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from encoders.errors import ConfigError, UndefinedMetricError
+from encoders.metrics import Floats
 from experiments.influence import Evaluation
-from experiments.metrics import Floats
 
-_BLOCK = 1 << 16
-"""Weights held at a time: half a megabyte, so that all steps on them stay in the cache."""
+_BLOCK = 1 << 14
+"""Weights held at a time: 128 KiB, so that all steps on them stay in the cache and their memory
+is reused; above that the system maps and clears fresh pages for every intermediate result."""
 
 _UNDEFINED_SHARE = 0.05
 """With more resamples than this undefined, those that are left no longer speak for the data."""

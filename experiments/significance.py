@@ -15,8 +15,8 @@ import numpy.typing as npt
 from scipy.stats import norm
 
 from encoders.errors import ConfigError
+from encoders.metrics import Floats, check_pairs
 from experiments.influence import F1, Evaluation, Metric, Pearson, Precision, Recall, Spearman
-from experiments.metrics import Floats, check_pairs
 from experiments.paired_tests import McNemar, Williams, mcnemar_midp, williams
 from experiments.resampling import bootstrap
 

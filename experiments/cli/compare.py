@@ -104,7 +104,7 @@ def _print_summary(results: Results, out: Path) -> None:
     verdict = results["verdict"]
     for language in ("ko", "en"):
         output.print(verdict[language]["headline"], style="bold", highlight=False)
-        for sentence in verdict[language]["sentences"]:
+        for sentence in [*verdict[language]["sentences"], *verdict[language]["warnings"]]:
             output.print(f"  {sentence}", highlight=False)
         output.print()
     names = list(results["encoders"])

@@ -12,8 +12,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from encoders.errors import UndefinedMetricError
+from encoders.metrics import f1
 from encoders.records import DECISION_THRESHOLD, LABEL_HIGH, LABEL_LOW
-from experiments.metrics import f1
 from experiments.notation import METRIC_NAMES, decimal, estimate, is_defined
 from experiments.report.canvas import INK, MUTED, PAPER, RULE, Plot, colour, draw, legend
 from experiments.report.tables import Results

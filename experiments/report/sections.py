@@ -133,7 +133,7 @@ def _cost_note(results: Results) -> str:
 
 
 def _encoders(results: Results) -> list[Table]:
-    named = ("kind", "backbone", "backbone_note", "loss")
+    named = ("kind", "backbone", "revision", "backbone_note", "loss")
     return facts.record(
         "Encoders",
         {

@@ -18,6 +18,7 @@ from experiments.notation import (
     is_defined,
     p_value,
     percent,
+    undefined,
 )
 
 Row = tuple[str, ...]
@@ -105,9 +106,10 @@ def further_tests(results: Results) -> list[Table]:
         rows.append(["Williams, Pearson", p_value(main["williams_p_value"])])
     ceiling = results.get("ceiling")
     if ceiling:
-        found = f"Pearson {decimal(ceiling.get('pearson_ceiling'))}"
-        found += f" (reliability of the labels {decimal(ceiling.get('reliability'))}"
-        found += f", {count(ceiling.get('n'))} pairs)"
+        found = undefined(ceiling)
+        if "best_pearson" in ceiling:
+            found = f"Pearson {decimal(ceiling['best_pearson'])}"
+            found += f" (reliability of the labels {decimal(ceiling['reliability'])})"
         rows.append(["What a perfect encoder can be expected to reach", found])
     return _table("Beside the intervals", ["Question", "Answer"], rows, [1])
 
@@ -175,11 +177,11 @@ def corpus_costs(results: Results) -> list[Table]:
 
 
 def disagreements(results: Results) -> list[Table]:
-    """Return the pairs on which the encoders disagree most, with each other and with the label."""
+    """Return the pairs whose scores lie furthest from each other, and from the label."""
     names = list(results["encoders"])
     captions = {
-        "encoders": "The encoders disagree most with each other",
-        "label": "The encoders disagree most with the label",
+        "encoders": "Furthest from each other",
+        "label": "Furthest from the label",
     }
     tables = []
     for why, caption in captions.items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import huggingface_hub.constants
@@ -40,26 +39,43 @@ def hub_cache(hub_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return hub_folder
 
 
-@pytest.fixture(scope="session", params=sorted(KINDS))
+@pytest.fixture(scope="session")
+def untrained(hub_folder: Path) -> dict[str, PairEncoder]:
+    """An untrained encoder of each kind, loaded by KoELECTRA's hub id."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(hub_folder))
+        return {
+            kind: encoder.from_backbone(HUB_ID, device="cpu") for kind, encoder in KINDS.items()
+        }
+
+
+@pytest.fixture(scope="session")
+def artifacts(
+    untrained: dict[str, PairEncoder], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
+    """The saved artifact of each untrained encoder."""
+    folder = tmp_path_factory.mktemp("artifacts")
+    for kind, encoder in untrained.items():
+        encoder.save(folder / kind)
+    return {kind: folder / kind for kind in untrained}
+
+
+@pytest.fixture(params=sorted(KINDS))
 def kind(request: pytest.FixtureRequest) -> str:
     """Each kind in turn."""
     return str(request.param)
 
 
-@pytest.fixture(scope="session")
-def encoder(kind: str, hub_folder: Path) -> Iterator[PairEncoder]:
-    """An untrained encoder of each kind, loaded by KoELECTRA's hub id."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(hub_folder))
-        yield KINDS[kind].from_backbone(HUB_ID, device="cpu")
+@pytest.fixture
+def encoder(kind: str, untrained: dict[str, PairEncoder]) -> PairEncoder:
+    """The shared encoder of each kind; leave it as it is."""
+    return untrained[kind]
 
 
-@pytest.fixture(scope="session")
-def saved(encoder: PairEncoder, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The artifact of ``encoder``; copy it before damaging it."""
-    folder = tmp_path_factory.mktemp("artifact") / encoder.kind
-    encoder.save(folder)
-    return folder
+@pytest.fixture
+def saved(kind: str, artifacts: dict[str, Path]) -> Path:
+    """The shared artifact of each kind; copy it before damaging it."""
+    return artifacts[kind]
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from sklearn.isotonic import IsotonicRegression
@@ -13,6 +13,10 @@ from encoders.calibration import MonotoneCalibration
 
 finite = st.floats(allow_nan=False, allow_infinity=False, width=32)
 labels = st.floats(0, 5)
+# No deadline: other jobs may hold the machine.
+settings.register_profile("calibration", deadline=None, max_examples=50)
+settings.load_profile("calibration")
+
 data = st.lists(st.tuples(finite, labels), min_size=1, max_size=200)
 
 

@@ -46,8 +46,6 @@ def test_label_off_the_scale_is_named_with_its_pair(label: float) -> None:
 @pytest.mark.parametrize(
     ("labels", "sources"), [([1.0], None), ([1.0, 2.0], ["후기"])], ids=["labels", "sources"]
 )
-def test_lists_of_other_lengths_are_refused(
-    labels: list[float], sources: list[str] | None
-) -> None:
+def test_lists_of_other_lengths_are_refused(labels: list[float], sources: list[str] | None) -> None:
     with pytest.raises(DataError, match="differ in number"):
         LabelledPairs.from_lists([("가", "나"), ("다", "라")], labels, sources)

@@ -15,7 +15,7 @@ from encoders.errors import StorageError
 from encoders.storage import atomic_file, atomic_folder, sha256, write_json, write_text
 
 
-class Interrupted(Exception):
+class InterruptedWriteError(Exception):
     """Stands for whatever stops a writer half way."""
 
 
@@ -58,17 +58,17 @@ def test_file_replaces_old_content(file: Path) -> None:
 
 
 def test_interrupted_file_leaves_the_old_one_and_no_remains(file: Path) -> None:
-    with pytest.raises(Interrupted), atomic_file(file) as partial:
+    with pytest.raises(InterruptedWriteError), atomic_file(file) as partial:
         partial.write_text("half")
-        raise Interrupted
+        raise InterruptedWriteError
     assert file.read_text() == "old"
     assert list(file.parent.iterdir()) == [file]
 
 
 def test_remains_of_a_killed_write_are_replaced(file: Path) -> None:
-    with pytest.raises(Interrupted), atomic_file(file) as partial:
+    with pytest.raises(InterruptedWriteError), atomic_file(file) as partial:
         leftover = partial
-        raise Interrupted
+        raise InterruptedWriteError
     leftover.write_text("left by a killed process")
     write_text(file, "new")
     assert file.read_text() == "new"
@@ -112,17 +112,17 @@ def test_overwritten_folder_holds_only_the_new_files(folder: Path) -> None:
 
 
 def test_interrupted_folder_leaves_the_old_one_and_no_remains(folder: Path) -> None:
-    with pytest.raises(Interrupted), atomic_folder(folder, overwrite=True) as partial:
+    with pytest.raises(InterruptedWriteError), atomic_folder(folder, overwrite=True) as partial:
         fill_half(partial)
-        raise Interrupted
+        raise InterruptedWriteError
     assert [path.name for path in folder.iterdir()] == ["file.txt"]
     assert list(folder.parent.iterdir()) == [folder]
 
 
 def test_remains_of_a_killed_folder_are_replaced(tmp_path: Path) -> None:
-    with pytest.raises(Interrupted), atomic_folder(tmp_path / "folder") as partial:
+    with pytest.raises(InterruptedWriteError), atomic_folder(tmp_path / "folder") as partial:
         leftover = partial
-        raise Interrupted
+        raise InterruptedWriteError
     leftover.mkdir()
     fill_half(leftover)
     with atomic_folder(tmp_path / "folder") as partial:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from encoders.errors import DataError, UndefinedMetricError
+from encoders.metrics import pearson
 from experiments.ceiling import split_half_reliability
-from experiments.metrics import pearson
 
 GENERATOR = np.random.default_rng(2)
 

@@ -17,6 +17,7 @@ from encoders.errors import ArtifactError, StorageError
 from encoders.loading import load
 from encoders.storage import sha256
 from experiments.comparison import Results, compare
+from experiments.datasets import load_sample
 from experiments.settings import CompareSettings
 from tests.experiments.conftest import small_settings
 
@@ -64,7 +65,9 @@ def test_figures_can_be_recomputed_from_the_predictions(small_run: Run) -> None:
     for name in ("bi", "cross"):
         seeds = [rows for _, rows in frame.groupby("seed")]
         pearsons = [stats.pearsonr(rows.label, rows[name]).statistic for rows in seeds]
-        f1s = [metrics.f1_score(rows.label >= 3, rows[name] >= 3, zero_division=0) for rows in seeds]
+        f1s = [
+            metrics.f1_score(rows.label >= 3, rows[name] >= 3, zero_division=0) for rows in seeds
+        ]
         assert results["encoders"][name]["test"]["pearson"]["value"] == pytest.approx(
             np.mean(pearsons)
         )
@@ -226,8 +229,6 @@ def test_a_constant_test_label_is_said_and_is_no_nan(small_run: Run, tmp_path: P
 
 def _sample_files(folder: Path) -> tuple[Path, Path]:
     """Write a part of the bundled sample as CSV files."""
-    from experiments.datasets import load_sample
-
     files = []
     for split, n in (("train", 120), ("test", 60)):
         frame = load_sample(split).frame.sample(n, random_state=0)  # type: ignore[arg-type]

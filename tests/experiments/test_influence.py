@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from encoders import metrics
 from encoders.errors import ConfigError, UndefinedMetricError
-from experiments import metrics
 from experiments.influence import F1, Pearson, Precision, Recall, Spearman
 
 N = 60

@@ -4,7 +4,7 @@ from scipy import stats
 from sklearn import metrics as sklearn_metrics
 
 from encoders.errors import DataError, UndefinedMetricError
-from experiments.metrics import best_f1_threshold, f1, pearson, precision, recall, spearman
+from encoders.metrics import best_f1_threshold, f1, pearson, precision, recall, spearman
 
 GENERATOR = np.random.default_rng(7)
 LABELS = GENERATOR.integers(0, 36, 200) / 7

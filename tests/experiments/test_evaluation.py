@@ -1,0 +1,103 @@
+"""Figures of scored contenders, against scikit-learn and by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn import metrics
+
+from encoders.records import LabelledPairs
+from experiments.disagreements import largest_disagreements
+from experiments.evaluation import (
+    ScoredContender,
+    compare_all,
+    evaluate,
+    evaluate_sources,
+    swap_asymmetry,
+)
+from experiments.settings import EvaluationSettings
+
+SETTINGS = EvaluationSettings(resamples=400)
+RANDOM = np.random.default_rng(0)
+LABELS = RANDOM.uniform(0, 5, 80)
+
+
+def contender(name: str, kind: str, noise: float, seeds: int = 1) -> ScoredContender:
+    scores = np.clip(LABELS + RANDOM.normal(0, noise, (seeds, 80)), 0, 5)
+    return ScoredContender(
+        name=name,
+        kind=kind,  # type: ignore[arg-type]
+        scores=scores,
+        thresholds=np.full(seeds, 2.5),
+        swapped=scores + 0.25 if kind == "cross" else None,
+    )
+
+
+def test_values_agree_with_independent_libraries() -> None:
+    scored = contender("bi", "bi", 1.0)
+    found = evaluate(scored, LABELS, SETTINGS)
+    scores, gold = scored.scores[0], LABELS >= 3
+    expected = {
+        "pearson": stats.pearsonr(LABELS, scores).statistic,
+        "spearman": stats.spearmanr(LABELS, scores).statistic,
+        "f1": metrics.f1_score(gold, scores >= 3),
+        "f1_tuned": metrics.f1_score(gold, scores >= 2.5),
+        "precision": metrics.precision_score(gold, scores >= 3),
+        "recall_tuned": metrics.recall_score(gold, scores >= 2.5),
+    }
+    for name, value in expected.items():
+        assert found[name]["value"] == pytest.approx(value)
+
+
+def test_a_source_has_the_figures_of_its_own_pairs() -> None:
+    sources = ["even", "odd"] * 40
+    pairs = LabelledPairs.from_lists([("a", "b")] * 80, LABELS, sources)
+    scored = contender("bi", "bi", 1.0)
+    found = evaluate_sources(scored, pairs, SETTINGS)
+    assert found["odd"]["n"] == 40
+    expected = stats.pearsonr(LABELS[1::2], scored.scores[0][1::2]).statistic
+    assert found["odd"]["pearson"]["value"] == pytest.approx(expected)
+
+
+def test_an_undefined_metric_says_why() -> None:
+    scored = contender("bi", "bi", 1.0)
+    assert "constant" in evaluate(scored, np.full(80, 4.0), SETTINGS)["pearson"]["undefined"]
+
+
+def test_the_difference_is_cross_minus_bi_whatever_the_order() -> None:
+    bi, cross = contender("bi", "bi", 2.0), contender("cross", "cross", 0.5)
+    for order in ((bi, cross), (cross, bi)):
+        (found,) = compare_all(order, LABELS, SETTINGS)
+        assert (found["first"], found["second"]) == ("cross", "bi")
+        assert found["pearson"]["value"] > 0
+        assert found["pearson"]["p_value"] < 0.01
+        assert found["pearson"]["p_adjusted"] == found["pearson"]["p_value"]
+
+
+def test_three_contenders_are_adjusted_for_their_number() -> None:
+    three = [contender(name, "bi", noise) for name, noise in (("a", 0.5), ("b", 0.6), ("c", 2.0))]
+    found = compare_all(three, LABELS, SETTINGS)
+    p_values = sorted(pair["pearson"]["p_value"] for pair in found)
+    adjusted = sorted(pair["pearson"]["p_adjusted"] for pair in found)
+    assert adjusted[0] == pytest.approx(min(1, 3 * p_values[0]))
+
+
+def test_swap_asymmetry_by_hand() -> None:
+    scored = contender("cross", "cross", 1.0)
+    found = swap_asymmetry(scored)
+    assert found is not None
+    assert found["mean_absolute"] == pytest.approx(0.25)
+    flips = (scored.scores >= 2.5) != (scored.scores + 0.25 >= 2.5)
+    assert found["verdict_flips"] == pytest.approx(flips.mean())
+    assert swap_asymmetry(contender("bi", "bi", 1.0)) is None
+
+
+def test_the_largest_disagreements_come_first_and_once() -> None:
+    pairs = LabelledPairs.from_lists([(f"a{i}", f"b{i}") for i in range(80)], LABELS)
+    bi, cross = contender("bi", "bi", 1.0), contender("cross", "cross", 1.0)
+    rows = largest_disagreements(pairs, [bi, cross])
+    gaps = np.abs(bi.scores[0] - cross.scores[0])
+    assert rows[0]["sentence1"] == f"a{np.argmax(gaps)}"
+    assert [row["why"] for row in rows] == ["encoders"] * 10 + ["label"] * 10
+    assert len({row["sentence1"] for row in rows}) == 20

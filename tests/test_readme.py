@@ -1,0 +1,109 @@
+"""Every command and example of both READMEs runs, in order, as written.
+
+KoELECTRA and KLUE-STS are stand-ins in a hub cache, in their own layouts. The comparisons get
+further options that make them short; `make demo` and `make test` are run by .ci/run.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import huggingface_hub.constants
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from experiments.cli import main
+from experiments.datasets import KLUE_REVISION, load_sample
+from tests.encoders.tiny import write_hub_cache, write_koelectra
+
+ROOT = Path(__file__).resolve().parents[1]
+SHORT = ["--limit", "50", "--epochs", "1"]
+SETUP = ["make demo", "make test"]
+
+
+def blocks(text: str) -> list[tuple[str, str]]:
+    """Return the fenced blocks as (language, content)."""
+    return re.findall(r"^```(\w+)\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the files that the READMEs name, and a hub cache with stand-ins."""
+    koelectra = write_koelectra(tmp_path / "koelectra")
+    hub = tmp_path / "hub"
+    hub.mkdir()
+    write_hub_cache(hub, koelectra)
+    frames = {split: load_sample(split).frame for split in ("train", "test")}  # type: ignore[arg-type]
+    _write_klue(hub, frames)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(hub))
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    for name, split, rows in (("train", "train", 60), ("pairs", "train", 60), ("test", "test", 40)):
+        part = frames[split].sample(rows, random_state=1).rename(columns={"label": "score"})
+        part[["sentence1", "sentence2", "score", "source"]].to_csv(f"{name}.csv", index=False)
+    Path("sentences.txt").write_text("거실 조명을 꺼 줘\n내일 날씨 알려 줘\n", encoding="utf-8")
+    shutil.copytree(koelectra, "my-sbert")
+    shutil.copytree(koelectra, "my-bert")
+    return work
+
+
+def _write_klue(hub: Path, frames: dict[str, pd.DataFrame]) -> None:
+    """Write made-up pairs where the hub's KLUE-STS would be cached."""
+    snapshot = hub / "datasets--klue--klue" / "snapshots" / KLUE_REVISION / "sts"
+    snapshot.mkdir(parents=True)
+    for split, rows in (("train", frames["train"]), ("validation", frames["test"])):
+        part = rows.sample(60, random_state=2)
+        pd.DataFrame(
+            {
+                "sentence1": part.sentence1,
+                "sentence2": part.sentence2,
+                "source": "made-up",
+                "labels": [{"label": x, "real-label": x} for x in part.label],
+            }
+        ).to_parquet(snapshot / f"{split}-00000-of-00001.parquet")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["README.md", "README.ko.md"])
+def test_every_command_and_example_runs(name: str, workplace: Path) -> None:
+    ran = 0
+    for language, content in blocks((ROOT / name).read_text("utf-8")):
+        if language == "python":
+            exec(compile(content, name, "exec"), {})
+            ran += 1
+            continue
+        for line in content.splitlines():
+            if line in SETUP:
+                continue
+            program, *arguments = shlex.split(line)
+            assert program == "kosim", line
+            trains = arguments[0] == "compare" and "--no-train" not in arguments
+            result = CliRunner().invoke(main, arguments + SHORT * trains)
+            assert result.exit_code == 0, (line, result.output, result.exception)
+            ran += 1
+    assert ran >= 10
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.ko.md"])
+def test_a_readme_starts_with_the_two_set_up_commands(name: str) -> None:
+    language, first = blocks((ROOT / name).read_text("utf-8"))[0]
+    assert language == "bash"
+    assert first.splitlines() == SETUP
+
+
+def test_both_readmes_teach_the_same_commands() -> None:
+    commands = {
+        name: [
+            line
+            for language, content in blocks((ROOT / name).read_text("utf-8"))
+            if language == "bash"
+            for line in content.splitlines()
+        ]
+        for name in ("README.md", "README.ko.md")
+    }
+    assert commands["README.md"] == commands["README.ko.md"]
