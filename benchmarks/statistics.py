@@ -120,21 +120,19 @@ def run(cells: list[Cell], replicates: int, resamples: int, out: Path) -> dict[s
                 "thresholds": list(cell.thresholds),
                 "truth": {"first": asdict(first), "second": asdict(second)},
                 "replicates": 0,
-                "seconds": 0.0,
                 "counts": {},
             },
         )
         while kept["replicates"] < replicates:
-            start, counts = time.perf_counter(), Counter(kept["counts"])
+            counts = Counter(kept["counts"])
             end = min(replicates, kept["replicates"] + CHUNK)
             for number in range(kept["replicates"], end):
                 replicate(cell, number, resamples, counts)
             kept["counts"] = dict(sorted(counts.items()))
             kept["replicates"] = end
-            kept["seconds"] = round(kept["seconds"] + time.perf_counter() - start, 1)
             results["environment"] = environment()
             write_json(out, results)
-            print(f"{cell.name}: {end} of {replicates}, {kept['seconds']:.0f} s", flush=True)
+            print(f"{cell.name}: {end} of {replicates}", flush=True)
     return results
 
 

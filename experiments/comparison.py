@@ -207,7 +207,9 @@ def _assemble(
         "difference": differences[0] if differences else None,
         "pairwise": differences,
         "ceiling": _ceiling(partition.test.raw),
-        "disagreements": largest_disagreements(partition.test.pairs, contenders),
+        "disagreements": largest_disagreements(
+            partition.test.pairs, contenders, rows=settings.evaluation.examples
+        ),
         "cost": project(
             {run.scored.name: run.cost for run in runs},
             bi=by_kind.get("bi"),
@@ -243,7 +245,7 @@ def _describe_contender(run: _Run, settings: CompareSettings, partition: Partiti
         "by_source": evaluate_sources(scored, partition.test.pairs, evaluation),
         "train_seconds": None if None in seconds else sum(seconds),
         "pairs_per_second": run.cost["pairs_per_second"],
-        "swap_asymmetry": swap_asymmetry(scored),
+        "swap_asymmetry": swap_asymmetry(scored, labels),
         "seed_spread": seed_spread(
             scored, {seed: described["test"] for seed, described in seeds.items()}
         ),

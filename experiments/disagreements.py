@@ -10,29 +10,27 @@ import numpy as np
 from encoders.records import LabelledPairs
 from experiments.evaluation import ScoredContender
 
-_ROWS = 10
-
 
 def largest_disagreements(
-    pairs: LabelledPairs, contenders: Sequence[ScoredContender]
+    pairs: LabelledPairs, contenders: Sequence[ScoredContender], *, rows: int
 ) -> list[dict[str, Any]]:
     """Return the pairs on which the first two contenders disagree most, and with the label.
 
-    Each row has the pair, its source, its label, every contender's score (the mean over its
-    seeds), and ``why``: ``encoders`` where the two scores lie furthest apart, ``label`` where
-    both lie furthest from the label. A pair stands in the list once.
+    At most ``rows`` of each kind. Each has the pair, its source, its label, every contender's
+    score (the mean over its seeds), and ``why``: ``encoders`` where the two scores lie furthest
+    apart, ``label`` where both lie furthest from the label. A pair stands in the list once.
     """
     means = [contender.scores.mean(axis=0) for contender in contenders]
     rankings = {"label": np.min([np.abs(scores - pairs.labels) for scores in means], axis=0)}
     if len(means) > 1:
         rankings = {"encoders": np.abs(means[0] - means[1]), **rankings}
-    rows: list[dict[str, Any]] = []
+    found: list[dict[str, Any]] = []
     listed: set[int] = set()
     for why, gap in rankings.items():
         chosen = [row for row in np.argsort(-gap, kind="stable").tolist() if row not in listed]
-        for row in chosen[:_ROWS]:
+        for row in chosen[:rows]:
             listed.add(row)
-            rows.append(
+            found.append(
                 {
                     "why": why,
                     "sentence1": pairs.sentence1[row],
@@ -45,4 +43,4 @@ def largest_disagreements(
                     },
                 }
             )
-    return rows
+    return found

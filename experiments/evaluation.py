@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from encoders.base import Kind
 from encoders.errors import UndefinedMetricError
+from encoders.metrics import pearson
 from encoders.records import DECISION_THRESHOLD, LabelledPairs
 from experiments.settings import EvaluationSettings
 from experiments.significance import (
@@ -143,18 +144,29 @@ def seed_spread(
     return spread
 
 
-def swap_asymmetry(contender: ScoredContender) -> Figures | None:
-    """Return how much a contender's score depends on the order of a pair, in points of 0-5."""
+def swap_asymmetry(contender: ScoredContender, labels: npt.NDArray[np.float64]) -> Figures | None:
+    """Return how much a contender's score depends on the order of a pair, in points of 0-5.
+
+    ``verdict_flips`` is the share of pairs whose decision depends on it, and
+    ``pearson_symmetric`` the Pearson of the mean of both orders' scores, or None where that is
+    undefined; means over seeds. None for a kind whose score never depends on the order.
+    """
     if contender.swapped is None:
         return None
     gap = np.abs(contender.scores - contender.swapped)
     threshold = contender.thresholds[:, None]
     flips = (contender.scores >= threshold) != (contender.swapped >= threshold)
+    both = (contender.scores + contender.swapped) / 2
+    try:
+        symmetric = float(np.mean([pearson(labels, row) for row in both]))
+    except UndefinedMetricError:
+        symmetric = None
     return {
         "mean_absolute": float(gap.mean()),
         "p95_absolute": float(np.percentile(gap, 95)),
         "max_absolute": float(gap.max()),
         "verdict_flips": float(flips.mean()),
+        "pearson_symmetric": symmetric,
     }
 
 

@@ -100,6 +100,9 @@ class EvaluationSettings(Settings):
     level: float = Field(0.95, gt=0.5, lt=1, description="Of every interval.")
     resamples: int = Field(10_000, ge=200, description="Of the bootstrap.")
     seed: int = Field(0, ge=0, description="Of the bootstrap.")
+    examples: int = Field(
+        10, ge=0, description="Pairs listed of each kind of disagreement; 0 keeps texts out."
+    )
     rerank_candidates: int = Field(100, ge=1, description="Of retrieve-then-rerank in the costs.")
 
 

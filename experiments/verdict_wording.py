@@ -125,9 +125,9 @@ def lead(facts: Facts, other: str) -> Line | None:
     if not gap.significant:
         return Line(
             f"{_upper(above.en)} scores {value} higher in Pearson than {below.en}, "
-            f"which chance alone explains as well ({sure.en}).",
+            f"which chance alone could explain ({sure.en}).",
             f"{above.ko}의 피어슨 상관이 {below.ko}보다 {value} 높지만, "
-            f"우연으로도 설명되는 차이입니다({sure.ko}).",
+            f"우연으로도 설명될 수 있는 차이입니다({sure.ko}).",
         )
     tiny = abs(gap.value) < TINY
     return Line(

@@ -18,6 +18,7 @@ from experiments.notation import (
     is_defined,
     p_value,
     percent,
+    reason,
     undefined,
 )
 
@@ -115,18 +116,28 @@ def further_tests(results: Results) -> list[Table]:
 
 
 def by_source(results: Results) -> list[Table]:
-    """Return Pearson and F1 of every contender for each source of the test pairs."""
+    """Return Pearson and F1 of every contender for each source, and why some have no value."""
     encoders = results["encoders"]
     sources = dict.fromkeys(s for encoder in encoders.values() for s in encoder["by_source"])
     columns = ["Source", "Pairs"]
     columns += [f"{METRIC_NAMES[m]}, {name}" for m in ("pearson", "f1") for name in encoders]
-    rows = []
+    rows, missing = [], []
     for source in sources:
         figures = [encoder["by_source"].get(source, {}) for encoder in encoders.values()]
         number = next(figure["n"] for figure in figures if figure)
-        cells = [estimate(f.get(metric)) for metric in ("pearson", "f1") for f in figures]
-        rows.append([source, count(number), *cells])
-    return _table("By source, with 95% intervals", columns, rows)
+        found = [f.get(metric) for metric in ("pearson", "f1") for f in figures]
+        rows.append(
+            [source, count(number), *(estimate(f) if is_defined(f) else DASH for f in found)]
+        )
+        missing += [
+            [source, column, reason(f)]
+            for column, f in zip(columns[2:], found, strict=True)
+            if not is_defined(f) and reason(f)
+        ]
+    return [
+        *_table("By source, with 95% intervals", columns, rows),
+        *_table("Without a value", ["Source", "Metric", "Why"], missing, [1, 2]),
+    ]
 
 
 def speeds(results: Results) -> list[Table]:

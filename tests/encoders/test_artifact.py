@@ -149,14 +149,6 @@ def test_artifact_can_be_moved(encoder: PairEncoder, saved: Path, tmp_path: Path
     assert load(moved, device="cpu").fingerprint() == encoder.fingerprint()
 
 
-def test_folder_that_lists_files_of_another_kind_is_refused(
-    artifacts: dict[str, Path], tmp_path: Path
-) -> None:
-    folder = shutil.copytree(artifacts["bi"], tmp_path / "artifact")
-    edit(folder, lambda content: content.update(kind="cross"))
-    refused(folder)
-
-
 @pytest.mark.parametrize(
     "error",
     [

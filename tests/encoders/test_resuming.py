@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import resource
 import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from tests.encoders.tiny import labelled_pairs
 
 TRAIN, VALIDATION = labelled_pairs(64, seed=1), labelled_pairs(40, seed=2)
 CONFIG = TrainingConfig(epochs=3, learning_rate=2e-3, batch_size=16, warmup=0.2)
+IMPATIENT = CONFIG.model_copy(update={"epochs": 8, "patience": 2, "learning_rate": 5e-2})
 
 
 class Killed(BaseException):
@@ -71,100 +72,116 @@ def resumed_run(
     return encoder, result, count.steps
 
 
-def agree(
-    one: tuple[PairEncoder, TrainingResult], other: tuple[PairEncoder, TrainingResult]
-) -> None:
-    """Check that two runs ended in the same weights, curves and choices."""
-    different = [
-        name
-        for name, tensor in one[0].model.state_dict().items()
-        if not torch.equal(tensor, other[0].model.state_dict()[name])
-    ]
-    assert different == []
-    assert one[0].calibration == other[0].calibration
-    unlike = {"seconds": 0.0}
-    assert one[1].model_copy(update=unlike) == other[1].model_copy(update=unlike)
+@dataclass
+class Run:
+    """A run that was never killed."""
+
+    encoder: PairEncoder
+    result: TrainingResult
+    folder: Path
 
 
-@pytest.fixture(scope="module")
-def uninterrupted(koelectra: Path) -> dict[str, tuple[PairEncoder, TrainingResult]]:
-    """The runs that were never killed."""
+def whole_runs(backbone: Path, folder: Path, config: TrainingConfig) -> dict[str, Run]:
     runs = {}
     for kind in KINDS:
-        encoder = make(kind, koelectra)
-        runs[kind] = (encoder, train(encoder, TRAIN, VALIDATION, CONFIG))
+        encoder = make(kind, backbone)
+        result = train(encoder, TRAIN, VALIDATION, config, folder=folder / kind)
+        runs[kind] = Run(encoder, result, folder / kind)
     return runs
 
 
-@pytest.mark.parametrize("step", [5, 8], ids=["epoch 2", "epoch 3"])
+@pytest.fixture(scope="module")
+def whole(koelectra: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
+    """All epochs, for each kind."""
+    return whole_runs(koelectra, tmp_path_factory.mktemp("whole"), CONFIG)
+
+
+@pytest.fixture(scope="module")
+def stopped(koelectra: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
+    """Stopped early, for each kind."""
+    return whole_runs(koelectra, tmp_path_factory.mktemp("stopped"), IMPATIENT)
+
+
+def agree(encoder: PairEncoder, result: TrainingResult, whole: Run) -> None:
+    """Check that a run ended in the weights, curves and choices of a whole one."""
+    expected = whole.encoder.model.state_dict()
+    different = [
+        name
+        for name, tensor in encoder.model.state_dict().items()
+        if not torch.equal(tensor, expected[name])
+    ]
+    assert different == []
+    assert encoder.calibration == whole.encoder.calibration
+    untimed = {"seconds": 0.0}
+    assert result.model_copy(update=untimed) == whole.result.model_copy(update=untimed)
+
+
 def test_resumed_run_ends_as_the_uninterrupted_one(
-    kind: str, koelectra: Path, tmp_path: Path, uninterrupted: Any, step: int
+    kind: str, koelectra: Path, tmp_path: Path, whole: dict[str, Run]
 ) -> None:
-    killed_run(kind, koelectra, tmp_path, step=step)
+    killed_run(kind, koelectra, tmp_path, step=5)
     encoder, result, steps = resumed_run(kind, koelectra, tmp_path)
-    assert steps == 12 - 4 * (step // 4)  # four steps an epoch; only the missing epochs are trained
-    agree((encoder, result), uninterrupted[kind])
+    assert steps == 8  # four an epoch; the first is not trained again
+    agree(encoder, result, whole[kind])
 
 
 def test_finished_run_resumes_to_its_result(
-    kind: str, koelectra: Path, tmp_path: Path, uninterrupted: Any
+    kind: str, koelectra: Path, whole: dict[str, Run]
 ) -> None:
-    train(make(kind, koelectra), TRAIN, VALIDATION, CONFIG, folder=tmp_path)
-    encoder, result, steps = resumed_run(kind, koelectra, tmp_path)
+    encoder, result, steps = resumed_run(kind, koelectra, whole[kind].folder)
     assert steps == 0
-    agree((encoder, result), uninterrupted[kind])
+    agree(encoder, result, whole[kind])
 
 
 def test_resume_without_checkpoints_starts_at_the_beginning(
-    kind: str, koelectra: Path, tmp_path: Path, uninterrupted: Any
+    koelectra: Path, tmp_path: Path, whole: dict[str, Run]
 ) -> None:
-    encoder, result, _ = resumed_run(kind, koelectra, tmp_path / "new")
-    agree((encoder, result), uninterrupted[kind])
+    encoder, result, _ = resumed_run("bi", koelectra, tmp_path / "new")
+    agree(encoder, result, whole["bi"])
 
 
+@pytest.mark.parametrize("written", [None, 0, 100], ids=str)
 def test_unfinished_checkpoint_is_ignored(
-    kind: str, koelectra: Path, tmp_path: Path, uninterrupted: Any
+    koelectra: Path, tmp_path: Path, whole: dict[str, Run], written: int | None
 ) -> None:
-    killed_run(kind, koelectra, tmp_path, step=5)
-    shutil.copytree(tmp_path / "checkpoint-4", tmp_path / "checkpoint-8")
-    (tmp_path / "checkpoint-8" / "trainer_state.json").unlink()
-    encoder, result, steps = resumed_run(kind, koelectra, tmp_path)
-    assert steps == 8
-    agree((encoder, result), uninterrupted[kind])
-
-
-def test_checkpoint_with_half_a_state_is_ignored(
-    kind: str, koelectra: Path, tmp_path: Path, uninterrupted: Any
-) -> None:
-    killed_run(kind, koelectra, tmp_path, step=5)
+    killed_run("bi", koelectra, tmp_path, step=5)
     shutil.copytree(tmp_path / "checkpoint-4", tmp_path / "checkpoint-8")
     state = tmp_path / "checkpoint-8" / "trainer_state.json"
-    state.write_text(state.read_text()[:100])
-    encoder, result, steps = resumed_run(kind, koelectra, tmp_path)
+    content = state.read_text()
+    state.unlink()
+    if written is not None:
+        state.write_text(content[:written])
+    encoder, result, steps = resumed_run("bi", koelectra, tmp_path)
     assert steps == 8
-    agree((encoder, result), uninterrupted[kind])
+    agree(encoder, result, whole["bi"])
 
 
-@pytest.mark.parametrize("kill", [True, False], ids=["killed", "finished"])
-def test_patience_survives_a_kill(kind: str, koelectra: Path, tmp_path: Path, kill: bool) -> None:
-    config = CONFIG.model_copy(update={"epochs": 8, "patience": 2, "learning_rate": 5e-2})
-    encoder = make(kind, koelectra)
-    whole = train(encoder, TRAIN, VALIDATION, config, folder=tmp_path / "whole")
-    epochs = len(whole.history)
-    assert epochs == whole.best_epoch + 2 < 8
-    if kill:
-        killed_run(kind, koelectra, tmp_path / "killed", step=4 * epochs - 3, config=config)
-    folder = tmp_path / ("killed" if kill else "whole")
-    again, result, _ = resumed_run(kind, koelectra, folder, config=config)
-    agree((again, result), (encoder, whole))
+def test_patience_survives_a_kill(
+    kind: str, koelectra: Path, tmp_path: Path, stopped: dict[str, Run]
+) -> None:
+    epochs = len(stopped[kind].result.history)
+    assert epochs == stopped[kind].result.best_epoch + 2 < IMPATIENT.epochs
+    # In the last epoch: one of the two that were no better lies before the kill.
+    killed_run(kind, koelectra, tmp_path, step=4 * epochs - 3, config=IMPATIENT)
+    encoder, result, steps = resumed_run(kind, koelectra, tmp_path, config=IMPATIENT)
+    assert steps == 4
+    agree(encoder, result, stopped[kind])
 
 
-def test_damaged_checkpoint_is_one_clear_error(kind: str, koelectra: Path, tmp_path: Path) -> None:
-    killed_run(kind, koelectra, tmp_path, step=5)
+def test_run_that_stopped_early_resumes_to_its_result(
+    kind: str, koelectra: Path, stopped: dict[str, Run]
+) -> None:
+    encoder, result, steps = resumed_run(kind, koelectra, stopped[kind].folder, config=IMPATIENT)
+    assert steps == 0
+    agree(encoder, result, stopped[kind])
+
+
+def test_damaged_checkpoint_is_one_clear_error(koelectra: Path, tmp_path: Path) -> None:
+    killed_run("bi", koelectra, tmp_path, step=5)
     weights = tmp_path / "checkpoint-4" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-100])
-    with pytest.raises(TrainingError, match="checkpoint") as caught:
-        resumed_run(kind, koelectra, tmp_path)
+    with pytest.raises(TrainingError, match="remove the damaged checkpoint") as caught:
+        resumed_run("bi", koelectra, tmp_path)
     assert "\n" not in str(caught.value)
 
 
@@ -182,23 +199,20 @@ def small_files() -> Iterator[Any]:
 
 @pytest.mark.parametrize("share", [0.5, 1.5], ids=["weights", "optimizer"])
 def test_disk_that_fills_up_is_one_clear_error(
-    kind: str, koelectra: Path, tmp_path: Path, small_files: Any, share: float
+    koelectra: Path, tmp_path: Path, small_files: Any, share: float
 ) -> None:
     size = (koelectra / "model.safetensors").stat().st_size
-    encoder = make(kind, koelectra)
+    encoder = make("bi", koelectra)
     small_files(int(size * share))
     with pytest.raises(TrainingError, match="could not be written") as caught:
         train(encoder, TRAIN, VALIDATION, CONFIG, folder=tmp_path)
     assert "\n" not in str(caught.value)
 
 
-def test_checkpoints_kept_are_the_best_and_the_last(koelectra: Path, tmp_path: Path) -> None:
-    result = train(make("bi", koelectra), TRAIN, VALIDATION, CONFIG, folder=tmp_path)
-    kept = {int(path.name.rpartition("-")[2]) for path in tmp_path.glob("checkpoint-*")}
-    assert {4 * result.best_epoch, 12} <= kept
-    assert len(kept) <= 2
-    last = json.loads((tmp_path / "checkpoint-12" / "trainer_state.json").read_text())
-    assert last["global_step"] == 12
+def test_checkpoints_kept_are_the_best_and_the_last(kind: str, whole: dict[str, Run]) -> None:
+    kept = {int(path.name.rpartition("-")[2]) for path in whole[kind].folder.glob("checkpoint-*")}
+    assert {4 * whole[kind].result.best_epoch, 12} <= kept
+    assert len(kept) == 2
 
 
 def test_temporary_checkpoints_are_removed(
@@ -212,7 +226,7 @@ def test_temporary_checkpoints_are_removed(
 def test_random_batches_resume_too(koelectra: Path, tmp_path: Path) -> None:
     config = CONFIG.model_copy(update={"group_by_length": False})
     encoder = make("bi", koelectra)
-    whole = train(encoder, TRAIN, VALIDATION, config)
+    result = train(encoder, TRAIN, VALIDATION, config)
     killed_run("bi", koelectra, tmp_path, step=5, config=config)
-    again, result, _ = resumed_run("bi", koelectra, tmp_path, config=config)
-    agree((again, result), (encoder, whole))
+    again, resumed, _ = resumed_run("bi", koelectra, tmp_path, config=config)
+    agree(again, resumed, Run(encoder, result, tmp_path))

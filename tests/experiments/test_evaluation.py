@@ -85,18 +85,20 @@ def test_three_contenders_are_adjusted_for_their_number() -> None:
 
 def test_swap_asymmetry_by_hand() -> None:
     scored = contender("cross", "cross", 1.0)
-    found = swap_asymmetry(scored)
+    found = swap_asymmetry(scored, LABELS)
     assert found is not None
     assert found["mean_absolute"] == pytest.approx(0.25)
     flips = (scored.scores >= 2.5) != (scored.scores + 0.25 >= 2.5)
     assert found["verdict_flips"] == pytest.approx(flips.mean())
-    assert swap_asymmetry(contender("bi", "bi", 1.0)) is None
+    expected = stats.pearsonr(LABELS, scored.scores[0] + 0.125).statistic
+    assert found["pearson_symmetric"] == pytest.approx(expected)
+    assert swap_asymmetry(contender("bi", "bi", 1.0), LABELS) is None
 
 
 def test_the_largest_disagreements_come_first_and_once() -> None:
     pairs = LabelledPairs.from_lists([(f"a{i}", f"b{i}") for i in range(80)], LABELS)
     bi, cross = contender("bi", "bi", 1.0), contender("cross", "cross", 1.0)
-    rows = largest_disagreements(pairs, [bi, cross])
+    rows = largest_disagreements(pairs, [bi, cross], rows=10)
     gaps = np.abs(bi.scores[0] - cross.scores[0])
     assert rows[0]["sentence1"] == f"a{np.argmax(gaps)}"
     assert [row["why"] for row in rows] == ["encoders"] * 10 + ["label"] * 10
