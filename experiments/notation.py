@@ -6,6 +6,7 @@ Intervals read ``0.881 [0.862, 0.899]``, differences carry their sign, p-values 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, TypeGuard
 
@@ -44,9 +45,10 @@ def is_defined(metric: Metric) -> TypeGuard[Mapping[str, Any]]:
 def reason(metric: Metric) -> str:
     """Return why a metric has no value, or "" where that was not recorded.
 
-    What our errors advise after a semicolon is left out: a report has nobody to advise.
+    Only the cause is kept of what our errors say (``cause, so consequence; advice``): a report
+    shows the consequence, and has nobody to advise.
     """
-    return str((metric or {}).get("undefined", "")).split(";")[0]
+    return re.split(";|, so ", str((metric or {}).get("undefined", "")))[0]
 
 
 def undefined(metric: Metric) -> str:
@@ -113,7 +115,8 @@ _UNITS = (
     (120.0, 1.0, " s", "초"),
     (7200.0, 60.0, " min", "분"),
     (172_800.0, 3600.0, " h", "시간"),
-    (float("inf"), 86_400.0, " days", "일"),
+    (63_115_200.0, 86_400.0, " days", "일"),
+    (float("inf"), 31_557_600.0, " years", "년"),
 )
 """Below which time, in seconds, a unit is used; its length in seconds; its names."""
 

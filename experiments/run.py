@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from itertools import count
 from pathlib import Path
 
 from encoders.errors import StorageError
@@ -12,6 +13,17 @@ from experiments.settings import CompareSettings, read_settings
 
 CONFIG = "config.toml"
 RESULTS = "results.json"
+
+
+def default_folder(name: str, *, again: bool) -> Path:
+    """Return where a run goes that was given no place: ``runs/name``, ``runs/name-2``, ...
+
+    The first that is free; with ``again`` (resumed or overwritten) ``runs/name`` itself.
+    """
+    first = Path("runs") / name
+    if again or not first.exists():
+        return first
+    return next(folder for n in count(2) if not (folder := first.with_name(f"{name}-{n}")).exists())
 
 
 def open_run(

@@ -69,6 +69,7 @@ def _write_klue(hub: Path, frames: dict[str, pd.DataFrame]) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("name", ["README.md", "README.ko.md"])
 def test_every_command_and_example_runs(name: str, workplace: Path) -> None:
     ran = 0

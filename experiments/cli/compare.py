@@ -14,6 +14,7 @@ from experiments.cli.options import data_options, given, training_options
 from experiments.comparison import Results, compare
 from experiments.evaluation import COMPARED
 from experiments.notation import METRIC_NAMES, difference, estimate, p_value
+from experiments.run import default_folder
 from experiments.settings import CompareSettings, DataSettings, read_settings
 
 
@@ -29,7 +30,9 @@ from experiments.settings import CompareSettings, DataSettings, read_settings
 @click.option("--cross", "cross", multiple=True, help="A saved cross-encoder (with --no-train).")
 @click.option("--no-train", is_flag=True, help="Compare the saved encoders as they are.")
 @click.option("--device", help="Torch device, such as cpu or cuda:0.")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder of the run.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Folder of the run; runs/NAME by default."
+)
 @click.option("--resume", is_flag=True, help="Go on with a killed run.")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier run.")
 @click.option("--json", "as_json", is_flag=True, help="Print results.json to standard output.")
@@ -40,7 +43,8 @@ def compare_command(config: str, **options: Any) -> None:
     override it.
     """
     settings = CompareSettings.parse(_override(read_settings(config), options))
-    out = options["out"] or Path("runs") / settings.name
+    again = options["resume"] or options["overwrite"]
+    out = options["out"] or default_folder(settings.name, again=again)
     with training_progress(quiet=options["as_json"]) as callbacks:
         results = compare(
             settings,

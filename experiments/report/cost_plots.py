@@ -41,21 +41,25 @@ def quality_against_speed(results: Results) -> list[Plot]:
     if not points:
         return []
 
+    speeds = [speed for *_, speed in points]
+
     def paint(axes: Axes) -> None:
         for position, name, figure, speed in points:
             tone = colour(position)
             axes.plot([speed, speed], [figure["low"], figure["high"]], color=tone)
             axes.plot(speed, figure["value"], "o", color=tone)
+            # Outwards, so that the names of equally fast encoders do not meet.
+            fastest = speed == max(speeds)
             axes.annotate(
                 name,
                 (speed, figure["value"]),
-                xytext=(7, 0),
+                xytext=(7 if fastest else -7, 0),
                 textcoords="offset points",
+                ha="left" if fastest else "right",
                 va="center",
             )
-        speeds = [speed for *_, speed in points]
         axes.set_xscale("log")
-        axes.set_xlim(min(speeds) / 1.6, max(speeds) * 2.2)
+        axes.set_xlim(min(speeds) / 2.2, max(speeds) * 2.2)
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:,g}")
         axes.xaxis.set_minor_locator(NullLocator())

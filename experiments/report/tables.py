@@ -104,7 +104,9 @@ def further_tests(results: Results) -> list[Table]:
         found = f"{', '.join(rights)}; {p_value(mcnemar['p_value'])}"
         rows.append([f"McNemar (mid-p), decisions at {mcnemar['threshold']}", found])
     if main.get("williams_p_value") is not None:
-        rows.append(["Williams, Pearson", p_value(main["williams_p_value"])])
+        rows.append(
+            ["Williams, Pearson (assumes normal scores)", p_value(main["williams_p_value"])]
+        )
     ceiling = results.get("ceiling")
     if ceiling:
         found = undefined(ceiling)

@@ -11,7 +11,7 @@ import torch
 from encoders.base import PairEncoder
 from encoders.bi import BiEncoder
 from encoders.loading import KINDS
-from tests.encoders.tiny import HUB_ID, write_hub_cache, write_koelectra
+from tests.encoders.tiny import HUB_ID, tiny_encoder, write_hub_cache, write_koelectra
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -70,6 +70,12 @@ def kind(request: pytest.FixtureRequest) -> str:
 def encoder(kind: str, untrained: dict[str, PairEncoder]) -> PairEncoder:
     """The shared encoder of each kind; leave it as it is."""
     return untrained[kind]
+
+
+@pytest.fixture
+def fresh(kind: str, koelectra: Path) -> PairEncoder:
+    """An encoder of each kind that the test may change."""
+    return tiny_encoder(kind, koelectra)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from sentence_transformers import SentenceTransformer
 from transformers import AutoModel
 
 from encoders.bi import BiEncoder
@@ -126,3 +127,12 @@ def test_fingerprints_of_the_poolings_differ(koelectra: Path) -> None:
         for pooling in POOLINGS
     }
     assert len(prints) == len(POOLINGS)
+
+
+def test_plain_sentence_transformers_applies_the_saved_prompt(
+    koelectra: Path, tmp_path: Path
+) -> None:
+    encoder = BiEncoder.from_backbone(str(koelectra), prompt=PROMPT, device="cpu")
+    encoder.save(tmp_path / "artifact")
+    plain = SentenceTransformer(str(tmp_path / "artifact"), device="cpu")
+    np.testing.assert_allclose(plain.encode(SENTENCES), encoder.encode(SENTENCES), atol=1e-6)

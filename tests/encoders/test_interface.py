@@ -16,16 +16,10 @@ from encoders.calibration import MonotoneCalibration
 from encoders.cross import CrossEncoder
 from encoders.errors import ConfigError, DataError, StorageError
 from encoders.loading import KINDS, load
-from tests.encoders.tiny import COMMIT, HUB_ID, PROMPT, SENTENCES
+from tests.encoders.tiny import COMMIT, HUB_ID, SENTENCES
 
 PAIRS = [(first, second) for first in SENTENCES for second in SENTENCES]
 STEEP = MonotoneCalibration.fit(np.linspace(-1, 1, 200), np.linspace(0, 5, 200) ** 2 / 5)
-
-
-@pytest.fixture
-def fresh(kind: str, koelectra: Path) -> PairEncoder:
-    """An encoder that the test may change."""
-    return KINDS[kind].from_backbone(str(koelectra), device="cpu")
 
 
 def reference(model: Any, pairs: list[tuple[str, str]]) -> np.ndarray:
@@ -295,12 +289,3 @@ def test_fingerprints_of_the_kinds_differ(koelectra: Path) -> None:
         BiEncoder.from_backbone(str(koelectra), device="cpu").fingerprint()
         != CrossEncoder.from_backbone(str(koelectra), device="cpu").fingerprint()
     )
-
-
-def test_prompted_artifact_opens_in_plain_sentence_transformers(
-    koelectra: Path, tmp_path: Path
-) -> None:
-    prompted = BiEncoder.from_backbone(str(koelectra), prompt=PROMPT, device="cpu")
-    prompted.save(tmp_path / "artifact")
-    plain = reopen("bi", tmp_path / "artifact")
-    np.testing.assert_allclose(reference(plain, PAIRS), prompted.score(PAIRS, raw=True), atol=1e-5)

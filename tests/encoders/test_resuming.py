@@ -17,11 +17,10 @@ from encoders.base import PairEncoder
 from encoders.errors import TrainingError
 from encoders.loading import KINDS
 from encoders.training import TrainingConfig, TrainingResult, train
-from tests.encoders.tiny import labelled_pairs
+from tests.encoders.tiny import TRAIN, VALIDATION, config, tiny_encoder
 
-TRAIN, VALIDATION = labelled_pairs(64, seed=1), labelled_pairs(40, seed=2)
-CONFIG = TrainingConfig(epochs=3, learning_rate=2e-3, batch_size=16, warmup=0.2)
-IMPATIENT = CONFIG.model_copy(update={"epochs": 8, "patience": 2, "learning_rate": 5e-2})
+CONFIG = config(epochs=3, warmup=0.2)
+IMPATIENT = config(epochs=8, patience=2, learning_rate=5e-2, warmup=0.2)
 
 
 class Killed(BaseException):
@@ -49,25 +48,26 @@ class Count(TrainerCallback):
         self.steps += 1
 
 
-def make(kind: str, backbone: Path) -> PairEncoder:
-    return KINDS[kind].from_backbone(str(backbone), device="cpu")
-
-
 def killed_run(
-    kind: str, backbone: Path, folder: Path, *, step: int, config: TrainingConfig = CONFIG
+    kind: str, backbone: Path, folder: Path, *, step: int, settings: TrainingConfig = CONFIG
 ) -> None:
     with pytest.raises(Killed):
         train(
-            make(kind, backbone), TRAIN, VALIDATION, config, folder=folder, callbacks=[Kill(step)]
+            tiny_encoder(kind, backbone),
+            TRAIN,
+            VALIDATION,
+            settings,
+            folder=folder,
+            callbacks=[Kill(step)],
         )
 
 
 def resumed_run(
-    kind: str, backbone: Path, folder: Path, *, config: TrainingConfig = CONFIG
+    kind: str, backbone: Path, folder: Path, *, settings: TrainingConfig = CONFIG
 ) -> tuple[PairEncoder, TrainingResult, int]:
-    encoder, count = make(kind, backbone), Count()
+    encoder, count = tiny_encoder(kind, backbone), Count()
     result = train(
-        encoder, TRAIN, VALIDATION, config, folder=folder, resume=True, callbacks=[count]
+        encoder, TRAIN, VALIDATION, settings, folder=folder, resume=True, callbacks=[count]
     )
     return encoder, result, count.steps
 
@@ -81,11 +81,11 @@ class Run:
     folder: Path
 
 
-def whole_runs(backbone: Path, folder: Path, config: TrainingConfig) -> dict[str, Run]:
+def whole_runs(backbone: Path, folder: Path, settings: TrainingConfig) -> dict[str, Run]:
     runs = {}
     for kind in KINDS:
-        encoder = make(kind, backbone)
-        result = train(encoder, TRAIN, VALIDATION, config, folder=folder / kind)
+        encoder = tiny_encoder(kind, backbone)
+        result = train(encoder, TRAIN, VALIDATION, settings, folder=folder / kind)
         runs[kind] = Run(encoder, result, folder / kind)
     return runs
 
@@ -162,8 +162,8 @@ def test_patience_survives_a_kill(
     epochs = len(stopped[kind].result.history)
     assert epochs == stopped[kind].result.best_epoch + 2 < IMPATIENT.epochs
     # In the last epoch: one of the two that were no better lies before the kill.
-    killed_run(kind, koelectra, tmp_path, step=4 * epochs - 3, config=IMPATIENT)
-    encoder, result, steps = resumed_run(kind, koelectra, tmp_path, config=IMPATIENT)
+    killed_run(kind, koelectra, tmp_path, step=4 * epochs - 3, settings=IMPATIENT)
+    encoder, result, steps = resumed_run(kind, koelectra, tmp_path, settings=IMPATIENT)
     assert steps == 4
     agree(encoder, result, stopped[kind])
 
@@ -171,7 +171,7 @@ def test_patience_survives_a_kill(
 def test_run_that_stopped_early_resumes_to_its_result(
     kind: str, koelectra: Path, stopped: dict[str, Run]
 ) -> None:
-    encoder, result, steps = resumed_run(kind, koelectra, stopped[kind].folder, config=IMPATIENT)
+    encoder, result, steps = resumed_run(kind, koelectra, stopped[kind].folder, settings=IMPATIENT)
     assert steps == 0
     agree(encoder, result, stopped[kind])
 
@@ -202,7 +202,7 @@ def test_disk_that_fills_up_is_one_clear_error(
     koelectra: Path, tmp_path: Path, small_files: Any, share: float
 ) -> None:
     size = (koelectra / "model.safetensors").stat().st_size
-    encoder = make("bi", koelectra)
+    encoder = tiny_encoder("bi", koelectra)
     small_files(int(size * share))
     with pytest.raises(TrainingError, match="could not be written") as caught:
         train(encoder, TRAIN, VALIDATION, CONFIG, folder=tmp_path)
@@ -219,14 +219,14 @@ def test_temporary_checkpoints_are_removed(
     koelectra: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    train(make("bi", koelectra), TRAIN, VALIDATION, CONFIG.model_copy(update={"epochs": 1}))
+    train(tiny_encoder("bi", koelectra), TRAIN, VALIDATION, config(epochs=1))
     assert list(tmp_path.glob("kosim-*")) == []
 
 
 def test_random_batches_resume_too(koelectra: Path, tmp_path: Path) -> None:
-    config = CONFIG.model_copy(update={"group_by_length": False})
-    encoder = make("bi", koelectra)
-    result = train(encoder, TRAIN, VALIDATION, config)
-    killed_run("bi", koelectra, tmp_path, step=5, config=config)
-    again, resumed, _ = resumed_run("bi", koelectra, tmp_path, config=config)
+    settings = config(epochs=3, group_by_length=False)
+    encoder = tiny_encoder("bi", koelectra)
+    result = train(encoder, TRAIN, VALIDATION, settings)
+    killed_run("bi", koelectra, tmp_path, step=5, settings=settings)
+    again, resumed, _ = resumed_run("bi", koelectra, tmp_path, settings=settings)
     agree(again, resumed, Run(encoder, result, tmp_path))

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from transformers import ElectraConfig, ElectraForPreTraining
 
+from encoders.base import PairEncoder
+from encoders.loading import KINDS
 from encoders.records import LabelledPairs
+from encoders.training import TrainingConfig
 
 HUB_ID = "monologg/koelectra-base-v3-discriminator"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -106,3 +110,16 @@ def labelled_pairs(count: int, *, seed: int = 0) -> LabelledPairs:
         pairs.append((" ".join(first), " ".join(second)))
         labels.append(5 * float(np.mean(first == second)))
     return LabelledPairs.from_lists(pairs, labels)
+
+
+TRAIN, VALIDATION = labelled_pairs(64, seed=1), labelled_pairs(40, seed=2)
+
+
+def config(**changes: Any) -> TrainingConfig:
+    """Return settings of a run of seconds: two epochs of four steps."""
+    return TrainingConfig(**{"epochs": 2, "learning_rate": 2e-3, "batch_size": 16, **changes})
+
+
+def tiny_encoder(kind: str, backbone: Path) -> PairEncoder:
+    """Return an untrained encoder that may be changed."""
+    return KINDS[kind].from_backbone(str(backbone), device="cpu")

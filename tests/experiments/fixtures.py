@@ -341,7 +341,7 @@ def seeds_results() -> dict[str, Any]:
 def undefined_results() -> dict[str, Any]:
     """F1 without a value, since no label is positive, and one source with constant labels."""
     results = example_results()
-    why = {"undefined": "no label reaches 3.0"}
+    why = {"undefined": "no label reaches 3.0, so there is nothing to find; lower it"}
     for contender in results["encoders"].values():
         contender["test"] |= {"f1": dict(why), "precision": None}
         contender["by_source"][SOURCES[1]]["pearson"] = {"undefined": "constant labels"}

@@ -18,6 +18,7 @@ from encoders.loading import load
 from encoders.storage import sha256
 from experiments.comparison import Results, compare
 from experiments.datasets import load_sample
+from experiments.run import default_folder
 from experiments.settings import CompareSettings
 from tests.experiments.conftest import small_settings
 
@@ -198,6 +199,16 @@ def test_an_existing_folder_is_refused_and_kept(small_run: Run) -> None:
     with pytest.raises(StorageError, match="exists already"):
         compare(CompareSettings.parse(small_settings(seeds=[1, 2])), folder)
     assert sorted(path.name for path in folder.iterdir()) == before
+
+
+def test_a_run_without_a_place_takes_the_next_free_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert default_folder("quick", again=False) == Path("runs/quick")
+    Path("runs/quick").mkdir(parents=True)
+    assert default_folder("quick", again=False) == Path("runs/quick-2")
+    assert default_folder("quick", again=True) == Path("runs/quick")
 
 
 def test_a_run_of_other_settings_is_not_resumed(small_run: Run) -> None:

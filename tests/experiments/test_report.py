@@ -272,6 +272,7 @@ def test_p_values(p: float | None, text: str) -> None:
         (1830, "30.5 min"),
         (11_520, "3.20 h"),
         (864_000, "10.0 days"),
+        (1e10, "317 years"),
         (None, "–"),
     ],
 )

@@ -191,7 +191,7 @@ def test_two_encoders_of_one_kind_are_told_by_name() -> None:
 
 def test_an_undefined_pearson_gives_no_verdict_but_the_reason() -> None:
     results = example_results()
-    why = {"undefined": "the labels are constant (all 3); give pairs with different labels"}
+    why = {"undefined": "the labels are constant (all 3), so it is undefined; give other pairs"}
     for contender in results["encoders"].values():
         contender["test"]["pearson"] = why
     results["difference"]["pearson"] = why
