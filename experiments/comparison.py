@@ -204,7 +204,7 @@ def _assemble(
         "encoders": {
             run.scored.name: _describe_contender(run, settings, partition) for run in runs
         },
-        "difference": differences[0] if differences else None,
+        "difference": _main_difference(differences, contenders),
         "pairwise": differences,
         "ceiling": _ceiling(partition.test.raw),
         "disagreements": largest_disagreements(
@@ -221,6 +221,15 @@ def _assemble(
     }
     results["verdict"] = compute_verdict(results)
     return results
+
+
+def _main_difference(
+    differences: Sequence[Results], contenders: Sequence[ScoredContender]
+) -> Results | None:
+    """Return the first difference between two kinds, else the first, else None."""
+    kinds = {contender.name: contender.kind for contender in contenders}
+    mixed = [found for found in differences if kinds[found["first"]] != kinds[found["second"]]]
+    return next(iter([*mixed, *differences]), None)
 
 
 def _describe_contender(run: _Run, settings: CompareSettings, partition: Partition) -> Results:

@@ -172,14 +172,15 @@ def test_saved_encoders_are_compared_without_training(small_run: Run, tmp_path: 
     settings = small_settings(
         encoders={
             "bi": {"kind": "bi", "artifact": str(folder / "bi" / "seed-1")},
-            "bi-2": {"kind": "bi", "artifact": str(folder / "bi" / "seed-2")},
             "cross": {"kind": "cross", "artifact": str(folder / "cross" / "seed-1")},
+            "cross-2": {"kind": "cross", "artifact": str(folder / "cross" / "seed-2")},
         }
     )
     results = compare(CompareSettings.parse(settings), tmp_path / "run")
     expected = before["encoders"]["bi"]["seeds"]["1"]["test"]["pearson"]["value"]
     assert results["encoders"]["bi"]["test"]["pearson"]["value"] == pytest.approx(expected)
     assert len(results["pairwise"]) == 3
+    assert (results["difference"]["first"], results["difference"]["second"]) == ("cross", "bi")
     for pair in results["pairwise"]:
         assert pair["pearson"]["p_adjusted"] >= pair["pearson"]["p_value"]
 
