@@ -57,13 +57,14 @@ def report(results: dict[str, Any]) -> str:
     lines = [
         "# The statistics, simulated",
         "",
-        f"`{ran['command']}`, {ran['date']}, {ran['hardware']}, Python {ran['python']}, numpy "
-        f"{ran['numpy']}; at least {fewest:,} replicates a population, {results['resamples']} "
-        "resamples each, 519 pairs where nothing else is said.",
+        f"`python -m benchmarks.statistics --replicates {fewest} --resamples "
+        f"{results['resamples']}`, {ran['date']}, {ran['hardware']}, Python {ran['python']}, numpy "
+        f"{ran['numpy']}; at least {fewest:,} replicates a population, 519 pairs where nothing "
+        "else is said. Populations that are not listed were not run.",
         "",
         f"**{len(judged) - len(missed)} of {len(judged)} figures at 519 pairs and one seed are "
         "within their targets** (intervals hold the truth in 94-96 %, tests raise false alarms in "
-        "4-6 %, McNemar's in 2-7 %). " + (f"Outside: {'; '.join(missed)}." if missed else ""),
+        "4-6 %, McNemar's in 2-7 %)." + (f" Outside: {'; '.join(missed)}." if missed else ""),
         "",
         "By chance alone a share that is truly 95 % comes out within "
         f"{196 * math.sqrt(0.05 * 0.95 / fewest):.1f} points of it in 19 of 20 populations. Bold "
