@@ -246,7 +246,8 @@ def _trainer(
         disable_tqdm=True,
         dataloader_pin_memory=False,
     )
-    encoder.model.model_card_data.generate_widget_examples = False
+    # The model card's example: left to be drawn from the pairs, it prints a progress bar.
+    encoder.model.model_card_data.widget = [{"text": "거실 불을 꺼 줘."}]
     trainer = recipe.trainer(
         model=encoder.model,
         args=arguments,
