@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import huggingface_hub.constants
@@ -15,9 +16,15 @@ from tests.encoders.tiny import HUB_ID, tiny_encoder, write_hub_cache, write_koe
 
 
 @pytest.fixture(scope="session", autouse=True)
-def one_thread() -> None:
-    """Tiny networks lose time to threads, and sums keep their order with one."""
+def quick() -> None:
+    """Spare tiny networks what costs them most of their time.
+
+    That is threads, and the garbage collection after each training, which would walk through
+    every library that was imported.
+    """
     torch.set_num_threads(1)
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
