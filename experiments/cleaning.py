@@ -8,6 +8,7 @@ when they hold the same two texts, in either order.
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Collection
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +28,11 @@ Mask = npt.NDArray[np.bool_]
 
 
 def clean_training(
-    train: RawPairs, test: RawPairs | None = None, *, remove_sentence_leakage: bool = False
+    train: RawPairs,
+    test: RawPairs | None = None,
+    *,
+    remove_sentence_leakage: bool = False,
+    exclude: Collection[str] = (),
 ) -> tuple[LabelledPairs, Removed]:
     """Return the training pairs that are fit for use, and the row numbers of the others.
 
@@ -38,6 +43,7 @@ def clean_training(
     * ``label_out_of_scale``: the label is outside the stated scale;
     * ``pair_in_test``: the pair stands in the test set, in either order;
     * ``sentence_in_test``: one of its sentences does (only with ``remove_sentence_leakage``);
+    * ``excluded_sentence``: one of its sentences is in ``exclude`` (only where that is given);
     * ``conflicting_labels``: the pair stands here more than once with labels more than
       ``CONFLICT_TOLERANCE`` apart. Which one is right is unknown, so no copy is kept;
     * ``duplicate``, ``swapped_duplicate``: an earlier row holds the pair in the same or in the
@@ -59,7 +65,9 @@ def clean_training(
         test_texts = comparable_texts(test.frame)
         checks["pair_in_test"] = pairs_in(texts, test_texts)
         if remove_sentence_leakage:
-            checks["sentence_in_test"] = sentences_in(texts, test_texts)
+            checks["sentence_in_test"] = sentences_in(texts, sentences(test_texts))
+    if exclude:
+        checks["excluded_sentence"] = sentences_in(texts, {comparable(text) for text in exclude})
     left = np.ones(len(frame), dtype=bool)
     removed: Removed = {}
 
@@ -126,8 +134,8 @@ def comparable_texts(frame: pd.DataFrame) -> pd.DataFrame:
     Columns: ``first`` and ``second``, the texts in comparable form ("" where missing), and
     ``pair``, the same for both orders.
     """
-    first = [_comparable(text) for text in frame["sentence1"]]
-    second = [_comparable(text) for text in frame["sentence2"]]
+    first = [comparable(text) for text in frame["sentence1"]]
+    second = [comparable(text) for text in frame["sentence2"]]
     # A comparable text holds no line end, so that the joined key is unambiguous.
     pair = ["\n".join(sorted(both)) for both in zip(first, second, strict=True)]
     return pd.DataFrame(
@@ -162,9 +170,8 @@ def pairs_in(texts: pd.DataFrame, other: pd.DataFrame) -> Mask:
     return texts["pair"].isin(set(other["pair"])).to_numpy()
 
 
-def sentences_in(texts: pd.DataFrame, other: pd.DataFrame) -> Mask:
-    """Tell for each of n rows whether one of its sentences stands in ``other``."""
-    known = sentences(other)
+def sentences_in(texts: pd.DataFrame, known: Collection[str]) -> Mask:
+    """Tell for each of n rows whether one of its sentences is one of the comparable ``known``."""
     return (texts["first"].isin(known) | texts["second"].isin(known)).to_numpy()
 
 
@@ -173,7 +180,8 @@ def sentences(texts: pd.DataFrame) -> set[str]:
     return (set(texts["first"]) | set(texts["second"])) - {""}
 
 
-def _comparable(text: str | None) -> str:
+def comparable(text: str | None) -> str:
+    """Return the form in which equal texts are equal; "" for a missing one."""
     return "" if text is None else " ".join(unicodedata.normalize("NFC", text).split())
 
 

@@ -166,7 +166,7 @@ def _describe_leakage(train: RawPairs, test: RawPairs) -> Report:
         "pairs": _rows(_found_rows(train.frame, pairs_in(texts, others))),
         "sentences": {
             "distinct": len(sentences(texts) & sentences(others)),
-            **_rows(_found_rows(train.frame, sentences_in(texts, others))),
+            **_rows(_found_rows(train.frame, sentences_in(texts, sentences(others)))),
         },
     }
 

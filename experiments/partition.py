@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from encoders.errors import ConfigError
 from encoders.records import LabelledPairs
+from encoders.tables import read_lines
 from experiments.cleaning import Removed, check_test, clean_training
 from experiments.datasets import RawPairs, load_dataset, load_pairs
 from experiments.settings import DataSettings
@@ -80,7 +81,10 @@ def _load(settings: DataSettings) -> tuple[RawPairs | None, RawPairs | None]:
 
 def _prepare(raw: RawPairs, raw_test: RawPairs | None, settings: DataSettings) -> TrainingSet:
     usable, removed = clean_training(
-        raw, raw_test, remove_sentence_leakage=settings.remove_sentence_leakage
+        raw,
+        raw_test,
+        remove_sentence_leakage=settings.remove_sentence_leakage,
+        exclude=list(read_lines(settings.exclude)) if settings.exclude else (),
     )
     if settings.limit is not None:
         usable = limit(usable, settings.limit, seed=settings.split_seed)

@@ -48,6 +48,9 @@ class DataSettings(Settings):
     remove_sentence_leakage: bool = Field(
         False, description="Also drop training pairs that share one sentence with the test."
     )
+    exclude: str | None = Field(
+        None, description="A file of sentences, one a line; no pair that holds one is learnt from."
+    )
 
     @field_validator("label_scale")
     @classmethod

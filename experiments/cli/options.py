@@ -38,6 +38,7 @@ def data_options(command: Command) -> Command:
             "--remove-sentence-leakage",
             is_flag=True,
         ),
+        setting(DataSettings, "exclude", "--exclude", type=click.Path()),
     ]
     return _add(options, command)
 
