@@ -7,7 +7,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ from encoders.errors import ConfigError, DataError
 from encoders.records import DECISION_THRESHOLD, Hit, Pair
 
 Kind = Literal["bi", "cross"]
+Precision = Literal["fp32", "bf16"]
 FloatArray = npt.NDArray[np.float32]
 
 
@@ -50,6 +51,8 @@ class PairEncoder(ABC):
         self.calibration = calibration or MonotoneCalibration.identity()
         self.threshold = threshold
         self.training = training
+        self.precision: Precision = "fp32"
+        self._full_fingerprint: str | None = None
 
     @classmethod
     @abstractmethod
@@ -155,8 +158,10 @@ class PairEncoder(ABC):
 
         That is the weights, the tokenizer and the settings of the kind (maximum length,
         pooling, prompt, activation); not the calibration, which changes no ranking. The same
-        before saving and after loading.
+        before saving and after loading, and in every precision.
         """
+        if self._full_fingerprint is not None:
+            return self._full_fingerprint
         digest = hashlib.sha256()
         for name, tensor in sorted(self.model.state_dict().items()):
             digest.update(name.encode())
@@ -170,12 +175,39 @@ class PairEncoder(ABC):
             digest.update(json.dumps(part, sort_keys=True, ensure_ascii=False).encode())
         return digest.hexdigest()
 
+    def lower(self, precision: Precision) -> None:
+        """Compute in ``precision`` from now on; full precision cannot be brought back.
+
+        Scores and vectors stay float32, and the fingerprint stays that of the full weights.
+
+        Raises:
+            ConfigError: the precision is unknown, or is higher than that of the weights.
+        """
+        if precision not in get_args(Precision):
+            raise ConfigError(
+                f"precision {precision!r} is unknown; choose from {', '.join(get_args(Precision))}"
+            )
+        if precision == self.precision:
+            return
+        if precision == "fp32":
+            raise ConfigError(
+                f"the weights were lowered to {self.precision}; load the encoder again for fp32"
+            )
+        self._full_fingerprint = self.fingerprint()
+        self.model.to(torch.bfloat16)
+        self.precision = precision
+
     def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
         """Write the artifact: a sentence-transformers folder and ``kosim.json``, whole or not.
 
         Raises:
             StorageError: the folder exists and ``overwrite`` is false, or cannot be written.
+            ConfigError: the weights were lowered to another precision.
         """
+        if self.precision != "fp32":
+            raise ConfigError(
+                f"an encoder in {self.precision} is not saved: copy the artifact it was loaded from"
+            )
         manifest = Manifest(
             kind=self.kind,
             backbone=self.backbone.name,

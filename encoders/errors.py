@@ -41,3 +41,11 @@ class UndefinedMetricError(KosimError):
 
 class MissingExtraError(KosimError):
     """A feature needs an optional package that is not installed."""
+
+
+class CorpusIndexError(KosimError):
+    """An index is not one, is damaged, of a newer format, or does not belong to an encoder."""
+
+
+class IndexLockedError(CorpusIndexError):
+    """Another process writes to the index, and went on doing so for as long as was waited."""
