@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from encoders.errors import DataError
-from encoders.tables import read_lines, read_table
+from encoders import table_formats
+from encoders.errors import ConfigError, DataError
+from encoders.tables import read_lines, read_records, read_table
 
 Rows = list[dict[str, Any]]
 
@@ -83,8 +86,8 @@ def test_every_format_gives_the_rows_that_were_written(tmp_path: Path, suffix: s
     assert _records(_file(tmp_path, f"pairs{suffix}", WRITERS[suffix](ROWS))) == ROWS
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl", ".json"])
-def test_text_formats_are_read_from_gzip(tmp_path: Path, suffix: str) -> None:
+@pytest.mark.parametrize("suffix", WRITERS)
+def test_every_format_is_read_from_gzip(tmp_path: Path, suffix: str) -> None:
     packed = gzip.compress(WRITERS[suffix](ROWS))
     assert _records(_file(tmp_path, f"v1.1_pairs{suffix}.GZ", packed)) == ROWS
 
@@ -150,7 +153,7 @@ def test_table_without_rows(tmp_path: Path, name: str, content: str) -> None:
     assert "holds no rows" in _error(_file(tmp_path, name, content))
 
 
-@pytest.mark.parametrize("name", ["a.xlsx", "a", "a.gz", "a.parquet.gz"])
+@pytest.mark.parametrize("name", ["a.xlsx", "a", "a.gz", "a.txt"])
 def test_unknown_format_lists_the_known_ones(tmp_path: Path, name: str) -> None:
     assert ".csv, .tsv, .jsonl, .json, .parquet" in _error(_file(tmp_path, name, b"x"))
 
@@ -245,6 +248,81 @@ def test_empty_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"")))
     with pytest.raises(DataError, match="standard input is empty"):
         list(read_lines("-"))
+
+
+def _standard_input(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
+
+
+@pytest.mark.parametrize("suffix", WRITERS)
+def test_every_format_is_read_from_standard_input(
+    monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    _standard_input(monkeypatch, WRITERS[suffix](ROWS))
+    assert [row.record for row in read_records("-", format=suffix[1:])] == ROWS
+
+
+def test_standard_input_needs_a_format() -> None:
+    with pytest.raises(DataError, match="standard input: unknown table format"):
+        read_records("-")
+
+
+def test_unknown_format_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="'xlsx' is unknown; choose from text, csv"):
+        read_records(tmp_path / "a.csv", format="xlsx")  # type: ignore[arg-type]
+
+
+def test_every_line_of_text_is_a_row(tmp_path: Path) -> None:
+    rows = list(read_records(_file(tmp_path, "a.txt", "하나\r\n\n둘, 셋"), format="text"))
+    assert [row.record["text"] for row in rows] == ["하나", "", "둘, 셋"]
+    assert [row.where for row in rows] == ["line 1", "line 2", "line 3"]
+
+
+@pytest.mark.parametrize(
+    "name, content",
+    [
+        ("a.csv", b"a,b\n1,x\n\xff,x\n3,x\n"),
+        ("a.csv", b"a,b\n1,x\n2\n3,x\n"),
+        ("a.csv", b'a,b\n1,x\n"2"2,x\n3,x\n'),
+        ("a.tsv", b"a\tb\n1\tx\n2\t\xff\n3\tx\n"),
+        ("a.tsv", b"a\tb\n1\tx\n2\n3\tx\n"),
+        ("a.jsonl", b'\n{"a": "1", "b": "x"}\n{"a": \n{"a": "3", "b": "x"}\n'),
+        ("a.jsonl", b'\n{"a": "1", "b": "x"}\n{"a": "\xff"}\n{"a": "3", "b": "x"}\n'),
+        ("a.jsonl", b'\n{"a": "1", "b": "x"}\n[2]\n{"a": "3", "b": "x"}\n'),
+    ],
+)
+def test_rows_after_a_bad_one_are_had(tmp_path: Path, name: str, content: bytes) -> None:
+    first, bad, last = read_records(_file(tmp_path, name, content))
+    assert first.record == {"a": "1", "b": "x"} and first.error is None
+    assert last.record == {"a": "3", "b": "x"} and last.error is None
+    assert bad.where == "line 3"
+    assert "line 3: " in str(bad.error)
+
+
+def test_open_quote_that_swallowed_lines_ends_the_reading(tmp_path: Path) -> None:
+    rows = read_records(_file(tmp_path, "a.csv", 'a,b\n1,2\n"x,2\n3,4\n'))
+    assert next(rows).record == {"a": "1", "b": "2"}
+    with pytest.raises(DataError, match="line 3: "):
+        next(rows)
+
+
+def test_line_without_end_is_not_read_into_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table_formats, "_LONGEST_LINE", 1 << 20)
+    path = _file(tmp_path, "a.txt", b"x\n" + b"y" * (3 << 20))
+    rows = read_records(path, format="text")
+    next(rows)
+    with pytest.raises(DataError, match="line 2 is longer than 1 MiB"):
+        next(rows)
+
+
+def test_parquet_row_groups_come_in_order(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"n": range(20_000)}), path, row_group_size=700)
+    rows = list(read_records(path))
+    assert [row.record["n"] for row in rows] == list(range(20_000))
+    assert rows[-1].where == "row 20000"
 
 
 @pytest.mark.shared
