@@ -1,0 +1,152 @@
+"""Documents with their vectors, checked, in the form in which they are stored."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from encoders.errors import DataError
+from index.documents import Document
+
+FloatArray = npt.NDArray[np.float32]
+
+_UNIT_TOLERANCE = 1e-3
+"""How far the length of a vector may lie from 1: what half precision leaves after normalising."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """n documents by column, and their vectors, (n, dimension) float32 with unit rows.
+
+    ``extras`` are JSON objects as text, so that documents can be moved without parsing them.
+    """
+
+    ids: list[str]
+    texts: list[str]
+    extras: list[str]
+    vectors: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @classmethod
+    def checked(
+        cls, documents: Sequence[Document], vectors: npt.NDArray[np.float32], dimension: int
+    ) -> Self:
+        """Return documents and vectors as a block.
+
+        Args:
+            documents: n documents.
+            vectors: (n, dimension) float32, unit rows.
+            dimension: what the index holds.
+
+        Raises:
+            DataError: the numbers differ, a vector is not of that form, or an id, text or extra
+                value cannot be stored. The document is named.
+        """
+        documents = list(documents)
+        _check_vectors(documents, vectors, dimension)
+        for number, document in enumerate(documents):
+            _check_text(number, document)
+        return cls(
+            [document.id for document in documents],
+            [document.text for document in documents],
+            [_extra_json(document) for document in documents],
+            vectors,
+        )
+
+    def rows(self, chosen: Sequence[int]) -> Self:
+        """Return a block of some of the rows."""
+        return type(self)(
+            [self.ids[row] for row in chosen],
+            [self.texts[row] for row in chosen],
+            [self.extras[row] for row in chosen],
+            self.vectors[np.asarray(chosen, dtype=np.int64)],
+        )
+
+    def slice(self, start: int, end: int) -> Self:
+        """Return the block of rows ``start`` to ``end``, without a copy where it is all of them."""
+        if start == 0 and end == len(self):
+            return self
+        rows = slice(start, end)
+        return type(self)(self.ids[rows], self.texts[rows], self.extras[rows], self.vectors[rows])
+
+    def repeated_id(self) -> str | None:
+        """Return an id that stands here twice, or None."""
+        if len(set(self.ids)) == len(self.ids):
+            return None
+        return next(name for name, count in Counter(self.ids).items() if count > 1)
+
+    def last_of_each_id(self) -> Self:
+        """Return the block without the documents whose id comes again later."""
+        last = {name: row for row, name in enumerate(self.ids)}
+        return self if len(last) == len(self) else self.rows(sorted(last.values()))
+
+
+def _check_vectors(documents: list[Document], vectors: FloatArray, dimension: int) -> None:
+    if not isinstance(vectors, np.ndarray) or vectors.dtype != np.float32:
+        kind = getattr(vectors, "dtype", type(vectors).__name__)
+        raise DataError(f"vectors are {kind}; give a numpy array of float32")
+    if vectors.shape != (len(documents), dimension):
+        raise DataError(
+            f"vectors have the shape {vectors.shape}; {len(documents)} documents of this index "
+            f"need ({len(documents)}, {dimension})"
+        )
+    lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
+    # Not "greater than": a length that is no number must fail too.
+    wrong = np.flatnonzero(~(np.abs(lengths - 1) <= _UNIT_TOLERANCE))
+    if len(wrong):
+        row = int(wrong[0])
+        raise DataError(
+            f"the vector of id {documents[row].id!r} has the length {lengths[row]:.6g}, not 1; "
+            "encode its text again or normalise it"
+        )
+
+
+def _check_text(number: int, document: Document) -> None:
+    for name, value in (("id", document.id), ("text", document.text)):
+        if not isinstance(value, str):
+            raise DataError(f"document {number}: {name} is {value!r}; give a string")
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise DataError(
+                f"document {number} (id {document.id!r}): its {name} has half a character "
+                f"(a surrogate) at {error.start} and cannot be stored; correct it"
+            ) from error
+    if not document.id:
+        raise DataError(f"document {number} has an empty id; give every document an id")
+
+
+def _extra_json(document: Document) -> str:
+    if not document.extra:
+        return "{}"
+    try:
+        text = json.dumps(dict(document.extra), ensure_ascii=False, allow_nan=False)
+        text.encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise DataError(
+            f"extra values of id {document.id!r} cannot be stored as JSON: {error}; "
+            "give strings, finite numbers, booleans, lists and objects"
+        ) from error
+    return text
+
+
+def parse_extra(text: str) -> dict[str, object]:
+    """Return the extra values that a JSON text holds.
+
+    Raises:
+        ValueError: it is no JSON object.
+    """
+    if text == "{}":
+        return {}
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise ValueError(f"{text[:40]!r} is no JSON object")
+    return value

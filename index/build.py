@@ -1,0 +1,291 @@
+"""From a corpus to an index: encode in blocks, resume after a kill, add to what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+
+from encoders.base import FloatArray
+from encoders.bi import BiEncoder
+from encoders.errors import (
+    ConfigError,
+    DataError,
+    KosimError,
+    StorageError,
+)
+from index.block import Block
+from index.corpus import check_document
+from index.corpus_index import CorpusIndex, EncoderIdentity
+from index.documents import Document
+from index.identifiers import GrowingIdTable, hash_ids
+from index.searcher import check_encoder
+from index.spool import Spool, SpoolSettings
+from index.vector_index import IndexType
+
+BLOCK = 8_192
+"""Documents encoded at a time: sorted by length they need little padding, and a kill loses at
+most these."""
+
+ATOMIC = 16 * BLOCK
+"""Documents that `extend_index` commits at a time: up to so many are added all or not at all."""
+
+_TYPES = ("auto", *get_args(IndexType))
+
+
+@dataclass(frozen=True)
+class BuildProgress:
+    """How far a build is: ``documents`` are encoded, ``resumed`` of them by an earlier run."""
+
+    documents: int
+    resumed: int
+
+
+Report = Callable[[BuildProgress], None]
+
+
+def build_index(
+    corpus: Iterable[Document],
+    encoder: BiEncoder,
+    folder: str | Path,
+    *,
+    type: IndexType | Literal["auto"] = "auto",
+    name: str | None = None,
+    overwrite: bool = False,
+    progress: Report | None = None,
+    block_size: int = BLOCK,
+) -> CorpusIndex:
+    """Encode a corpus and write its index, in bounded memory.
+
+    What is encoded is kept in ``<folder>.building`` until the index is there. After a kill the
+    same call goes on where the last one stopped: it reads the corpus again, checks that it is
+    the same, and encodes what is missing.
+
+    Args:
+        corpus: documents with unique ids, such as `read_corpus` yields.
+        encoder: makes the vectors.
+        folder: where the index goes.
+        type: of the vector index; "auto" chooses by size.
+        name: where the encoder can be loaded from; its artifact folder by default.
+        overwrite: replace an index that is there, once the new one is whole.
+        progress: called after every block.
+        block_size: documents encoded at a time.
+
+    Raises:
+        ConfigError: the type is unknown, or the block size below 1.
+        DataError: the corpus is empty, was changed since an unfinished build, or holds a bad text
+            or an id twice.
+        StorageError: the folder exists, or cannot be written, or an unfinished build with
+            another encoder is in the way.
+        IndexLockedError: another process is building the same index.
+    """
+    folder = Path(folder)
+    if type not in _TYPES:
+        raise ConfigError(f"index type {type!r} is unknown; choose from {', '.join(_TYPES)}")
+    if block_size < 1:
+        raise ConfigError(f"block_size is {block_size}; give at least 1 document")
+    if folder.exists() and not overwrite:
+        raise StorageError(f"{folder} exists already; choose another place or overwrite it")
+    identity = identify(encoder, name)
+    place = folder.with_name(f"{folder.name}.building")
+    with Spool.opened(place, _settings(encoder, identity, block_size)) as spool:
+        blocks = _blocks(corpus, block_size)
+        total = _fill(spool, blocks, encoder, unique=True, progress=progress)
+        if not total:
+            spool.remove()
+            raise DataError("the corpus is empty; an index needs at least one document")
+        index = CorpusIndex.create(folder, identity, spool.blocks(), type=type, overwrite=overwrite)
+        spool.remove()
+    return index
+
+
+def extend_index(
+    index: CorpusIndex,
+    corpus: Iterable[Document],
+    encoder: BiEncoder,
+    *,
+    on_duplicate: Literal["refuse", "replace"] = "refuse",
+    progress: Report | None = None,
+    timeout: float = 10.0,
+    block_size: int = BLOCK,
+) -> int:
+    """Encode documents and add them to an index.
+
+    The whole corpus is read, encoded and checked before the first document is added. Up to
+    `ATOMIC` documents are added all or not at all; of more, if adding fails on the way, what was
+    added before stays, and the message says how many. Meanwhile the vectors of a corpus of
+    several blocks lie in ``<index>.adding``.
+
+    Args:
+        index: where to add.
+        corpus: the documents.
+        encoder: the one that made the index, in any precision.
+        on_duplicate: what to do with an id that is in the index, or came earlier in the corpus:
+            refuse the corpus, or let the later document replace the earlier.
+        progress: called after every encoded block.
+        timeout: seconds to wait for another writer of the index.
+        block_size: documents encoded at a time.
+
+    Returns:
+        The number of documents of the corpus.
+
+    Raises:
+        ConfigError: ``on_duplicate`` is unknown.
+        CorpusIndexError: the index was made with another encoder.
+        DataError: the corpus is empty, holds a bad text or an id twice, or one that is there.
+        StorageError: the disk is full or cannot be written.
+        IndexLockedError: another process is writing the index.
+    """
+    if on_duplicate not in ("refuse", "replace"):
+        raise ConfigError(f"on_duplicate is {on_duplicate!r}; choose refuse or replace")
+    check_encoder(index, encoder)
+    unique = on_duplicate == "refuse"
+    blocks = _blocks(corpus, block_size)
+    first = next(blocks, None)
+    if first is None:
+        raise DataError("the corpus is empty; there is nothing to add")
+    second = next(blocks, None)
+    if second is None:
+        if unique:
+            _check_unique(first, GrowingIdTable(), None)
+        vectors = _encoded(first, encoder)
+        if progress:
+            progress(BuildProgress(len(first), 0))
+        index.add(first, vectors, on_duplicate=on_duplicate, timeout=timeout)
+        return len(first)
+    place = index.folder.with_name(f"{index.folder.name}.adding")
+    settings = _settings(encoder, index.encoder, block_size)
+    with Spool.opened(place, settings) as spool:
+        spool.discard()
+        try:
+            every = chain([first, second], blocks)
+            total = _fill(spool, every, encoder, unique=unique, progress=progress)
+            if unique:
+                _check_absent(index, spool)
+            _add(index, spool, total, on_duplicate, timeout)
+        finally:
+            spool.remove()
+    return total
+
+
+def identify(encoder: BiEncoder, name: str | None = None) -> EncoderIdentity:
+    """Return what an index remembers of its encoder; ``name`` is its artifact folder by default."""
+    return EncoderIdentity(
+        fingerprint=encoder.fingerprint(),
+        name=name or str(encoder.backbone.path.resolve()),
+        dimension=encoder.dimension,
+    )
+
+
+def _settings(encoder: BiEncoder, identity: EncoderIdentity, block_size: int) -> SpoolSettings:
+    return SpoolSettings(
+        fingerprint=identity.fingerprint,
+        precision=encoder.precision,
+        encoder=identity.name,
+        dimension=identity.dimension,
+        block_size=block_size,
+    )
+
+
+def _blocks(corpus: Iterable[Document], size: int) -> Iterator[list[Document]]:
+    documents = iter(corpus)
+    while block := list(islice(documents, size)):
+        for document in block:
+            check_document(document)
+        yield block
+
+
+def _encoded(documents: Sequence[Document], encoder: BiEncoder) -> FloatArray:
+    vectors = encoder.encode([document.text for document in documents])
+    # Here, and not only when the index is written: that may be hours later.
+    Block.checked(documents, vectors, encoder.dimension)
+    return vectors
+
+
+def _fill(
+    spool: Spool,
+    blocks: Iterable[list[Document]],
+    encoder: BiEncoder,
+    *,
+    unique: bool,
+    progress: Report | None,
+) -> int:
+    """Encode what the spool lacks and return the number of documents."""
+    seen = GrowingIdTable()
+    total = resumed = count = 0
+    for number, documents in enumerate(blocks):
+        if unique:
+            _check_unique(documents, seen, spool)
+        if spool.holds(number, documents):
+            resumed += len(documents)
+        else:
+            spool.write(number, documents, _encoded(documents, encoder))
+        total += len(documents)
+        count = number + 1
+        if progress:
+            progress(BuildProgress(total, resumed))
+    if spool.finished > count:
+        raise DataError(
+            f"the corpus was changed since {spool.folder} was begun: it ends after {total:,} "
+            "documents, and more are encoded; restore it, or remove that folder to begin anew"
+        )
+    return total
+
+
+def _check_unique(documents: Sequence[Document], seen: GrowingIdTable, spool: Spool | None) -> None:
+    """Check the ids of the next documents against each other and those ``seen``; see them."""
+    places: set[str] = set()
+    for document in documents:
+        if document.id in places:
+            raise _twice(document.id)
+        places.add(document.id)
+    hashes = hash_ids([document.id for document in documents])
+    for number, row in seen.candidates(hashes):
+        if spool is not None and spool.document(row).id == documents[number].id:
+            raise _twice(documents[number].id)
+    seen.add(hashes)
+
+
+def _twice(id: str) -> DataError:
+    return DataError(f"id {id!r} stands twice in the corpus; give every document an id of its own")
+
+
+def _check_absent(index: CorpusIndex, spool: Spool) -> None:
+    index.refresh()
+    for documents, _ in spool.blocks():
+        ids = [document.id for document in documents]
+        for id, place in zip(ids, index.locate(ids).tolist(), strict=True):
+            if place >= 0:
+                raise DataError(
+                    f"id {id!r} is in {index.folder} already; nothing was added: replace it "
+                    "(on_duplicate='replace') or give another id"
+                )
+
+
+def _add(
+    index: CorpusIndex,
+    spool: Spool,
+    total: int,
+    on_duplicate: Literal["refuse", "replace"],
+    timeout: float,
+) -> None:
+    """Add all blocks of the spool, as many at a time as `ATOMIC` allows."""
+    together = max(1, ATOMIC // spool.settings.block_size)
+    added = 0
+    blocks = spool.blocks()
+    while some := list(islice(blocks, together)):
+        documents = [document for block, _ in some for document in block]
+        try:
+            vectors = np.concatenate([part for _, part in some])
+            index.add(documents, vectors, on_duplicate=on_duplicate, timeout=timeout)
+        except KosimError as error:
+            if not added:
+                raise
+            raise type(error)(
+                f"{error}; the first {added:,} of {total:,} documents had been added and stay"
+            ) from error
+        added += len(documents)

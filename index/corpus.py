@@ -1,0 +1,234 @@
+"""A corpus: the sentences of a text or table file, read one after the other and checked."""
+
+from __future__ import annotations
+
+import base64
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, time
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from encoders.errors import ConfigError, DataError
+from encoders.table_formats import source_name
+from encoders.tables import Format, Record, read_records, table_format
+from index.documents import Document
+
+LONGEST_TEXT = 10_000
+"""Characters of the longest text that counts as a sentence; encoders read far less of it."""
+
+LONGEST_ID = 1_000
+"""Characters of the longest id."""
+
+TEXT_COLUMNS = ("text", "sentence")
+"""Names under which the text is looked for, the first that is there wins."""
+
+ID_COLUMN = "id"
+"""The name under which the id is looked for; without it, rows are numbered from 1."""
+
+_REPORTED = 5
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
+
+
+@dataclass
+class BadLines:
+    """What was skipped of a corpus: how many lines, and what was wrong with the first few."""
+
+    count: int = 0
+    first: list[str] = field(default_factory=list)
+
+    def add(self, reason: str) -> None:
+        """Count one more."""
+        self.count += 1
+        if len(self.first) < _REPORTED:
+            self.first.append(reason)
+
+
+class _BadValueError(Exception):
+    """What is wrong with one row, said without its place."""
+
+
+def check_document(document: Document) -> None:
+    """Check that a document can stand in an index, as those of `read_corpus` can.
+
+    Raises:
+        DataError: its id or text is no string, blank, too long, or holds characters that no text
+            has. The document is named.
+    """
+    try:
+        if not isinstance(document.id, str):
+            raise _BadValueError("its id is no string; give one")
+        _id(document.id, ID_COLUMN)
+        _text(document.text)
+    except _BadValueError as error:
+        raise DataError(f"document {document.id!r:.40}: {error}") from None
+
+
+def read_corpus(
+    path: str | Path,
+    *,
+    text_column: str | None = None,
+    id_column: str | None = None,
+    format: Format | None = None,
+    bad_lines: Literal["refuse", "skip"] = "refuse",
+    skipped: BadLines | None = None,
+) -> Iterator[Document]:
+    """Yield the documents of a corpus file in bounded memory.
+
+    Args:
+        path: a table file (CSV, TSV, JSONL, JSON, Parquet), or any other file, which is text
+            with one sentence a line; each also with ``.gz``. "-" is standard input: text, unless
+            ``format`` says otherwise.
+        text_column: the column of the sentences; by default ``text``, else ``sentence``, else
+            the only column.
+        id_column: the column of the ids; by default ``id``, else rows are numbered from 1. The
+            lines of a text file are numbered likewise, bad ones included.
+        format: what the suffix does not say.
+        bad_lines: what to do with a line that is blank, too long, not UTF-8 or otherwise
+            unreadable: refuse the corpus, or skip and count the line.
+        skipped: counts the skipped lines.
+
+    Returns:
+        The documents in order. All other columns are their ``extra``, as JSON values.
+
+    Raises:
+        ConfigError: ``bad_lines`` or ``format`` is unknown.
+        DataError: the file cannot be read, lacks a column, has a bad line that is not to be
+            skipped, or holds no sentence. It is raised when the document concerned is asked for.
+    """
+    if bad_lines not in ("refuse", "skip"):
+        raise ConfigError(f"bad_lines is {bad_lines!r}; choose refuse or skip")
+    rows = read_records(path, format=format or table_format(path) or "text")
+    name = source_name(path)
+    columns: _Columns | None = None
+    empty = True
+    for number, row in enumerate(rows, 1):
+        try:
+            if row.error:
+                raise row.error
+            if columns is None:
+                columns = _Columns.find(row.record, name, text_column, id_column)
+            try:
+                document = columns.document(row.record, number)
+            except _BadValueError as error:
+                raise DataError(f"{name}: {row.where}: {error}") from None
+        except DataError as error:
+            # Without its columns no row of the corpus can be read.
+            if bad_lines == "refuse" or (columns is None and not row.error):
+                raise
+            if skipped is not None:
+                skipped.add(str(error))
+            continue
+        empty = False
+        yield document
+    if empty:
+        raise DataError(f"{name} holds no sentence; a corpus needs at least one")
+
+
+@dataclass(frozen=True)
+class _Columns:
+    text: str
+    id: str | None
+
+    @classmethod
+    def find(
+        cls, record: Record, name: str, text_column: str | None, id_column: str | None
+    ) -> _Columns:
+        for wanted, option in ((text_column, "--text-column"), (id_column, "--id-column")):
+            if wanted is not None and wanted not in record:
+                raise DataError(
+                    f"{name} has no column {wanted!r}; its columns are {_listed(record)}: "
+                    f"name one of them with {option}"
+                )
+        text = text_column or next((known for known in TEXT_COLUMNS if known in record), None)
+        if text is None and len(record) == 1:
+            text = next(iter(record))
+        if text is None:
+            raise DataError(
+                f"{name} has no column {' or '.join(TEXT_COLUMNS)}; its columns are "
+                f"{_listed(record)}: name the one with the sentences with --text-column"
+            )
+        numbered = ID_COLUMN not in record or text == ID_COLUMN
+        return cls(text=text, id=id_column or (None if numbered else ID_COLUMN))
+
+    def document(self, record: Record, number: int) -> Document:
+        if self.text not in record:
+            raise _BadValueError(f"it has no column {self.text!r}, only {_listed(record)}")
+        text = _text(record[self.text])
+        id = str(number) if self.id is None else _id(record.get(self.id), self.id)
+        rest = {key: value for key, value in record.items() if key not in (self.text, self.id)}
+        try:
+            return Document(id=id, text=text, extra=_json_value(rest))
+        except RecursionError:
+            raise _BadValueError("its columns are nested too deeply; flatten them") from None
+
+
+def _listed(record: Record) -> str:
+    return ", ".join(map(str, record)) or "none"
+
+
+def _text(value: object) -> str:
+    if value is None or value == "":
+        raise _BadValueError("the text is blank; give a sentence or remove the line")
+    if not isinstance(value, str):
+        raise _BadValueError(f"the text is {value!r:.40}, which is no string; give a sentence")
+    if not value.strip():
+        raise _BadValueError("the text is nothing but blanks; give a sentence or remove the line")
+    if len(value) > LONGEST_TEXT:
+        raise _BadValueError(
+            f"the text has {len(value):,} characters; the limit is {LONGEST_TEXT:,}: split it"
+        )
+    if "\0" in value:
+        raise _BadValueError("the text has a NUL character; is this a text file?")
+    return _whole(value)
+
+
+def _id(value: object, column: str) -> str:
+    if isinstance(value, str) and value.strip():
+        if len(value) > LONGEST_ID:
+            raise _BadValueError(
+                f"the id has {len(value):,} characters; the limit is {LONGEST_ID:,}: shorten it"
+            )
+        return _whole(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if value is None or isinstance(value, str):
+        raise _BadValueError(f"the id (column {column!r}) is empty; give every document one")
+    raise _BadValueError(f"the id {value!r:.40} is no string and no whole number; correct it")
+
+
+def _whole(text: str) -> str:
+    # JSON can escape half of a surrogate pair, which no tokenizer takes and no file can hold.
+    if _HALF_CHARACTER.search(text):
+        raise _BadValueError(f"{text!r:.40} holds half a character (a lone surrogate); correct it")
+    return text
+
+
+def _json_value(value: Any) -> Any:
+    """Return ``value`` as JSON has it; what is no finite number is null."""
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, str):
+        return _whole(value)
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {_whole(str(key)): _json_value(member) for key, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json_value(member) for member in value]
+    if isinstance(value, np.generic | np.ndarray):
+        return _json_value(value.tolist())
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        if not value.is_finite():
+            return None
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode("ascii")
+    return str(value)

@@ -1,0 +1,317 @@
+"""The store of a corpus: documents and their vectors on disk, searched while others write."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from encoders.errors import ConfigError, CorpusIndexError, DataError, StorageError
+from encoders.storage import atomic_folder
+from index.block import Block, FloatArray
+from index.commit import commit_change, is_compact, merge
+from index.documents import Document
+from index.generation import AnyType, GenerationWriter
+from index.identifiers import IntArray
+from index.log import Change
+from index.manifest import MANIFEST, EncoderEntry, IndexManifest, read_manifest
+from index.opening import open_snapshot
+from index.snapshot import Part, Snapshot
+from index.verification import problems
+from index.write_lock import build_lock, write_lock
+
+__all__ = ["CorpusIndex", "EncoderIdentity", "Part", "Snapshot"]
+
+
+@dataclass(frozen=True)
+class EncoderIdentity:
+    """The encoder that an index belongs to.
+
+    ``fingerprint`` decides whether an encoder is the same; ``name``, the artifact's folder, is
+    for messages and for opening it again; ``dimension`` is that of its vectors.
+    """
+
+    fingerprint: str
+    name: str
+    dimension: int
+
+
+class CorpusIndex:
+    """A corpus on disk that is searched by vectors; crash-safe, for one writer and many readers.
+
+    What is read comes from one :class:`Snapshot`, and places (what :meth:`search` returns) count
+    within it. The snapshot changes only in :meth:`refresh` and in the methods that write, never
+    behind the back of a caller. Several threads may use one object. A thread that must not see
+    another one's refresh between a search and the texts of its hits takes :attr:`snapshot` once
+    and asks that: it has the same methods for reading.
+    """
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        """Wrap a state that was read; use :meth:`open` or :meth:`create`."""
+        self._snapshot = snapshot
+        self._refreshing = threading.Lock()
+
+    @classmethod
+    def create(
+        cls,
+        folder: str | Path,
+        encoder: EncoderIdentity,
+        blocks: Iterable[tuple[Sequence[Document], npt.NDArray[np.float32]]],
+        *,
+        type: AnyType = "auto",
+        overwrite: bool = False,
+        segment_rows: int | None = None,
+        timeout: float = 10.0,
+    ) -> Self:
+        """Make an index of a stream of blocks; it is there when it is whole, or not at all.
+
+        Memory holds one block, and what the vector index of one segment takes.
+
+        Args:
+            folder: where to; it must not exist unless ``overwrite``.
+            encoder: what made the vectors.
+            blocks: documents and their vectors, (n, dimension) float32 with unit rows each.
+            type: of the vector indexes; "auto" chooses by size.
+            overwrite: replace the index that is there. Until the new one is whole the old one
+                stays in force, also for readers.
+            segment_rows: documents in a segment at most; by type when None.
+            timeout: seconds to wait for another writer of the index that is replaced.
+
+        Raises:
+            DataError: there are no documents, an id stands twice, or a document or vector cannot
+                be stored.
+            StorageError: the folder exists, is no index, or cannot be written.
+            IndexLockedError: another process writes there.
+        """
+        folder = Path(folder)
+        identity = EncoderEntry(**asdict(encoder))
+
+        def fill(place: Path, previous: IndexManifest | None) -> None:
+            with GenerationWriter(
+                place, identity, type, previous=previous, segment_rows=segment_rows
+            ) as generation:
+                empty = True
+                for documents, vectors in blocks:
+                    block = Block.checked(documents, vectors, encoder.dimension)
+                    generation.add(block, unique=True)
+                    empty = empty and not len(block)
+                if empty:
+                    raise DataError("the corpus is empty; an index needs at least one document")
+                generation.commit()
+
+        previous = _replaceable(folder) if overwrite and folder.exists() else None
+        if previous is None:
+            with build_lock(folder), atomic_folder(folder, overwrite=overwrite) as place:
+                fill(place, None)
+        else:
+            with write_lock(folder, timeout):
+                fill(folder, read_manifest(folder)[0])
+        return cls.open(folder)
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Self:
+        """Open an index for reading and writing; its files are mapped and their sizes checked.
+
+        Raises:
+            CorpusIndexError: there is no index, it is damaged, or it is of a newer format.
+        """
+        return cls(open_snapshot(Path(folder)))
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The state that is read, which never changes."""
+        return self._snapshot
+
+    @property
+    def folder(self) -> Path:
+        """Where the index lies."""
+        return self._snapshot.folder
+
+    @property
+    def generation(self) -> int:
+        """The number of the generation that is read."""
+        return self._snapshot.generation
+
+    @property
+    def encoder(self) -> EncoderIdentity:
+        """The encoder that made the vectors."""
+        return EncoderIdentity(**self._snapshot.manifest.encoder.model_dump())
+
+    def __len__(self) -> int:
+        """Return the number of living documents."""
+        return len(self._snapshot)
+
+    def refresh(self) -> bool:
+        """See what was committed since; cheap where nothing was. Places change their meaning.
+
+        Returns:
+            Whether there was something new.
+
+        Raises:
+            CorpusIndexError: the index is damaged, or was made anew with another encoder.
+        """
+        with self._refreshing:
+            old = self._snapshot
+            new = open_snapshot(old.folder, old)
+            if new.manifest.encoder != old.manifest.encoder:
+                raise CorpusIndexError(
+                    f"{old.folder} was made anew with the encoder {new.manifest.encoder.name} "
+                    f"(it was {old.manifest.encoder.name}); open it again"
+                )
+            self._snapshot = new
+            return (new.manifest_stamp, new.log_position) != (old.manifest_stamp, old.log_position)
+
+    def search(self, queries: FloatArray, k: int) -> tuple[FloatArray, IntArray]:
+        """Find the nearest documents: see :meth:`Snapshot.search`."""
+        return self._snapshot.search(queries, k)
+
+    def documents(self, places: npt.ArrayLike) -> list[Document]:
+        """Return the documents at some places."""
+        return self._snapshot.documents(places)
+
+    def texts(self, places: npt.ArrayLike) -> list[str]:
+        """Return the texts at some places."""
+        return self._snapshot.texts(places)
+
+    def ids(self, places: npt.ArrayLike) -> list[str]:
+        """Return the ids at some places."""
+        return self._snapshot.ids(places)
+
+    def vectors(self, places: npt.ArrayLike) -> FloatArray:
+        """Return copies of the vectors at some places: (m, dimension)."""
+        return self._snapshot.vectors(places)
+
+    def places(self) -> IntArray:
+        """Return the places of all living documents, ascending: (n,)."""
+        return self._snapshot.places()
+
+    def locate(self, ids: Sequence[str]) -> IntArray:
+        """Return the place of each id, -1 where there is no such document: (m,)."""
+        return self._snapshot.locate(ids)
+
+    def parts(self) -> list[Part]:
+        """Return the segments and, last, the documents of the log."""
+        return self._snapshot.parts()
+
+    def add(
+        self,
+        documents: Sequence[Document],
+        vectors: npt.NDArray[np.float32],
+        *,
+        on_duplicate: Literal["refuse", "replace"] = "refuse",
+        timeout: float = 10.0,
+    ) -> None:
+        """Add documents, all or none; when this returns they are on the disk.
+
+        Args:
+            documents: n documents. Where ``on_duplicate`` is "replace", one whose id is there
+                takes the other's place, and of two with one id the later one counts.
+            vectors: (n, dimension) float32, unit rows.
+            on_duplicate: what to do with an id that is there.
+            timeout: seconds to wait for another writer.
+
+        Raises:
+            DataError: a document or vector cannot be stored, or an id is there and refused.
+            IndexLockedError: another process was writing all the time.
+            StorageError: the disk is full or the index cannot be written; it is as it was.
+        """
+        if on_duplicate not in ("refuse", "replace"):
+            raise ConfigError(f"on_duplicate is {on_duplicate!r}; it is 'refuse' or 'replace'")
+        block = Block.checked(documents, vectors, self._snapshot.manifest.encoder.dimension)
+        if on_duplicate == "replace":
+            block = block.last_of_each_id()
+        elif (repeated := block.repeated_id()) is not None:
+            raise DataError(f"id {repeated!r} stands twice in what is added; give each its own id")
+        if not len(block):
+            return
+        with self._writing(timeout) as snapshot:
+            known = np.flatnonzero(snapshot.locate(block.ids) >= 0).tolist()
+            if known and on_duplicate == "refuse":
+                raise DataError(
+                    f"id {block.ids[known[0]]!r} is in {self.folder} already; replace it "
+                    "(on_duplicate='replace') or give another id"
+                )
+            commit_change(snapshot, Change([block.ids[number] for number in known], block))
+
+    def remove(self, ids: Sequence[str], *, timeout: float = 10.0) -> None:
+        """Remove documents, all or none; when this returns that is on the disk.
+
+        Raises:
+            CorpusIndexError: an id is not there; nothing was removed.
+            IndexLockedError: another process was writing all the time.
+            StorageError: the disk is full or the index cannot be written; it is as it was.
+        """
+        if isinstance(ids, str):
+            raise DataError("ids is one string; give a list of ids")
+        wanted = list(dict.fromkeys(ids))
+        if not wanted:
+            return
+        with self._writing(timeout) as snapshot:
+            absent = np.flatnonzero(snapshot.locate(wanted) < 0)
+            if len(absent):
+                raise CorpusIndexError(
+                    f"id {wanted[int(absent[0])]!r} is not in {self.folder}; nothing was removed"
+                )
+            nothing = Block([], [], [], np.zeros((0, self.encoder.dimension), np.float32))
+            commit_change(snapshot, Change(wanted, nothing))
+
+    def compact(
+        self,
+        *,
+        type: AnyType | None = None,
+        timeout: float = 10.0,
+        segment_rows: int | None = None,
+    ) -> None:
+        """Merge all living documents into new segments; nothing happens where that changes nothing.
+
+        Args:
+            type: of the vector indexes; what the index was made with when None.
+            timeout: seconds to wait for another writer.
+            segment_rows: documents in a segment at most; by type when None.
+
+        Raises:
+            IndexLockedError: another process was writing all the time.
+            StorageError: the disk is full or the index cannot be written; it is as it was.
+        """
+        with self._writing(timeout) as snapshot:
+            wanted = type or snapshot.manifest.type
+            if not is_compact(snapshot, wanted, segment_rows):
+                merge(snapshot, wanted, segment_rows)
+
+    def verify(self) -> list[str]:
+        """Read all that is in force on the disk and return what is wrong, each file named."""
+        return problems(self.folder)
+
+    def info(self) -> dict[str, Any]:
+        """Return counts, segments, size and encoder, as JSON values."""
+        return self._snapshot.info()
+
+    @contextmanager
+    def _writing(self, timeout: float) -> Iterator[Snapshot]:
+        """Hold the lock, give the newest state, and read what was written."""
+        with write_lock(self.folder, timeout):
+            self.refresh()
+            yield self._snapshot
+            self.refresh()
+
+
+def _replaceable(folder: Path) -> IndexManifest | None:
+    """Return the manifest of an index that may be overwritten, None if it is damaged.
+
+    Raises:
+        StorageError: what lies there is no index.
+    """
+    try:
+        return read_manifest(folder)[0]
+    except CorpusIndexError as error:
+        if folder.is_dir() and ((folder / MANIFEST).is_file() or not any(folder.iterdir())):
+            return None
+        raise StorageError(
+            f"{folder} exists and is no index; choose another place, or remove it yourself"
+        ) from error

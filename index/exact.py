@@ -1,0 +1,102 @@
+"""Exact scores and exact search over vectors that are stored on disk."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import faiss
+import numpy as np
+import numpy.typing as npt
+
+from encoders.errors import CorpusIndexError
+
+_GATHERED = 32 << 20
+"""Bytes of vectors that are copied at a time."""
+
+
+class StoredVectors:
+    """A mapped (n, d) float32 matrix, read by copying rows.
+
+    The vectors inside a FAISS file do not start at a multiple of four bytes, which numpy copies
+    whole before it computes with them: the matrix is kept as bytes, and only copies are floats.
+    FAISS reads them where they are, from ``pointer``.
+    """
+
+    def __init__(self, data: npt.NDArray[np.float32]) -> None:
+        self._bytes = data.view(np.uint8)
+        self.pointer = faiss.swig_ptr(data)
+        self.rows, self.dimension = data.shape
+
+    def take(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        """Return copies of the rows, of shape (*rows.shape, d)."""
+        return self._bytes.take(rows, axis=0).view(np.float32)
+
+    def block(self, start: int, stop: int) -> npt.NDArray[np.float32]:
+        """Return copies of the rows from ``start`` to ``stop``."""
+        return self._bytes[start:stop].copy().view(np.float32)
+
+
+def score_rows(
+    stored: StoredVectors, queries: npt.NDArray[np.float32], rows: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float32]:
+    """Return the inner products (q, c) of each query with its own rows (q, c); -inf for row -1.
+
+    Unlike a matrix product, of which the last bits depend on the size of the batch and the place
+    in it, a value depends on the two vectors only: equal vectors score equally, everywhere.
+
+    Raises:
+        CorpusIndexError: there is no such row.
+    """
+    if rows.size and not -1 <= rows.min() <= rows.max() < stored.rows:
+        raise CorpusIndexError(
+            f"an index names row {rows.max()} or {rows.min()} of {stored.rows:,} vectors: it is "
+            "damaged; build it again"
+        )
+    scores = np.empty(rows.shape, dtype=np.float32)
+    faiss.fvec_inner_products_by_idx(
+        faiss.swig_ptr(scores),
+        faiss.swig_ptr(np.ascontiguousarray(queries)),
+        stored.pointer,
+        faiss.swig_ptr(np.ascontiguousarray(rows)),
+        stored.dimension,
+        *rows.shape,
+    )
+    return scores
+
+
+def best_first(
+    scores: npt.NDArray[np.float32], rows: npt.NDArray[np.int64], k: int
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    """Return the ``k`` best columns, highest score first, equal scores by the smaller row."""
+    order = np.lexsort((rows, -scores), axis=-1)[:, :k]
+    return np.take_along_axis(scores, order, axis=1), np.take_along_axis(rows, order, axis=1)
+
+
+def search_exactly(
+    stored: StoredVectors,
+    queries: npt.NDArray[np.float32],
+    k: int,
+    among: npt.NDArray[np.int64] | None = None,
+) -> npt.NDArray[np.int64]:
+    """Return the rows (q, min(k, n)) with the highest inner products, by reading every vector.
+
+    Args:
+        stored: the vectors.
+        queries: (q, d).
+        k: at least 1.
+        among: the n rows to look at, ascending; all when None.
+    """
+    count = stored.rows if among is None else len(among)
+    width = min(k, count)
+    block = max(1, _GATHERED // (stored.dimension * 4))
+    scores = np.empty((len(queries), 0), dtype=np.float32)
+    rows = np.empty((len(queries), 0), dtype=np.int64)
+    for start in range(0, count, block):
+        stop = min(start + block, count)
+        vectors = stored.block(start, stop) if among is None else stored.take(among[start:stop])
+        found = faiss.knn(queries, vectors, min(k, stop - start), faiss.METRIC_INNER_PRODUCT)
+        places = found[1] + start
+        scores = np.concatenate([scores, found[0]], axis=1)
+        rows = np.concatenate([rows, places if among is None else among[places]], axis=1)
+        scores, rows = best_first(scores, rows, width)
+    return cast("npt.NDArray[np.int64]", rows)

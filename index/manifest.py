@@ -1,0 +1,174 @@
+"""What an index consists of: the file that is written last and names all the others."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from encoders.errors import CorpusIndexError
+from encoders.storage import sha256, write_json
+
+MANIFEST = "manifest.json"
+FORMAT: Literal[1] = 1
+SEGMENTS = "segments"
+
+SegmentName = Annotated[str, StringConstraints(pattern=r"^[0-9]{6,18}-[0-9a-f]{8}$")]
+LogName = Annotated[str, StringConstraints(pattern=r"^log-[0-9]{6,18}-[0-9a-f]{8}$")]
+RemovedName = Annotated[
+    str, StringConstraints(pattern=r"^removed-[0-9]{6,18}-[0-9a-f]{8}-[0-9a-f]{8}\.npy$")
+]
+FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$")]
+"""Names without separators: whatever a manifest says, no path leads out of the index."""
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FileEntry(_Entry):
+    """Size in bytes and SHA-256 of one file."""
+
+    size: int = Field(ge=0)
+    sha256: str
+
+    @classmethod
+    def of(cls, path: Path) -> Self:
+        """Measure a file."""
+        return cls(size=path.stat().st_size, sha256=sha256(path))
+
+
+class RemovedEntry(_Entry):
+    """The file that lists the removed rows of a segment, and how many they are."""
+
+    name: RemovedName
+    rows: int = Field(ge=1)
+    file: FileEntry
+
+
+class SegmentEntry(_Entry):
+    """One immutable segment: ``type`` of its vector index and ``why`` it has that type."""
+
+    name: SegmentName
+    rows: int = Field(ge=1)
+    type: Literal["flat", "hnsw", "ivfpq"]
+    why: str
+    settings: dict[str, Any]
+    files: dict[FileName, FileEntry]
+    removed: RemovedEntry | None = None
+
+    def all_files(self) -> list[FileEntry]:
+        """Return every file of the segment, that of its removed rows included."""
+        removed = [] if self.removed is None else [self.removed.file]
+        return [*self.files.values(), *removed]
+
+
+class EncoderEntry(_Entry):
+    """The encoder that made the vectors."""
+
+    fingerprint: str
+    name: str
+    dimension: int = Field(ge=1, le=65_536)
+
+
+class IndexManifest(_Entry):
+    """The content of ``manifest.json``.
+
+    ``type`` is what was asked for; ``log`` the file of the additions and removals since this
+    generation was written; ``retired`` the paths that only the generation before needs.
+    """
+
+    format: Literal[1] = FORMAT
+    generation: int = Field(ge=1)
+    encoder: EncoderEntry
+    type: Literal["auto", "flat", "hnsw", "ivfpq"]
+    segments: tuple[SegmentEntry, ...]
+    log: LogName
+    retired: tuple[str, ...] = ()
+
+    def paths(self) -> set[str]:
+        """Return what belongs to this generation: paths in the index, a folder for a segment."""
+        removed = {segment.removed.name for segment in self.segments if segment.removed}
+        return {f"{SEGMENTS}/{segment.name}" for segment in self.segments} | removed | {self.log}
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What tells one version of a file from another without reading it."""
+
+    inode: int
+    size: int
+    modified: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> Self:
+        """Return the stamp of a file with this status."""
+        return cls(status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+def read_manifest(folder: Path) -> tuple[IndexManifest, Stamp]:
+    """Read and check the manifest of an index, and stamp the version that was read.
+
+    Raises:
+        CorpusIndexError: the folder is no index, is of a newer format, or its manifest is damaged.
+    """
+    path = folder / MANIFEST
+    if not folder.is_dir():
+        raise CorpusIndexError(f"{folder} is not there; give the folder of an index")
+    try:
+        with path.open("rb") as file:
+            stamp = Stamp.of(os.fstat(file.fileno()))
+            content = json.loads(file.read().decode())
+    except FileNotFoundError as error:
+        raise CorpusIndexError(
+            f"{folder} is not an index: it has no {MANIFEST}; make one with `kosim index build`"
+        ) from error
+    except OSError as error:
+        raise CorpusIndexError(f"cannot read {path}: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise CorpusIndexError(
+            f"{path} is damaged: it is not readable as JSON ({error}); restore or rebuild the index"
+        ) from error
+    version = content.get("format") if isinstance(content, dict) else None
+    if isinstance(version, int) and version > FORMAT:
+        raise CorpusIndexError(
+            f"{path} is of format {version}, a newer format than {FORMAT}; upgrade kosim"
+        )
+    try:
+        return IndexManifest.model_validate(content), stamp
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the whole"
+        raise CorpusIndexError(
+            f"{path} is not a valid manifest: {place}: {first['msg']}; restore or rebuild the index"
+        ) from error
+
+
+def write_manifest(folder: Path, manifest: IndexManifest) -> None:
+    """Put a manifest in force: the moment in which a generation is committed.
+
+    Raises:
+        StorageError: it cannot be written; the one before stays in force.
+    """
+    write_json(folder / MANIFEST, manifest.model_dump(mode="json"))
+
+
+def check_file(path: Path, expected: FileEntry) -> None:
+    """Check that a file is there in the size that the manifest says.
+
+    Raises:
+        FileNotFoundError: it is not there.
+        CorpusIndexError: it is of another size, or no plain file.
+    """
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise CorpusIndexError(f"{path} is not a plain file; restore or rebuild the index")
+    size = path.stat().st_size
+    if size != expected.size:
+        raise CorpusIndexError(
+            f"{path} is damaged: it has {size} bytes where the manifest says {expected.size}; "
+            "restore or rebuild the index"
+        )

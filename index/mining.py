@@ -1,0 +1,204 @@
+"""Mining: the most similar pairs inside a corpus, each pair once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from encoders.base import FloatArray, PairEncoder
+from encoders.bi import BiEncoder
+from encoders.errors import ConfigError
+from index.corpus_index import CorpusIndex
+from index.documents import Document
+from index.reranking import score_pairs
+from index.searcher import check_encoder
+from index.top_pairs import Places, neighbour_pairs, top_pairs_of_blocks
+
+MOST_PAIRS = 100_000
+"""Pairs that are returned when only a least score is asked for, at the most."""
+
+EXACT_DOCUMENTS = 50_000
+"""An index of up to so many documents is mined exactly."""
+
+_NEIGHBOURS = 20
+_LEAST_CANDIDATES = 1_000
+
+Progress = Callable[[Literal["compare", "rerank"], int, int], None]
+
+
+@dataclass(frozen=True)
+class MinedPair:
+    """Two similar documents; the first stands earlier in the corpus.
+
+    ``score`` is on 0-5: the reranker's calibrated score or, without one, the bi-encoder's.
+    ``retrieval_score`` is the cosine, ``rerank_score`` the reranker's raw value.
+    """
+
+    rank: int
+    id1: str
+    text1: str
+    id2: str
+    text2: str
+    score: float
+    retrieval_score: float
+    rerank_score: float | None
+
+
+def mine(
+    source: CorpusIndex,
+    *,
+    encoder: BiEncoder | None = None,
+    top: int | None = 100,
+    min_score: float | None = None,
+    reranker: PairEncoder | None = None,
+    candidates: int | None = None,
+    progress: Progress | None = None,
+) -> list[MinedPair]:
+    """Find the most similar pairs of an index, best first, ties by place.
+
+    Up to 50,000 documents every pair is compared. In a larger index each document's 20 nearest
+    neighbours are, so that of more than 20 documents that are all alike not every pair is found.
+    The same sentence under two ids is a pair.
+
+    Args:
+        source: the index; its vectors are read in blocks.
+        encoder: the bi-encoder that made it, for scores on 0-5 when there is no reranker.
+        top: how many pairs; None for all of at least ``min_score``, up to 100,000.
+        min_score: leave out pairs below this score on 0-5.
+        reranker: scores the pairs with the highest cosines in both orders, and orders them.
+        candidates: how many pairs it scores, at least ``top``; by default ten times ``top``,
+            and at least 1,000 (10,000 where ``top`` is None).
+        progress: called with ("compare", rows done, rows) and ("rerank", pairs done, pairs).
+
+    Raises:
+        CorpusIndexError: the index was made with another encoder.
+        ConfigError: a number is impossible, or there is nothing to score with on 0-5.
+    """
+    if encoder is not None:
+        check_encoder(source, encoder)
+    scorer = reranker or encoder
+    if scorer is None:
+        raise ConfigError(
+            f"pairs of {source.folder} need an encoder for their scores; give the one that made "
+            f"it ({source.encoder.name}), or a reranker"
+        )
+    count = _pairs_to_compare(top, min_score, reranker, candidates)
+    snapshot = source.snapshot
+    places = snapshot.places()
+    report = _reporting(progress, "compare")
+    if len(places) <= EXACT_DOCUMENTS:
+        found = top_pairs_of_blocks(
+            lambda start, stop: snapshot.vectors(places[start:stop]),
+            len(places),
+            count,
+            progress=report,
+        )
+    else:
+        found = neighbour_pairs(snapshot, places, count, neighbours=_NEIGHBOURS, progress=report)
+    cosines, first, second = found
+
+    def documents(positions: Places) -> list[Document]:
+        return snapshot.documents(places[positions])
+
+    return _ranked(cosines, first, second, documents, scorer, reranker, top, min_score, progress)
+
+
+def mine_texts(
+    documents: Sequence[Document],
+    encoder: BiEncoder,
+    *,
+    top: int | None = 100,
+    min_score: float | None = None,
+    reranker: PairEncoder | None = None,
+    candidates: int | None = None,
+    progress: Progress | None = None,
+) -> list[MinedPair]:
+    """Find the most similar pairs of a corpus that is no index; its vectors stay in memory.
+
+    Every pair is compared, so that above some 100,000 documents an index is faster. Arguments
+    and result are those of :func:`mine`.
+
+    Raises:
+        ConfigError: a number is impossible.
+    """
+    count = _pairs_to_compare(top, min_score, reranker, candidates)
+    vectors = encoder.encode([document.text for document in documents])
+    cosines, first, second = top_pairs_of_blocks(
+        lambda start, stop: vectors[start:stop],
+        len(vectors),
+        count,
+        progress=_reporting(progress, "compare"),
+    )
+
+    def chosen(positions: Places) -> list[Document]:
+        return [documents[position] for position in positions]
+
+    scorer = reranker or encoder
+    return _ranked(cosines, first, second, chosen, scorer, reranker, top, min_score, progress)
+
+
+def _pairs_to_compare(
+    top: int | None, min_score: float | None, reranker: PairEncoder | None, candidates: int | None
+) -> int:
+    for name, value in (("top", top), ("candidates", candidates)):
+        if value is not None and value < 1:
+            raise ConfigError(f"{name} is {value}; ask for at least 1 pair")
+    if min_score is not None and not 0 <= min_score <= 5:
+        raise ConfigError(f"min_score is {min_score}; give a score between 0 and 5")
+    if top is None and min_score is None:
+        raise ConfigError("neither top nor min_score is given; say how many pairs or how similar")
+    if reranker is None:
+        return MOST_PAIRS if top is None else top
+    if candidates is None:
+        return 10 * _LEAST_CANDIDATES if top is None else max(10 * top, _LEAST_CANDIDATES)
+    return max(candidates, top or 1)
+
+
+def _reporting(
+    progress: Progress | None, stage: Literal["compare", "rerank"]
+) -> Callable[[int, int], None] | None:
+    return None if progress is None else lambda done, total: progress(stage, done, total)
+
+
+def _ranked(
+    cosines: FloatArray,
+    first: Places,
+    second: Places,
+    documents: Callable[[Places], list[Document]],
+    scorer: PairEncoder,
+    reranker: PairEncoder | None,
+    top: int | None,
+    min_score: float | None,
+    progress: Progress | None,
+) -> list[MinedPair]:
+    raw: npt.NDArray[np.float32] = cosines
+    if reranker is not None:
+        members, where = np.unique(np.stack([first, second]), return_inverse=True)
+        texts = [document.text for document in documents(members)]
+        ones, others = where.reshape(2, -1)
+        pairs = [(texts[one], texts[other]) for one, other in zip(ones, others, strict=True)]
+        report = _reporting(progress, "rerank")
+        raw = score_pairs(reranker, pairs, symmetric=True, progress=report)
+    scores = scorer.calibration(raw)
+    order = np.lexsort((second, first, -raw))
+    if min_score is not None:
+        order = order[scores[order] >= min_score]
+    order = order[:top]
+    left, right = documents(first[order]), documents(second[order])
+    return [
+        MinedPair(
+            rank=rank,
+            id1=one.id,
+            text1=one.text,
+            id2=other.id,
+            text2=other.text,
+            score=float(scores[place]),
+            retrieval_score=float(cosines[place]),
+            rerank_score=None if reranker is None else float(raw[place]),
+        )
+        for rank, (place, one, other) in enumerate(zip(order, left, right, strict=True), 1)
+    ]

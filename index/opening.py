@@ -1,0 +1,189 @@
+"""From files to a snapshot: opening an index, and following what other processes commit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+
+from encoders.errors import CorpusIndexError
+from index.delta import BoolArray, Delta
+from index.identifiers import IntArray
+from index.log import START, BrokenChainError, Change, LogPosition, read_changes
+from index.manifest import MANIFEST, IndexManifest, Stamp, read_manifest
+from index.segment import Segment
+from index.snapshot import Snapshot
+
+_ATTEMPTS = 10
+"""How often a reader starts again because writers commit while it opens."""
+
+
+def open_snapshot(folder: Path, previous: Snapshot | None = None) -> Snapshot:
+    """Return the committed state of the index at ``folder``, without a lock.
+
+    When a file is gone or does not fit although the index has changed meanwhile, a writer has
+    committed, and the newer state is read.
+
+    Args:
+        folder: an index.
+        previous: an older snapshot of it: its mapped segments are used again, and when only the
+            log has grown, only the new records are read.
+
+    Returns:
+        ``previous`` itself when nothing has changed.
+
+    Raises:
+        CorpusIndexError: there is no index, it is damaged, or it is of a newer format.
+    """
+    if previous is not None and _is_current(previous):
+        return previous
+    failure = CorpusIndexError(f"{folder} cannot be opened")
+    for _ in range(_ATTEMPTS):
+        before = _signature(folder)
+        try:
+            return _read(folder, previous)
+        except BrokenChainError:
+            failure = CorpusIndexError(
+                f"the log of {folder} is damaged: a record does not follow the one before it; "
+                "restore or rebuild the index"
+            )
+        except FileNotFoundError as error:
+            failure = CorpusIndexError(
+                f"{folder} is damaged: {error.filename or error} is missing; "
+                "restore or rebuild the index"
+            )
+        except CorpusIndexError as error:
+            failure = error
+        if previous is None and _signature(folder) == before:
+            break
+        # A log that was cut off after a full disk does not continue what was read of it.
+        previous = None
+    raise failure
+
+
+def _is_current(snapshot: Snapshot) -> bool:
+    try:
+        manifest = Stamp.of((snapshot.folder / MANIFEST).stat())
+        log = Stamp.of((snapshot.folder / snapshot.manifest.log).stat())
+    except OSError:
+        return False
+    return manifest == snapshot.manifest_stamp and log == snapshot.log_stamp
+
+
+def _signature(folder: Path) -> dict[str, Stamp]:
+    """Return the stamps of all files that say which state is in force."""
+    stamps = {}
+    for path in [folder / MANIFEST, *folder.glob("log-*")]:
+        try:
+            stamps[path.name] = Stamp.of(path.stat())
+        except OSError:
+            continue
+    return stamps
+
+
+def _read(folder: Path, previous: Snapshot | None) -> Snapshot:
+    manifest, stamp = read_manifest(folder)
+    log = folder / manifest.log
+    if log.is_symlink():
+        raise CorpusIndexError(f"{log} leads out of the index; restore the index")
+    log_stamp = Stamp.of(log.stat())
+    if previous is not None and stamp == previous.manifest_stamp:
+        return _replay(previous, log_stamp)
+    segments = _segments(folder, manifest, () if previous is None else previous.segments)
+    fresh = Snapshot(
+        folder,
+        manifest,
+        stamp,
+        segments,
+        tuple(segment.alive for segment in segments),
+        Delta.empty(manifest.encoder.dimension),
+        START,
+        log_stamp,
+    )
+    return _replay(fresh, log_stamp)
+
+
+def _segments(
+    folder: Path, manifest: IndexManifest, opened: Iterable[Segment]
+) -> tuple[Segment, ...]:
+    known = {segment.name: segment for segment in opened}
+    if len({entry.name for entry in manifest.segments}) < len(manifest.segments):
+        raise CorpusIndexError(f"{folder / MANIFEST} names a segment twice; restore the index")
+    return tuple(
+        known[entry.name]
+        if entry.name in known and known[entry.name].entry == entry
+        else Segment(folder, entry, manifest.encoder.dimension)
+        for entry in manifest.segments
+    )
+
+
+def _replay(base: Snapshot, log_stamp: Stamp) -> Snapshot:
+    """Return ``base`` with what the log holds after its position."""
+    path = base.folder / base.manifest.log
+    state = _State(base)
+    for change, position in read_changes(path, base.log_position, base.manifest.encoder.dimension):
+        state.apply(change, path, position)
+    return state.finished(log_stamp)
+
+
+class _State:
+    """A snapshot in the making."""
+
+    def __init__(self, base: Snapshot) -> None:
+        self._base = base
+        self._masks = list(base.masks)
+        self._copied: set[int] = set()
+        self._delta = base.delta
+        self._position = base.log_position
+
+    def apply(self, change: Change, log: Path, position: LogPosition) -> None:
+        """Carry out one change."""
+        removed: IntArray = np.zeros(0, dtype=np.int64)
+        if change.removed:
+            current = self.snapshot(self._base.log_stamp)
+            places = np.unique(current.locate(change.removed))
+            if places[0] < 0 or len(places) != len(change.removed):
+                raise CorpusIndexError(
+                    f"{log} is damaged before byte {position.offset}: it removes an id that is "
+                    "not there; restore or rebuild the index"
+                )
+            starts = current.starts
+            for number, segment in enumerate(current.segments):
+                inside = places[(places >= starts[number]) & (places < starts[number + 1])]
+                if len(inside):
+                    self._mask(number, segment.rows)[inside - starts[number]] = False
+            removed = places[places >= starts[-2]] - starts[-2]
+        self._delta = self._delta.changed(removed.tolist(), change.added)
+        self._position = position
+
+    def _mask(self, number: int, rows: int) -> BoolArray:
+        mask = self._masks[number]
+        if number not in self._copied:
+            # Snapshots that were given out keep theirs.
+            mask = np.ones(rows, dtype=np.bool_) if mask is None else mask.copy()
+            self._masks[number] = mask
+            self._copied.add(number)
+        return cast("BoolArray", mask)
+
+    def finished(self, log_stamp: Stamp) -> Snapshot:
+        """Return the state; nothing may be applied after it."""
+        for number in self._copied:
+            # A vector index prepares a mask for many searches only if it cannot change.
+            cast("BoolArray", self._masks[number]).setflags(write=False)
+        return self.snapshot(log_stamp)
+
+    def snapshot(self, log_stamp: Stamp) -> Snapshot:
+        """Return the state so far."""
+        base = self._base
+        return Snapshot(
+            base.folder,
+            base.manifest,
+            base.manifest_stamp,
+            base.segments,
+            tuple(self._masks),
+            self._delta,
+            self._position,
+            log_stamp,
+        )

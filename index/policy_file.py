@@ -1,0 +1,67 @@
+"""A policy on disk: a JSON header and numpy arrays without pickle, in one atomic folder."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from encoders.errors import CorpusIndexError
+from encoders.storage import atomic_folder, sha256, write_json
+
+Arrays = dict[str, npt.NDArray[np.float64]]
+
+_FORMAT = 1
+_HEADER, _ARRAYS = "policy.json", "arrays.npz"
+
+
+def write_policy(
+    folder: Path, header: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[np.float64]]
+) -> None:
+    """Write a policy in place of an older one.
+
+    Raises:
+        StorageError: the folder cannot be written.
+    """
+    with atomic_folder(folder, overwrite=True) as place:
+        with (place / _ARRAYS).open("wb") as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]  # numpy types it as allow_pickle
+        files = {"sha256": sha256(place / _ARRAYS), "bytes": (place / _ARRAYS).stat().st_size}
+        write_json(place / _HEADER, {"format": _FORMAT, "arrays": files, **header})
+
+
+def read_policy(folder: Path) -> tuple[dict[str, Any], Arrays]:
+    """Read a policy's header and arrays; nothing of an edited array file is parsed.
+
+    Raises:
+        CorpusIndexError: the policy is damaged, or of a newer format.
+    """
+    try:
+        header = json.loads((folder / _HEADER).read_text(encoding="utf-8"))
+        written = header["format"]
+        if isinstance(written, int) and written > _FORMAT:
+            raise CorpusIndexError(
+                f"{folder} is of format {written}, newer than {_FORMAT}; upgrade kosim"
+            )
+        expected = header["arrays"]
+        path = folder / _ARRAYS
+        if path.stat().st_size != expected["bytes"] or sha256(path) != expected["sha256"]:
+            raise ValueError(f"{_ARRAYS} is truncated or was edited")
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = {name: np.asarray(stored[name], dtype=np.float64) for name in stored.files}
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise damaged(folder, str(error)) from error
+    return header, arrays
+
+
+def damaged(folder: Path, reason: str) -> CorpusIndexError:
+    """Return the error that says a policy's files are not what was written."""
+    return CorpusIndexError(
+        f"the candidate policy {folder} is damaged ({reason}); delete that folder and fit it "
+        "again with `kosim depth`"
+    )

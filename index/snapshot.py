@@ -1,0 +1,299 @@
+"""One committed state of an index, as a reader sees it: it never changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from encoders.errors import ConfigError, CorpusIndexError, DataError
+from index.block import Block, FloatArray, parse_extra
+from index.delta import BoolArray, Delta
+from index.documents import Document
+from index.identifiers import IntArray, hash_ids
+from index.log import LogPosition
+from index.manifest import IndexManifest, Stamp
+from index.segment import Segment
+
+
+@dataclass(frozen=True)
+class Part:
+    """A segment, or the delta (``name`` None): its places begin at ``start``.
+
+    ``alive``, (rows,), says which rows were not removed; ``texts()`` yields the texts of all rows
+    in order, in lists.
+    """
+
+    name: str | None
+    start: int
+    rows: int
+    alive: BoolArray
+    texts: Callable[[], Iterator[list[str]]]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Everything that is read of an index at one moment.
+
+    Places count the rows of ``segments`` in order and then those of ``delta``, removed ones
+    included. ``masks`` has the living rows of each segment, None where all live. Several threads
+    may read one snapshot.
+    """
+
+    folder: Path
+    manifest: IndexManifest
+    manifest_stamp: Stamp
+    segments: tuple[Segment, ...]
+    masks: tuple[BoolArray | None, ...]
+    delta: Delta
+    log_position: LogPosition
+    log_stamp: Stamp
+
+    @property
+    def generation(self) -> int:
+        """The number of the generation that the snapshot was read from."""
+        return self.manifest.generation
+
+    def __len__(self) -> int:
+        """Return the number of living documents."""
+        living = sum(
+            segment.rows if mask is None else int(np.count_nonzero(mask))
+            for segment, mask in zip(self.segments, self.masks, strict=True)
+        )
+        return living + int(np.count_nonzero(self.delta.alive))
+
+    @property
+    def _sources(self) -> tuple[Segment | Delta, ...]:
+        return (*self.segments, self.delta)
+
+    @property
+    def starts(self) -> list[int]:
+        """The first place of each segment, of the delta, and the end."""
+        starts = [0]
+        for source in self._sources:
+            starts.append(starts[-1] + source.rows)
+        return starts
+
+    def search(self, queries: FloatArray, k: int) -> tuple[FloatArray, IntArray]:
+        """Find the nearest living documents.
+
+        Args:
+            queries: (q, dimension) float32, unit rows.
+            k: hits a query, at least 1.
+
+        Returns:
+            Scores (cosines) and places, both (q, k), best first, ties by the smaller place. Where
+            there are fewer documents the rest is -inf and -1.
+
+        Raises:
+            ConfigError: ``k`` is below 1, or the queries are not of the index's dimension.
+            DataError: a query is not finite.
+        """
+        queries = self._checked(queries, k)
+        if not self.delta.rows and len(self.segments) == 1:
+            # The usual case costs nothing beyond the vector index itself.
+            return self.segments[0].vector_index.search(queries, k, alive=self.masks[0])
+        found_scores, found_places = [], []
+        starts = self.starts
+        for segment, mask, start in zip(self.segments, self.masks, starts, strict=False):
+            scores, rows = segment.vector_index.search(queries, min(k, segment.rows), alive=mask)
+            found_scores.append(scores)
+            found_places.append(np.where(rows < 0, -1, rows + start))
+        if self.delta.rows:
+            scores, rows = self.delta.search(queries, k)
+            found_scores.append(scores)
+            found_places.append(np.where(rows < 0, -1, rows + starts[-2]))
+        return _merged(len(queries), k, found_scores, found_places)
+
+    def _checked(self, queries: FloatArray, k: int) -> FloatArray:
+        if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+            raise ConfigError(f"k is {k!r}; ask for at least 1 hit")
+        dimension = self.manifest.encoder.dimension
+        queries = np.asarray(queries, dtype=np.float32)
+        if queries.ndim != 2 or queries.shape[1] != dimension:
+            raise ConfigError(
+                f"query vectors have the shape {queries.shape}; this index needs "
+                f"(queries, {dimension}), from the encoder {self.manifest.encoder.name}"
+            )
+        if not np.isfinite(queries).all():
+            row = int(np.flatnonzero(~np.isfinite(queries).all(axis=1))[0])
+            raise DataError(f"the vector of query {row} is not finite; encode it again")
+        return np.ascontiguousarray(queries)
+
+    def documents(self, places: npt.ArrayLike) -> list[Document]:
+        """Return the documents at some places."""
+        ids, texts = self.ids(places), self.texts(places)
+        extras = self._column("extra", places)
+        try:
+            return [
+                Document(name, text, parse_extra(extra))
+                for name, text, extra in zip(ids, texts, extras, strict=True)
+            ]
+        except (ValueError, RecursionError) as error:
+            raise CorpusIndexError(
+                f"{self.folder} is damaged: extra values are not readable as JSON ({error}); "
+                "restore or rebuild the index"
+            ) from error
+
+    def texts(self, places: npt.ArrayLike) -> list[str]:
+        """Return the texts at some places."""
+        return self._column("text", places)
+
+    def ids(self, places: npt.ArrayLike) -> list[str]:
+        """Return the ids at some places."""
+        return self._column("id", places)
+
+    def vectors(self, places: npt.ArrayLike) -> FloatArray:
+        """Return copies of the vectors at some places: (m, dimension)."""
+        asked = self._asked(places)
+        found = np.empty((len(asked), self.manifest.encoder.dimension), dtype=np.float32)
+        for source, chosen, rows in self._grouped(asked):
+            found[chosen] = source.vectors(rows)
+        return found
+
+    def places(self) -> IntArray:
+        """Return the places of all living documents, ascending: (n,)."""
+        masks = [part.alive for part in self.parts()]
+        return np.flatnonzero(np.concatenate(masks)).astype(np.int64)
+
+    def locate(self, ids: Sequence[str]) -> IntArray:
+        """Return the place of each id, -1 where no living document has it: (m,)."""
+        if isinstance(ids, str):
+            raise DataError("ids is one string; give a list of ids")
+        places = np.full(len(ids), -1, dtype=np.int64)
+        if not len(ids):
+            return places
+        starts, hashes = self.starts, hash_ids(ids)
+        for segment, mask, start in zip(self.segments, self.masks, starts, strict=False):
+            for number, row in segment.find(ids, hashes):
+                if mask is None or mask[row]:
+                    places[number] = start + row
+        for number, row in self.delta.find(ids):
+            if self.delta.alive[row]:
+                places[number] = starts[-2] + row
+        return places
+
+    def parts(self) -> list[Part]:
+        """Return the segments in order and then the delta, which may have no rows."""
+        starts = self.starts
+        parts = []
+        for segment, mask, start in zip(self.segments, self.masks, starts, strict=False):
+            alive = np.ones(segment.rows, dtype=np.bool_) if mask is None else mask
+            texts = _column_reader(segment.documents.batches)
+            parts.append(Part(segment.name, start, segment.rows, alive, texts))
+        texts = _column_reader(self.delta.batches)
+        parts.append(Part(None, starts[-2], self.delta.rows, self.delta.alive, texts))
+        return parts
+
+    def blocks(self, size: int) -> Iterator[Block]:
+        """Yield all living documents in order, ``size`` at a time at most."""
+        for source, part in zip(self._sources, self.parts(), strict=True):
+            rows = np.flatnonzero(part.alive)
+            for start in range(0, len(rows), size):
+                yield source.block(rows[start : start + size])
+
+    def without(self, places: IntArray) -> Snapshot:
+        """Return the state in which some more documents are removed; it is nowhere on the disk."""
+        starts = self.starts
+        masks = list(self.masks)
+        for number, segment in enumerate(self.segments):
+            inside = places[(places >= starts[number]) & (places < starts[number + 1])]
+            if len(inside):
+                mask = masks[number]
+                mask = np.ones(segment.rows, dtype=np.bool_) if mask is None else mask.copy()
+                mask[inside - starts[number]] = False
+                masks[number] = mask
+        alive = self.delta.alive.copy()
+        alive[places[places >= starts[-2]] - starts[-2]] = False
+        return replace(self, masks=tuple(masks), delta=replace(self.delta, alive=alive))
+
+    def info(self) -> dict[str, Any]:
+        """Return counts, segments, size on disk and encoder, as JSON values."""
+        parts = self.parts()
+        living = [int(np.count_nonzero(part.alive)) for part in parts]
+        return {
+            "documents": sum(living),
+            "removed": sum(part.rows for part in parts) - sum(living),
+            "type": self.manifest.type,
+            "segments": [
+                {
+                    "name": segment.name,
+                    "rows": segment.rows,
+                    "removed": segment.rows - alive,
+                    "type": segment.entry.type,
+                    "why": segment.entry.why,
+                    "settings": segment.entry.settings,
+                    "bytes": sum(file.size for file in segment.entry.files.values()),
+                }
+                for segment, alive in zip(self.segments, living, strict=False)
+            ],
+            "log": {
+                "documents": living[-1],
+                "removed": self.delta.rows - living[-1],
+                "bytes": self.log_position.offset,
+            },
+            "bytes": self.manifest_stamp.size
+            + self.log_position.offset
+            + sum(file.size for entry in self.manifest.segments for file in entry.all_files()),
+            "generation": self.generation,
+            "encoder": self.manifest.encoder.model_dump(),
+        }
+
+    def _asked(self, places: npt.ArrayLike) -> IntArray:
+        asked = np.asarray(places)
+        if asked.size == 0:
+            return np.zeros(0, dtype=np.int64)
+        if asked.ndim != 1 or not np.issubdtype(asked.dtype, np.integer):
+            raise ConfigError(f"places are {asked.dtype} {asked.shape}; give a list of integers")
+        lowest, highest, end = int(asked.min()), int(asked.max()), self.starts[-1]
+        if lowest < 0 or highest >= end:
+            wrong = lowest if lowest < 0 else highest
+            raise ConfigError(
+                f"place {wrong} is no document; places go from 0 to {end - 1}, and -1 stands for "
+                "a hit that there is not"
+            )
+        return asked.astype(np.int64, copy=False)
+
+    def _column(self, name: Literal["id", "text", "extra"], places: npt.ArrayLike) -> list[str]:
+        asked = self._asked(places)
+        if not self.delta.rows and len(self.segments) == 1:
+            return self.segments[0].documents.column(name, asked.tolist())
+        found = [""] * len(asked)
+        for source, chosen, rows in self._grouped(asked):
+            reader = source if isinstance(source, Delta) else source.documents
+            for number, value in zip(
+                chosen.tolist(), reader.column(name, rows.tolist()), strict=True
+            ):
+                found[number] = value
+        return found
+
+    def _grouped(self, asked: IntArray) -> Iterator[tuple[Segment | Delta, IntArray, IntArray]]:
+        starts = self.starts
+        for source, start, end in zip(self._sources, starts[:-1], starts[1:], strict=True):
+            chosen = np.flatnonzero((asked >= start) & (asked < end))
+            if len(chosen):
+                yield source, chosen, asked[chosen] - start
+
+
+def _column_reader(
+    batches: Callable[[Literal["id", "text", "extra"]], Iterator[list[str]]],
+) -> Callable[[], Iterator[list[str]]]:
+    return lambda: batches("text")
+
+
+def _merged(
+    queries: int, k: int, scores: list[FloatArray], places: list[IntArray]
+) -> tuple[FloatArray, IntArray]:
+    best_scores = np.full((queries, k), -np.inf, dtype=np.float32)
+    best_places = np.full((queries, k), -1, dtype=np.int64)
+    if scores:
+        all_scores, all_places = np.concatenate(scores, axis=1), np.concatenate(places, axis=1)
+        # Columns stand in the order of places among equal scores, so a stable sort settles ties.
+        order = np.argsort(-all_scores, axis=1, kind="stable")[:, :k]
+        best_scores[:, : order.shape[1]] = np.take_along_axis(all_scores, order, axis=1)
+        best_places[:, : order.shape[1]] = np.take_along_axis(all_places, order, axis=1)
+    return best_scores, best_places

@@ -1,0 +1,55 @@
+"""Reading everything that an index has on the disk, and saying what is wrong with it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from encoders.errors import CorpusIndexError
+from index.identifiers import hash_ids
+from index.opening import open_snapshot
+from index.snapshot import Snapshot
+
+_ATTEMPTS = 10
+_BLOCK = 65_536
+
+
+def problems(folder: Path) -> list[str]:
+    """Return what is wrong with the committed state of an index: nothing if it is sound.
+
+    Checked are the manifest, the size and SHA-256 of every file, the documents as Arrow data, the
+    tables of id hashes, the CRCs of the log, and that no two living documents have one id.
+    """
+    found: list[str] = []
+    for _ in range(_ATTEMPTS):
+        try:
+            snapshot = open_snapshot(folder)
+        except CorpusIndexError as error:
+            return [str(error)]
+        try:
+            found = [p for segment in snapshot.segments for p in segment.problems()]
+            return found or list(_repeated_ids(snapshot))
+        except FileNotFoundError as error:
+            found = [f"{error.filename or error} is missing"]
+        except CorpusIndexError as error:
+            return [str(error)]
+        if open_snapshot(folder, snapshot).manifest_stamp == snapshot.manifest_stamp:
+            break
+    return found
+
+
+def _repeated_ids(snapshot: Snapshot) -> Iterator[str]:
+    places = snapshot.places()
+    if not len(places):
+        return
+    blocks = [places[start : start + _BLOCK] for start in range(0, len(places), _BLOCK)]
+    hashes = np.concatenate([hash_ids(snapshot.ids(block)) for block in blocks])
+    order = np.argsort(hashes, kind="stable")
+    equal = np.flatnonzero(np.diff(hashes[order]) == 0)
+    suspects = places[order[np.union1d(equal, equal + 1)]]
+    for name, count in Counter(snapshot.ids(suspects)).items():
+        if count > 1:
+            yield f"{snapshot.folder}: id {name!r} is there {count} times"

@@ -1,0 +1,64 @@
+"""The recall of an index on its own documents."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from encoders.errors import ConfigError
+from index.corpus_index import CorpusIndex, EncoderIdentity
+from index.documents import Document
+from index.measured_recall import measured_recall
+
+
+def make(folder: Path, vectors: np.ndarray) -> CorpusIndex:
+    documents = [Document(str(i), f"글 {i}") for i in range(len(vectors))]
+    identity = EncoderIdentity("f", "encoder", vectors.shape[1])
+    return CorpusIndex.create(folder, identity, [(documents, vectors)], type="flat")
+
+
+def unit(rows: int, *, seed: int = 0) -> np.ndarray:
+    vectors = np.random.default_rng(seed).normal(size=(rows, 8)).astype(np.float32)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("rows", [2, 5, 300])
+def test_exact_search_finds_all(tmp_path: Path, rows: int) -> None:
+    assert measured_recall(make(tmp_path / "index", unit(rows)), 50) == 1.0
+
+
+def test_equal_documents_are_as_good_as_each_other(tmp_path: Path) -> None:
+    vectors = np.repeat(unit(10), 30, axis=0)
+    assert measured_recall(make(tmp_path / "index", vectors), 50) == 1.0
+
+
+def test_what_the_search_misses_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    index = make(tmp_path / "index", unit(300))
+    search = type(index.snapshot).search
+
+    def lossy(self: object, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        scores, places = search(self, queries, k + 3)  # type: ignore[arg-type]
+        kept = [0, *range(4, k + 3)]
+        return scores[:, kept], places[:, kept]
+
+    monkeypatch.setattr(type(index.snapshot), "search", lossy)
+    # Of the ten nearest others the first three are lost.
+    assert measured_recall(index, 50) == pytest.approx(0.7)
+
+
+def test_removed_documents_are_no_queries_and_no_answers(tmp_path: Path) -> None:
+    index = make(tmp_path / "index", unit(100))
+    index.remove([str(i) for i in range(60)])
+    assert measured_recall(index, 100) == 1.0
+
+
+def test_one_document_has_no_recall(tmp_path: Path) -> None:
+    assert measured_recall(make(tmp_path / "index", unit(1))) is None
+
+
+@pytest.mark.parametrize("options", [{"sample": 0}, {"k": 0}])
+def test_impossible_number_is_refused(tmp_path: Path, options: dict[str, int]) -> None:
+    with pytest.raises(ConfigError, match="is 0"):
+        measured_recall(make(tmp_path / "index", unit(3)), **options)

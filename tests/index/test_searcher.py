@@ -1,0 +1,360 @@
+"""Search against brute force over all documents, with untrained encoders."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from encoders.base import FloatArray
+from encoders.bi import BiEncoder
+from encoders.cross import CrossEncoder
+from encoders.errors import ConfigError, CorpusIndexError, DataError
+from index.candidates import RELEVANT, CandidatePolicy, PolicyIdentity
+from index.corpus_index import CorpusIndex, EncoderIdentity
+from index.deep_lists import sample_deep_lists
+from index.documents import Document
+from index.fusion import reciprocal_rank_fusion
+from index.lexical import LexicalIndex
+from index.reranking import raw_score, score_pairs
+from index.searcher import Mode, Places, Searcher, SearchHit
+from tests.encoders.tiny import labelled_pairs
+
+TEXTS = list(dict.fromkeys(labelled_pairs(30, seed=3).sentence1))
+QUERIES = list(labelled_pairs(3, seed=8).sentence2)
+DOCUMENTS = [Document(f"d{row}", text, {"row": row}) for row, text in enumerate(TEXTS)]
+
+
+def make_index(folder: Path, bi: BiEncoder, documents: list[Document]) -> CorpusIndex:
+    identity = EncoderIdentity(bi.fingerprint(), "tiny-bi", bi.dimension)
+    vectors = bi.encode([document.text for document in documents])
+    return CorpusIndex.create(folder, identity, [(documents, vectors)])
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory, bi: BiEncoder) -> CorpusIndex:
+    return make_index(tmp_path_factory.mktemp("searcher") / "index", bi, DOCUMENTS)
+
+
+@pytest.fixture
+def dense(index: CorpusIndex, bi: BiEncoder) -> Searcher:
+    return Searcher(index, bi)
+
+
+@pytest.fixture
+def reranking(index: CorpusIndex, bi: BiEncoder, cross: CrossEncoder) -> Searcher:
+    return Searcher(index, bi, cross)
+
+
+def rows(hits: tuple[SearchHit, ...]) -> list[int]:
+    return [hit.extra["row"] for hit in hits]
+
+
+def test_without_a_reranker_hits_are_those_of_the_bi_encoder(
+    dense: Searcher, bi: BiEncoder
+) -> None:
+    for query, result in zip(QUERIES, dense.search(QUERIES, k=5), strict=True):
+        expected = bi.rank(query, TEXTS, top_k=5)
+        assert rows(result.hits) == [hit.position for hit in expected]
+        assert [hit.text for hit in result.hits] == [hit.text for hit in expected]
+        assert [hit.rank for hit in result.hits] == [1, 2, 3, 4, 5]
+        np.testing.assert_allclose(
+            [(hit.score, hit.retrieval_score) for hit in result.hits],
+            [(hit.score, hit.raw) for hit in expected],
+            rtol=1e-5,
+        )
+        assert {hit.rerank_score for hit in result.hits} == {None}
+        assert (result.query, result.candidates, result.reranked) == (query, 5, 0)
+
+
+@pytest.mark.parametrize("mode", ["dense", "hybrid"])
+def test_reranking_the_whole_corpus_is_ranking_it_with_the_cross_encoder(
+    reranking: Searcher, cross: CrossEncoder, mode: str
+) -> None:
+    results = reranking.search(QUERIES, k=7, candidates=10 * len(TEXTS), mode=mode)  # type: ignore[arg-type]
+    for query, result in zip(QUERIES, results, strict=True):
+        expected = cross.rank(query, TEXTS, top_k=7)
+        assert rows(result.hits) == [hit.position for hit in expected]
+        np.testing.assert_allclose(
+            [(hit.score, hit.rerank_score) for hit in result.hits],
+            [(hit.score, hit.raw) for hit in expected],
+            rtol=1e-5,
+        )
+        assert result.candidates == result.reranked == len(TEXTS)
+
+
+def test_reranking_sees_only_the_candidates(
+    reranking: Searcher, bi: BiEncoder, cross: CrossEncoder
+) -> None:
+    result = reranking.search(QUERIES[:1], k=4, candidates=9)[0]
+    near = [hit.position for hit in bi.rank(QUERIES[0], TEXTS, top_k=9)]
+    expected = cross.rank(QUERIES[0], [TEXTS[row] for row in near], top_k=4)
+    assert rows(result.hits) == [near[hit.position] for hit in expected]
+    assert (result.candidates, result.reranked) == (9, 9)
+
+
+def test_fewer_candidates_than_hits_are_raised(reranking: Searcher) -> None:
+    result = reranking.search(QUERIES[:1], k=6, candidates=2)[0]
+    assert len(result.hits) == result.candidates == result.reranked == 6
+
+
+def test_lexical_hits_are_those_of_bm25(dense: Searcher, index: CorpusIndex, bi: BiEncoder) -> None:
+    query = TEXTS[3]
+    scores, places = LexicalIndex(index).search([query], 5)
+    result = dense.search([query], k=5, mode="lexical")[0]
+    assert result.hits[0].text == query
+    assert rows(result.hits) == [place for place in places[0] if place >= 0]
+    np.testing.assert_allclose(
+        [hit.retrieval_score for hit in result.hits], scores[0][places[0] >= 0], rtol=1e-5
+    )
+    pairs = [(query, hit.text) for hit in result.hits]
+    np.testing.assert_allclose([hit.score for hit in result.hits], bi.score(pairs), rtol=1e-4)
+
+
+def test_hybrid_hits_are_those_of_the_fused_rankings(
+    dense: Searcher, index: CorpusIndex, bi: BiEncoder
+) -> None:
+    _, by_vector = index.search(bi.encode(QUERIES), 12)
+    _, by_word = LexicalIndex(index).search(QUERIES, 12)
+    scores, places = reciprocal_rank_fusion([by_vector, by_word], 5)
+    results = dense.search(QUERIES, k=5, candidates=12, mode="hybrid")
+    assert [rows(result.hits) for result in results] == places.tolist()
+    found = [[hit.retrieval_score for hit in result.hits] for result in results]
+    np.testing.assert_allclose(found, scores, rtol=1e-5)
+
+
+def test_k_beyond_the_corpus_gives_every_document_once(
+    dense: Searcher, reranking: Searcher
+) -> None:
+    for searcher in (dense, reranking):
+        hits = searcher.search(QUERIES[:1], k=10**9)[0].hits
+        assert sorted(rows(hits)) == list(range(len(TEXTS)))
+
+
+def test_word_that_no_document_has_gives_no_hit(dense: Searcher, reranking: Searcher) -> None:
+    for searcher in (dense, reranking):
+        result = searcher.search(["xylophon"], mode="lexical")[0]
+        assert result.hits == ()
+        assert result.candidates == result.reranked == 0
+
+
+def test_empty_index_gives_no_hit(tmp_path: Path, bi: BiEncoder, cross: CrossEncoder) -> None:
+    index = make_index(tmp_path / "index", bi, DOCUMENTS[:2])
+    index.remove(["d0", "d1"])
+    for mode in ("dense", "lexical", "hybrid"):
+        assert Searcher(index, bi, cross).search(QUERIES, mode=mode)[2].hits == ()
+
+
+def test_removed_documents_do_not_show_and_added_ones_do(
+    tmp_path: Path, bi: BiEncoder, cross: CrossEncoder
+) -> None:
+    index = make_index(tmp_path / "index", bi, DOCUMENTS)
+    searcher = Searcher(index, bi, cross)
+    searcher.search(QUERIES, mode="hybrid")
+    index.remove(["d0", "d7"])
+    index.add([Document("new", QUERIES[0])], bi.encode(QUERIES[:1]))
+    for mode in ("dense", "hybrid"):
+        ids = {hit.id for hit in searcher.search(QUERIES[:1], k=100, mode=mode)[0].hits}
+        assert ids == {document.id for document in DOCUMENTS} - {"d0", "d7"} | {"new"}
+
+
+class Meddling(LexicalIndex):
+    """A lexical index during whose first search another thread moves all places."""
+
+    moved = False
+
+    def search(self, queries: Sequence[str], k: int) -> tuple[FloatArray, Places]:
+        if not self.moved:
+            self.moved = True
+            self._index.remove(["d0"])
+            self._index.compact()
+        return super().search(queries, k)
+
+
+@pytest.mark.parametrize("mode", ["lexical", "hybrid"])
+def test_change_between_two_retrievals_is_not_mixed_up(
+    tmp_path: Path, bi: BiEncoder, mode: Mode
+) -> None:
+    index = make_index(tmp_path / "index", bi, DOCUMENTS)
+    searcher = Searcher(index, bi)
+    searcher._lexical = Meddling(index)
+    assert searcher.search([TEXTS[3]], k=1, mode=mode)[0].hits[0].id == "d3"
+
+
+def test_identical_texts_tie_and_keep_the_order_of_the_corpus(
+    tmp_path: Path, bi: BiEncoder, cross: CrossEncoder
+) -> None:
+    twins = [Document(f"twin{row}", TEXTS[1]) for row in range(4)]
+    index = make_index(tmp_path / "index", bi, [*DOCUMENTS[5:], *twins])
+    hits = Searcher(index, bi, cross).search(QUERIES[:1], k=100)[0].hits
+    found = [hit for hit in hits if hit.text == TEXTS[1]]
+    assert [hit.id for hit in found] == ["twin0", "twin1", "twin2", "twin3"]
+    assert len({hit.rerank_score for hit in found}) == 1
+
+
+def test_several_queries_find_what_each_finds_alone(reranking: Searcher) -> None:
+    together = reranking.search([*QUERIES, QUERIES[0]], k=5, candidates=10)
+    alone = [reranking.search([query], k=5, candidates=10)[0] for query in QUERIES]
+    assert [rows(result.hits) for result in together[:3]] == [rows(one.hits) for one in alone]
+    assert together[3].hits == together[0].hits
+
+
+def test_results_are_plain_values(dense: Searcher, reranking: Searcher) -> None:
+    for searcher in (dense, reranking):
+        for result in searcher.search(QUERIES, k=3):
+            again = json.loads(json.dumps(asdict(result)))
+            assert again["hits"][0]["text"] == result.hits[0].text
+            assert type(result.seconds) is float
+            assert result.seconds > 0
+            assert type(result.hits[0].score) is float
+            assert type(result.candidates) is int
+
+
+def test_no_queries_give_no_results(reranking: Searcher) -> None:
+    assert reranking.search([]) == []
+
+
+def test_retrieval_alone_pads_what_is_not_there(dense: Searcher, bi: BiEncoder) -> None:
+    scores, places = dense.retrieve(QUERIES, len(TEXTS) + 2)
+    same = dense.retrieve(bi.encode(QUERIES), len(TEXTS) + 2)
+    np.testing.assert_array_equal(places, same[1])
+    assert places.shape == (3, len(TEXTS) + 2)
+    assert (places[:, -2:] == -1).all()
+    assert (scores[:, -2:] == -np.inf).all()
+
+
+def test_reranking_alone_scores_what_is_there(reranking: Searcher, cross: CrossEncoder) -> None:
+    places = np.array([[4, -1, 2], [-1, -1, 4], [0, 1, 2]])
+    scores = reranking.rerank(QUERIES, places)
+    expected = np.full((3, 3), -np.inf, dtype=np.float32)
+    for row, column in np.argwhere(places >= 0):
+        pair = (QUERIES[row], TEXTS[places[row, column]])
+        expected[row, column] = cross.score([pair], raw=True)[0]
+    np.testing.assert_allclose(scores, expected, rtol=1e-5)
+
+
+def test_pairs_are_scored_once_and_reported(cross: CrossEncoder) -> None:
+    pairs = [(QUERIES[0], TEXTS[0]), (QUERIES[1], TEXTS[1]), (QUERIES[0], TEXTS[0])]
+    done: list[tuple[int, int]] = []
+    scores = score_pairs(cross, pairs, symmetric=True, progress=lambda *counts: done.append(counts))
+    np.testing.assert_allclose(scores, cross.score(pairs, raw=True, symmetric=True), rtol=1e-5)
+    assert done == [(2, 2)]
+
+
+@pytest.mark.parametrize("score", [0.01, 2.5, 4.9])
+def test_raw_score_is_where_the_calibration_reaches_a_score(
+    cross: CrossEncoder, score: float
+) -> None:
+    raw = raw_score(cross.calibration, score)
+    assert cross.calibration(raw) >= score
+    assert cross.calibration(raw - 1e-6) < score
+
+
+def test_another_encoder_than_that_of_the_index_is_refused(
+    index: CorpusIndex, koelectra: Path
+) -> None:
+    other = BiEncoder.from_backbone(str(koelectra), pooling="cls", device="cpu")
+    prints = index.encoder.fingerprint[:12], other.fingerprint()[:12]
+    with pytest.raises(CorpusIndexError, match=f"tiny-bi .{prints[0]}.*{prints[1]}"):
+        Searcher(index, other)
+
+
+def test_same_encoder_in_another_precision_is_allowed(index: CorpusIndex, koelectra: Path) -> None:
+    lowered = BiEncoder.from_backbone(str(koelectra), device="cpu")
+    lowered.lower("bf16")
+    assert len(Searcher(index, lowered).search(QUERIES, k=4)[0].hits) == 4
+
+
+def test_blank_query_is_refused(dense: Searcher) -> None:
+    with pytest.raises(DataError, match=r"query 2 of 2 is ' \\t'; give a sentence"):
+        dense.search([QUERIES[0], " \t"])
+    with pytest.raises(DataError, match="one string"):
+        dense.search(QUERIES[0])
+    with pytest.raises(DataError, match="query 1 of 1 is None"):
+        dense.retrieve([None], 5)  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"k": 0}, "k is 0"),
+        ({"k": 1.5}, "k is 1.5"),
+        ({"candidates": 0}, "candidates is 0"),
+        ({"candidates": "all"}, "candidates is 'all'"),
+        ({"mode": "fuzzy"}, "mode 'fuzzy' is unknown; choose from dense, lexical, hybrid"),
+        ({"candidates": "auto"}, "needs a reranker"),
+    ],
+)
+def test_impossible_settings_are_refused(
+    dense: Searcher, setting: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        dense.search(QUERIES, **setting)  # type: ignore[arg-type]
+
+
+def test_auto_without_a_policy_says_what_fits_it(reranking: Searcher) -> None:
+    with pytest.raises(ConfigError, match=f"kosim depth {reranking.index.folder} --reranker CROSS"):
+        reranking.search(QUERIES, candidates="auto")
+
+
+def test_reranking_without_a_reranker_is_refused(dense: Searcher) -> None:
+    with pytest.raises(ConfigError, match="no reranker"):
+        dense.rerank(QUERIES, np.zeros((3, 1), dtype=np.int64))
+
+
+def test_vectors_are_not_searched_by_words(dense: Searcher, bi: BiEncoder) -> None:
+    with pytest.raises(ConfigError, match="mode 'hybrid' searches by words"):
+        dense.retrieve(bi.encode(QUERIES), 5, "hybrid")
+
+
+def test_deep_lists_leave_out_the_query_and_its_twins(
+    tmp_path: Path, bi: BiEncoder, cross: CrossEncoder
+) -> None:
+    twins = [Document(f"twin{row}", TEXTS[row // 25]) for row in range(50)]
+    searcher = Searcher(make_index(tmp_path / "index", bi, [*DOCUMENTS, *twins]), bi, cross)
+    cosines, scores = sample_deep_lists(searcher, queries=100, depth=28, seed=1)
+    assert cosines.shape == scores.shape == (len(TEXTS) + 50, 28)
+    assert np.isfinite(cosines).all()
+    assert cosines.max() < 1 - 1e-4
+    assert (np.diff(cosines, axis=1) <= 1e-6).all()
+    texts = [*TEXTS, *(twin.text for twin in twins)]
+    vectors = bi.encode(texts)
+    first = vectors[5] @ vectors.T
+    others = [row for row in np.argsort(-first, kind="stable") if texts[row] != texts[5]][:28]
+    np.testing.assert_allclose(cosines[5], first[others], atol=1e-5)
+    expected = cross.score([(texts[5], texts[row]) for row in others], raw=True)
+    np.testing.assert_allclose(scores[5], expected, atol=1e-5)
+
+
+def test_deep_lists_of_a_small_corpus_are_padded(reranking: Searcher) -> None:
+    cosines, scores = sample_deep_lists(reranking, queries=4, depth=len(TEXTS) + 5)
+    assert cosines.shape == (4, len(TEXTS) + 5)
+    for lists in (cosines, scores):
+        assert (np.isfinite(lists).sum(axis=1) == len(TEXTS) - 1).all()
+
+
+@pytest.mark.parametrize("mode", ["dense", "hybrid"])
+def test_auto_reranks_as_far_as_the_policy_says(
+    tmp_path: Path, bi: BiEncoder, cross: CrossEncoder, mode: str
+) -> None:
+    index = make_index(tmp_path / "index", bi, DOCUMENTS)
+    searcher = Searcher(index, bi, cross)
+    lists = sample_deep_lists(searcher, queries=30, depth=20, mode=mode)  # type: ignore[arg-type]
+    identity = PolicyIdentity(bi.fingerprint(), cross.fingerprint(), mode, len(index))
+    floor = raw_score(cross.calibration, RELEVANT)
+    policy = CandidatePolicy.fit(*lists, identity, floor=floor, block=3)
+    policy.save(index.folder)
+    _, places = searcher.retrieve(QUERIES, 20, mode)  # type: ignore[arg-type]
+    cosines = searcher.cosines(bi.encode(QUERIES), places)
+    scores = searcher.rerank(QUERIES, places)
+    calls = policy.replay(cosines, scores, k=2, chance=0.3).calls
+    results = searcher.search(QUERIES, k=2, candidates="auto", chance=0.3, mode=mode)  # type: ignore[arg-type]
+    for row, result in enumerate(results):
+        best = np.argsort(-scores[row, : calls[row]], kind="stable")[:2]
+        assert rows(result.hits) == places[row, best].tolist()
+        assert (result.candidates, result.reranked) == (20, calls[row])
+    assert calls.min() < 20
