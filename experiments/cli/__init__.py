@@ -13,6 +13,11 @@ _COMMANDS = {
     "data": "Report on a file of pairs.",
     "score": "Score how similar two sentences are.",
     "rerank": "Rank sentences by similarity to a query.",
+    "index": "Build an index of a corpus, and look after it.",
+    "search": "Find similar sentences in an index.",
+    "mine": "Find the most similar pairs inside a corpus.",
+    "depth": "Measure how many candidates a reranker needs.",
+    "evaluate-retrieval": "Evaluate ways of finding what is relevant.",
 }
 
 
@@ -23,7 +28,7 @@ _COMMANDS = {
 )
 @click.version_option(package_name="kosim")
 def main() -> None:
-    """Compare bi-encoders and cross-encoders on Korean sentence similarity."""
+    """Compare bi-encoders and cross-encoders on Korean sentences, and search with both."""
 
 
 __all__ = ["main"]

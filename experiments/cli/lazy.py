@@ -25,7 +25,7 @@ class _Refusal(click.ClickException):
 
 
 class LazyGroup(click.Group):
-    """Commands by name; ``name`` stands in the module of that name beside this one.
+    """Commands by name; ``a-name`` is ``a_name_command`` of the module ``a_name`` beside this one.
 
     A command that raises an error of ours ends with that one line and exit code 2.
     """
@@ -42,8 +42,9 @@ class LazyGroup(click.Group):
         """Import and return a command, or None if there is none of that name."""
         if cmd_name not in self._help:
             return None
-        module = importlib.import_module(f"experiments.cli.{cmd_name}")
-        command: click.Command = getattr(module, f"{cmd_name}_command")
+        name = cmd_name.replace("-", "_")
+        module = importlib.import_module(f"experiments.cli.{name}")
+        command: click.Command = getattr(module, f"{name}_command")
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from experiments.report.sections import build_sections
+from experiments.report.sections import Section, build_sections
 from experiments.verdict import compute_verdict
 
 _ENVIRONMENT = Environment(
@@ -56,10 +56,33 @@ def render_markdown(results: Mapping[str, Any]) -> str:
 
 
 def _render(name: str, results: Mapping[str, Any], predictions: pd.DataFrame | None) -> str:
-    return _ENVIRONMENT.get_template(name).render(
+    return render_page(
+        name,
+        results,
+        verdict=results.get("verdict") or compute_verdict(results),
+        sections=build_sections(results, predictions),
+    )
+
+
+def render_page(
+    template: str,
+    results: Mapping[str, Any],
+    *,
+    verdict: Mapping[str, Any],
+    sections: Sequence[Section],
+) -> str:
+    """Fill a report's template, the same for every kind of report.
+
+    Args:
+        template: ``report.html.j2`` or ``report.md.j2``.
+        results: of which ``name``, ``created`` and ``kosim_version`` are shown.
+        verdict: under ``en`` and ``ko`` the ``headline``, ``sentences`` and ``warnings``.
+        sections: what follows it.
+    """
+    return _ENVIRONMENT.get_template(template).render(
         name=str(results["name"]),
         created=str(results["created"]),
         version=str(results["kosim_version"]),
-        verdict=results.get("verdict") or compute_verdict(results),
-        sections=build_sections(results, predictions),
+        verdict=verdict,
+        sections=sections,
     )

@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+from encoders.bi import BiEncoder
+from encoders.cross import CrossEncoder
 from experiments.comparison import Results, compare
 from experiments.settings import CompareSettings
+from tests.encoders.tiny import write_koelectra
 
 TRAINING = {"epochs": 2, "learning_rate": 5e-4, "batch_size": 16}
 
@@ -31,3 +34,13 @@ def small_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Results]:
     """The folder and results of a finished comparison with two seeds."""
     folder = tmp_path_factory.mktemp("runs") / "small"
     return folder, compare(CompareSettings.parse(small_settings(seeds=[1, 2])), folder)
+
+
+@pytest.fixture(scope="session")
+def tiny_encoders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The folders of an untrained bi-encoder and an untrained cross-encoder, by kind."""
+    folder = tmp_path_factory.mktemp("encoders")
+    backbone = write_koelectra(folder / "koelectra")
+    for kind in (BiEncoder, CrossEncoder):
+        kind.from_backbone(str(backbone), device="cpu").save(folder / kind.kind)
+    return {"bi": folder / "bi", "cross": folder / "cross"}

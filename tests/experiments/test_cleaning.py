@@ -171,3 +171,19 @@ def test_real_klue(shared: Path) -> None:
     assert {reason: len(rows) for reason, rows in removed.items() if rows} == {"duplicate": 7}
     assert len(pairs) == 11_661
     assert len(check_test(test)) == 519
+
+
+def test_pairs_with_an_excluded_sentence_are_removed() -> None:
+    rows: list[Row] = [("가 나", "다", 1.0), ("라", "가  나", 2.0), ("마", "바", 3.0)]
+    pairs, removed = clean_training(_raw(rows), exclude=["가 나 ", "없는 문장"])
+    assert pairs.pairs == [("마", "바")]
+    assert removed["excluded_sentence"] == [1, 2]
+
+
+def test_without_excluded_sentences_the_reason_is_not_listed() -> None:
+    assert "excluded_sentence" not in clean_training(_raw([OTHER]))[1]
+
+
+def test_excluding_everything_leaves_nothing_to_learn_from() -> None:
+    with pytest.raises(DataError):
+        clean_training(_raw([("가", "나", 1.0)]), exclude=["가"])

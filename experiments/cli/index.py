@@ -1,0 +1,265 @@
+"""``kosim index``: build an index of a corpus, and look after it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import click
+
+from encoders.errors import ConfigError, StorageError
+from experiments.cli.console import notes, output, print_json, table
+from experiments.cli.corpus_options import CorpusFile, corpus_options
+from index.corpus_index import CorpusIndex
+from index.measured_recall import measured_recall
+from index.verification import problems
+
+if TYPE_CHECKING:
+    from index.build import BuildProgress
+
+_TYPES = click.Choice(["auto", "flat", "hnsw", "ivfpq"])
+
+_index = click.argument("folder", metavar="INDEX", type=click.Path(path_type=Path))
+_device = click.option("--device", help="Torch device, such as cpu or cuda:0.")
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON to standard output.")
+_timeout = click.option(
+    "--timeout", type=float, default=10.0, show_default=True, help="Seconds to wait for a writer."
+)
+
+
+@click.group("index")
+def index_command() -> None:
+    """Build an index of a corpus, and look after it."""
+
+
+@index_command.command("build")
+@click.argument("corpus")
+@click.option("--encoder", type=click.Path(path_type=Path), required=True, help="A bi-encoder.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write.")
+@click.option("--type", "index_type", type=_TYPES, default="auto", show_default=True)
+@corpus_options
+@click.option(
+    "--lexical/--no-lexical", help="Prepare BM25 now rather than at the first search by words."
+)
+@click.option("--overwrite", is_flag=True, help="Replace an index that is there.")
+@_device
+def build(
+    corpus: str,
+    encoder: Path,
+    out: Path,
+    index_type: Any,
+    lexical: bool,
+    overwrite: bool,
+    device: str | None,
+    **options: Any,
+) -> None:
+    """Encode the sentences of CORPUS and write their index.
+
+    CORPUS is text with one sentence a line, CSV, TSV, JSONL or Parquet, each also with .gz, or -
+    for standard input. A killed build goes on when the same command is given again.
+    """
+    from experiments.cli.opened import open_bi_encoder
+    from experiments.cli.stages import stage_progress
+    from index.build import build_index
+
+    if out.exists() and not overwrite:
+        raise StorageError(f"{out} exists already; choose another --out, or give --overwrite")
+    source = CorpusFile(corpus, **options)
+    total = source.count()
+    model = open_bi_encoder(encoder, device)
+    with stage_progress() as report:
+        resumed = _Resumed(report, total)
+        index = build_index(
+            source.documents(),
+            model,
+            out,
+            type=index_type,
+            name=str(encoder.resolve()),
+            overwrite=overwrite,
+            progress=resumed,
+        )
+        if lexical:
+            _prepare_lexical(index, report)
+    resumed.note()
+    source.note_skipped()
+    _say_made(index)
+
+
+@index_command.command("add")
+@_index
+@click.argument("corpus")
+@corpus_options
+@click.option(
+    "--on-duplicate",
+    type=click.Choice(["refuse", "replace"]),
+    default="refuse",
+    show_default=True,
+    help="What to do about an id that is there.",
+)
+@click.option(
+    "--encoder", type=click.Path(path_type=Path), help="The encoder of the index, if it was moved."
+)
+@_timeout
+@_device
+def add(
+    folder: Path,
+    corpus: str,
+    on_duplicate: Any,
+    encoder: Path | None,
+    timeout: float,
+    device: str | None,
+    **options: Any,
+) -> None:
+    """Encode the sentences of CORPUS and add them to INDEX."""
+    from experiments.cli.opened import open_index_encoder
+    from experiments.cli.stages import stage_progress
+    from index.build import extend_index
+
+    index = CorpusIndex.open(folder)
+    source = CorpusFile(corpus, **options)
+    total = source.count()
+    model = open_index_encoder(index, encoder, device)
+    with stage_progress() as report:
+        count = extend_index(
+            index,
+            source.documents(),
+            model,
+            on_duplicate=on_duplicate,
+            progress=_Resumed(report, total),
+            timeout=timeout,
+        )
+    source.note_skipped()
+    output.print(f"Added {count:,}; {folder} has {len(index):,} documents", highlight=False)
+
+
+@index_command.command("remove")
+@_index
+@click.option("--id", "ids", multiple=True, help="Of a document; several may follow.")
+@click.argument("more_ids", nargs=-1, metavar="[ID]...")
+@_timeout
+def remove(folder: Path, ids: tuple[str, ...], more_ids: tuple[str, ...], timeout: float) -> None:
+    """Remove documents from INDEX, all that are named or none: --id ID..."""
+    wanted = [*ids, *more_ids]
+    if not wanted:
+        raise ConfigError("no id is given; say which documents to remove with --id ID...")
+    index = CorpusIndex.open(folder)
+    before = len(index)
+    index.remove(wanted, timeout=timeout)
+    removed = before - len(index)
+    output.print(f"Removed {removed:,}; {folder} has {len(index):,} documents", highlight=False)
+
+
+@index_command.command("info")
+@_index
+@click.option(
+    "--sample",
+    type=int,
+    default=200,
+    show_default=True,
+    help="Documents whose neighbours are searched exactly too, to measure recall; 0 for none.",
+)
+@_json
+def info(folder: Path, sample: int, as_json: bool) -> None:
+    """Say what INDEX holds, and measure how much of an exact search it finds."""
+    if sample < 0:
+        raise ConfigError(f"--sample is {sample}; give a number of documents, or 0")
+    index = CorpusIndex.open(folder)
+    facts = index.info()
+    recall = measured_recall(index, sample) if sample else None
+    facts["recall@10"] = {"value": recall, "sample": min(sample, len(index))}
+    if as_json:
+        print_json(facts)
+        return
+    _print_info(facts)
+
+
+@index_command.command("verify")
+@_index
+@_json
+@click.pass_context
+def verify(context: click.Context, folder: Path, as_json: bool) -> None:
+    """Read every file of INDEX and compare it with its checksum; exit code 2 if one is wrong."""
+    found = problems(folder)
+    if as_json:
+        print_json({"index": str(folder), "sound": not found, "problems": found})
+    elif not found:
+        output.print(f"{folder} is sound", highlight=False, soft_wrap=True)
+    else:
+        for problem in found:
+            output.print(problem, markup=False, highlight=False, soft_wrap=True)
+        notes.print(f"Error: {folder} is damaged; restore or rebuild it", soft_wrap=True)
+    if found:
+        context.exit(2)
+
+
+@index_command.command("compact")
+@_index
+@click.option("--type", "index_type", type=_TYPES, help="As before, unless it is given.")
+@_timeout
+def compact(folder: Path, index_type: Any, timeout: float) -> None:
+    """Merge what was added and removed into INDEX; searches go on meanwhile."""
+    index = CorpusIndex.open(folder)
+    with notes.status("merging"):
+        index.compact(type=index_type, timeout=timeout)
+    _say_made(index)
+
+
+class _Resumed:
+    """Moves the bar of an encoding and remembers how much of it an earlier run had done."""
+
+    def __init__(self, report: Any, total: int | None) -> None:
+        self._report = report
+        self._total = total
+        self._resumed = 0
+
+    def __call__(self, progress: BuildProgress) -> None:
+        self._resumed = progress.resumed
+        self._report("encoding", progress.documents, self._total)
+
+    def note(self) -> None:
+        """Say how much was resumed, if anything."""
+        if self._resumed:
+            notes.print(f"{self._resumed:,} documents were encoded before", style="dim")
+
+
+def _prepare_lexical(index: CorpusIndex, report: Any) -> None:
+    from index.lexical import LexicalIndex
+
+    LexicalIndex(index).prepare(progress=lambda done: report("BM25", done, len(index)))
+
+
+def _say_made(index: CorpusIndex) -> None:
+    facts = index.info()
+    _print_reasons(facts)
+    output.print(
+        f"{index.folder} has {facts['documents']:,} documents and {facts['bytes']:,} bytes",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _print_reasons(facts: dict[str, Any]) -> None:
+    reasons = dict.fromkeys((segment["type"], segment["why"]) for segment in facts["segments"])
+    for kind, why in reasons:
+        output.print(f"{kind}: {why}", highlight=False, soft_wrap=True)
+
+
+def _print_info(facts: dict[str, Any]) -> None:
+    shown = table("", "")
+    shown.show_header = False
+    shown.columns[1].justify = "left"
+    recall = cast(dict[str, Any], facts["recall@10"])
+    for name in ("documents", "removed", "generation", "bytes"):
+        shown.add_row(name, f"{facts[name]:,}")
+    shown.add_row("type", facts["type"])
+    shown.add_row("encoder", f"{facts['encoder']['name']} ({facts['encoder']['fingerprint'][:12]})")
+    shown.add_row("log", f"{facts['log']['documents']:,} documents")
+    if recall["value"] is not None:
+        shown.add_row("recall@10", f"{recall['value']:.4f} of {recall['sample']:,} exact searches")
+    output.print(shown)
+    segments = table("segment", "documents", "removed", "type", "bytes")
+    for segment in facts["segments"]:
+        numbers = (f"{segment[name]:,}" for name in ("rows", "removed"))
+        segments.add_row(segment["name"], *numbers, segment["type"], f"{segment['bytes']:,}")
+    output.print(segments)
+    _print_reasons(facts)

@@ -1,0 +1,127 @@
+"""``kosim mine``: the most similar pairs inside a corpus."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.text import Text
+
+from encoders.bi import BiEncoder
+from encoders.errors import ConfigError
+from experiments.cli.console import output, print_json_line, table
+from experiments.cli.corpus_options import CorpusFile, corpus_options
+from experiments.cli.opened import open_bi_encoder, open_index_encoder, open_reranker
+from experiments.cli.stages import stage_progress
+from index.build import build_index
+from index.corpus_index import CorpusIndex
+from index.mining import MinedPair, mine
+
+_TOP = 100
+
+
+@click.command("mine")
+@click.argument("source", metavar="INDEX|CORPUS")
+@click.option(
+    "--encoder",
+    type=click.Path(path_type=Path),
+    help="A bi-encoder: for a corpus, or for an index whose encoder was moved.",
+)
+@click.option("--reranker", type=click.Path(path_type=Path), help="An encoder, best a cross one.")
+@click.option("--top", type=int, help="Pairs; 100, or with --min-score all that reach it.")
+@click.option("--min-score", type=float, help="Leave out pairs below this score (0-5).")
+@click.option("--candidates", type=int, help="Pairs that the reranker scores; 10 times --top.")
+@corpus_options
+@click.option("--device", help="Torch device, such as cpu or cuda:0.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a pair and line.")
+def mine_command(
+    source: str,
+    encoder: Path | None,
+    reranker: Path | None,
+    top: int | None,
+    min_score: float | None,
+    candidates: int | None,
+    device: str | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Find the most similar pairs inside INDEX or CORPUS, each pair once, best first."""
+    for name, value in (("--top", top), ("--candidates", candidates)):
+        if value is not None and value < 1:
+            raise ConfigError(f"{name} is {value}; ask for at least 1 pair")
+    if top is None and min_score is None:
+        top = _TOP
+    with (
+        stage_progress() as report,
+        _opened(source, encoder, device, report, options) as (index, model),
+    ):
+        pairs = mine(
+            index,
+            encoder=model,
+            top=top,
+            min_score=min_score,
+            reranker=open_reranker(reranker, device),
+            candidates=candidates,
+            progress=report,
+        )
+    if as_json:
+        for pair in pairs:
+            print_json_line(asdict(pair))
+    else:
+        _print_pairs(pairs)
+
+
+@contextmanager
+def _opened(
+    source: str, encoder: Path | None, device: str | None, report: Any, options: dict[str, Any]
+) -> Iterator[tuple[CorpusIndex, BiEncoder]]:
+    """Open an index, or make one of a corpus for the time being."""
+    if Path(source).is_dir():
+        index = CorpusIndex.open(source)
+        yield index, open_index_encoder(index, encoder, device)
+        return
+    if encoder is None:
+        raise ConfigError(
+            f"{source} is no index, and a corpus needs --encoder DIR, the folder of a bi-encoder"
+        )
+    corpus = CorpusFile(source, **options)
+    total = corpus.count()
+    model = open_bi_encoder(encoder, device)
+    with tempfile.TemporaryDirectory(prefix="kosim-") as place:
+        yield (
+            build_index(
+                corpus.documents(),
+                model,
+                Path(place) / "index",
+                name=str(encoder.resolve()),
+                progress=lambda done: report("encoding", done.documents, total),
+            ),
+            model,
+        )
+        corpus.note_skipped()
+
+
+def _print_pairs(pairs: list[MinedPair]) -> None:
+    reranked = any(pair.rerank_score is not None for pair in pairs)
+    columns = ["rank", "score", "texts", "ids", "retrieval", *(["rerank"] if reranked else [])]
+    shown = table(*columns)
+    shown.columns[0].justify = "right"
+    shown.columns[2].justify = "left"
+    shown.columns[2].overflow = "fold"
+    for pair in pairs:
+        reranking = [] if pair.rerank_score is None else [f"{pair.rerank_score:.4f}"]
+        shown.add_row(
+            str(pair.rank),
+            f"{pair.score:.2f}",
+            Text(f"{pair.text1}\n{pair.text2}"),
+            Text(f"{pair.id1}\n{pair.id2}"),
+            f"{pair.retrieval_score:.4f}",
+            *reranking,
+        )
+    output.print(shown)
+    output.print(f"  {len(pairs)} pairs", style="dim")

@@ -1,0 +1,57 @@
+"""What the search commands open: an index and the encoders that go with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from encoders.base import PairEncoder
+from encoders.bi import BiEncoder
+from encoders.errors import ConfigError, CorpusIndexError
+from encoders.loading import load
+from index.corpus_index import CorpusIndex
+from index.searcher import check_encoder
+
+
+def open_bi_encoder(folder: str | Path, device: str | None) -> BiEncoder:
+    """Open a saved bi-encoder.
+
+    Raises:
+        ConfigError: it is a cross-encoder.
+        ArtifactError: it is no encoder, or damaged.
+    """
+    encoder = load(folder, device=device)
+    if not isinstance(encoder, BiEncoder):
+        raise ConfigError(
+            f"{folder} is a {encoder.kind}-encoder; an index needs a bi-encoder (a cross-encoder "
+            "can be its --reranker)"
+        )
+    return encoder
+
+
+def open_index_encoder(index: CorpusIndex, given: Path | None, device: str | None) -> BiEncoder:
+    """Open the encoder that made an index, from where it was or where it is ``given``.
+
+    Raises:
+        CorpusIndexError: it is not where it was, or another one is there.
+        ConfigError: it is a cross-encoder.
+        ArtifactError: it is no encoder, or damaged.
+    """
+    expected = index.encoder
+    if given is None and not Path(expected.name).is_dir():
+        raise CorpusIndexError(
+            f"{index.folder} was made with the encoder {expected.name} "
+            f"({expected.fingerprint[:12]}), which is not there any more; say where it is with "
+            "--encoder"
+        )
+    encoder = open_bi_encoder(given or expected.name, device)
+    check_encoder(index, encoder)
+    return encoder
+
+
+def open_reranker(folder: Path | None, device: str | None) -> PairEncoder | None:
+    """Open the encoder that is to rerank, of either kind; None where there is to be none.
+
+    Raises:
+        ArtifactError: it is no encoder, or damaged.
+    """
+    return None if folder is None else load(folder, device=device)

@@ -1,0 +1,206 @@
+"""``kosim search``: find similar sentences in an index."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal, cast, get_args
+
+import click
+from rich.text import Text
+
+from encoders.errors import ConfigError, DataError
+from encoders.table_formats import STANDARD_INPUT
+from encoders.tables import Format
+from experiments.cli.console import output, print_json_line, table
+from experiments.cli.opened import open_index_encoder, open_reranker
+from index.corpus import read_corpus
+from index.corpus_index import CorpusIndex
+from index.searcher import Mode, Searcher, SearchHit, SearchResult
+
+_TOGETHER = 64
+"""Queries that are searched in one call."""
+
+_Search = Callable[[Sequence[str]], list[SearchResult]]
+
+
+@click.command("search")
+@click.argument("folder", metavar="INDEX", type=click.Path(path_type=Path))
+@click.argument("queries", nargs=-1, metavar="[QUERY... | -]")
+@click.option("--queries", "file", help="A file of queries: one a line, or a table.")
+@click.option("--text-column", help="Of a table of queries.")
+@click.option(
+    "--format",
+    "query_format",
+    type=click.Choice(get_args(Format)),
+    help="Of the queries, where the file's name does not tell; text (one a line) otherwise.",
+)
+@click.option("--reranker", type=click.Path(path_type=Path), help="An encoder, best a cross one.")
+@click.option("-k", "--top-k", "k", type=int, default=10, show_default=True, help="Hits a query.")
+@click.option(
+    "--candidates",
+    default="100",
+    show_default=True,
+    metavar="N|auto",
+    help="Hits that the reranker scores; auto: as many as each query needs (see kosim depth).",
+)
+@click.option(
+    "--chance",
+    type=float,
+    default=0.05,
+    show_default=True,
+    help="Of candidates auto: the share of queries that may lose a hit.",
+)
+@click.option("--mode", type=click.Choice(get_args(Mode)), default="dense", show_default=True)
+@click.option(
+    "--encoder", type=click.Path(path_type=Path), help="The encoder of the index, if it was moved."
+)
+@click.option("--device", help="Torch device, such as cpu or cuda:0.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a query and line.")
+def search_command(
+    folder: Path,
+    queries: tuple[str, ...],
+    file: str | None,
+    text_column: str | None,
+    query_format: str | None,
+    reranker: Path | None,
+    k: int,
+    candidates: str,
+    chance: float,
+    mode: str,
+    encoder: Path | None,
+    device: str | None,
+    as_json: bool,
+) -> None:
+    """Find the sentences of INDEX that are most similar to each QUERY.
+
+    Queries are arguments, the lines of a file, or with - those of standard input; without any,
+    a prompt asks for them.
+    """
+    if k < 1:
+        raise ConfigError(f"-k is {k}; ask for at least 1 hit")
+    depth = _candidates(candidates)
+    if file is not None and queries:
+        raise ConfigError(f"queries are given twice: {queries[0]!r} and --queries {file}")
+    for number, query in enumerate(queries, 1):
+        if not query.strip():
+            raise DataError(f"query {number} is empty; give a sentence")
+    index = CorpusIndex.open(folder)
+    searcher = Searcher(
+        index, open_index_encoder(index, encoder, device), open_reranker(reranker, device)
+    )
+
+    def search(some: Sequence[str]) -> list[SearchResult]:
+        return searcher.search(some, k=k, candidates=depth, mode=cast(Mode, mode), chance=chance)
+
+    if queries and queries != (STANDARD_INPUT,):
+        _answer(queries, search, as_json)
+    elif file is None and not queries and _is_terminal():
+        _converse(search, as_json)
+    else:
+        read = read_corpus(
+            file or STANDARD_INPUT,
+            text_column=text_column,
+            format=cast(Format | None, query_format),
+        )
+        _answer((document.text for document in read), search, as_json)
+
+
+def _candidates(given: str) -> int | Literal["auto"]:
+    if given == "auto":
+        return "auto"
+    try:
+        count = int(given)
+    except ValueError:
+        count = 0
+    if count < 1:
+        raise ConfigError(f"--candidates is {given!r}; give a number of at least 1, or auto")
+    return count
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty()
+
+
+def _converse(search: _Search, as_json: bool) -> None:
+    """Answer what is typed, until an empty line or the end of the input."""
+    while query := _asked():
+        _answer([query], search, as_json)
+
+
+def _asked() -> str:
+    try:
+        return click.prompt("query", default="", show_default=False, err=True).strip()
+    except click.Abort:
+        return ""
+
+
+def _answer(queries: Iterable[str], search: _Search, as_json: bool) -> None:
+    for some in _batches(queries):
+        for result in search(some):
+            if as_json:
+                print_json_line(_as_json(result))
+            else:
+                _print_hits(result)
+
+
+def _batches(queries: Iterable[str]) -> Iterator[list[str]]:
+    rest = iter(queries)
+    while some := list(islice(rest, _TOGETHER)):
+        yield some
+
+
+def _as_json(result: SearchResult) -> dict[str, Any]:
+    return {
+        "query": result.query,
+        "hits": [
+            {
+                "rank": hit.rank,
+                "id": hit.id,
+                "text": hit.text,
+                "score": hit.score,
+                "retrieval_score": hit.retrieval_score,
+                "rerank_score": hit.rerank_score,
+                "extra": dict(hit.extra),
+            }
+            for hit in result.hits
+        ],
+        "candidates": result.candidates,
+        "reranked": result.reranked,
+        "seconds": result.seconds,
+    }
+
+
+def _print_hits(result: SearchResult) -> None:
+    output.print(Text(result.query, style="bold"))
+    reranked = result.reranked > 0
+    columns = ["rank", "score", "text", "id", "retrieval", *(["rerank"] if reranked else [])]
+    shown = table(*columns)
+    shown.columns[0].justify = "right"
+    shown.columns[2].justify = "left"
+    shown.columns[2].overflow = "fold"
+    for hit in result.hits:
+        reranking = [] if hit.rerank_score is None else [f"{hit.rerank_score:.4f}"]
+        shown.add_row(
+            str(hit.rank),
+            f"{hit.score:.2f}",
+            _text(hit),
+            Text(hit.id),
+            f"{hit.retrieval_score:.4f}",
+            *reranking,
+        )
+    output.print(shown)
+    candidates = f"{len(result.hits)} hits of {result.candidates} candidates"
+    rerank = f", {result.reranked} reranked" if reranked else ""
+    output.print(f"  {candidates}{rerank}, {1000 * result.seconds:.0f} ms\n", style="dim")
+
+
+def _text(hit: SearchHit) -> Text:
+    extra = _described(hit.extra)
+    return Text.assemble(hit.text, (f"\n{extra}", "dim")) if extra else Text(hit.text)
+
+
+def _described(extra: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}: {value}" for name, value in extra.items() if value is not None)

@@ -1,0 +1,1 @@
+"""How many candidates to rerank: what a depth loses against scoring everything."""

@@ -1,0 +1,123 @@
+"""The adaptive policy, fitted on the corpus's own sentences and judged on the given queries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from scipy.stats import beta
+
+from encoders.errors import ConfigError
+from encoders.metrics import Floats
+from experiments.retrieval.rankings import Progress
+from experiments.retrieval.significance import LEVEL
+from index.candidates import RELEVANT, CandidatePolicy, PolicyIdentity
+from index.deep_lists import sample_deep_lists
+from index.reranking import raw_score
+from index.searcher import Searcher
+
+CHANCES = (0.01, 0.02, 0.05, 0.1, 0.2)
+
+
+def fit_policy(
+    searcher: Searcher, *, queries: int, depth: int, seed: int, progress: Progress
+) -> CandidatePolicy:
+    """Fit the policy of ``--candidates auto`` and keep it in the index.
+
+    Args:
+        searcher: with a reranker.
+        queries: sentences of the corpus to draw.
+        depth: candidates of each to rerank.
+        seed: of the draw.
+        progress: told what is being done.
+
+    Raises:
+        ConfigError: a number is below 1, or there is no reranker.
+        DataError: the corpus has too few sentences.
+        StorageError: the index cannot be written.
+    """
+    if searcher.reranker is None:
+        raise ConfigError("a policy is fitted for a reranker; give one with --reranker")
+    index = searcher.index
+    cosines, scores = sample_deep_lists(
+        searcher,
+        queries=queries,
+        depth=min(depth, len(index)),
+        seed=seed,
+        progress=lambda done, total: progress("sampling lists for the policy", done, total),
+    )
+    identity = PolicyIdentity(
+        encoder=index.encoder.fingerprint,
+        reranker=searcher.reranker.fingerprint(),
+        mode="dense",
+        documents=len(index),
+        generation=index.generation,
+    )
+    floor = raw_score(searcher.reranker.calibration, RELEVANT)
+    policy = CandidatePolicy.fit(cosines, scores, identity, floor=floor, seed=seed)
+    policy.save(index.folder)
+    return policy
+
+
+def judge_policy(
+    policy: CandidatePolicy, cosines: Floats, scores: Floats, *, k: int, fixed: int | None
+) -> list[dict[str, Any]]:
+    """Replay the policy on queries that it was not fitted on, for each chance it allows.
+
+    Args:
+        policy: the fitted one.
+        cosines: (q, D) of the candidates in retrieval order, -inf where a list is shorter.
+        scores: (q, D) their raw scores.
+        k: hits wanted.
+        fixed: the depth to save calls against; None for the policy's own.
+
+    Returns:
+        By chance: ``chance``, and either ``impossible`` (why) or ``queries``, ``missed``,
+        ``miss_rate`` (value, and the exact binomial interval of Clopper & Pearson 1934),
+        ``calls`` (mean, p50, p95), ``full_calls`` (the whole list), ``saved`` (share of the
+        calls of the whole list) and ``saved_of_fixed`` (share of those of the fixed depth).
+    """
+    depth = min(policy.depth, cosines.shape[1])
+    near, far = cosines[:, :depth], scores[:, :depth]
+    full = float(np.isfinite(near).sum(axis=1).mean())
+    records: list[dict[str, Any]] = []
+    for chance in CHANCES:
+        try:
+            replay = policy.replay(near, far, k=k, chance=chance)
+        except ConfigError as error:
+            records.append({"chance": chance, "impossible": str(error)})
+            continue
+        missed, n = int(replay.missed.sum()), len(replay.missed)
+        low, high = clopper_pearson(missed, n)
+        calls = float(replay.calls.mean())
+        p50, p95 = np.percentile(replay.calls, [50, 95])
+        records.append(
+            {
+                "chance": chance,
+                "queries": n,
+                "missed": missed,
+                "miss_rate": {"value": missed / n, "low": low, "high": high},
+                "calls": {"mean": calls, "p50": float(p50), "p95": float(p95)},
+                "full_calls": full,
+                "saved": 1 - calls / full,
+                "saved_of_fixed": None if fixed is None else 1 - calls / min(fixed, full),
+            }
+        )
+    return records
+
+
+def clopper_pearson(successes: int, n: int, level: float = LEVEL) -> tuple[float, float]:
+    """Return the exact binomial interval of a share (Clopper & Pearson 1934)."""
+    tail = (1 - level) / 2
+    low = 0.0 if successes == 0 else float(beta.ppf(tail, successes, n - successes + 1))
+    high = 1.0 if successes == n else float(beta.ppf(1 - tail, successes + 1, n - successes))
+    return low, high
+
+
+def padded(lists: Sequence[Floats], width: int) -> Floats:
+    """Return lists as rows of ``width``, cut or filled up with -inf: (q, width)."""
+    rows = np.full((len(lists), width), -np.inf)
+    for row, values in enumerate(lists):
+        rows[row, : min(len(values), width)] = values[:width]
+    return rows

@@ -1,0 +1,318 @@
+"""The evaluation of candidate depth: scores in, figures of each depth out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from encoders.errors import ConfigError, DataError
+from encoders.metrics import Floats
+from experiments.depth.adaptive import clopper_pearson, fit_policy, judge_policy, padded
+from experiments.depth.scoring import DeepScores, ScoringPlan
+from experiments.depth.survival import QueryLoss, ScoredQuery, measure, smallest_depth
+from experiments.resampling import bootstrap, resample_weights
+from experiments.retrieval.evaluation import silent
+from experiments.retrieval.rankings import Progress
+from experiments.retrieval.significance import LEVEL, ratio_estimate, ratio_of_sums
+from index.candidates import RELEVANT
+from index.searcher import Searcher
+
+FEASIBLE = 2_000_000
+"""Up to so many pairs everything is scored, unless a sample is asked for."""
+DEFAULT_SAMPLE = 1_000
+
+
+@dataclass(frozen=True)
+class DepthSettings:
+    """What may be chosen about an evaluation of depth.
+
+    ``depths`` are shown, ``top`` retrieved documents are scored (at least the largest depth) and
+    ``draws`` others a query: None decides by the number of pairs, 0 scores all. ``k`` hits are
+    wanted and a share ``keep`` of them is to survive. The adaptive policy is fitted on
+    ``fit_queries`` sentences of the corpus, ``fit_depth`` deep; 0 queries fit none.
+    """
+
+    depths: tuple[int, ...] = (1, 5, 10, 20, 30, 50, 75, 100, 150, 200)
+    top: int | None = None
+    draws: int | None = None
+    k: int = 10
+    keep: float = 0.99
+    fit_queries: int = 200
+    fit_depth: int = 200
+    latency_queries: int = 10
+    resamples: int = 10_000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.depths or min(self.depths) < 1:
+            raise ConfigError(
+                f"depths are {', '.join(map(str, self.depths)) or 'none'}; "
+                "give numbers of candidates, each at least 1"
+            )
+        if self.top is not None and self.top < max(self.depths):
+            raise ConfigError(
+                f"the top {self.top} are scored, but depth {max(self.depths)} is asked for; "
+                f"give --sample-top of at least {max(self.depths)}"
+            )
+        if self.k < 1:
+            raise ConfigError(f"k is {self.k}; ask for at least 1 hit")
+        if not 0 < self.keep <= 1:
+            raise ConfigError(f"keep is {self.keep:g}; give a share above 0, at most 1")
+        for name, value in (("exhaustive-sample", self.draws), ("fit-queries", self.fit_queries)):
+            if value is not None and value < 0:
+                raise ConfigError(f"--{name} is {value}; it cannot be negative")
+        if self.fit_depth < 1 or self.latency_queries < 1:
+            raise ConfigError("--fit-depth and --latency-queries must be at least 1")
+
+    @property
+    def retrieved(self) -> int:
+        """How many retrieved documents are scored."""
+        return max(self.top or 0, *self.depths, self.fit_depth if self.fit_queries else 0, self.k)
+
+
+def plan_scoring(
+    searcher: Searcher, queries: Sequence[str], settings: DepthSettings
+) -> ScoringPlan:
+    """Return what to score: everything if that is feasible or asked for, else a sample."""
+    draws = settings.draws
+    if draws == 0 or (draws is None and len(queries) * len(searcher.index) <= FEASIBLE):
+        draws = None
+    elif draws is None:
+        draws = DEFAULT_SAMPLE
+    return ScoringPlan.make(
+        searcher.index, queries, top=settings.retrieved, draws=draws, seed=settings.seed
+    )
+
+
+def evaluate_depth(
+    searcher: Searcher,
+    queries: Sequence[str],
+    settings: DepthSettings,
+    folder: Path,
+    *,
+    overwrite: bool = False,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Score the queries deep, and report what each depth loses and costs.
+
+    Args:
+        searcher: with the reranker whose calls are to be saved.
+        queries: sentences; a document with the text of a query is left out of its list.
+        settings: depths and the like.
+        folder: where the scores are kept, and found again after a kill.
+        overwrite: replace scores of other settings there.
+        progress: told what is being done.
+
+    Returns:
+        ``settings``, ``scoring`` (what was scored, with the bands of the sample), ``queries``,
+        ``depths`` (a record each), ``curve`` (survival at every depth), ``recommended`` (depth,
+        with its interval; None where no depth is enough) and ``adaptive`` (None without a fit).
+
+    Raises:
+        ConfigError: the searcher has no reranker.
+        DataError: no query has a hit that counts, or the index is too small.
+        StorageError: the folder holds other scores, or cannot be written.
+    """
+    if searcher.reranker is None:
+        raise ConfigError("depth is about a reranker; give one with --reranker")
+    plan = plan_scoring(searcher, queries, settings)
+    scores = DeepScores(folder, plan, searcher, overwrite=overwrite)
+    scores.compute(progress)
+    depths = [depth for depth in sorted(set(settings.depths)) if depth < plan.top]
+    depths += [plan.top] if max(settings.depths) >= plan.top else []
+    lists: list[tuple[Floats, Floats]] = []
+    losses: list[QueryLoss] = []
+    sampled = np.zeros(len(plan.bands), dtype=np.int64)
+    for query in scores:
+        lists.append((query.cosines, query.raw))
+        losses.append(measure(query, searcher.reranker.calibration, k=settings.k, depths=depths))
+        _count(sampled, query)
+    if not any(loss.hits > 0 for loss in losses):
+        raise DataError(
+            f"none of the {len(queries)} queries has a hit of at least {RELEVANT} of 5 in this "
+            "corpus, so nothing can survive or be lost; give other queries"
+        )
+    seconds = _latencies(searcher, plan, depths, settings, progress)
+    recommended = _recommend(losses, settings)
+    adaptive = None
+    if settings.fit_queries:
+        policy = fit_policy(
+            searcher,
+            queries=settings.fit_queries,
+            depth=min(settings.fit_depth, plan.top),
+            seed=settings.seed,
+            progress=progress,
+        )
+        near = padded([cosines for cosines, _ in lists], policy.depth)
+        far = padded([raw for _, raw in lists], policy.depth)
+        fixed = recommended["depth"]
+        adaptive = {
+            "fitted_on": len(policy.cosines),
+            "sampled": min(settings.fit_queries, len(searcher.index)),
+            "depth": policy.depth,
+            "fixed_depth": fixed,
+            "chances": judge_policy(policy, near, far, k=settings.k, fixed=fixed),
+        }
+    return {
+        "settings": asdict(settings),
+        "scoring": _scoring(plan, losses, sampled, searcher),
+        "queries": {
+            "count": len(queries),
+            "with_hits": sum(loss.hits > 0 for loss in losses),
+            "without_hits": sum(loss.hits == 0 for loss in losses),
+            "hits": float(sum(loss.hits for loss in losses)),
+            "own_documents_left_out": sum(map(len, plan.own)),
+        },
+        "depths": [
+            _depth(number, depth, losses, seconds[depth], settings)
+            for number, depth in enumerate(depths)
+        ],
+        "curve": _survival(losses).tolist(),
+        "recommended": recommended,
+        "adaptive": adaptive,
+    }
+
+
+def _count(sampled: Any, query: ScoredQuery) -> None:
+    found = np.bincount(query.rest_bands, minlength=len(sampled)) if len(sampled) else 0
+    sampled += found
+
+
+def _survival(losses: Sequence[QueryLoss]) -> Floats:
+    """Return the survival at depths 1 to t over all queries."""
+    survivors = sum(loss.survivors for loss in losses)
+    survival = survivors / sum(loss.hits for loss in losses)
+    return np.clip(np.asarray(survival), 0.0, 1.0)[1:]
+
+
+def _depth(
+    number: int,
+    depth: int,
+    losses: Sequence[QueryLoss],
+    seconds: Floats,
+    settings: DepthSettings,
+) -> dict[str, Any]:
+    drawn = {"resamples": settings.resamples, "seed": settings.seed}
+    kept = np.array([loss.survivors[depth] for loss in losses])
+    hits = np.array([loss.hits for loss in losses])
+    survival = ratio_estimate(kept, hits, **drawn)
+    regret = np.array([loss.regret[number] for loss in losses])
+    gain = np.array([loss.ndcg[number] for loss in losses])
+    p50, p95 = np.percentile(seconds, [50, 95]) * 1000
+    return {
+        "depth": depth,
+        "survival": {
+            name: float(np.clip(value, 0.0, 1.0)) for name, value in asdict(survival).items()
+        },
+        "regret": _mean(regret, (0.0, 5.0), settings),
+        "ndcg": _mean(gain, (0.0, 1.0), settings),
+        "latency_ms": {"p50": float(p50), "p95": float(p95), "queries": len(seconds)},
+        "cross_encoder_calls": depth,
+    }
+
+
+def _mean(values: Floats, bounds: tuple[float, float], settings: DepthSettings) -> dict[str, float]:
+    """Return the mean over queries with its interval."""
+    value = float(np.clip(values.mean(), *bounds))
+    if len(values) < 2:
+        return {"value": value, "low": bounds[0], "high": bounds[1]}
+    drawn = bootstrap(
+        ratio_of_sums(values, np.ones(len(values))),
+        len(values),
+        resamples=settings.resamples,
+        seed=settings.seed,
+    )
+    low, high = np.clip(drawn.skewed_interval(LEVEL), *bounds)
+    return {"value": value, "low": float(low), "high": float(high)}
+
+
+def _recommend(losses: Sequence[QueryLoss], settings: DepthSettings) -> dict[str, Any]:
+    """Return the smallest depth that keeps enough, with its percentile interval over queries."""
+    survivors = np.stack([loss.survivors[1:] for loss in losses])
+    hits = np.array([loss.hits for loss in losses])
+    deepest = survivors.shape[1]
+    found = int(smallest_depth(_survival(losses)[None], settings.keep)[0])
+    drawn = []
+    for weights in resample_weights(len(losses), settings.resamples, settings.seed):
+        totals = weights @ hits
+        counted = totals > 0
+        drawn.append(
+            smallest_depth((weights[counted] @ survivors) / totals[counted, None], settings.keep)
+        )
+    low, high = np.quantile(
+        np.concatenate(drawn), [(1 - LEVEL) / 2, (1 + LEVEL) / 2], method="inverted_cdf"
+    )
+    return {
+        "keep": settings.keep,
+        "depth": found if found <= deepest else None,
+        "low": int(low) if low <= deepest else None,
+        "high": int(high) if high <= deepest else None,
+        "deepest": deepest,
+    }
+
+
+def _scoring(
+    plan: ScoringPlan, losses: Sequence[QueryLoss], sampled: Any, searcher: Searcher
+) -> dict[str, Any]:
+    """Say what was scored and what the sample found in each band."""
+    records = []
+    found = np.zeros(len(plan.bands), dtype=np.int64)
+    for loss in losses:
+        np.add.at(found, loss.intruders, 1)
+    for band, scored, hits in zip(plan.bands, sampled.tolist(), found.tolist(), strict=True):
+        low, high = clopper_pearson(hits, max(scored, 1))
+        inside = band.stop - band.start
+        if band.weight == 1:
+            low = high = hits / max(scored, 1)
+        records.append(
+            {
+                "ranks": [band.start + 1, band.stop],
+                "scored_per_query": band.drawn,
+                "weight": band.weight,
+                "scored": scored,
+                "hits": hits,
+                "hits_per_query": {
+                    "value": hits / max(scored, 1) * inside,
+                    "low": low * inside,
+                    "high": high * inside,
+                },
+            }
+        )
+    return {
+        "documents": len(searcher.index),
+        "top": plan.top,
+        "pairs": plan.pairs * len(plan.queries),
+        "exhaustive": plan.exhaustive,
+        "bands": records,
+    }
+
+
+def _latencies(
+    searcher: Searcher,
+    plan: ScoringPlan,
+    depths: Sequence[int],
+    settings: DepthSettings,
+    progress: Progress,
+) -> dict[int, Floats]:
+    """Time retrieval and reranking of one query at a time, by depth."""
+    count = min(settings.latency_queries, len(plan.queries))
+    sample = [plan.queries[i] for i in np.linspace(0, len(plan.queries) - 1, count).astype(int)]
+    seconds: dict[int, list[float]] = {depth: [] for depth in depths}
+    _answer(searcher, sample[0], depths[0])
+    for number, query in enumerate(sample):
+        progress("timing single queries", number, count)
+        for depth in depths:
+            started = time.perf_counter()
+            _answer(searcher, query, depth)
+            seconds[depth].append(time.perf_counter() - started)
+    return {depth: np.array(found) for depth, found in seconds.items()}
+
+
+def _answer(searcher: Searcher, query: str, depth: int) -> None:
+    _, places = searcher.retrieve([query], depth, "dense")
+    searcher.rerank([query], places)

@@ -1,0 +1,317 @@
+"""Deep scores of queries: computed once in parts, kept on disk without texts, resumed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from encoders.base import FloatArray
+from encoders.errors import DataError, StorageError
+from encoders.storage import atomic_file, write_json
+from experiments.cleaning import comparable
+from experiments.depth.sampling import Band, bands, draw
+from experiments.depth.survival import ScoredQuery
+from experiments.retrieval.rankings import ABSENT, Places, Progress
+from index.corpus_index import CorpusIndex
+from index.searcher import Searcher
+
+SCORES = "scores.parquet"
+_SETTINGS = "scores.json"
+_PARTS = "scores.parts"
+_PART_PAIRS = 20_000
+"""About as many pairs are scored between two parts: what a kill costs at most."""
+_BLOCK = 1_024
+_DOCUMENTS = 1 << 15
+"""Vectors held at a time."""
+
+_SCHEMA = pa.schema(
+    {
+        "query": pa.int32(),
+        "document": pa.string(),
+        "rank": pa.int32(),
+        "cosine": pa.float32(),
+        "raw": pa.float32(),
+        "weight": pa.float64(),
+        "band": pa.int32(),
+    }
+)
+"""``query`` is its number from 0, ``rank`` its place among the retrieved from 1, 0 beyond them;
+``weight`` says how many documents the row stands for, ``band`` which band it was drawn from."""
+
+
+@dataclass(frozen=True)
+class ScoringPlan:
+    """What is scored: the first ``top`` retrieved and a sample of the others, drawn by ``seed``.
+
+    ``own`` holds the places of each query's own text, which are left out. ``bands`` are the same
+    for all queries: they begin behind the retrieved and end at the last document.
+    """
+
+    queries: tuple[str, ...]
+    own: tuple[Places, ...]
+    top: int
+    bands: tuple[Band, ...]
+    seed: int
+
+    @classmethod
+    def make(
+        cls, index: CorpusIndex, queries: Sequence[str], *, top: int, draws: int | None, seed: int
+    ) -> ScoringPlan:
+        """Plan for an index: ``draws`` documents beyond the retrieved, None for all of them.
+
+        Raises:
+            DataError: there is nothing in the index beside a query's own text.
+        """
+        own = own_places(index, queries)
+        # A query with its own text in the corpus has fewer others; the last band ends for it there.
+        others = len(index) - max((len(places) for places in own), default=0)
+        if others < 1:
+            raise DataError(f"{index.folder} holds nothing but the queries themselves")
+        top = min(top, others)
+        return cls(tuple(queries), own, top, tuple(bands(top, len(index), draws)), seed)
+
+    @property
+    def pairs(self) -> int:
+        """Pairs to score for one query."""
+        return self.top + sum(band.drawn for band in self.bands)
+
+    @property
+    def exhaustive(self) -> bool:
+        """Whether every document is scored."""
+        return all(band.weight == 1 for band in self.bands)
+
+
+def own_places(index: CorpusIndex, queries: Sequence[str]) -> tuple[Places, ...]:
+    """Return for each query the places of the documents with its text."""
+    wanted: dict[str, list[int]] = {comparable(query): [] for query in queries}
+    places = index.places()
+    for start in range(0, len(places), _DOCUMENTS):
+        part = places[start : start + _DOCUMENTS]
+        for place, text in zip(part.tolist(), index.texts(part), strict=True):
+            same = wanted.get(comparable(text))
+            if same is not None:
+                same.append(place)
+    return tuple(np.array(wanted[comparable(query)], dtype=np.int64) for query in queries)
+
+
+class DeepScores:
+    """The scores of a plan, in a folder; a second call with the same plan computes nothing."""
+
+    def __init__(
+        self, folder: Path, plan: ScoringPlan, searcher: Searcher, *, overwrite: bool = False
+    ) -> None:
+        """Take up what the folder holds.
+
+        Raises:
+            StorageError: it holds the scores of another plan and ``overwrite`` is false, or
+                cannot be written.
+        """
+        self._folder, self._plan, self._searcher = folder, plan, searcher
+        settings = _identify(plan, searcher)
+        place = folder / _SETTINGS
+        if overwrite:
+            self._discard()
+        elif place.is_file() and _read_json(place) != settings:
+            raise StorageError(
+                f"{folder} holds the scores of other queries, encoders, index or settings; choose "
+                "another --out, or --overwrite them"
+            )
+        write_json(place, settings)
+
+    def compute(self, progress: Progress) -> None:
+        """Score what is not scored yet; each part is on disk before the next one begins."""
+        if (self._folder / SCORES).is_file():
+            return
+        queries = len(self._plan.queries)
+        size = max(1, _PART_PAIRS // self._plan.pairs)
+        parts = []
+        for start in range(0, queries, size):
+            progress("scoring deep lists", start, queries)
+            part = self._folder / _PARTS / f"{start:07d}.parquet"
+            parts.append(part)
+            if not part.is_file():
+                rows = range(start, min(start + size, queries))
+                table = pa.concat_tables(self._score(rows))
+                with atomic_file(part) as partial:
+                    pq.write_table(table, partial, compression="zstd")
+        with (
+            atomic_file(self._folder / SCORES) as partial,
+            pq.ParquetWriter(partial, _SCHEMA, compression="zstd") as writer,
+        ):
+            for part in parts:
+                table = pq.read_table(part)
+                # A query's rows stay in one group, so that they can be read one group at a time.
+                writer.write_table(table, row_group_size=len(table))
+        shutil.rmtree(self._folder / _PARTS, ignore_errors=True)
+
+    def __iter__(self) -> Iterator[ScoredQuery]:
+        """Yield the scores of each query, in their order.
+
+        Raises:
+            DataError: the file is damaged.
+        """
+        found = 0
+        try:
+            with pq.ParquetFile(self._folder / SCORES) as file:
+                for group in range(file.num_row_groups):
+                    table = file.read_row_group(group, columns=_NUMBERS)
+                    columns = {name: table.column(name).to_numpy() for name in _NUMBERS}
+                    for rows in np.split(
+                        np.arange(len(columns["query"])),
+                        np.flatnonzero(np.diff(columns["query"])) + 1,
+                    ):
+                        yield _query({name: values[rows] for name, values in columns.items()})
+                        found += 1
+        except (pa.ArrowException, OSError, KeyError) as error:
+            raise DataError(
+                f"{self._folder / SCORES} is damaged ({error}); --overwrite it"
+            ) from error
+        if found != len(self._plan.queries):
+            raise DataError(
+                f"{self._folder / SCORES} holds {found} of {len(self._plan.queries)} queries; "
+                "--overwrite it"
+            )
+
+    def _score(self, rows: range) -> list[pa.Table]:
+        plan, searcher, index = self._plan, self._searcher, self._searcher.index
+        queries = [plan.queries[row] for row in rows]
+        vectors = searcher.encoder.encode(queries)
+        spare = max(len(plan.own[row]) for row in rows)
+        near, found = searcher.retrieve(vectors, plan.top + spare, "dense")
+        everything = index.places() if plan.bands else np.zeros(0, np.int64)
+        cosines = _all_cosines(index, everything, vectors) if plan.bands else None
+        chosen = []
+        for at, row in enumerate(rows):
+            keep = (found[at] != ABSENT) & ~np.isin(found[at], plan.own[row])
+            places, near_kept = found[at][keep][: plan.top], near[at][keep][: plan.top]
+            columns = {
+                "places": places,
+                "rank": np.arange(1, len(places) + 1),
+                "cosine": near_kept,
+                "weight": np.ones(len(places)),
+                "band": np.full(len(places), -1),
+            }
+            if cosines is not None:
+                columns = _with_sample(columns, everything, cosines[at], plan, row)
+            chosen.append(columns)
+        raw = self._rerank(queries, [columns["places"] for columns in chosen])
+        return [
+            pa.table(
+                {
+                    "query": np.full(len(scores), row),
+                    "document": index.ids(columns["places"]),
+                    "raw": scores,
+                    **{name: columns[name] for name in ("rank", "cosine", "weight", "band")},
+                }
+            )
+            .select(_SCHEMA.names)
+            .cast(_SCHEMA)
+            for row, columns, scores in zip(rows, chosen, raw, strict=True)
+        ]
+
+    def _rerank(self, queries: list[str], lists: list[Places]) -> list[FloatArray]:
+        """Score lists of places, many queries at a time, so that batches hold equal lengths."""
+        width = max(map(len, lists))
+        places = np.full((len(lists), width), ABSENT, dtype=np.int64)
+        for row, members in enumerate(lists):
+            places[row, : len(members)] = members
+        raw = np.hstack(
+            [
+                self._searcher.rerank(queries, places[:, start : start + _BLOCK])
+                for start in range(0, width, _BLOCK)
+            ]
+        )
+        return [raw[row, : len(members)] for row, members in enumerate(lists)]
+
+    def _discard(self) -> None:
+        for name in (SCORES, _SETTINGS):
+            (self._folder / name).unlink(missing_ok=True)
+        shutil.rmtree(self._folder / _PARTS, ignore_errors=True)
+
+
+_NUMBERS = ["query", "rank", "cosine", "raw", "weight", "band"]
+
+
+def _query(columns: dict[str, npt.NDArray[Any]]) -> ScoredQuery:
+    top, rest = columns["rank"] > 0, columns["rank"] == 0
+    order = np.argsort(columns["rank"][top], kind="stable")
+    return ScoredQuery(
+        cosines=columns["cosine"][top][order].astype(np.float64),
+        raw=columns["raw"][top][order].astype(np.float64),
+        rest_raw=columns["raw"][rest].astype(np.float64),
+        rest_weights=columns["weight"][rest],
+        rest_bands=columns["band"][rest].astype(np.int64),
+    )
+
+
+def _with_sample(
+    columns: dict[str, npt.NDArray[Any]],
+    everything: Places,
+    cosines: FloatArray,
+    plan: ScoringPlan,
+    row: int,
+) -> dict[str, npt.NDArray[Any]]:
+    """Add to the retrieved documents of a query those that are drawn from the others."""
+    beyond = ~np.isin(everything, columns["places"]) & ~np.isin(everything, plan.own[row])
+    places, near = everything[beyond], cosines[beyond]
+    order = np.argsort(-near, kind="stable")
+    stop = len(columns["places"]) + len(places)
+    made = [Band(b.start, min(b.stop, stop), b.drawn) for b in plan.bands if b.start < stop]
+    made = [Band(b.start, b.stop, min(b.drawn, b.stop - b.start)) for b in made]
+    drawn, weights, numbers = draw(order, made, np.random.default_rng((plan.seed, row)))
+    sample = {
+        "places": places[drawn],
+        "rank": np.zeros(len(drawn), dtype=np.int64),
+        "cosine": near[drawn],
+        "weight": weights,
+        "band": numbers,
+    }
+    return {name: np.concatenate([columns[name], sample[name]]) for name in columns}
+
+
+def _all_cosines(index: CorpusIndex, places: Places, vectors: FloatArray) -> FloatArray:
+    """Return the cosines of q query vectors with n documents, (q, n)."""
+    return np.hstack(
+        [
+            vectors @ index.vectors(places[start : start + _DOCUMENTS]).T
+            for start in range(0, len(places), _DOCUMENTS)
+        ]
+    )
+
+
+def _identify(plan: ScoringPlan, searcher: Searcher) -> dict[str, Any]:
+    """Return what the scores depend on; of texts only a digest."""
+    index = searcher.index
+    digest = hashlib.sha256()
+    places = index.places()
+    for start in range(0, len(places), _DOCUMENTS):
+        part = places[start : start + _DOCUMENTS]
+        for name, text in zip(index.ids(part), index.texts(part), strict=True):
+            digest.update(f"{name}\t{text}\n".encode())
+    return {
+        "documents": len(places),
+        "corpus": digest.hexdigest(),
+        "queries": hashlib.sha256("\n".join(plan.queries).encode()).hexdigest(),
+        "encoder": index.encoder.fingerprint,
+        "reranker": searcher.reranker.fingerprint() if searcher.reranker else "",
+        "top": plan.top,
+        "bands": [asdict(band) for band in plan.bands],
+        "seed": plan.seed,
+    }
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise StorageError(f"{path} is damaged ({error}); --overwrite it") from error

@@ -1,0 +1,1 @@
+"""How well sentences are found: metrics, queries with what is relevant to them, tests, report."""

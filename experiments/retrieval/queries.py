@@ -1,0 +1,240 @@
+"""What is asked of a corpus and what should be found: from grouped sentences or judged queries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from encoders.errors import ConfigError, DataError
+from encoders.tables import read_table
+from experiments.cleaning import comparable
+from experiments.sentence_groups import SentenceGroups
+
+_QUERY_ID = ("query_id", "query-id", "id", "_id")
+_QUERY_TEXT = ("text", "query")
+_DOCUMENT_ID = ("document_id", "corpus_id", "corpus-id", "doc_id")
+_GAIN = ("relevance", "score", "label")
+
+
+@dataclass(frozen=True)
+class RetrievalTask:
+    """q queries to a corpus of n documents, known here by their positions 0 to n - 1.
+
+    ``groups`` (q,) int64 says which queries belong together. ``relevant`` maps the positions of
+    each query's relevant documents to their gains, all above 0. ``own`` holds the positions that
+    are left out of a query's results, because they are the query itself. ``facts`` says in
+    numbers how the task was made.
+    """
+
+    query_ids: tuple[str, ...]
+    queries: tuple[str, ...]
+    groups: npt.NDArray[np.int64]
+    relevant: tuple[Mapping[int, float], ...]
+    own: tuple[frozenset[int], ...]
+    facts: Mapping[str, Any]
+
+    def __len__(self) -> int:
+        return len(self.queries)
+
+
+def choose_groups(groups: SentenceGroups, held_out: int | None, *, seed: int) -> list[int]:
+    """Return the numbers of the groups to ask: ``held_out`` drawn by ``seed``, or all.
+
+    Raises:
+        ConfigError: there are not so many groups.
+    """
+    if held_out is None:
+        return list(range(groups.count))
+    return [int(number) for number in groups.held_out(held_out, seed=seed)]
+
+
+def grouped_task(
+    groups: SentenceGroups,
+    corpus: Sequence[str],
+    chosen: Sequence[int],
+    *,
+    per_group: int | None = None,
+    seed: int = 0,
+) -> RetrievalTask:
+    """Ask the sentences of the ``chosen`` groups; the others of its group answer a sentence.
+
+    Sentences are the same when their comparable forms are (see :mod:`experiments.cleaning`). A
+    sentence that stands in a group twice is asked once, and every document that equals the query
+    is left out of its results.
+
+    Args:
+        groups: the grouped sentences.
+        corpus: the texts of the n documents, which hold all sentences of the chosen groups.
+        chosen: numbers of groups.
+        per_group: how many sentences of a group are asked, drawn by ``seed``; all when None.
+        seed: of the drawing.
+
+    Raises:
+        ConfigError: ``per_group`` is below 1.
+        DataError: a sentence is not in the corpus, or no sentence has another in its group.
+    """
+    if per_group is not None and per_group < 1:
+        raise ConfigError(f"{per_group} queries per group cannot be asked; give at least 1")
+    places: dict[str, list[int]] = {}
+    for position, text in enumerate(corpus):
+        places.setdefault(comparable(text), []).append(position)
+    members: dict[int, dict[str, str]] = {number: {} for number in chosen}
+    for text, group in zip(groups.texts, groups.groups.tolist(), strict=True):
+        if group in members:
+            members[group].setdefault(comparable(text), text)
+    random = np.random.default_rng(seed)
+    ids, queries, of_group, relevant, own = [], [], [], [], []
+    alone = 0
+    for group, sentences in members.items():
+        for key, text in sentences.items():
+            if key not in places:
+                raise DataError(
+                    f"the sentence {text[:60]!r} of the groups is not in the corpus; give a corpus "
+                    "or index that holds all sentences of the groups"
+                )
+        if len(sentences) < 2:
+            alone += 1
+            continue
+        keys = list(sentences)
+        if per_group is not None and per_group < len(keys):
+            keys = [keys[i] for i in np.sort(random.permutation(len(keys))[:per_group])]
+        for key in keys:
+            ids.append(f"{group}-{places[key][0]}")
+            queries.append(sentences[key])
+            of_group.append(group)
+            own.append(frozenset(places[key]))
+            others = (place for other in sentences if other != key for place in places[other])
+            relevant.append(dict.fromkeys(others, 1.0))
+    if not queries:
+        raise DataError(
+            "no group that was chosen has two different sentences; nothing can be found"
+        )
+    facts = {
+        "source": "groups",
+        "documents": len(corpus),
+        "queries": len(queries),
+        "groups": len(set(of_group)),
+        "groups_in_file": groups.count,
+        "groups_without_a_second_sentence": alone,
+        "relevant_per_query": float(np.mean([len(found) for found in relevant])),
+        "own_documents_left_out": sum(map(len, own)),
+    }
+    return RetrievalTask(
+        tuple(ids), tuple(queries), np.array(of_group), tuple(relevant), tuple(own), facts
+    )
+
+
+def judged_task(
+    queries: str | Path, relevance: str | Path, ids: Sequence[str], corpus: Sequence[str]
+) -> RetrievalTask:
+    """Ask the queries of a file, answered as a relevance file says.
+
+    Args:
+        queries: a table with a query's id (``query_id``, ``id`` or ``_id``), its ``text``, and
+            optionally a ``group``; without one, every query is a group of its own.
+        relevance: a table with ``query_id``, ``document_id`` and optionally the gain,
+            ``relevance`` (1 where there is none; BEIR's names ``query-id``, ``corpus-id`` and
+            ``score`` are understood). A gain of 0 or less is not relevant.
+        ids: the ids of the n documents.
+        corpus: their texts. A document with both the id and the text of a query is the query
+            itself and left out of its results.
+
+    Raises:
+        DataError: a file cannot be read or lacks a column, a cell is empty, an id stands twice,
+            an id of the relevance file is not there, a gain is no number, or no query has a
+            relevant document.
+    """
+    asked = _queries(Path(queries))
+    gains = _relevance(Path(relevance), asked, ids)
+    place_of = {name: position for position, name in enumerate(ids)}
+    kept, relevant, own = [], [], []
+    for name, (text, _) in asked.items():
+        place = place_of.get(name)
+        itself = place is not None and comparable(corpus[place]) == comparable(text)
+        left_out = frozenset([place] if itself and place is not None else [])
+        answers = {p: gain for p, gain in gains.get(name, {}).items() if p not in left_out}
+        if answers:
+            kept.append(name)
+            relevant.append(answers)
+            own.append(left_out)
+    if not kept:
+        raise DataError(f"{relevance}: no query of {queries} has a relevant document there")
+    names = {group: number for number, group in enumerate(dict.fromkeys(asked[n][1] for n in kept))}
+    facts = {
+        "source": "judged",
+        "documents": len(ids),
+        "queries": len(kept),
+        "groups": len(names),
+        "queries_without_relevant_documents": len(asked) - len(kept),
+        "relevant_per_query": float(np.mean([len(found) for found in relevant])),
+        "own_documents_left_out": sum(map(len, own)),
+        "graded": len({gain for found in relevant for gain in found.values()}) > 1,
+    }
+    return RetrievalTask(
+        tuple(kept),
+        tuple(asked[name][0] for name in kept),
+        np.array([names[asked[name][1]] for name in kept], dtype=np.int64),
+        tuple(relevant),
+        tuple(own),
+        facts,
+    )
+
+
+def _queries(path: Path) -> dict[str, tuple[str, str]]:
+    """Return the text and the group of each query by its id, in the order of the file."""
+    frame = read_table(path)
+    names = _column(path, frame, _QUERY_ID)
+    texts = _column(path, frame, _QUERY_TEXT)
+    groups = _column(path, frame, ("group",)) if "group" in frame else names
+    asked: dict[str, tuple[str, str]] = {}
+    for row, (name, text, group) in enumerate(zip(names, texts, groups, strict=True), 1):
+        if name in asked:
+            raise DataError(f"{path}: row {row}: query {name!r} stands twice; ids must be unique")
+        asked[name] = (text, group)
+    return asked
+
+
+def _relevance(
+    path: Path, asked: Mapping[str, Any], ids: Sequence[str]
+) -> dict[str, dict[int, float]]:
+    frame = read_table(path)
+    places = {name: position for position, name in enumerate(ids)}
+    queries = _column(path, frame, _QUERY_ID[:2])
+    documents = _column(path, frame, _DOCUMENT_ID)
+    weighed = any(name in frame for name in _GAIN)
+    given = _column(path, frame, _GAIN) if weighed else ["1"] * len(frame)
+    found: dict[str, dict[int, float]] = {}
+    rows = zip(queries, documents, given, strict=True)
+    for row, (query, document, value) in enumerate(rows, 1):
+        if query not in asked:
+            raise DataError(f"{path}: row {row}: query {query!r} is not among the queries")
+        if document not in places:
+            raise DataError(f"{path}: row {row}: document {document!r} is not in the corpus")
+        try:
+            gain = float(value)
+        except ValueError:
+            gain = np.nan
+        if not np.isfinite(gain):
+            raise DataError(f"{path}: row {row}: relevance {value!r} is not a number")
+        if gain > 0:
+            found.setdefault(query, {})[places[document]] = gain
+    return found
+
+
+def _column(path: Path, frame: pd.DataFrame, names: tuple[str, ...]) -> list[str]:
+    name = next((name for name in names if name in frame), None)
+    if name is None:
+        raise DataError(
+            f"{path} has no column {names[0]!r} (it has {', '.join(map(str, frame.columns))})"
+        )
+    values = frame[name]
+    blank = np.flatnonzero(values.isna() | (values.astype(str).str.strip() == ""))
+    if len(blank):
+        raise DataError(f"{path}: row {blank[0] + 1}: the {name} is empty")
+    return [str(value) for value in values]

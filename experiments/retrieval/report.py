@@ -1,0 +1,176 @@
+"""The report of a retrieval evaluation: tables, the quality-against-latency plot, its files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
+
+from encoders.storage import write_json, write_text
+from experiments.notation import (
+    DASH,
+    count,
+    decimal,
+    difference,
+    duration,
+    estimate,
+    p_value,
+)
+from experiments.report import facts
+from experiments.report.canvas import MUTED, Plot, colour, draw
+from experiments.report.render import render_page
+from experiments.report.sections import Section
+from experiments.report.tables import Table
+from experiments.retrieval.finding import Results
+
+NAMES = {
+    "ndcg@10": "nDCG@10",
+    "mrr@10": "MRR@10",
+    "recall@1": "recall@1",
+    "recall@10": "recall@10",
+    "recall@100": "recall@100",
+}
+_MILLISECONDS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 6e4)
+
+
+def write_report(results: Mapping[str, Any], folder: Path) -> None:
+    """Write ``results.json``, ``report.md`` and ``report.html`` into ``folder``.
+
+    Raises:
+        StorageError: the folder cannot be written.
+    """
+    for template, target in (("report.md.j2", "report.md"), ("report.html.j2", "report.html")):
+        page = render_page(
+            template, results, verdict=results["finding"], sections=_sections(results)
+        )
+        write_text(folder / target, page)
+    write_json(folder / "results.json", results)
+
+
+def _sections(results: Results) -> list[Section]:
+    return [
+        Section(
+            "results",
+            "What each way finds",
+            "방법별 결과",
+            _note(results),
+            [_rows(results)],
+            [_quality_against_latency(results)],
+        ),
+        Section(
+            "differences",
+            "Differences",
+            "차이의 유의성",
+            f"The primary metric is {NAMES[results['primary']]}. Each p-value is adjusted for the "
+            "number of pairs by Holm's method, metric by metric; both rows of a pair are compared "
+            "on the same resampled groups.",
+            _differences(results),
+        ),
+        Section(
+            "origin",
+            "Data, encoders and machine",
+            "데이터, 인코더, 환경",
+            "",
+            [
+                *facts.record("Queries and corpus", results["task"]),
+                *facts.record("Index", results.get("index") or {}),
+                *facts.record("Encoders", results.get("encoders") or {}),
+                *facts.record("Settings", results["settings"]),
+                *facts.record("Environment", results.get("environment") or {}),
+            ],
+        ),
+    ]
+
+
+def _note(results: Results) -> str:
+    task, timed = results["task"], results["rows"][0]["latency_ms"]["queries"]
+    return (
+        f"Means over {task['queries']:,} queries, a query's own sentence left out of its hits; "
+        f"95% intervals resample the {task['groups']:,} groups, the queries of a group together. "
+        "Behind the reranked hits the bi-encoder's order goes on. Times are of "
+        f"{timed} of these queries, asked one at a time. The last row is what a perfect order "
+        "would have: with several relevant sentences a query, recall at a small rank cannot be 1."
+    )
+
+
+def _rows(results: Results) -> Table:
+    rows = [
+        (
+            row["name"],
+            *(estimate(row["metrics"][metric]) for metric in NAMES),
+            *(duration(row["latency_ms"][level] / 1000) for level in ("p50", "p95")),
+            count(row["cross_encoder_calls"]),
+        )
+        for row in results["rows"]
+    ]
+    best = [decimal(results["best_possible"][metric]) for metric in NAMES]
+    rows.append(("perfect order", *best, DASH, DASH, DASH))
+    columns = ("", *NAMES.values(), "A query, p50", "p95", "Cross-encoder calls")
+    return Table("Quality, with 95% intervals, and time", columns, tuple(rows))
+
+
+def _differences(results: Results) -> list[Table]:
+    names = {row["key"]: row["name"] for row in results["rows"]}
+    tables = []
+    for metric, label in NAMES.items():
+        rows = tuple(
+            (
+                f"{names[entry['first']]} − {names[entry['second']]}",
+                difference(entry[metric]),
+                p_value(entry[metric]["p_adjusted"]),
+            )
+            for entry in results["comparisons"]
+        )
+        if rows:
+            kind = " (primary)" if metric == results["primary"] else ""
+            tables.append(Table(f"{label}{kind}", ("", "Difference", "p, adjusted"), rows))
+    return tables
+
+
+def _quality_against_latency(results: Results) -> Plot:
+    """Draw nDCG@10, with its interval, against the median time of a query."""
+    points = [
+        (row, row["metrics"][results["primary"]], row["latency_ms"]["p50"])
+        for row in results["rows"]
+    ]
+    times = [time for *_, time in points]
+    tones = {"lexical": 2, "hybrid": 3, "dense": 0}
+
+    def paint(axes: Axes) -> None:
+        chain = [(time, figure["value"]) for row, figure, time in points if row["mode"] == "dense"]
+        axes.plot(*zip(*chain, strict=True), color=MUTED, linewidth=0.9, linestyle=(0, (1, 1.2)))
+        for row, figure, time in points:
+            tone = colour(1 if row["depth"] is not None else tones[row["mode"]])
+            axes.plot([time, time], [figure["low"], figure["high"]], color=tone)
+            axes.plot(time, figure["value"], "o", color=tone)
+            right = time > max(times) / 3
+            axes.annotate(
+                _short(row),
+                (time, figure["value"]),
+                xytext=(-7 if right else 7, 5),
+                textcoords="offset points",
+                ha="right" if right else "left",
+            )
+        axes.set_xscale("log")
+        axes.set_xlim(min(times) / 2, max(times) * 2)
+        axes.xaxis.set_major_locator(FixedLocator(list(_MILLISECONDS)))
+        axes.xaxis.set_major_formatter(
+            FixedFormatter([duration(value / 1000) for value in _MILLISECONDS])
+        )
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.set(xlabel="a query, median", ylabel=NAMES[results["primary"]])
+
+    alt = "; ".join(
+        f"{row['name']} {estimate(figure)} at {duration(time / 1000)}"
+        for row, figure, time in points
+    )
+    return draw("retrieval-quality", "Quality against time", f"{alt}.", paint, height=3.4)
+
+
+def _short(row: Mapping[str, Any]) -> str:
+    if row["depth"] is not None:
+        return f"rerank {row['depth']}"
+    return {"lexical": "BM25", "hybrid": "hybrid", "dense": "bi-encoder"}[row["mode"]]

@@ -1,0 +1,320 @@
+"""``kosim depth`` end to end, on tiny encoders and made-up sentences."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from encoders.base import PairEncoder
+from encoders.bi import BiEncoder
+from encoders.cross import CrossEncoder
+from encoders.loading import load
+from experiments.depth.scoring import DeepScores, ScoringPlan
+from index.corpus_index import CorpusIndex
+from index.searcher import Searcher
+from tests.experiments.test_retrieval_evaluation import kosim, refusal, sentences
+
+TEXTS = [text for _, text in sentences(20, 4, seed=7)]
+OPTIONS = ("--resamples", "999", "--latency-queries", "2", "--depths", "1,5,10,20,40")
+
+
+@pytest.fixture(scope="module")
+def index(tiny_encoders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("corpus")
+    corpus = folder / "corpus.txt"
+    corpus.write_text("\n".join(TEXTS) + "\n", encoding="utf-8")
+    built = kosim(
+        "index", "build", corpus, "--encoder", tiny_encoders["bi"], "--out", folder / "index"
+    )
+    assert built.exit_code == 0, built.output
+    return folder / "index"
+
+
+@pytest.fixture(scope="module")
+def queries(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve sentences of the corpus and twelve new ones."""
+    file = tmp_path_factory.mktemp("queries") / "queries.txt"
+    new = [text for _, text in sentences(12, 1, seed=8)]
+    file.write_text("\n".join([*TEXTS[::7][:12], *new]) + "\n", encoding="utf-8")
+    return file
+
+
+@pytest.fixture(scope="module")
+def evaluated(
+    index: Path,
+    queries: Path,
+    tiny_encoders: dict[str, Path],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[Path, dict[str, Any]]:
+    folder = tmp_path_factory.mktemp("runs") / "depth"
+    result = kosim(
+        *("depth", index, "--reranker", tiny_encoders["cross"], "--queries", queries),
+        *("--fit-queries", "40", "--fit-depth", "40", "--out", folder, "--json", *OPTIONS),
+    )
+    assert result.exit_code == 0, (result.output, result.exception)
+    return folder, json.loads(result.stdout)
+
+
+def brute_force(
+    index: Path, queries: Path, encoders: dict[str, Path], depths: list[int], k: int = 10
+) -> dict[int, tuple[int, int]]:
+    """Return for each depth how many hits survive, and how many there are."""
+    bi, cross = load(encoders["bi"]), load(encoders["cross"])
+    assert isinstance(bi, BiEncoder)
+    vectors = bi.encode(TEXTS)
+    found = {depth: [0, 0] for depth in depths}
+    for query in queries.read_text(encoding="utf-8").splitlines():
+        others = [i for i, text in enumerate(TEXTS) if text != query]
+        near = (vectors @ bi.encode([query])[0])[others]
+        order = np.array(others)[np.argsort(-near, kind="stable")]
+        raw = cross.score([(query, TEXTS[i]) for i in order], raw=True)
+        best = np.argsort(-raw, kind="stable")[:k]
+        hits = best[cross.calibration(raw[best]) >= 2.5]
+        for depth in depths:
+            found[depth][0] += int(np.sum(hits < depth))
+            found[depth][1] += len(hits)
+    return {depth: (kept, total) for depth, (kept, total) in found.items()}
+
+
+def test_survival_is_that_of_brute_force(
+    evaluated: tuple[Path, dict[str, Any]],
+    index: Path,
+    queries: Path,
+    tiny_encoders: dict[str, Path],
+) -> None:
+    results = evaluated[1]
+    assert results["scoring"]["exhaustive"]
+    expected = brute_force(index, queries, tiny_encoders, [1, 5, 10, 20, 40])
+    for row in results["depths"]:
+        kept, total = expected[row["depth"]]
+        assert row["survival"]["value"] == pytest.approx(kept / total)
+    assert results["queries"]["hits"] == expected[40][1]
+    assert results["queries"]["own_documents_left_out"] == 12
+
+
+def test_deeper_never_loses_more(evaluated: tuple[Path, dict[str, Any]]) -> None:
+    rows = evaluated[1]["depths"]
+    assert np.all(np.diff(evaluated[1]["curve"]) >= 0)
+    assert np.all(np.diff([row["regret"]["value"] for row in rows]) <= 1e-9)
+    assert np.all(np.diff([row["ndcg"]["value"] for row in rows]) >= -1e-9)
+
+
+def test_the_recommended_depth_is_the_first_that_keeps_enough(
+    evaluated: tuple[Path, dict[str, Any]],
+) -> None:
+    found, curve = evaluated[1]["recommended"], evaluated[1]["curve"]
+    if found["depth"] is None:
+        assert max(curve) < 0.99
+    else:
+        assert curve[found["depth"] - 1] >= 0.99
+        assert found["depth"] == 1 or curve[found["depth"] - 2] < 0.99
+
+
+def test_the_fitted_policy_is_kept_in_the_index_and_judged(
+    evaluated: tuple[Path, dict[str, Any]], index: Path, tiny_encoders: dict[str, Path]
+) -> None:
+    chances = evaluated[1]["adaptive"]["chances"]
+    possible = [row for row in chances if "calls" in row]
+    assert possible
+    assert any("impossible" in row for row in chances)
+    for row in possible:
+        rate = row["miss_rate"]
+        assert rate["low"] <= rate["value"] <= rate["high"]
+        assert row["calls"]["mean"] <= row["full_calls"]
+    searched = kosim(
+        *("search", index, TEXTS[0], "--reranker", tiny_encoders["cross"]),
+        *("--candidates", "auto", "--chance", "0.2", "--json"),
+    )
+    if "No such option" in searched.output:
+        pytest.skip("search has no --chance yet")
+    assert searched.exit_code == 0, searched.output
+
+
+def test_scores_hold_no_texts(evaluated: tuple[Path, dict[str, Any]]) -> None:
+    frame = pd.read_parquet(evaluated[0] / "scores.parquet")
+    assert set(frame) == {"query", "document", "rank", "cosine", "raw", "weight", "band"}
+    # 12 queries stand in the corpus themselves.
+    assert len(frame) == 24 * 80 - 12
+    words = {word for text in TEXTS for word in text.split()}
+    assert not any(word in value for value in frame["document"].unique() for word in words)
+
+
+def test_the_report_is_written_in_three_forms(evaluated: tuple[Path, dict[str, Any]]) -> None:
+    folder, results = evaluated
+    assert json.loads((folder / "results.json").read_text(encoding="utf-8")) == results
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert page.count("<svg") >= 1
+    assert "http" not in page.replace("http://www.w3.org", "")
+    assert "Survival" in (folder / "report.md").read_text(encoding="utf-8")
+
+
+def test_a_second_call_uses_the_scores_and_gives_the_same(
+    evaluated: tuple[Path, dict[str, Any]],
+    index: Path,
+    queries: Path,
+    tiny_encoders: dict[str, Path],
+) -> None:
+    folder, results = evaluated
+    written = (folder / "scores.parquet").stat().st_mtime_ns
+    result = kosim(
+        *("depth", index, "--reranker", tiny_encoders["cross"], "--queries", queries),
+        *("--fit-queries", "40", "--fit-depth", "40", "--out", folder, "--json", *OPTIONS),
+    )
+    again = json.loads(result.stdout)
+    assert (folder / "scores.parquet").stat().st_mtime_ns == written
+    assert again["curve"] == results["curve"]
+    assert again["recommended"] == results["recommended"]
+
+
+def test_other_settings_do_not_mix_with_kept_scores(
+    evaluated: tuple[Path, dict[str, Any]],
+    index: Path,
+    queries: Path,
+    tiny_encoders: dict[str, Path],
+) -> None:
+    line = refusal(
+        *("depth", index, "--reranker", tiny_encoders["cross"], "--queries", queries),
+        *("--limit-queries", "3", "--fit-queries", "0", "--out", evaluated[0], *OPTIONS),
+    )
+    assert "holds the scores of other queries" in line
+
+
+class _CountingReranker(PairEncoder):
+    """A cross-encoder that counts its pairs and may be stopped after some."""
+
+    kind = "cross"
+    order_matters = True
+
+    def __init__(self, inner: CrossEncoder, limit: int | None = None) -> None:
+        super().__init__(inner.model, backbone=inner.backbone, calibration=inner.calibration)
+        self.inner, self.limit, self.pairs = inner, limit, 0
+
+    def _raw_scores(self, pairs: Any, *, batch_size: int, progress: bool) -> Any:
+        if self.limit is not None and self.pairs + len(pairs) > self.limit:
+            raise KeyboardInterrupt
+        self.pairs += len(pairs)
+        return self.inner._raw_scores(pairs, batch_size=batch_size, progress=progress)
+
+    def token_lengths(self, pairs: Any) -> Any:
+        return self.inner.token_lengths(pairs)
+
+    def _settings(self) -> dict[str, Any]:
+        return self.inner._settings()
+
+    @classmethod
+    def open(cls, folder: Path, manifest: Any, *, device: str | None) -> _CountingReranker:
+        raise NotImplementedError
+
+
+def test_a_killed_run_goes_on_behind_its_last_part(
+    index: Path,
+    tiny_encoders: dict[str, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("experiments.depth.scoring._PART_PAIRS", 100)
+    bi, cross = load(tiny_encoders["bi"]), load(tiny_encoders["cross"])
+    assert isinstance(bi, BiEncoder)
+    assert isinstance(cross, CrossEncoder)
+    opened = CorpusIndex.open(index)
+    asked = [text for _, text in sentences(8, 1, seed=9)]
+
+    def scores(reranker: PairEncoder, folder: Path) -> DeepScores:
+        searcher = Searcher(opened, bi, reranker)
+        plan = ScoringPlan.make(opened, asked, top=20, draws=20, seed=0)
+        return DeepScores(folder, plan, searcher)
+
+    whole = scores(cross, tmp_path / "whole")
+    whole.compute(lambda *_: None)
+    killed = _CountingReranker(cross, limit=5 * 40)
+    with pytest.raises(KeyboardInterrupt):
+        scores(killed, tmp_path / "killed").compute(lambda *_: None)
+    assert not (tmp_path / "killed" / "scores.parquet").exists()
+    resumed = _CountingReranker(cross)
+    again = scores(resumed, tmp_path / "killed")
+    again.compute(lambda *_: None)
+    # Parts hold two queries of 40 pairs each: two parts were done.
+    assert resumed.pairs == 8 * 40 - 4 * 40
+    for one, other in zip(whole, again, strict=True):
+        assert one.raw == pytest.approx(other.raw, abs=1e-5)
+        assert one.rest_weights.tolist() == other.rest_weights.tolist()
+
+
+def test_damaged_scores_are_named(
+    evaluated: tuple[Path, dict[str, Any]],
+    index: Path,
+    queries: Path,
+    tiny_encoders: dict[str, Path],
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(evaluated[0], folder)
+    file = folder / "scores.parquet"
+    file.write_bytes(file.read_bytes()[:200])
+    line = refusal(
+        *("depth", index, "--reranker", tiny_encoders["cross"], "--queries", queries),
+        *("--fit-queries", "40", "--fit-depth", "40", "--out", folder, *OPTIONS),
+    )
+    assert "scores.parquet is damaged" in line
+
+
+def test_a_sample_is_said_to_be_one(
+    index: Path, queries: Path, tiny_encoders: dict[str, Path], tmp_path: Path
+) -> None:
+    result = kosim(
+        *("depth", index, "--reranker", tiny_encoders["cross"], "--queries", queries),
+        *("--exhaustive-sample", "10", "--fit-queries", "0", "--depths", "5,10,20"),
+        *("--resamples", "999", "--latency-queries", "1", "--out", tmp_path / "out"),
+    )
+    assert result.exit_code == 0, (result.output, result.exception)
+    results = json.loads((tmp_path / "out" / "results.json").read_text(encoding="utf-8"))
+    scoring = results["scoring"]
+    assert not scoring["exhaustive"]
+    assert scoring["pairs"] == 24 * (20 + 10)
+    assert sum(band["scored_per_query"] for band in scoring["bands"]) == 10
+    assert results["adaptive"] is None
+    assert "estimates" in " ".join(results["finding"]["en"]["sentences"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--depths", "0"], "each at least 1"),
+        (["--depths", "a"], "whole numbers"),
+        (["--sample-top", "5"], "--sample-top of at least 200"),
+        (["--keep", "1.5"], "keep is 1.5"),
+        (["-k", "0"], "k is 0"),
+        (["--exhaustive-sample", "-1"], "cannot be negative"),
+        (["--limit-queries", "0"], "--limit-queries is 0"),
+        (["--queries", "nowhere.txt"], "nowhere.txt"),
+    ],
+)
+def test_bad_input_is_one_line(
+    index: Path,
+    queries: Path,
+    tiny_encoders: dict[str, Path],
+    tmp_path: Path,
+    arguments: list[str],
+    said: str,
+) -> None:
+    line = refusal(
+        *("depth", index, "--reranker", tiny_encoders["cross"], "--queries", queries),
+        *(*arguments, "--out", tmp_path / "out"),
+    )
+    assert said in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_index_that_is_not_there_is_named(
+    queries: Path, tiny_encoders: dict[str, Path], tmp_path: Path
+) -> None:
+    line = refusal(
+        *("depth", tmp_path / "none", "--reranker", tiny_encoders["cross"], "--queries", queries)
+    )
+    assert "none" in line

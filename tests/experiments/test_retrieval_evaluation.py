@@ -1,0 +1,270 @@
+"""The retrieval evaluation end to end, on tiny encoders and made-up sentences."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from encoders.bi import BiEncoder
+from encoders.cross import CrossEncoder
+from encoders.loading import load
+from experiments.cli import main
+from experiments.retrieval.finding import compute_finding
+from experiments.retrieval.metrics import ndcg
+from experiments.retrieval.rankings import reranked, without_own
+from tests.encoders.tiny import WORDS
+
+
+def kosim(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def refusal(*arguments: str | Path) -> str:
+    """Run a command that must be refused: one line on standard error, exit code 2."""
+    result = kosim(*arguments)
+    assert result.exit_code == 2, (result.output, result.exception)
+    assert isinstance(result.exception, SystemExit)
+    assert "Traceback" not in result.stderr
+    return result.stderr.strip().splitlines()[-1]
+
+
+def sentences(groups: int, each: int, *, seed: int = 0) -> list[tuple[str, str]]:
+    """Return (group, sentence): the sentences of a group share all words but one."""
+    random = np.random.default_rng(seed)
+    made = []
+    for group in range(groups):
+        base = random.choice(WORDS, 6)
+        for number in range(each):
+            words = base.copy()
+            words[number % 6] = WORDS[(group + number) % len(WORDS)]
+            made.append((f"g{group:02d}", " ".join(words)))
+    return made
+
+
+@pytest.fixture(scope="module")
+def groups(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("groups") / "groups.tsv"
+    lines = ["group\ttext", *("\t".join(row) for row in sentences(15, 4))]
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return file
+
+
+@pytest.fixture(scope="module")
+def evaluated(
+    groups: Path, tiny_encoders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, dict[str, Any]]:
+    folder = tmp_path_factory.mktemp("runs") / "retrieval"
+    result = kosim(
+        *("evaluate-retrieval", "--groups", groups, "--held-out", "8", "--seed", "1"),
+        *("--encoder", tiny_encoders["bi"], "--reranker", tiny_encoders["cross"]),
+        *("--depths", "5,20", "--latency-queries", "3", "--resamples", "999"),
+        *("--out", folder, "--json"),
+    )
+    assert result.exit_code == 0, (result.output, result.exception)
+    return folder, json.loads(result.stdout)
+
+
+def test_every_way_to_search_is_a_row(evaluated: tuple[Path, dict[str, Any]]) -> None:
+    results = evaluated[1]
+    keys = [row["key"] for row in results["rows"]]
+    assert keys[-3:] == ["dense", "rerank-5", "rerank-20"]
+    assert ("lexical" in keys) != bool(results["left_out"])
+    for row in results["rows"]:
+        assert row["latency_ms"]["p50"] > 0
+        for figure in row["metrics"].values():
+            assert 0 <= figure["low"] <= figure["value"] <= figure["high"] <= 1
+    assert results["task"]["queries"] == 32
+    assert results["task"]["groups"] == 8
+    assert results["task"]["documents"] == 60
+
+
+def test_the_figures_are_those_of_brute_force(
+    evaluated: tuple[Path, dict[str, Any]], groups: Path, tiny_encoders: dict[str, Path]
+) -> None:
+    results = evaluated[1]
+    held_out = kosim(
+        *("evaluate-retrieval", "--groups", groups, "--held-out", "8", "--seed", "1"),
+        "--list-held-out",
+    )
+    asked = set(held_out.stdout.strip().splitlines())
+    rows = sentences(15, 4)
+    names, texts = [name for name, _ in rows], [text for _, text in rows]
+    bi, cross = load(tiny_encoders["bi"]), load(tiny_encoders["cross"])
+    assert isinstance(bi, BiEncoder)
+    assert isinstance(cross, CrossEncoder)
+    vectors = bi.encode(texts)
+    values = {"dense": [], "rerank-5": []}
+    for query, text in enumerate(texts):
+        if text not in asked:
+            continue
+        cosines = vectors @ vectors[query]
+        cosines[query] = -np.inf
+        order = np.argsort(-cosines, kind="stable")[:-1]
+        raw = cross.score([(text, texts[i]) for i in order[:5]], raw=True)
+        again = np.concatenate([order[:5][np.argsort(-raw, kind="stable")], order[5:]])
+        for key, ranked in (("dense", order), ("rerank-5", again)):
+            gains = np.array([[float(names[i] == names[query]) for i in ranked]])
+            values[key].append(float(ndcg(gains, np.ones((1, 3)), 10)[0]))
+    for row in results["rows"]:
+        if row["key"] in values:
+            expected = np.mean(values[row["key"]])
+            assert row["metrics"]["ndcg@10"]["value"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_reranking_everything_within_ten_leaves_recall_at_a_hundred(
+    evaluated: tuple[Path, dict[str, Any]],
+) -> None:
+    rows = {row["key"]: row["metrics"] for row in evaluated[1]["rows"]}
+    assert rows["rerank-5"]["recall@10"] == rows["dense"]["recall@10"]
+    assert rows["rerank-20"]["recall@100"] == rows["dense"]["recall@100"]
+
+
+def test_the_report_is_written_in_three_forms(evaluated: tuple[Path, dict[str, Any]]) -> None:
+    folder, results = evaluated
+    assert json.loads((folder / "results.json").read_text(encoding="utf-8")) == results
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "<svg" in page
+    assert "http" not in page.replace("http://www.w3.org", "")
+    headline = results["finding"]["ko"]["headline"]
+    assert headline.split(". ")[0] in page
+    assert "recall@100" in (folder / "report.md").read_text(encoding="utf-8")
+
+
+def test_a_report_is_only_replaced_when_asked(
+    evaluated: tuple[Path, dict[str, Any]], groups: Path, tiny_encoders: dict[str, Path]
+) -> None:
+    line = refusal(
+        *("evaluate-retrieval", "--groups", groups, "--encoder", tiny_encoders["bi"]),
+        *("--out", evaluated[0]),
+    )
+    assert "exists already" in line
+
+
+def test_queries_and_relevance_files_over_an_index(
+    tmp_path: Path, tiny_encoders: dict[str, Path]
+) -> None:
+    rows = sentences(10, 2, seed=3)
+    corpus = tmp_path / "corpus.tsv"
+    corpus.write_text(
+        "id\ttext\n" + "".join(f"d{i}\t{text}\n" for i, (_, text) in enumerate(rows)),
+        encoding="utf-8",
+    )
+    queries, relevance = tmp_path / "q.tsv", tmp_path / "r.tsv"
+    queries.write_text(
+        "query_id\ttext\n" + "".join(f"q{i}\t{rows[2 * i][1]}\n" for i in range(10)), "utf-8"
+    )
+    relevance.write_text(
+        "query_id\tdocument_id\trelevance\n"
+        + "".join(f"q{i}\td{2 * i}\t2\nq{i}\td{2 * i + 1}\t1\n" for i in range(10)),
+        "utf-8",
+    )
+    index = tmp_path / "index"
+    built = kosim("index", "build", corpus, "--encoder", tiny_encoders["bi"], "--out", index)
+    assert built.exit_code == 0, built.output
+    found = []
+    for documents in (("--corpus", corpus), ("--index", index)):
+        result = kosim(
+            *("evaluate-retrieval", "--queries", queries, "--relevance", relevance, *documents),
+            *("--encoder", tiny_encoders["bi"], "--latency-queries", "1", "--resamples", "999"),
+            *("--out", tmp_path / documents[0], "--json"),
+        )
+        assert result.exit_code == 0, (result.output, result.exception)
+        found.append(json.loads(result.stdout))
+    dense = [next(row for row in each["rows"] if row["key"] == "dense") for each in found]
+    # The query's text is a judged document here: it is the best hit, not left out.
+    assert dense[0]["metrics"]["mrr@10"]["value"] == 1
+    assert dense[0]["metrics"] == dense[1]["metrics"]
+    assert any("no --reranker" in reason for reason in found[0]["left_out"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--groups", "nowhere.tsv"], "nowhere.tsv"),
+        (["--groups", "GROUPS", "--held-out", "99"], "cannot hold out 99 of 15"),
+        (["--groups", "GROUPS", "--depths", "0"], "each at least 1"),
+        (["--groups", "GROUPS", "--depths", "ten"], "whole numbers"),
+        (["--groups", "GROUPS", "--queries-per-group", "0"], "0 queries per group"),
+        (["--groups", "GROUPS", "--held-out", "1"], "at least 2 groups"),
+        (["--groups", "GROUPS", "--latency-queries", "0"], "cannot be timed"),
+        ([], "say what to ask"),
+        (["--queries", "q.tsv"], "go together"),
+        (["--queries", "q.tsv", "--relevance", "r.tsv"], "--corpus FILE or --index"),
+        (["--queries", "q", "--relevance", "r", "--corpus", "c", "--held-out", "2"], "--groups"),
+        (["--groups", "GROUPS", "--index", "nowhere"], "nowhere"),
+    ],
+)
+def test_bad_input_is_one_line(
+    tmp_path: Path,
+    groups: Path,
+    tiny_encoders: dict[str, Path],
+    arguments: list[str],
+    said: str,
+) -> None:
+    given = [str(groups) if argument == "GROUPS" else argument for argument in arguments]
+    options = ("--encoder", tiny_encoders["bi"], "--out", tmp_path / "out")
+    assert said in refusal("evaluate-retrieval", *given, *options)
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_encoder_is_needed_and_must_be_a_bi_encoder(
+    groups: Path, tiny_encoders: dict[str, Path]
+) -> None:
+    assert "--encoder is missing" in refusal("evaluate-retrieval", "--groups", groups)
+    line = refusal("evaluate-retrieval", "--groups", groups, "--encoder", tiny_encoders["cross"])
+    assert "bi-encoder" in line
+
+
+def test_own_places_are_left_out_and_the_rest_moves_up() -> None:
+    places = np.array([[4, 7, 2, -1], [1, 2, 3, 4]])
+    assert without_own(places, [{7}, set()], 3).tolist() == [[4, 2, -1], [1, 2, 3]]
+
+
+def test_reranking_keeps_ties_and_what_lies_deeper_in_order() -> None:
+    places = np.array([[10, 11, 12, 13]])
+    scores = np.array([[1.0, 2.0, 2.0, 9.0]])
+    assert reranked(places, scores, 3).tolist() == [[11, 12, 10, 13]]
+    assert reranked(places, scores, 4).tolist() == [[13, 11, 12, 10]]
+
+
+def row(key: str, value: float, depth: int | None = None) -> dict[str, Any]:
+    figure = {"value": value, "low": value - 0.01, "high": value + 0.01}
+    return {
+        "key": key,
+        "name": key,
+        "mode": "dense",
+        "depth": depth,
+        "metrics": {"ndcg@10": figure},
+        "latency_ms": {"p50": 10.0 * (depth or 1), "p95": 20.0, "queries": 5},
+    }
+
+
+def test_the_finding_names_the_smallest_depth_that_is_as_good() -> None:
+    def pair(first: str, second: str, value: float, p: float) -> dict[str, Any]:
+        figure = {"value": value, "low": value - 0.02, "high": value + 0.02, "p_adjusted": p}
+        return {"first": first, "second": second, "ndcg@10": figure}
+
+    results = {
+        "primary": "ndcg@10",
+        "rows": [row("dense", 0.7), row("rerank-10", 0.79, 10), row("rerank-50", 0.8, 50)],
+        "comparisons": [
+            pair("dense", "rerank-10", -0.09, 0.001),
+            pair("dense", "rerank-50", -0.10, 0.001),
+            pair("rerank-10", "rerank-50", -0.01, 0.4),
+        ],
+        "task": {"queries": 500, "groups": 50, "documents": 900},
+        "left_out": [],
+    }
+    finding = compute_finding(results)
+    assert finding["best"] == "rerank-50"
+    assert "not surely above: rerank-10" in finding["en"]["headline"]
+    said = " ".join(finding["en"]["sentences"])
+    assert "finds better than the bi-encoder alone (nDCG@10 +0.100 [0.080, 0.120]" in said
+    assert "Depth 10 cannot be told from the best, 50 (+0.010" in said
+    assert not finding["en"]["warnings"]
+    assert len(finding["ko"]["sentences"]) == len(finding["en"]["sentences"])

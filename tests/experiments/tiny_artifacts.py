@@ -1,0 +1,62 @@
+"""Saved tiny encoders, and sentences of words that they know, for tests of the search commands."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+from click.testing import CliRunner, Result
+
+from experiments.cli import main
+from tests.encoders.tiny import WORDS, tiny_encoder, write_koelectra
+
+
+def save_encoders(folder: Path) -> dict[str, Path]:
+    """Save an untrained encoder of each kind, and a second bi-encoder; return their folders."""
+    backbone = write_koelectra(folder / "backbone")
+    for kind in ("bi", "cross"):
+        tiny_encoder(kind, backbone).save(folder / kind)
+    other = tiny_encoder("bi", backbone)
+    other.model.max_seq_length = 32
+    other.save(folder / "other")
+    return {name: folder / name for name in ("bi", "cross", "other")}
+
+
+def sentences(count: int, *, seed: int = 0) -> list[str]:
+    """Return sentences of one to six words."""
+    random = np.random.default_rng(seed)
+    return [" ".join(random.choice(WORDS, random.integers(1, 7))) for _ in range(count)]
+
+
+def kosim(*arguments: str | Path | int, text: str | bytes | None = None) -> Result:
+    """Run a command."""
+    return CliRunner().invoke(main, [str(argument) for argument in arguments], input=text)
+
+
+def answer(*arguments: str | Path | int, text: str | bytes | None = None) -> str:
+    """Run a command that must work, and return its standard output."""
+    result = kosim(*arguments, text=text)
+    assert result.exit_code == 0, (result.output, result.exception)
+    return result.stdout
+
+
+def refusal(*arguments: str | Path | int, text: str | bytes | None = None) -> str:
+    """Run a command that must be refused: one line on standard error, exit code 2."""
+    result = kosim(*arguments, text=text)
+    assert result.exit_code == 2, (result.output, result.exception)
+    assert isinstance(result.exception, SystemExit)
+    assert result.stdout == ""
+    assert "Traceback" not in result.stderr
+    line = result.stderr.strip().splitlines()[-1]
+    assert line.startswith("Error: ")
+    return line
+
+
+def checksum(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of every file that says something."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and "lock" not in path.name
+    }
