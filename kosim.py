@@ -2,7 +2,7 @@
 
 The public API in one place::
 
-    from kosim import load, train, BiEncoder, CrossEncoder
+    from kosim import load, train, BiEncoder, CrossEncoder, CorpusIndex, Searcher
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from pathlib import Path
 
 import encoders
 import experiments
+import index
 
 _HERE = Path(__file__).resolve().parent
-for _room in (encoders, experiments):
+for _room in (encoders, index, experiments):
     if _HERE not in Path(_room.__file__ or "").resolve().parents:
         raise ImportError(
             f"kosim needs its own package {_room.__name__!r}, but {_room.__file__} was imported: "
@@ -29,17 +30,33 @@ from encoders.records import Hit, LabelledPairs  # noqa: E402
 from encoders.training import TrainingConfig, TrainingResult, train  # noqa: E402
 from experiments.comparison import compare  # noqa: E402
 from experiments.settings import CompareSettings  # noqa: E402
+from index.build import build_index, extend_index  # noqa: E402
+from index.corpus import read_corpus  # noqa: E402
+from index.corpus_index import CorpusIndex  # noqa: E402
+from index.documents import Document  # noqa: E402
+from index.mining import MinedPair, mine  # noqa: E402
+from index.searcher import Searcher, SearchHit, SearchResult  # noqa: E402
 
 __all__ = [
     "BiEncoder",
     "CompareSettings",
+    "CorpusIndex",
     "CrossEncoder",
+    "Document",
     "Hit",
     "KosimError",
     "LabelledPairs",
+    "MinedPair",
+    "SearchHit",
+    "SearchResult",
+    "Searcher",
     "TrainingConfig",
     "TrainingResult",
+    "build_index",
     "compare",
+    "extend_index",
     "load",
+    "mine",
+    "read_corpus",
     "train",
 ]

@@ -46,7 +46,13 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, split, rows in (("train", "train", 60), ("pairs", "train", 60), ("test", "test", 40)):
         part = frames[split].sample(rows, random_state=1).rename(columns={"label": "score"})
         part[["sentence1", "sentence2", "score", "source"]].to_csv(f"{name}.csv", index=False)
-    Path("sentences.txt").write_text("거실 조명을 꺼 줘\n내일 날씨 알려 줘\n", encoding="utf-8")
+    sentences = "거실 조명을 꺼 줘\n내일 날씨 알려 줘\n주방 불을 켜 줘\n창문을 닫아 줘\n"
+    Path("sentences.txt").write_text(sentences, encoding="utf-8")
+    Path("more.csv").write_text("id,text\na1,불을 모두 꺼 줘\na2,비가 오니\n", encoding="utf-8")
+    groups = [
+        f"{n},{who} {n}번 {act}" for n in range(6) for who in ("나는", "내가") for act in "가나"
+    ]
+    Path("groups.csv").write_text("\n".join(["group,text", *groups]) + "\n", encoding="utf-8")
     shutil.copytree(koelectra, "my-sbert")
     shutil.copytree(koelectra, "my-bert")
     return work
@@ -85,7 +91,9 @@ def test_every_command_and_example_runs(name: str, workplace: Path) -> None:
             assert program == "kosim", line
             trains = arguments[0] == "compare" and "--no-train" not in arguments
             result = CliRunner().invoke(main, arguments + SHORT * trains)
-            assert result.exit_code == 0, (line, result.output, result.exception)
+            # A cross-encoder after one epoch may see no similar sentences, which depth refuses.
+            nothing_to_keep = arguments[0] == "depth" and "a hit of at least 2.5" in result.output
+            assert result.exit_code == 0 or nothing_to_keep, (line, result.output, result.exception)
             ran += 1
     assert ran >= 10
 
