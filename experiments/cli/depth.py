@@ -11,14 +11,14 @@ from experiments.cli.console import notes, output, print_json, table
 from experiments.cli.evaluate_retrieval import numbers
 from experiments.cli.opened import open_index_encoder, open_reranker
 from experiments.cli.stages import stage_progress
-from experiments.depth.evaluation import DepthSettings
+from experiments.depth.plan import DEFAULT_DEPTHS, DepthSettings, default_depths
 from experiments.depth.report import write_report
 from experiments.depth.run import read_queries, run_depth
 from experiments.notation import count, duration, estimate
 from index.corpus_index import CorpusIndex
 from index.searcher import Searcher
 
-_DEPTHS = ",".join(map(str, DepthSettings().depths))
+_DEPTHS = ",".join(map(str, DEFAULT_DEPTHS))
 
 
 @click.command("depth")
@@ -39,7 +39,7 @@ _DEPTHS = ",".join(map(str, DepthSettings().depths))
     "that is at most 2,000,000 pairs, else 1,000.",
 )
 @click.option("--sample-top", "top", type=int, help="Retrieved documents that are always scored.")
-@click.option("--depths", default=_DEPTHS, show_default=True)
+@click.option("--depths", help=f"{_DEPTHS} by default, up to --sample-top.")
 @click.option("-k", "k", type=int, default=10, show_default=True, help="Hits that are wanted.")
 @click.option("--keep", type=float, default=0.99, show_default=True, help="Share to survive.")
 @click.option(
@@ -69,7 +69,7 @@ def depth_command(
     queries: str,
     bi: Path | None,
     limit_queries: int | None,
-    depths: str,
+    depths: str | None,
     device: str | None,
     out: Path,
     overwrite: bool,
@@ -80,7 +80,8 @@ def depth_command(
 
     Recommends the smallest depth that keeps 99% of the hits, and fits --candidates auto.
     """
-    settings = DepthSettings(depths=numbers("--depths", depths), **options)
+    chosen = numbers("--depths", depths) if depths else default_depths(options["top"])
+    settings = DepthSettings(depths=chosen, **options)
     asked = read_queries(queries, limit=limit_queries)
     opened = CorpusIndex.open(index)
     encoder = open_index_encoder(opened, bi, device)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ import numpy as np
 from encoders.errors import ConfigError, DataError
 from encoders.metrics import Floats
 from experiments.depth.adaptive import clopper_pearson, fit_policy, judge_policy, padded
-from experiments.depth.scoring import DeepScores, ScoringPlan
+from experiments.depth.plan import DepthSettings, ScoringPlan, plan_scoring
+from experiments.depth.scoring import DeepScores
 from experiments.depth.survival import QueryLoss, ScoredQuery, measure, smallest_depth
 from experiments.resampling import bootstrap, resample_weights
 from experiments.retrieval.evaluation import silent
@@ -21,72 +22,6 @@ from experiments.retrieval.rankings import Progress
 from experiments.retrieval.significance import LEVEL, ratio_estimate, ratio_of_sums
 from index.candidates import RELEVANT
 from index.searcher import Searcher
-
-FEASIBLE = 2_000_000
-"""Up to so many pairs everything is scored, unless a sample is asked for."""
-DEFAULT_SAMPLE = 1_000
-
-
-@dataclass(frozen=True)
-class DepthSettings:
-    """What may be chosen about an evaluation of depth.
-
-    ``depths`` are shown, ``top`` retrieved documents are scored (at least the largest depth) and
-    ``draws`` others a query: None decides by the number of pairs, 0 scores all. ``k`` hits are
-    wanted and a share ``keep`` of them is to survive. The adaptive policy is fitted on
-    ``fit_queries`` sentences of the corpus, ``fit_depth`` deep; 0 queries fit none.
-    """
-
-    depths: tuple[int, ...] = (1, 5, 10, 20, 30, 50, 75, 100, 150, 200)
-    top: int | None = None
-    draws: int | None = None
-    k: int = 10
-    keep: float = 0.99
-    fit_queries: int = 200
-    fit_depth: int = 200
-    latency_queries: int = 10
-    resamples: int = 10_000
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if not self.depths or min(self.depths) < 1:
-            raise ConfigError(
-                f"depths are {', '.join(map(str, self.depths)) or 'none'}; "
-                "give numbers of candidates, each at least 1"
-            )
-        if self.top is not None and self.top < max(self.depths):
-            raise ConfigError(
-                f"the top {self.top} are scored, but depth {max(self.depths)} is asked for; "
-                f"give --sample-top of at least {max(self.depths)}"
-            )
-        if self.k < 1:
-            raise ConfigError(f"k is {self.k}; ask for at least 1 hit")
-        if not 0 < self.keep <= 1:
-            raise ConfigError(f"keep is {self.keep:g}; give a share above 0, at most 1")
-        for name, value in (("exhaustive-sample", self.draws), ("fit-queries", self.fit_queries)):
-            if value is not None and value < 0:
-                raise ConfigError(f"--{name} is {value}; it cannot be negative")
-        if self.fit_depth < 1 or self.latency_queries < 1:
-            raise ConfigError("--fit-depth and --latency-queries must be at least 1")
-
-    @property
-    def retrieved(self) -> int:
-        """How many retrieved documents are scored."""
-        return max(self.top or 0, *self.depths, self.fit_depth if self.fit_queries else 0, self.k)
-
-
-def plan_scoring(
-    searcher: Searcher, queries: Sequence[str], settings: DepthSettings
-) -> ScoringPlan:
-    """Return what to score: everything if that is feasible or asked for, else a sample."""
-    draws = settings.draws
-    if draws == 0 or (draws is None and len(queries) * len(searcher.index) <= FEASIBLE):
-        draws = None
-    elif draws is None:
-        draws = DEFAULT_SAMPLE
-    return ScoringPlan.make(
-        searcher.index, queries, top=settings.retrieved, draws=draws, seed=settings.seed
-    )
 
 
 def evaluate_depth(
@@ -120,7 +55,7 @@ def evaluate_depth(
     """
     if searcher.reranker is None:
         raise ConfigError("depth is about a reranker; give one with --reranker")
-    plan = plan_scoring(searcher, queries, settings)
+    plan = plan_scoring(searcher.index, queries, settings)
     scores = DeepScores(folder, plan, searcher, overwrite=overwrite)
     scores.compute(progress)
     depths = [depth for depth in sorted(set(settings.depths)) if depth < plan.top]

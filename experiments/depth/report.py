@@ -82,14 +82,17 @@ def _sections(results: Results) -> list[Section]:
 def _note(results: Results) -> str:
     k, found = results["settings"]["k"], results["recommended"]
     timed = results["depths"][0]["latency_ms"]["queries"]
-    depth = DASH if found["depth"] is None else str(found["depth"])
+    depth = (
+        f"The smallest depth that keeps {percent(found['keep'])} is {found['depth']} {span(found)}."
+        if found["depth"] is not None
+        else f"No depth up to {found['deepest']} keeps {percent(found['keep'])}."
+    )
     return (
         f"Survival: of all hits of at least {RELEVANT} of 5 in the exhaustive top {k}s, the share "
         "among the retrieved ones. Regret: how much the mean score of the top "
         f"{k} falls, in points of 0–5. nDCG: the gain of a hit is its score, the exhaustive order "
-        f"is ideal; a place left empty is worth 0. 95% intervals resample the queries. The "
-        f"smallest depth that keeps {percent(found['keep'])} is {depth} {span(found)}. Times are "
-        f"of {timed} of these queries, one at a time."
+        f"is ideal; a place left empty is worth 0. 95% intervals resample the queries. {depth} "
+        f"Times are of {timed} of these queries, one at a time."
     )
 
 
@@ -202,7 +205,8 @@ def _adaptive_plot(results: Results) -> list[Plot]:
             misses.plot([row["chance"]] * 2, [rate["low"], rate["high"]], color=colour(0))
             misses.plot(row["chance"], rate["value"], "o", color=colour(0))
         calls.plot(chances, [row["calls"]["mean"] for row in rows], "o-", color=colour(1))
-        calls.set_ylim(bottom=0)
+        calls.set_ylim(0, 1.1 * max(row["calls"]["mean"] for row in rows))
+        calls.xaxis.set_major_locator(FixedLocator(chances))
         misses.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}%")
         calls.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}%")
         misses.set(ylabel="missed")

@@ -10,8 +10,9 @@ from typing import Any
 
 from encoders.errors import DataError, StorageError
 from experiments.cleaning import comparable
-from experiments.depth.evaluation import DepthSettings, evaluate_depth
+from experiments.depth.evaluation import evaluate_depth
 from experiments.depth.finding import compute_finding
+from experiments.depth.plan import DepthSettings
 from experiments.environment import describe_environment
 from experiments.retrieval.evaluation import silent
 from experiments.retrieval.rankings import Progress

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,8 @@ import pyarrow.parquet as pq
 from encoders.base import FloatArray
 from encoders.errors import DataError, StorageError
 from encoders.storage import atomic_file, write_json
-from experiments.cleaning import comparable
-from experiments.depth.sampling import Band, bands, draw
+from experiments.depth.plan import DOCUMENTS_AT_A_TIME, ScoringPlan
+from experiments.depth.sampling import Band, draw
 from experiments.depth.survival import ScoredQuery
 from experiments.retrieval.rankings import ABSENT, Places, Progress
 from index.corpus_index import CorpusIndex
@@ -28,11 +28,9 @@ from index.searcher import Searcher
 SCORES = "scores.parquet"
 _SETTINGS = "scores.json"
 _PARTS = "scores.parts"
-_PART_PAIRS = 20_000
-"""About as many pairs are scored between two parts: what a kill costs at most."""
+_PART_PAIRS = 2_000
+"""About as many pairs are scored between two parts: what a kill costs, a minute on one core."""
 _BLOCK = 1_024
-_DOCUMENTS = 1 << 15
-"""Vectors held at a time."""
 
 _SCHEMA = pa.schema(
     {
@@ -47,61 +45,6 @@ _SCHEMA = pa.schema(
 )
 """``query`` is its number from 0, ``rank`` its place among the retrieved from 1, 0 beyond them;
 ``weight`` says how many documents the row stands for, ``band`` which band it was drawn from."""
-
-
-@dataclass(frozen=True)
-class ScoringPlan:
-    """What is scored: the first ``top`` retrieved and a sample of the others, drawn by ``seed``.
-
-    ``own`` holds the places of each query's own text, which are left out. ``bands`` are the same
-    for all queries: they begin behind the retrieved and end at the last document.
-    """
-
-    queries: tuple[str, ...]
-    own: tuple[Places, ...]
-    top: int
-    bands: tuple[Band, ...]
-    seed: int
-
-    @classmethod
-    def make(
-        cls, index: CorpusIndex, queries: Sequence[str], *, top: int, draws: int | None, seed: int
-    ) -> ScoringPlan:
-        """Plan for an index: ``draws`` documents beyond the retrieved, None for all of them.
-
-        Raises:
-            DataError: there is nothing in the index beside a query's own text.
-        """
-        own = own_places(index, queries)
-        # A query with its own text in the corpus has fewer others; the last band ends for it there.
-        others = len(index) - max((len(places) for places in own), default=0)
-        if others < 1:
-            raise DataError(f"{index.folder} holds nothing but the queries themselves")
-        top = min(top, others)
-        return cls(tuple(queries), own, top, tuple(bands(top, len(index), draws)), seed)
-
-    @property
-    def pairs(self) -> int:
-        """Pairs to score for one query."""
-        return self.top + sum(band.drawn for band in self.bands)
-
-    @property
-    def exhaustive(self) -> bool:
-        """Whether every document is scored."""
-        return all(band.weight == 1 for band in self.bands)
-
-
-def own_places(index: CorpusIndex, queries: Sequence[str]) -> tuple[Places, ...]:
-    """Return for each query the places of the documents with its text."""
-    wanted: dict[str, list[int]] = {comparable(query): [] for query in queries}
-    places = index.places()
-    for start in range(0, len(places), _DOCUMENTS):
-        part = places[start : start + _DOCUMENTS]
-        for place, text in zip(part.tolist(), index.texts(part), strict=True):
-            same = wanted.get(comparable(text))
-            if same is not None:
-                same.append(place)
-    return tuple(np.array(wanted[comparable(query)], dtype=np.int64) for query in queries)
 
 
 class DeepScores:
@@ -132,16 +75,20 @@ class DeepScores:
         """Score what is not scored yet; each part is on disk before the next one begins."""
         if (self._folder / SCORES).is_file():
             return
-        queries = len(self._plan.queries)
-        size = max(1, _PART_PAIRS // self._plan.pairs)
+        queries, pairs = len(self._plan.queries), self._plan.pairs
+        size = max(1, _PART_PAIRS // pairs)
         parts = []
         for start in range(0, queries, size):
-            progress("scoring deep lists", start, queries)
-            part = self._folder / _PARTS / f"{start:07d}.parquet"
+            rows = range(start, min(start + size, queries))
+            # Named by its members, so that parts of another size are never taken for these.
+            part = self._folder / _PARTS / f"{rows.start:07d}-{rows.stop:07d}.parquet"
             parts.append(part)
             if not part.is_file():
-                rows = range(start, min(start + size, queries))
-                table = pa.concat_tables(self._score(rows))
+
+                def report(done: int, start: int = start) -> None:
+                    progress("scoring deep lists", start * pairs + done, queries * pairs)
+
+                table = pa.concat_tables(self._score(rows, report))
                 with atomic_file(part) as partial:
                     pq.write_table(table, partial, compression="zstd")
         with (
@@ -182,7 +129,7 @@ class DeepScores:
                 "--overwrite it"
             )
 
-    def _score(self, rows: range) -> list[pa.Table]:
+    def _score(self, rows: range, report: Callable[[int], None]) -> list[pa.Table]:
         plan, searcher, index = self._plan, self._searcher, self._searcher.index
         queries = [plan.queries[row] for row in rows]
         vectors = searcher.encoder.encode(queries)
@@ -204,7 +151,7 @@ class DeepScores:
             if cosines is not None:
                 columns = _with_sample(columns, everything, cosines[at], plan, row)
             chosen.append(columns)
-        raw = self._rerank(queries, [columns["places"] for columns in chosen])
+        raw = self._rerank(queries, [columns["places"] for columns in chosen], report)
         return [
             pa.table(
                 {
@@ -219,18 +166,19 @@ class DeepScores:
             for row, columns, scores in zip(rows, chosen, raw, strict=True)
         ]
 
-    def _rerank(self, queries: list[str], lists: list[Places]) -> list[FloatArray]:
+    def _rerank(
+        self, queries: list[str], lists: list[Places], report: Callable[[int], None]
+    ) -> list[FloatArray]:
         """Score lists of places, many queries at a time, so that batches hold equal lengths."""
         width = max(map(len, lists))
         places = np.full((len(lists), width), ABSENT, dtype=np.int64)
         for row, members in enumerate(lists):
             places[row, : len(members)] = members
-        raw = np.hstack(
-            [
-                self._searcher.rerank(queries, places[:, start : start + _BLOCK])
-                for start in range(0, width, _BLOCK)
-            ]
-        )
+        blocks = []
+        for start in range(0, width, _BLOCK):
+            report(start * len(lists))
+            blocks.append(self._searcher.rerank(queries, places[:, start : start + _BLOCK]))
+        raw = np.hstack(blocks)
         return [raw[row, : len(members)] for row, members in enumerate(lists)]
 
     def _discard(self) -> None:
@@ -283,8 +231,8 @@ def _all_cosines(index: CorpusIndex, places: Places, vectors: FloatArray) -> Flo
     """Return the cosines of q query vectors with n documents, (q, n)."""
     return np.hstack(
         [
-            vectors @ index.vectors(places[start : start + _DOCUMENTS]).T
-            for start in range(0, len(places), _DOCUMENTS)
+            vectors @ index.vectors(places[start : start + DOCUMENTS_AT_A_TIME]).T
+            for start in range(0, len(places), DOCUMENTS_AT_A_TIME)
         ]
     )
 
@@ -294,8 +242,8 @@ def _identify(plan: ScoringPlan, searcher: Searcher) -> dict[str, Any]:
     index = searcher.index
     digest = hashlib.sha256()
     places = index.places()
-    for start in range(0, len(places), _DOCUMENTS):
-        part = places[start : start + _DOCUMENTS]
+    for start in range(0, len(places), DOCUMENTS_AT_A_TIME):
+        part = places[start : start + DOCUMENTS_AT_A_TIME]
         for name, text in zip(index.ids(part), index.texts(part), strict=True):
             digest.update(f"{name}\t{text}\n".encode())
     return {

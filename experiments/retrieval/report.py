@@ -11,7 +11,6 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 from encoders.storage import write_json, write_text
 from experiments.notation import (
-    DASH,
     count,
     decimal,
     difference,
@@ -33,7 +32,30 @@ NAMES = {
     "recall@10": "recall@10",
     "recall@100": "recall@100",
 }
-_MILLISECONDS = (0.1, 1, 10, 100, 1e3, 1e4, 6e4)
+_MILLISECONDS = {
+    0.1: "0.1 ms",
+    1.0: "1 ms",
+    10.0: "10 ms",
+    100.0: "0.1 s",
+    1_000.0: "1 s",
+    10_000.0: "10 s",
+    100_000.0: "100 s",
+}
+_BETWEEN = {
+    0.2: "0.2 ms",
+    0.5: "0.5 ms",
+    2.0: "2 ms",
+    5.0: "5 ms",
+    20.0: "20 ms",
+    50.0: "50 ms",
+    200.0: "0.2 s",
+    500.0: "0.5 s",
+    2_000.0: "2 s",
+    5_000.0: "5 s",
+    20_000.0: "20 s",
+}
+_NARROW = 20
+"""Times less than this factor apart leave room for marks between the powers of ten."""
 
 
 def write_report(results: Mapping[str, Any], folder: Path) -> None:
@@ -57,7 +79,7 @@ def _sections(results: Results) -> list[Section]:
             "What each way finds",
             "방법별 결과",
             _note(results),
-            [_rows(results)],
+            [_quality(results), _times(results)],
             [_quality_against_latency(results)],
         ),
         Section(
@@ -91,25 +113,32 @@ def _note(results: Results) -> str:
         f"Means over {task['queries']:,} queries, a query's own sentence left out of its hits; "
         f"95% intervals resample the {task['groups']:,} groups, the queries of a group together. "
         "Behind the reranked hits the bi-encoder's order goes on. Times are of "
-        f"{timed} of these queries, asked one at a time. The last row is what a perfect order "
-        "would have: with several relevant sentences a query, recall at a small rank cannot be 1."
+        f"{timed} of these queries, asked one at a time. The last row of the first table is what "
+        "a perfect order would have: with several relevant sentences a query, recall at a small "
+        "rank cannot be 1."
     )
 
 
-def _rows(results: Results) -> Table:
+def _quality(results: Results) -> Table:
     rows = [
+        (row["name"], *(estimate(row["metrics"][metric]) for metric in NAMES))
+        for row in results["rows"]
+    ]
+    best = [decimal(results["best_possible"][metric]) for metric in NAMES]
+    rows.append(("perfect order", *best))
+    return Table("Quality, with 95% intervals", ("", *NAMES.values()), tuple(rows))
+
+
+def _times(results: Results) -> Table:
+    rows = tuple(
         (
             row["name"],
-            *(estimate(row["metrics"][metric]) for metric in NAMES),
             *(duration(row["latency_ms"][level] / 1000) for level in ("p50", "p95")),
             count(row["cross_encoder_calls"]),
         )
         for row in results["rows"]
-    ]
-    best = [decimal(results["best_possible"][metric]) for metric in NAMES]
-    rows.append(("perfect order", *best, DASH, DASH, DASH))
-    columns = ("", *NAMES.values(), "A query, p50", "p95", "Cross-encoder calls")
-    return Table("Quality, with 95% intervals, and time", columns, tuple(rows))
+    )
+    return Table("A query alone", ("", "p50", "p95", "Cross-encoder calls"), rows)
 
 
 def _differences(results: Results) -> list[Table]:
@@ -157,10 +186,9 @@ def _quality_against_latency(results: Results) -> Plot:
             )
         axes.set_xscale("log")
         axes.set_xlim(min(times) / 2, max(times) * 2)
-        axes.xaxis.set_major_locator(FixedLocator(list(_MILLISECONDS)))
-        axes.xaxis.set_major_formatter(
-            FixedFormatter([duration(value / 1000) for value in _MILLISECONDS])
-        )
+        marks = _MILLISECONDS | (_BETWEEN if max(times) < _NARROW * min(times) else {})
+        axes.xaxis.set_major_locator(FixedLocator(list(marks)))
+        axes.xaxis.set_major_formatter(FixedFormatter(list(marks.values())))
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set(xlabel="a query, median (numbers: reranked)", ylabel=NAMES[results["primary"]])
 

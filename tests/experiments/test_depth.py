@@ -15,7 +15,8 @@ from encoders.base import PairEncoder
 from encoders.bi import BiEncoder
 from encoders.cross import CrossEncoder
 from encoders.loading import load
-from experiments.depth.scoring import DeepScores, ScoringPlan
+from experiments.depth.plan import ScoringPlan, default_depths
+from experiments.depth.scoring import DeepScores
 from index.corpus_index import CorpusIndex
 from index.searcher import Searcher
 from tests.experiments.test_retrieval_evaluation import kosim, refusal, sentences
@@ -287,7 +288,7 @@ def test_a_sample_is_said_to_be_one(
     [
         (["--depths", "0"], "each at least 1"),
         (["--depths", "a"], "whole numbers"),
-        (["--sample-top", "5"], "--sample-top of at least 200"),
+        (["--sample-top", "5", "--depths", "9"], "--sample-top of at least 9"),
         (["--keep", "1.5"], "keep is 1.5"),
         (["-k", "0"], "k is 0"),
         (["--exhaustive-sample", "-1"], "cannot be negative"),
@@ -309,6 +310,11 @@ def test_bad_input_is_one_line(
     )
     assert said in line
     assert not (tmp_path / "out").exists()
+
+
+def test_shown_depths_end_where_scoring_does() -> None:
+    assert default_depths(60) == (1, 5, 10, 20, 30, 50, 60)
+    assert default_depths(None)[-1] == 200
 
 
 def test_an_index_that_is_not_there_is_named(
