@@ -46,8 +46,8 @@ from encoders.storage import write_json, write_text
 from encoders.tables import read_lines
 from experiments.environment import describe_environment
 from index.corpus_index import CorpusIndex
-from index.recall import recall
-from index.vector_index import IndexType
+from index.vectors.recall import recall
+from index.vectors.vector_index import IndexType
 
 TYPES: tuple[IndexType, ...] = get_args(IndexType)
 _QUERIES = 1000

@@ -24,7 +24,7 @@ import numpy as np  # noqa: E402
 
 from index.corpus_index import CorpusIndex  # noqa: E402
 from index.documents import Document  # noqa: E402
-from index.vector_index import IndexType, VectorIndex, search_threads  # noqa: E402
+from index.vectors.vector_index import IndexType, VectorIndex, search_threads  # noqa: E402
 
 IMPORTED = time.perf_counter()
 

@@ -1,1 +1,1 @@
-"""What finds: vectors in FAISS, lexical search, the store on disk, reranking."""
+"""What finds: search and mining over a crash-safe store, vectors in FAISS and BM25, reranking."""

@@ -18,14 +18,14 @@ from encoders.errors import (
     KosimError,
     StorageError,
 )
-from index.block import Block
 from index.corpus import check_document
 from index.corpus_index import CorpusIndex, EncoderIdentity
 from index.documents import Document
-from index.identifiers import GrowingIdTable, hash_ids
 from index.searcher import check_encoder
-from index.spool import Spool, SpoolSettings
-from index.vector_index import IndexType
+from index.store.block import Block
+from index.store.identifiers import GrowingIdTable, hash_ids
+from index.store.spool import Spool, SpoolSettings
+from index.vectors.vector_index import IndexType
 
 BLOCK = 8_192
 """Documents encoded at a time: sorted by length they need little padding, and a kill loses at

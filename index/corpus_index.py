@@ -14,17 +14,17 @@ import numpy.typing as npt
 
 from encoders.errors import ConfigError, CorpusIndexError, DataError, StorageError
 from encoders.storage import atomic_folder
-from index.block import Block, FloatArray
-from index.commit import commit_change, is_compact, merge
 from index.documents import Document
-from index.generation import AnyType, GenerationWriter
-from index.identifiers import IntArray
-from index.log import Change
-from index.manifest import MANIFEST, EncoderEntry, IndexManifest, read_manifest
-from index.opening import open_snapshot
-from index.snapshot import Part, Snapshot
-from index.verification import problems
-from index.write_lock import build_lock, write_lock
+from index.store.block import Block, FloatArray
+from index.store.commit import commit_change, is_compact, merge
+from index.store.generation import AnyType, GenerationWriter
+from index.store.identifiers import IntArray
+from index.store.log import Change
+from index.store.manifest import MANIFEST, EncoderEntry, IndexManifest, read_manifest
+from index.store.opening import open_snapshot
+from index.store.snapshot import Part, Snapshot
+from index.store.verification import problems
+from index.store.write_lock import build_lock, write_lock
 
 __all__ = ["CorpusIndex", "EncoderIdentity", "Part", "Snapshot"]
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from encoders.errors import ConfigError
 from index.corpus_index import CorpusIndex
-from index.recall import DEPTH
+from index.vectors.recall import DEPTH
 
 _ROWS = 16_384
 _SEED = 0

@@ -13,11 +13,11 @@ import numpy.typing as npt
 from encoders.base import FloatArray, PairEncoder
 from encoders.bi import BiEncoder
 from encoders.errors import ConfigError, CorpusIndexError, DataError
-from index.candidates import CandidatePolicy
+from index.adaptive.policy import CandidatePolicy
 from index.corpus_index import CorpusIndex, Snapshot
 from index.fusion import reciprocal_rank_fusion
 from index.hits import SearchHit, SearchResult
-from index.lexical import LexicalIndex
+from index.lexical.lexical_index import LexicalIndex
 from index.reranking import score_pairs
 
 __all__ = ["Mode", "Places", "SearchHit", "SearchResult", "Searcher", "check_encoder"]

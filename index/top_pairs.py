@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from encoders.base import FloatArray
 from encoders.errors import ConfigError
-from index.snapshot import Snapshot
+from index.store.snapshot import Snapshot
 
 Places = npt.NDArray[np.int64]
 Pairs = tuple[FloatArray, Places, Places]

@@ -12,7 +12,7 @@ from experiments.cli.console import notes, output, print_json, table
 from experiments.cli.corpus_options import CorpusFile, corpus_options
 from index.corpus_index import CorpusIndex
 from index.measured_recall import measured_recall
-from index.verification import problems
+from index.store.verification import problems
 
 if TYPE_CHECKING:
     from index.build import BuildProgress
@@ -223,7 +223,7 @@ class _Resumed:
 
 
 def _prepare_lexical(index: CorpusIndex, report: Any) -> None:
-    from index.lexical import LexicalIndex
+    from index.lexical.lexical_index import LexicalIndex
 
     LexicalIndex(index).prepare(progress=lambda done: report("BM25", done, len(index)))
 

@@ -12,8 +12,8 @@ from encoders.errors import ConfigError
 from encoders.metrics import Floats
 from experiments.retrieval.rankings import Progress
 from experiments.retrieval.significance import LEVEL
-from index.candidates import RELEVANT, CandidatePolicy, PolicyIdentity
-from index.deep_lists import sample_deep_lists
+from index.adaptive.deep_lists import sample_deep_lists
+from index.adaptive.policy import RELEVANT, CandidatePolicy, PolicyIdentity
 from index.reranking import raw_score
 from index.searcher import Searcher
 

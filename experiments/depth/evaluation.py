@@ -20,7 +20,7 @@ from experiments.resampling import bootstrap, resample_weights
 from experiments.retrieval.evaluation import silent
 from experiments.retrieval.rankings import Progress
 from experiments.retrieval.significance import LEVEL, ratio_estimate, ratio_of_sums
-from index.candidates import RELEVANT
+from index.adaptive.policy import RELEVANT
 from index.searcher import Searcher
 
 

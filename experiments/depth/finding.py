@@ -7,7 +7,7 @@ from typing import Any
 
 from experiments.notation import count, decimal, duration, percent
 from experiments.verdict_wording import Line
-from index.candidates import RELEVANT
+from index.adaptive.policy import RELEVANT
 
 Results = Mapping[str, Any]
 

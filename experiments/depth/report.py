@@ -18,7 +18,7 @@ from experiments.report.canvas import INK, MUTED, Plot, colour, draw
 from experiments.report.render import render_page
 from experiments.report.sections import Section
 from experiments.report.tables import Table
-from index.candidates import RELEVANT
+from index.adaptive.policy import RELEVANT
 
 _TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)
 

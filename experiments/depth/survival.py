@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from encoders.metrics import Floats
-from index.candidates import RELEVANT
+from index.adaptive.policy import RELEVANT
 
 _CERTAIN = 1.0
 

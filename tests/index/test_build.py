@@ -28,7 +28,7 @@ from index import build as build_module
 from index.build import BuildProgress, build_index, extend_index
 from index.corpus_index import CorpusIndex
 from index.documents import Document
-from index.spool import Spool, SpoolSettings
+from index.store.spool import Spool, SpoolSettings
 from tests.encoders.tiny import WORDS
 
 BLOCK = 8

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from encoders.errors import ConfigError, CorpusIndexError, DataError
-from index.candidates import CandidatePolicy, PolicyIdentity
+from index.adaptive.policy import CandidatePolicy, PolicyIdentity
 
 DEPTH, FLOOR = 60, 0.5
 IDENTITY = PolicyIdentity("a" * 64, "b" * 64, "dense", documents=1000, generation=3)

@@ -25,11 +25,11 @@ from encoders.errors import (
     KosimError,
     StorageError,
 )
-from index import commit
 from index.corpus_index import CorpusIndex, EncoderIdentity
 from index.documents import Document
-from index.manifest import MANIFEST
-from index.write_lock import write_lock
+from index.store import commit
+from index.store.manifest import MANIFEST
+from index.store.write_lock import write_lock
 from tests.index.vectors import (
     DIMENSION,
     ENCODER,

@@ -22,9 +22,9 @@ import numpy as np
 import pytest
 
 from encoders.errors import CorpusIndexError
-from index import commit
 from index.corpus_index import CorpusIndex
 from index.documents import Document
+from index.store import commit
 from tests.index.vectors import DIMENSION, ENCODER
 
 OPERATIONS = ("create", "overwrite", "add", "replace", "long add", "remove", "compact", "hnsw")

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from encoders.errors import CorpusIndexError, DataError
-from index import commit
 from index.corpus_index import CorpusIndex
 from index.documents import Document
+from index.store import commit
 from tests.index.vectors import DIMENSION, ENCODER
 
 NAMES = st.lists(

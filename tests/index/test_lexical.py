@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from encoders.errors import ConfigError, CorpusIndexError, DataError, MissingExtraError
-from index import lexical
-from index.lexical import LexicalIndex
-from index.postings import MANIFEST
+from index.lexical import lexical_index
+from index.lexical.lexical_index import LexicalIndex
+from index.lexical.postings import MANIFEST
 from tests.index.lexical_stand_ins import Parts, Words
 
 SEGMENTS = {"1-a": ["산 강", "강 물", "", "밥"], "2-b": ["산 산 물", "책"]}
@@ -201,7 +201,7 @@ def test_a_link_out_of_the_index_is_not_followed(parts, tmp_path, tmp_path_facto
 
 
 def test_progress_counts_the_sentences_analysed(parts, monkeypatch):
-    monkeypatch.setattr(lexical, "_BATCH", 3)
+    monkeypatch.setattr(lexical_index, "_BATCH", 3)
     seen = []
     LexicalIndex(parts, analyzer=Words()).prepare(progress=seen.append)
     assert seen == [3, 4, 6, 8]
@@ -242,7 +242,7 @@ def test_without_the_extra_the_command_to_install_it_is_named(parts, monkeypatch
     def missing(name):
         raise metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr("index.morphemes.version", missing)
+    monkeypatch.setattr("index.lexical.morphemes.version", missing)
     with pytest.raises(MissingExtraError, match=r'pip install "kosim\[lexical\]"'):
         LexicalIndex(parts)
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from encoders.errors import CorpusIndexError, StorageError
-from index.block import Block
-from index.log import (
+from index.store.block import Block
+from index.store.log import (
     START,
     BrokenChainError,
     Change,

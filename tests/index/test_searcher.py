@@ -14,12 +14,12 @@ from encoders.base import FloatArray
 from encoders.bi import BiEncoder
 from encoders.cross import CrossEncoder
 from encoders.errors import ConfigError, CorpusIndexError, DataError
-from index.candidates import RELEVANT, CandidatePolicy, PolicyIdentity
+from index.adaptive.deep_lists import sample_deep_lists
+from index.adaptive.policy import RELEVANT, CandidatePolicy, PolicyIdentity
 from index.corpus_index import CorpusIndex, EncoderIdentity
-from index.deep_lists import sample_deep_lists
 from index.documents import Document
 from index.fusion import reciprocal_rank_fusion
-from index.lexical import LexicalIndex
+from index.lexical.lexical_index import LexicalIndex
 from index.reranking import raw_score, score_pairs
 from index.searcher import Mode, Places, Searcher, SearchHit
 from tests.encoders.tiny import labelled_pairs

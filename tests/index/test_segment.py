@@ -9,12 +9,12 @@ import pyarrow as pa
 import pytest
 
 from encoders.errors import CorpusIndexError
-from index import identifiers
-from index.block import Block
-from index.document_file import DOCUMENTS, DocumentFile, DocumentFileWriter
-from index.identifiers import HASHES, ROWS, GrowingIdTable, IdTable, hash_ids
-from index.manifest import SEGMENTS, FileEntry, SegmentEntry
-from index.segment import Segment, SegmentWriter, write_removed
+from index.store import identifiers
+from index.store.block import Block
+from index.store.document_file import DOCUMENTS, DocumentFile, DocumentFileWriter
+from index.store.identifiers import HASHES, ROWS, GrowingIdTable, IdTable, hash_ids
+from index.store.manifest import SEGMENTS, FileEntry, SegmentEntry
+from index.store.segment import Segment, SegmentWriter, write_removed
 from tests.index.vectors import DIMENSION, corpus, in_blocks, numbered
 
 NAME = "000001-0123abcd"

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from encoders.errors import ConfigError, CorpusIndexError, DataError, StorageError
-from index.vector_index import IndexType, VectorIndex, choose_type, search_threads
+from index.vectors.vector_index import IndexType, VectorIndex, choose_type, search_threads
 
 ROWS, DIMENSION, QUERIES = 12_000, 32, 200
 TYPES: tuple[IndexType, ...] = ("flat", "hnsw", "ivfpq")

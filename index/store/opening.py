@@ -9,12 +9,12 @@ from typing import cast
 import numpy as np
 
 from encoders.errors import CorpusIndexError
-from index.delta import BoolArray, Delta
-from index.identifiers import IntArray
-from index.log import START, BrokenChainError, Change, LogPosition, read_changes
-from index.manifest import MANIFEST, IndexManifest, Stamp, read_manifest
-from index.segment import Segment
-from index.snapshot import Snapshot
+from index.store.delta import BoolArray, Delta
+from index.store.identifiers import IntArray
+from index.store.log import START, BrokenChainError, Change, LogPosition, read_changes
+from index.store.manifest import MANIFEST, IndexManifest, Stamp, read_manifest
+from index.store.segment import Segment
+from index.store.snapshot import Snapshot
 
 _ATTEMPTS = 10
 """How often a reader starts again because writers commit while it opens."""

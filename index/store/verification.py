@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from encoders.errors import CorpusIndexError
-from index.identifiers import hash_ids
-from index.opening import open_snapshot
-from index.snapshot import Snapshot
+from index.store.identifiers import hash_ids
+from index.store.opening import open_snapshot
+from index.store.snapshot import Snapshot
 
 _ATTEMPTS = 10
 _BLOCK = 65_536

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from encoders.errors import CorpusIndexError
-from index.block import Block, FloatArray
-from index.document_file import DOCUMENTS, DocumentFile, DocumentFileWriter
-from index.identifiers import (
+from index.store.block import Block, FloatArray
+from index.store.document_file import DOCUMENTS, DocumentFile, DocumentFileWriter
+from index.store.identifiers import (
     HASHES,
     ROWS,
     GrowingIdTable,
@@ -23,8 +23,8 @@ from index.identifiers import (
     hash_ids,
     map_array,
 )
-from index.manifest import SEGMENTS, FileEntry, RemovedEntry, SegmentEntry, check_file
-from index.vector_index import IndexType, VectorIndex, choose_type
+from index.store.manifest import SEGMENTS, FileEntry, RemovedEntry, SegmentEntry, check_file
+from index.vectors.vector_index import IndexType, VectorIndex, choose_type
 
 _SPOOL = "vectors.spool"
 

@@ -10,9 +10,9 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
-from index.alive_rows import AliveRows
-from index.exact import StoredVectors
-from index.finder import Finder, Progress, Settings, expect_kind, map_index
+from index.vectors.alive_rows import AliveRows
+from index.vectors.exact import StoredVectors
+from index.vectors.finder import Finder, Progress, Settings, expect_kind, map_index
 
 FILE = "vectors.faiss"
 _BLOCK = 8192

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from encoders.errors import CorpusIndexError, StorageError
-from index.alive_rows import AliveRows
-from index.exact import StoredVectors
+from index.vectors.alive_rows import AliveRows
+from index.vectors.exact import StoredVectors
 
 Progress = Callable[[int], None]
 """Called with the number of rows that are done."""

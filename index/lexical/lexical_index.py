@@ -15,13 +15,13 @@ import numpy.typing as npt
 
 from encoders.errors import ConfigError, CorpusIndexError, DataError, StorageError
 from encoders.storage import atomic_folder
-from index.bm25 import Block, Bm25
-from index.morphemes import Analyzer, MorphemeAnalyzer
-from index.postings import Postings, damaged_files, read_generation
+from index.lexical.bm25 import Block, Bm25
+from index.lexical.morphemes import Analyzer, MorphemeAnalyzer
+from index.lexical.postings import Postings, damaged_files, read_generation
 
 if TYPE_CHECKING:
     from index.corpus_index import CorpusIndex
-    from index.snapshot import Part
+    from index.store.snapshot import Part
 
 FOLDER = "lexical"
 _LOCK = ".lock"

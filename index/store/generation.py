@@ -17,11 +17,11 @@ from types import TracebackType
 from typing import Literal, Self
 
 from encoders.errors import CorpusIndexError, DataError, StorageError
-from index.block import Block
-from index.delta import BoolArray
-from index.identifiers import HashArray, hash_ids
-from index.log import create_log
-from index.manifest import (
+from index.store.block import Block
+from index.store.delta import BoolArray
+from index.store.identifiers import HashArray, hash_ids
+from index.store.log import create_log
+from index.store.manifest import (
     SEGMENTS,
     EncoderEntry,
     IndexManifest,
@@ -29,8 +29,8 @@ from index.manifest import (
     read_manifest,
     write_manifest,
 )
-from index.segment import Segment, SegmentWriter, write_removed
-from index.vector_index import IndexType, VectorIndex
+from index.store.segment import Segment, SegmentWriter, write_removed
+from index.vectors.vector_index import IndexType, VectorIndex
 
 AnyType = IndexType | Literal["auto"]
 

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from encoders.errors import CorpusIndexError
-from index.alive_rows import AliveRows
-from index.exact import StoredVectors
-from index.finder import (
+from index.vectors.alive_rows import AliveRows
+from index.vectors.exact import StoredVectors
+from index.vectors.finder import (
     Finder,
     Progress,
     Settings,
@@ -23,7 +23,7 @@ from index.finder import (
     setting,
     writing,
 )
-from index.recall import DEPTH, Sample, calibration_samples, recall
+from index.vectors.recall import DEPTH, Sample, calibration_samples, recall
 
 FILE = "lists.faiss"
 VECTORS = "vectors.npy"

@@ -32,7 +32,7 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from encoders.errors import CorpusIndexError, StorageError
-from index.block import Block
+from index.store.block import Block
 
 _FILE_HEAD = b"KOSIMLOG\x01\x00\x00\x00"
 _MAGIC = b"KREC"

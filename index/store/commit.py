@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from index.generation import AnyType, GenerationWriter, segment_limit
-from index.log import Change, append, encode_change
-from index.snapshot import Snapshot
-from index.vector_index import choose_type
+from index.store.generation import AnyType, GenerationWriter, segment_limit
+from index.store.log import Change, append, encode_change
+from index.store.snapshot import Snapshot
+from index.vectors.vector_index import choose_type
 
 LOG_DOCUMENTS = 10_000
 """Documents that the log may hold before they become a segment."""

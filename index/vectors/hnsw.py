@@ -9,8 +9,8 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
-from index.alive_rows import AliveRows
-from index.finder import (
+from index.vectors.alive_rows import AliveRows
+from index.vectors.finder import (
     Finder,
     Progress,
     Settings,
@@ -20,8 +20,8 @@ from index.finder import (
     setting,
     writing,
 )
-from index.flat import stored_vectors
-from index.recall import DEPTH, calibration_samples, recall
+from index.vectors.flat import stored_vectors
+from index.vectors.recall import DEPTH, calibration_samples, recall
 
 FILE = "graph.faiss"
 LINKS = 32

@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from encoders.errors import ConfigError, CorpusIndexError, DataError
-from index.block import Block, FloatArray, parse_extra
-from index.delta import BoolArray, Delta
 from index.documents import Document
-from index.identifiers import IntArray, hash_ids
-from index.log import LogPosition
-from index.manifest import IndexManifest, Stamp
-from index.segment import Segment
+from index.store.block import Block, FloatArray, parse_extra
+from index.store.delta import BoolArray, Delta
+from index.store.identifiers import IntArray, hash_ids
+from index.store.log import LogPosition
+from index.store.manifest import IndexManifest, Stamp
+from index.store.segment import Segment
 
 
 @dataclass(frozen=True)

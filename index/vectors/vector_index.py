@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from encoders.errors import ConfigError, CorpusIndexError, DataError
-from index.alive_rows import AliveRows
-from index.exact import best_first, score_rows, search_exactly
-from index.finder import Finder, Progress, Settings
-from index.flat import FlatFinder
-from index.hnsw import HnswFinder
-from index.ivfpq import IvfpqFinder
+from index.vectors.alive_rows import AliveRows
+from index.vectors.exact import best_first, score_rows, search_exactly
+from index.vectors.finder import Finder, Progress, Settings
+from index.vectors.flat import FlatFinder
+from index.vectors.hnsw import HnswFinder
+from index.vectors.ivfpq import IvfpqFinder
 
 IndexType = Literal["flat", "hnsw", "ivfpq"]
 

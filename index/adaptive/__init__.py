@@ -1,0 +1,1 @@
+"""Adaptive reranking: a policy that says when the remaining candidates may be left out."""

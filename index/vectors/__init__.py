@@ -1,0 +1,1 @@
+"""Vectors in FAISS: flat, graph and compressed lists, exact scores, recall."""
