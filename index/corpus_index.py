@@ -94,7 +94,7 @@ class CorpusIndex:
 
         def fill(place: Path, previous: IndexManifest | None) -> None:
             with GenerationWriter(
-                place, identity, type, previous=previous, segment_rows=segment_rows
+                place, identity, type, previous=previous, anew=True, segment_rows=segment_rows
             ) as generation:
                 empty = True
                 for documents, vectors in blocks:
@@ -137,6 +137,11 @@ class CorpusIndex:
     def generation(self) -> int:
         """The number of the generation that is read."""
         return self._snapshot.generation
+
+    @property
+    def made(self) -> int:
+        """The generation with which the corpus began: what was fitted before is of another one."""
+        return self._snapshot.manifest.made
 
     @property
     def encoder(self) -> EncoderIdentity:

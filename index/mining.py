@@ -60,9 +60,9 @@ def mine(
 ) -> list[MinedPair]:
     """Find the most similar pairs of an index, best first, ties by place.
 
-    Up to 50,000 documents every pair is compared. In a larger index each document's 20 nearest
-    neighbours are, so that of more than 20 documents that are all alike not every pair is found.
-    The same sentence under two ids is a pair.
+    Up to 50,000 documents every pair is compared. In a larger index each document is compared with
+    its 20 nearest neighbours, and with more where all of those are among the best pairs: what an
+    approximate index does not find is missing. The same sentence under two ids is a pair.
 
     Args:
         source: the index; its vectors are read in blocks.

@@ -211,7 +211,7 @@ class Searcher:
                 mode=mode,
             )
         policy = self._policies[mode]
-        policy.check_size(len(self.index), self.index.folder)
+        policy.check_corpus(self.index.made, len(self.index), self.index.folder)
         return policy
 
     @cached_property

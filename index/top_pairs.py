@@ -19,10 +19,14 @@ _BLOCK = 2048
 
 
 class _BestPairs:
-    """Keeps the best ``count`` pairs of all that it is given; ties by positions."""
+    """Keeps the best ``count`` pairs of all that it is given; ties by positions.
 
-    def __init__(self, count: int) -> None:
+    ``repeated``: the same pair may be given several times, and counts once.
+    """
+
+    def __init__(self, count: int, *, repeated: bool = False) -> None:
         self.count = count
+        self.repeated = repeated
         self.threshold = np.float32(-np.inf)
         nothing = np.zeros(0, dtype=np.int64)
         self._kept: Pairs = (np.zeros(0, dtype=np.float32), nothing, nothing)
@@ -34,17 +38,24 @@ class _BestPairs:
         self._waiting.append((scores, first, second))
         self._waiting_count += len(scores)
         if self._waiting_count > max(self.count, _BLOCK):
-            self._prune()
+            self.prune()
 
     def best(self) -> Pairs:
         """Return the best pairs in order."""
-        self._prune()
+        self.prune()
         return self._kept
 
-    def _prune(self) -> None:
+    def prune(self) -> None:
+        """Drop what is not among the best, and raise the threshold accordingly."""
         parts = zip(self._kept, *self._waiting, strict=True)
         scores, first, second = (np.concatenate(part) for part in parts)
         self._waiting, self._waiting_count = [], 0
+        if self.repeated:
+            order = np.lexsort((-scores, second, first))
+            scores, first, second = scores[order], first[order], second[order]
+            new = np.ones(len(scores), dtype=np.bool_)
+            new[1:] = (np.diff(first) != 0) | (np.diff(second) != 0)
+            scores, first, second = scores[new], first[new], second[new]
         if len(scores) > self.count:
             # Only what ties with the last place or is better has to be sorted.
             last = -np.partition(-scores, self.count - 1)[self.count - 1]
@@ -118,29 +129,36 @@ def neighbour_pairs(
 ) -> Pairs:
     """Return the best pairs among each document and its nearest neighbours.
 
+    A document whose farthest neighbour is still nearer than the last of the best pairs may have
+    more of them: it is searched again, four times as deep. Such documents are few, since their
+    neighbours are among the best pairs.
+
     Args:
         snapshot: the state of an index that is searched.
         places: (n,) places of its live documents, ascending.
         count: how many pairs.
-        neighbours: of each document, itself not counted.
-        progress: called with (documents done, documents).
+        neighbours: of each document at first, itself not counted.
+        progress: called with (documents done, documents) while all are searched.
 
     Returns:
         As :func:`top_pairs`; positions are those in ``places``.
     """
-    # Most pairs are found from both sides, so twice as many are kept until they are merged.
-    best = _BestPairs(2 * count)
-    for start in range(0, len(places), _BLOCK):
-        own = places[start : start + _BLOCK]
-        scores, found = snapshot.search(snapshot.vectors(own), neighbours + 1)
-        pairs = (found >= 0) & (found != own[:, None]) & (scores >= best.threshold)
-        rows, columns = np.nonzero(pairs)
-        first, second = rows + start, np.searchsorted(places, found[rows, columns])
-        best.add(scores[rows, columns], np.minimum(first, second), np.maximum(first, second))
-        if progress:
-            progress(min(start + _BLOCK, len(places)), len(places))
-    scores, first, second = best.best()
-    _, once = np.unique(first * len(places) + second, return_index=True)
-    scores, first, second = scores[once], first[once], second[once]
-    order = np.lexsort((second, first, -scores))[:count]
-    return scores[order], first[order], second[order]
+    best = _BestPairs(count, repeated=True)
+    asked, depth = np.arange(len(places)), neighbours
+    while len(asked):
+        farthest = np.empty(len(asked), dtype=np.float32)
+        for start in range(0, len(asked), _BLOCK):
+            block = asked[start : start + _BLOCK]
+            own = places[block]
+            scores, found = snapshot.search(snapshot.vectors(own), depth + 1)
+            farthest[start : start + len(block)] = scores[:, -1]
+            pairs = (found >= 0) & (found != own[:, None]) & (scores >= best.threshold)
+            rows, columns = np.nonzero(pairs)
+            first, second = block[rows], np.searchsorted(places, found[rows, columns])
+            best.add(scores[rows, columns], np.minimum(first, second), np.maximum(first, second))
+            if progress and len(asked) == len(places):
+                progress(min(start + _BLOCK, len(places)), len(places))
+        best.prune()
+        asked = asked[farthest > best.threshold] if depth + 1 < len(places) else asked[:0]
+        depth = min(4 * depth, len(places) - 1)
+    return best.best()

@@ -245,12 +245,23 @@ class CandidatePolicy:
             raise _not_fitted(index_folder, reranker, mode)
         return cls(identity, model, cosines, scores)
 
-    def check_size(self, documents: int, index_folder: Path) -> None:
-        """Check that the index is still about as large as when the policy was fitted.
+    def check_corpus(self, made: int, documents: int, index_folder: Path) -> None:
+        """Check that the index still is what the policy was fitted on.
+
+        Args:
+            made: the generation with which the corpus of the index began.
+            documents: how many the index has.
+            index_folder: the index, for messages.
 
         Raises:
-            ConfigError: it more than doubled or halved.
+            ConfigError: the corpus is another one, or more than doubled or halved.
         """
+        if self.identity.generation < made:
+            raise ConfigError(
+                f"the candidate policy of {index_folder} was fitted on the corpus that the index "
+                f"held before it was made anew; fit it again with `kosim depth {index_folder} "
+                "--reranker CROSS`, or give a number of candidates"
+            )
         then = self.identity.documents
         if max(documents, 1) > _MOST_GROWTH * then or documents * _MOST_GROWTH < then:
             raise ConfigError(

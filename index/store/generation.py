@@ -59,6 +59,7 @@ class GenerationWriter:
         *,
         new_type: AnyType | None = None,
         previous: IndexManifest | None = None,
+        anew: bool = False,
         segment_rows: int | None = None,
     ) -> None:
         """Prepare a generation of the index at ``folder``, whose write lock is held.
@@ -69,6 +70,7 @@ class GenerationWriter:
             type: what the index is asked to be.
             new_type: the type of the new segments; ``type`` when None.
             previous: the manifest in force, None for a new index.
+            anew: the corpus is another one than that of ``previous``.
             segment_rows: documents in a new segment at most; by type when None.
         """
         self._folder = folder
@@ -78,6 +80,7 @@ class GenerationWriter:
         self._previous = previous
         self._segment_rows = segment_limit(type) if segment_rows is None else segment_rows
         self._generation = 1 if previous is None else previous.generation + 1
+        self._made = self._generation if previous is None or anew else previous.made
         self._log = f"log-{self._generation:06d}-{secrets.token_hex(4)}"
         self._entries: list[SegmentEntry] = []
         self._finished: list[Segment] = []
@@ -178,6 +181,7 @@ class GenerationWriter:
         create_log(self._folder / self._log)
         manifest = IndexManifest(
             generation=self._generation,
+            made=self._made,
             encoder=self._encoder,
             type=self._type,
             segments=tuple(self._entries),

@@ -79,11 +79,13 @@ class IndexManifest(_Entry):
     """The content of ``manifest.json``.
 
     ``type`` is what was asked for; ``log`` the file of the additions and removals since this
-    generation was written; ``retired`` the paths that only the generation before needs.
+    generation was written; ``made`` the generation with which the corpus began, later than the
+    first where an index was replaced; ``retired`` the paths that only the generation before needs.
     """
 
     format: Literal[1] = FORMAT
     generation: int = Field(ge=1)
+    made: int = Field(ge=1, default=1)
     encoder: EncoderEntry
     type: Literal["auto", "flat", "hnsw", "ivfpq"]
     segments: tuple[SegmentEntry, ...]

@@ -197,11 +197,16 @@ def test_policy_of_other_encoders_is_refused(
 
 
 def test_index_of_another_size_is_refused(policy: CandidatePolicy, tmp_path: Path) -> None:
-    policy.check_size(2000, tmp_path)
-    policy.check_size(500, tmp_path)
+    policy.check_corpus(1, 2000, tmp_path)
+    policy.check_corpus(3, 500, tmp_path)
     for documents in (0, 499, 2001):
         with pytest.raises(ConfigError, match=f"1000 documents, now there are {documents}"):
-            policy.check_size(documents, tmp_path)
+            policy.check_corpus(1, documents, tmp_path)
+
+
+def test_index_that_was_made_anew_is_refused(policy: CandidatePolicy, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="made anew; fit it again with `kosim depth"):
+        policy.check_corpus(IDENTITY.generation + 1, 1000, tmp_path)
 
 
 def test_damaged_policy_is_refused(policy: CandidatePolicy, tmp_path: Path) -> None:

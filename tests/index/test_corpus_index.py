@@ -328,6 +328,17 @@ def test_overwriting_keeps_the_old_index_until_the_new_one_is_whole(index: Corpu
     expect(reader, MORE, MORE_VECTORS)
 
 
+def test_index_says_with_which_generation_its_corpus_began(
+    index: CorpusIndex, short_log: None
+) -> None:
+    assert (index.made, index.generation) == (1, 1)
+    index.add(MORE, MORE_VECTORS)
+    index.compact()
+    assert index.made == 1 < index.generation
+    anew = CorpusIndex.create(index.folder, ENCODER, [(MORE, MORE_VECTORS)], overwrite=True)
+    assert anew.made == anew.generation == index.generation + 1
+
+
 def expect_search_only(
     index: CorpusIndex, documents: list[Document], vectors: npt.NDArray[np.float32]
 ) -> None:

@@ -344,7 +344,9 @@ def test_auto_reranks_as_far_as_the_policy_says(
     index = make_index(tmp_path / "index", bi, DOCUMENTS)
     searcher = Searcher(index, bi, cross)
     lists = sample_deep_lists(searcher, queries=30, depth=20, mode=mode)  # type: ignore[arg-type]
-    identity = PolicyIdentity(bi.fingerprint(), cross.fingerprint(), mode, len(index))
+    identity = PolicyIdentity(
+        bi.fingerprint(), cross.fingerprint(), mode, len(index), index.generation
+    )
     floor = raw_score(cross.calibration, RELEVANT)
     policy = CandidatePolicy.fit(*lists, identity, floor=floor, block=3)
     policy.save(index.folder)

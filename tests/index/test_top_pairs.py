@@ -91,13 +91,28 @@ def test_progress_ends_with_all_rows() -> None:
     assert done == [(4, 10), (8, 10), (10, 10)]
 
 
+def indexed(folder: Path, rows: Vectors) -> CorpusIndex:
+    documents = [Document(str(row), f"문장 {row}") for row in range(len(rows))]
+    encoder = EncoderIdentity("f" * 64, "none", rows.shape[1])
+    return CorpusIndex.create(folder, encoder, [(documents, rows)])
+
+
 def test_pairs_of_neighbours_are_the_best_pairs(tmp_path: Path) -> None:
     rows = vectors(300)
-    documents = [Document(str(row), f"문장 {row}") for row in range(300)]
-    index = CorpusIndex.create(
-        tmp_path / "index", EncoderIdentity("f" * 64, "none", 8), [(documents, rows)]
-    )
+    index = indexed(tmp_path / "index", rows)
     index.remove(["0", "7", "299"])
     places = index.places()
     result = neighbour_pairs(index.snapshot, places, 40, neighbours=20)
     assert found(result) == brute_force(rows[places], 40)
+
+
+def test_neighbours_of_a_large_cluster_are_all_found(tmp_path: Path) -> None:
+    rows = vectors(200, seed=3)
+    rows[50:80] = rows[50]
+    index = indexed(tmp_path / "index", rows)
+    cluster = 30 * 29 // 2
+    result = neighbour_pairs(index.snapshot, index.places(), cluster + 25, neighbours=5)
+    assert found(result)[:cluster] == [
+        (first, second) for first in range(50, 80) for second in range(first + 1, 80)
+    ]
+    assert set(found(result)) == set(brute_force(rows, cluster + 25))
