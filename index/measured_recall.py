@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 
-from encoders.errors import ConfigError
+from encoders.bi import BiEncoder
+from encoders.errors import ConfigError, StorageError
+from encoders.storage import write_json
 from index.corpus_index import CorpusIndex
+from index.searcher import check_encoder
 from index.vectors.recall import DEPTH
+
+SAMPLE = 200
 
 _ROWS = 16_384
 _SEED = 0
@@ -14,7 +21,9 @@ _ROUNDING = 1e-6
 """Two ways to compute a cosine differ by less."""
 
 
-def measured_recall(index: CorpusIndex, sample: int = 200, *, k: int = DEPTH) -> float | None:
+def measured_recall(
+    index: CorpusIndex, sample: int = SAMPLE, *, k: int = DEPTH, encoder: BiEncoder | None = None
+) -> float | None:
     """Return recall@k of the index against comparing with every stored vector.
 
     The queries are documents drawn with a fixed seed; the document itself, which any search
@@ -24,31 +33,67 @@ def measured_recall(index: CorpusIndex, sample: int = 200, *, k: int = DEPTH) ->
         index: the index as it is, additions and removals included.
         sample: queries; all documents where there are fewer.
         k: depth.
+        encoder: encodes the queries anew, as in a search in another precision than that of the
+            index; what is nearest is still judged by the stored vectors.
 
     Returns:
         0 to 1, or None where the index has fewer than two documents.
 
     Raises:
         ConfigError: ``sample`` or ``k`` is below 1.
+        CorpusIndexError: the index was made with another encoder.
     """
     for name, value in (("sample", sample), ("k", k)):
         if value < 1:
             raise ConfigError(f"{name} is {value}; give at least 1")
+    if encoder is not None:
+        check_encoder(index, encoder)
     snapshot = index.snapshot
     places = snapshot.places()
     if len(places) < 2:
         return None
     random = np.random.default_rng(_SEED)
     drawn = random.choice(places, size=min(sample, len(places)), replace=False)
-    queries = snapshot.vectors(drawn)
+    stored = snapshot.vectors(drawn)
     depth = min(k, len(places) - 1)
     nearest = np.full((len(drawn), depth), -np.inf, dtype=np.float32)
     for start in range(0, len(places), _ROWS):
         block = places[start : start + _ROWS]
-        cosines = queries @ snapshot.vectors(block).T
+        cosines = stored @ snapshot.vectors(block).T
         cosines[block == drawn[:, None]] = -np.inf
         nearest = np.partition(np.hstack([nearest, cosines]), -depth, axis=1)[:, -depth:]
-    scores, found = snapshot.search(queries, depth + 1)
+    asked = stored if encoder is None else encoder.encode(snapshot.texts(drawn))
+    found = snapshot.search(asked, depth + 1)[1]
     others = (found >= 0) & (found != drawn[:, None])
-    good = others & (scores >= nearest.min(axis=1, keepdims=True) - _ROUNDING)
-    return float(np.mean(np.minimum(good.sum(axis=1), depth) / depth))
+    scores = np.full(found.shape, -np.inf, dtype=np.float32)
+    rows = np.nonzero(others)[0]
+    scores[others] = np.einsum("ij,ij->i", stored[rows], snapshot.vectors(found[others]))
+    # Another precision may find the document itself late: only the first of the others count.
+    scores[others.cumsum(axis=1) > depth] = -np.inf
+    good = scores >= nearest.min(axis=1, keepdims=True) - _ROUNDING
+    return float(np.mean(good.sum(axis=1) / depth))
+
+
+def kept_recall(index: CorpusIndex, encoder: BiEncoder) -> float | None:
+    """Return :func:`measured_recall` of an encoder's arithmetic, measured once a generation.
+
+    It is kept in the index, unless that cannot be written.
+
+    Raises:
+        CorpusIndexError: the index was made with another encoder.
+    """
+    check_encoder(index, encoder)
+    path = index.folder / "recall" / f"{encoder.precision}.json"
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        if kept["generation"] == index.generation:
+            return None if kept["recall"] is None else float(kept["recall"])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    recall = measured_recall(index, encoder=encoder)
+    try:
+        path.parent.mkdir(exist_ok=True)
+        write_json(path, {"generation": index.generation, "recall": recall, "sample": SAMPLE})
+    except (OSError, StorageError):
+        pass
+    return recall

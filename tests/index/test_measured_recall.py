@@ -7,10 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from encoders.errors import ConfigError
+from encoders.bi import BiEncoder
+from encoders.errors import ConfigError, CorpusIndexError
+from encoders.loading import load
+from index.build import build_index
 from index.corpus_index import CorpusIndex, EncoderIdentity
 from index.documents import Document
-from index.measured_recall import measured_recall
+from index.measured_recall import kept_recall, measured_recall
+from tests.encoders.tiny import WORDS
 
 
 def make(folder: Path, vectors: np.ndarray) -> CorpusIndex:
@@ -62,3 +66,54 @@ def test_one_document_has_no_recall(tmp_path: Path) -> None:
 def test_impossible_number_is_refused(tmp_path: Path, options: dict[str, int]) -> None:
     with pytest.raises(ConfigError, match="is 0"):
         measured_recall(make(tmp_path / "index", unit(3)), **options)
+
+
+TEXTS = [" ".join(WORDS[first : first + length]) for first in range(15) for length in (2, 4, 7)]
+
+
+@pytest.fixture
+def sentences(tmp_path: Path, bi: BiEncoder) -> tuple[CorpusIndex, BiEncoder]:
+    """An index of sentences, and its encoder in half precision."""
+    documents = [Document(str(i), text) for i, text in enumerate(TEXTS)]
+    index = build_index(documents, bi, tmp_path / "index", type="flat")
+    bi.save(tmp_path / "encoder")
+    lowered = load(tmp_path / "encoder", precision="bf16")
+    assert isinstance(lowered, BiEncoder)
+    return index, lowered
+
+
+def test_recall_of_another_precision_is_that_of_brute_force(
+    sentences: tuple[CorpusIndex, BiEncoder], bi: BiEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index, lowered = sentences
+    assert measured_recall(index, encoder=bi, k=3) == 1.0
+    # Half precision loses nothing among so few sentences; three levels a component do.
+    encode = lowered.encode
+    monkeypatch.setattr(lowered, "encode", lambda texts: np.sign(np.round(20 * encode(texts))))
+    exact, asked = bi.encode(TEXTS), lowered.encode(TEXTS)
+    shares = []
+    for row in range(len(TEXTS)):
+        truth = np.delete(exact @ exact[row], row)
+        found = np.argsort(-np.delete(exact @ asked[row], row), kind="stable")[:3]
+        shares.append(np.mean(truth[found] >= np.sort(truth)[-3] - 1e-6))
+    assert 0 < np.mean(shares) < 1
+    assert measured_recall(index, encoder=lowered, k=3) == pytest.approx(np.mean(shares))
+
+
+def test_kept_recall_is_measured_once_a_generation(
+    sentences: tuple[CorpusIndex, BiEncoder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index, lowered = sentences
+    first = kept_recall(index, lowered)
+    assert first == measured_recall(index, encoder=lowered)
+    monkeypatch.setattr(lowered, "encode", lambda *_: pytest.fail("measured again"))
+    assert kept_recall(index, lowered) == first
+    monkeypatch.undo()
+    index.remove(["0", "1"])
+    index.compact()
+    assert kept_recall(index, lowered) == measured_recall(index, encoder=lowered)
+
+
+def test_recall_with_another_encoder_is_refused(tmp_path: Path, bi: BiEncoder) -> None:
+    with pytest.raises(CorpusIndexError, match="made with the encoder"):
+        measured_recall(make(tmp_path / "index", unit(5)), encoder=bi)
