@@ -252,6 +252,9 @@ def _identify(plan: ScoringPlan, searcher: Searcher) -> dict[str, Any]:
         "queries": hashlib.sha256("\n".join(plan.queries).encode()).hexdigest(),
         "encoder": index.encoder.fingerprint,
         "reranker": searcher.reranker.fingerprint() if searcher.reranker else "",
+        "precision": [
+            encoder.precision for encoder in (searcher.encoder, searcher.reranker) if encoder
+        ],
         "top": plan.top,
         "bands": [asdict(band) for band in plan.bands],
         "seed": plan.seed,

@@ -328,6 +328,32 @@ def test_overwriting_keeps_the_old_index_until_the_new_one_is_whole(index: Corpu
     expect(reader, MORE, MORE_VECTORS)
 
 
+@pytest.mark.parametrize("type", ["hnsw", "ivfpq"])
+def test_approximate_index_follows_changes(tmp_path: Path, type: Any) -> None:
+    documents, vectors = corpus(10_100)
+    index = CorpusIndex.create(
+        tmp_path / "index",
+        ENCODER,
+        in_blocks(documents[:10_000], vectors[:10_000], 4_000),
+        type=type,
+    )
+    assert [segment["type"] for segment in index.info()["segments"]] == [type]
+    index.add(documents[10_000:], vectors[10_000:])
+    index.remove([document.id for document in documents[:50]])
+    queries = np.concatenate([vectors[:20], vectors[10_040:10_060]])
+    for _ in ("in the log", "merged"):
+        scores, places = index.search(queries, 10)
+        truth = brute_force(queries, vectors[50:], 10)[0]
+        assert (places >= 0).all()
+        found = index.vectors(places.ravel()).reshape(40, 10, DIMENSION)
+        np.testing.assert_allclose(scores, np.einsum("qd,qkd->qk", queries, found), atol=1e-6)
+        assert np.mean(scores >= truth[:, -1:] - 1e-6) > 0.9
+        assert not {document.id for document in documents[:50]} & set(index.ids(places.ravel()))
+        assert index.verify() == []
+        index.compact()
+        assert len(index.info()["segments"]) == 1
+
+
 def test_index_says_with_which_generation_its_corpus_began(
     index: CorpusIndex, short_log: None
 ) -> None:
