@@ -1,6 +1,6 @@
 """The sentences of a file of pairs, each once, one a line on standard output.
 
-    python -m benchmarks.sentences ../shared/data/klue-sts/klue-sts-v1.1_dev.json > dev.txt
+python -m benchmarks.sentences ../shared/data/klue-sts/klue-sts-v1.1_dev.json > dev.txt
 """
 
 from __future__ import annotations

@@ -28,10 +28,10 @@ from benchmarks.populations import Cell, all_cells
 from benchmarks.statistics_report import report
 from encoders.metrics import Floats
 from encoders.storage import write_json, write_text
-from experiments.influence import F1, Pearson, Spearman
-from experiments.paired_tests import mcnemar_midp, williams
-from experiments.resampling import resample_weights
-from experiments.significance import difference, estimate
+from experiments.statistics.influence import F1, Pearson, Spearman
+from experiments.statistics.paired_tests import mcnemar_midp, williams
+from experiments.statistics.resampling import resample_weights
+from experiments.statistics.significance import difference, estimate
 
 ALPHA = 0.05
 CHUNK = 100

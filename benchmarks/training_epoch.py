@@ -38,8 +38,8 @@ from encoders.records import LabelledPairs
 from encoders.storage import write_json, write_text
 from encoders.training import TrainingConfig, train
 from experiments.contenders import make_encoder
+from experiments.data.partition import load_training
 from experiments.environment import describe_environment
-from experiments.partition import load_training
 from experiments.settings import DataSettings, EncoderSettings
 
 RESULTS = Path(__file__).parent / "results"

@@ -17,11 +17,11 @@ from encoders.base import Kind
 from encoders.errors import DataError, UndefinedMetricError
 from encoders.recipes import RECIPES
 from encoders.storage import atomic_file, write_json, write_text
-from experiments.ceiling import split_half_reliability
 from experiments.contenders import obtain_encoder
 from experiments.cost import measure, project
-from experiments.data_report import data_report, describe_split, token_lengths
-from experiments.datasets import RawPairs
+from experiments.data.data_report import data_report, describe_split, token_lengths
+from experiments.data.datasets import RawPairs
+from experiments.data.partition import Partition, load_partition
 from experiments.disagreements import largest_disagreements
 from experiments.environment import describe_environment
 from experiments.evaluation import (
@@ -32,11 +32,11 @@ from experiments.evaluation import (
     seed_spread,
     swap_asymmetry,
 )
-from experiments.partition import Partition, load_partition
 from experiments.report import render_html, render_markdown
 from experiments.run import RESULTS, open_run
 from experiments.settings import SCRATCH, CompareSettings
-from experiments.verdict import compute_verdict
+from experiments.statistics.ceiling import split_half_reliability
+from experiments.verdict.verdict import compute_verdict
 
 FORMAT = 1
 PREDICTIONS = "predictions.parquet"

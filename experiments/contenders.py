@@ -15,7 +15,7 @@ from encoders.errors import ArtifactError, DataError
 from encoders.loading import load
 from encoders.scratch import build_scratch_backbone
 from encoders.training import train
-from experiments.partition import TrainingSet
+from experiments.data.partition import TrainingSet
 from experiments.settings import SCRATCH, CompareSettings, EncoderSettings
 
 Encoder = BiEncoder | CrossEncoder

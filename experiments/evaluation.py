@@ -15,7 +15,7 @@ from encoders.errors import UndefinedMetricError
 from encoders.metrics import pearson
 from encoders.records import DECISION_THRESHOLD, LabelledPairs
 from experiments.settings import EvaluationSettings
-from experiments.significance import (
+from experiments.statistics.significance import (
     F1,
     Difference,
     Metric,

@@ -17,7 +17,7 @@ from encoders.bi import PoolingMode
 from encoders.errors import ConfigError
 from encoders.recipes import RECIPES
 from encoders.training import TrainingConfig
-from experiments.label_scale import LabelScale
+from experiments.data.label_scale import LabelScale
 
 RECIPE_NAMES = ("quickstart", "klue-koelectra-base", "klue-koelectra-best")
 SCRATCH = "scratch"

@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner
 
 from experiments.cli import main
-from experiments.datasets import KLUE_REVISION, load_sample
+from experiments.data.datasets import KLUE_REVISION, load_sample
 from tests.encoders.tiny import write_hub_cache, write_koelectra
 
 ROOT = Path(__file__).resolve().parents[1]

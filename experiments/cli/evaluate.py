@@ -9,9 +9,9 @@ import click
 import numpy as np
 
 from encoders.loading import load
-from experiments.cleaning import check_test
 from experiments.cli.console import output, print_json, table
-from experiments.datasets import load_pairs
+from experiments.data.cleaning import check_test
+from experiments.data.datasets import load_pairs
 from experiments.evaluation import ScoredContender, evaluate, evaluate_sources
 from experiments.notation import METRIC_NAMES, estimate
 from experiments.settings import EvaluationSettings

@@ -14,7 +14,7 @@ from encoders.training import TrainingConfig
 from experiments.cli.console import notes, output, training_progress
 from experiments.cli.options import data_options, given, training_options
 from experiments.contenders import train_and_save
-from experiments.partition import load_training
+from experiments.data.partition import load_training
 from experiments.settings import DataSettings, EncoderSettings, parse_settings
 
 _LOSSES = [loss for recipe in RECIPES.values() for loss in recipe.losses]

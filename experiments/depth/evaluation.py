@@ -16,10 +16,10 @@ from experiments.depth.adaptive import clopper_pearson, fit_policy, judge_policy
 from experiments.depth.plan import DepthSettings, ScoringPlan, plan_scoring
 from experiments.depth.scoring import DeepScores
 from experiments.depth.survival import QueryLoss, ScoredQuery, measure, smallest_depth
-from experiments.resampling import bootstrap, resample_weights
 from experiments.retrieval.evaluation import silent
 from experiments.retrieval.rankings import Progress
 from experiments.retrieval.significance import LEVEL, ratio_estimate, ratio_of_sums
+from experiments.statistics.resampling import bootstrap, resample_weights
 from index.adaptive.policy import RELEVANT
 from index.searcher import Searcher
 

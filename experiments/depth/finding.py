@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from experiments.notation import count, decimal, duration, percent
-from experiments.verdict_wording import Line
+from experiments.verdict.wording import Line
 from index.adaptive.policy import RELEVANT
 
 Results = Mapping[str, Any]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from encoders.errors import ConfigError, DataError
-from experiments.cleaning import comparable
+from experiments.data.cleaning import comparable
 from experiments.depth.sampling import Band, bands
 from experiments.retrieval.rankings import Places
 from index.corpus_index import CorpusIndex

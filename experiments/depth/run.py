@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from encoders.errors import DataError, StorageError
-from experiments.cleaning import comparable
+from experiments.data.cleaning import comparable
 from experiments.depth.evaluation import evaluate_depth
 from experiments.depth.finding import compute_finding
 from experiments.depth.plan import DepthSettings

@@ -11,7 +11,7 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from experiments.report.sections import Section, build_sections
-from experiments.verdict import compute_verdict
+from experiments.verdict.verdict import compute_verdict
 
 _ENVIRONMENT = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from experiments.notation import decimal, duration, estimate, interval, p_value, signed
-from experiments.verdict_wording import Line
+from experiments.verdict.wording import Line
 
 ALPHA = 0.05
 Results = Mapping[str, Any]

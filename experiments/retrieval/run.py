@@ -16,12 +16,12 @@ import numpy as np
 from encoders.base import PairEncoder
 from encoders.bi import BiEncoder
 from encoders.errors import ConfigError, CorpusIndexError, StorageError
+from experiments.data.sentence_groups import SentenceGroups, load_groups
 from experiments.environment import describe_environment
 from experiments.retrieval.evaluation import RetrievalSettings, evaluate_retrieval, silent
 from experiments.retrieval.finding import compute_finding
 from experiments.retrieval.queries import RetrievalTask, choose_groups, grouped_task, judged_task
 from experiments.retrieval.rankings import Places, Progress
-from experiments.sentence_groups import SentenceGroups, load_groups
 from index.build import build_index
 from index.corpus import read_corpus
 from index.corpus_index import CorpusIndex

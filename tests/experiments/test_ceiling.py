@@ -5,7 +5,7 @@ import pytest
 
 from encoders.errors import DataError, UndefinedMetricError
 from encoders.metrics import pearson
-from experiments.ceiling import split_half_reliability
+from experiments.statistics.ceiling import split_half_reliability
 
 GENERATOR = np.random.default_rng(2)
 

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from encoders.errors import DataError
-from experiments.cleaning import check_test, clean_training
-from experiments.datasets import RawPairs, load_pairs
-from experiments.label_scale import LabelScale
+from experiments.data.cleaning import check_test, clean_training
+from experiments.data.datasets import RawPairs, load_pairs
+from experiments.data.label_scale import LabelScale
 
 Row = tuple[str | None, str | None, float]
 

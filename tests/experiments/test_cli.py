@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from experiments.cli import main
 from experiments.comparison import Results
-from experiments.datasets import load_sample
+from experiments.data.datasets import load_sample
 
 Run = tuple[Path, Results]
 ROWS = "\n".join(f"문장 {i}번입니다\t다른 문장 {i}\t{i % 6}" for i in range(60))

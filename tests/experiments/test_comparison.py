@@ -17,7 +17,7 @@ from encoders.errors import ArtifactError, StorageError
 from encoders.loading import load
 from encoders.storage import sha256
 from experiments.comparison import Results, compare
-from experiments.datasets import load_sample
+from experiments.data.datasets import load_sample
 from experiments.run import default_folder
 from experiments.settings import CompareSettings
 from tests.experiments.conftest import small_settings

@@ -11,9 +11,9 @@ import numpy.typing as npt
 import pytest
 
 from encoders.records import LabelledPairs
-from experiments.cleaning import clean_training
-from experiments.data_report import data_report, token_lengths
-from experiments.datasets import RawPairs, load_pairs
+from experiments.data.cleaning import clean_training
+from experiments.data.data_report import data_report, token_lengths
+from experiments.data.datasets import RawPairs, load_pairs
 
 TRAIN = """sentence1,sentence2,score,source
 가나,다,5,x

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from encoders.errors import ConfigError, DataError
-from experiments.datasets import (
+from experiments.data.datasets import (
     KLUE_REVISION,
     load_dataset,
     load_klue_sts,

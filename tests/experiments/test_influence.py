@@ -3,7 +3,7 @@ import pytest
 
 from encoders import metrics
 from encoders.errors import ConfigError, UndefinedMetricError
-from experiments.influence import F1, Pearson, Precision, Recall, Spearman
+from experiments.statistics.influence import F1, Pearson, Precision, Recall, Spearman
 
 N = 60
 GENERATOR = np.random.default_rng(3)

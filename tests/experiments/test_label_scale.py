@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from encoders.errors import ConfigError
-from experiments.label_scale import LabelScale
+from experiments.data.label_scale import LabelScale
 
 
 def test_scale_maps_its_ends_exactly() -> None:

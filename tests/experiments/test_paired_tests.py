@@ -4,7 +4,7 @@ from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
 
 from encoders.errors import ConfigError, UndefinedMetricError
-from experiments.paired_tests import McNemar, mcnemar_midp, williams
+from experiments.statistics.paired_tests import McNemar, mcnemar_midp, williams
 
 GENERATOR = np.random.default_rng(5)
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from encoders.errors import ConfigError, UndefinedMetricError
-from experiments.influence import Pearson
-from experiments.resampling import Bootstrap, bootstrap, resample_weights
+from experiments.statistics.influence import Pearson
+from experiments.statistics.resampling import Bootstrap, bootstrap, resample_weights
 
 DATA = np.random.default_rng(1).exponential(size=40)
 

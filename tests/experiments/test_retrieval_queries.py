@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from encoders.errors import ConfigError, DataError
+from experiments.data.sentence_groups import SentenceGroups
 from experiments.retrieval.queries import choose_groups, grouped_task, judged_task
-from experiments.sentence_groups import SentenceGroups
 
 TEXTS = ("문 열어", "문 좀 열어", "문을 열어 줘", "불 꺼", "불 좀 꺼", "문  열어")
 GROUPS = SentenceGroups(TEXTS, np.array([0, 0, 0, 1, 1, 0]))

@@ -7,7 +7,7 @@ import pytest
 
 from encoders.errors import DataError
 from experiments.retrieval.significance import GroupedQueries, compare_rows, ratio_of_sums
-from experiments.significance import holm
+from experiments.statistics.significance import holm
 
 
 def test_the_value_is_the_plain_mean_over_queries() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from encoders.errors import ConfigError, DataError
-from experiments.sentence_groups import SentenceGroups, load_groups
+from experiments.data.sentence_groups import SentenceGroups, load_groups
 
 
 def write(path: Path, text: str) -> Path:

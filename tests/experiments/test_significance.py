@@ -5,7 +5,7 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import NormalIndPower
 
 from encoders.errors import ConfigError, UndefinedMetricError
-from experiments.significance import (
+from experiments.statistics.significance import (
     F1,
     Difference,
     Estimate,

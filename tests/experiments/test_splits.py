@@ -8,7 +8,7 @@ import pytest
 
 from encoders.errors import ConfigError, DataError
 from encoders.records import LabelledPairs
-from experiments.splits import limit, stratified_split
+from experiments.data.splits import limit, stratified_split
 
 
 def _pairs(labels: npt.ArrayLike) -> LabelledPairs:

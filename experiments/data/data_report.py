@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from encoders.records import DECISION_THRESHOLD, LABEL_HIGH, LABEL_LOW, LabelledPairs
-from experiments.cleaning import (
+from experiments.data.cleaning import (
     CONFLICT_TOLERANCE,
     Mask,
     Removed,
@@ -24,7 +24,7 @@ from experiments.cleaning import (
     sentences,
     sentences_in,
 )
-from experiments.datasets import RawPairs
+from experiments.data.datasets import RawPairs
 
 EXAMPLES = 5
 """At most so many row numbers are given as examples."""

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from encoders.errors import ConfigError, DataError
 from encoders.tables import read_lines, read_table
-from experiments.cleaning import comparable
+from experiments.data.cleaning import comparable
 
 PARAKQC_GROUP = 10
 """ParaKQC lists its intents in order, ten paraphrases each."""

@@ -11,8 +11,8 @@ from experiments.notation import (
     is_defined,
     reason,
 )
-from experiments.verdict_facts import FEW_PAIRS, TINY, Facts
-from experiments.verdict_wording import Line, name_of
+from experiments.verdict.facts import FEW_PAIRS, TINY, Facts
+from experiments.verdict.wording import Line, name_of
 
 
 def advice(facts: Facts) -> Line | None:

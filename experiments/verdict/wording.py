@@ -19,7 +19,7 @@ from experiments.notation import (
     p_value,
     reason,
 )
-from experiments.verdict_facts import TINY, Facts, Gap
+from experiments.verdict.facts import TINY, Facts, Gap
 
 
 class Line(NamedTuple):

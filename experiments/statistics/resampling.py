@@ -20,7 +20,7 @@ import numpy as np
 
 from encoders.errors import ConfigError, UndefinedMetricError
 from encoders.metrics import Floats
-from experiments.influence import Evaluation
+from experiments.statistics.influence import Evaluation
 
 _BLOCK = 1 << 14
 """Weights held at a time: 128 KiB, so that all steps on them stay in the cache and their memory

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from experiments import verdict_advice as advice
-from experiments import verdict_wording as wording
 from experiments.notation import is_defined
-from experiments.verdict_facts import METRIC, Facts, Gap
-from experiments.verdict_wording import Line
+from experiments.verdict import advice as advice
+from experiments.verdict import wording as wording
+from experiments.verdict.facts import METRIC, Facts, Gap
+from experiments.verdict.wording import Line
 
 
 def compute_verdict(results: Mapping[str, Any]) -> dict[str, Any]:

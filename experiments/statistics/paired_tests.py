@@ -16,7 +16,7 @@ from scipy.stats import t as student
 from encoders.errors import UndefinedMetricError
 from encoders.metrics import Floats, check_pairs, pearson
 from encoders.records import DECISION_THRESHOLD
-from experiments.influence import seedwise
+from experiments.statistics.influence import seedwise
 
 _DEPENDENT = 1e-12
 

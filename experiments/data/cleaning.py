@@ -16,7 +16,7 @@ import pandas as pd
 
 from encoders.errors import DataError
 from encoders.records import LabelledPairs
-from experiments.datasets import RawPairs
+from experiments.data.datasets import RawPairs
 
 CONFLICT_TOLERANCE = 1.0
 """Labels of one pair that lie further apart than this, in points of 0-5, contradict each other."""

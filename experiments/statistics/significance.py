@@ -16,9 +16,17 @@ from scipy.stats import norm
 
 from encoders.errors import ConfigError
 from encoders.metrics import Floats, check_pairs
-from experiments.influence import F1, Evaluation, Metric, Pearson, Precision, Recall, Spearman
-from experiments.paired_tests import McNemar, Williams, mcnemar_midp, williams
-from experiments.resampling import bootstrap
+from experiments.statistics.influence import (
+    F1,
+    Evaluation,
+    Metric,
+    Pearson,
+    Precision,
+    Recall,
+    Spearman,
+)
+from experiments.statistics.paired_tests import McNemar, Williams, mcnemar_midp, williams
+from experiments.statistics.resampling import bootstrap
 
 __all__ = [
     "F1",

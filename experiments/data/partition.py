@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from encoders.errors import ConfigError
 from encoders.records import LabelledPairs
 from encoders.tables import read_lines
-from experiments.cleaning import Removed, check_test, clean_training
-from experiments.datasets import RawPairs, load_dataset, load_pairs
+from experiments.data.cleaning import Removed, check_test, clean_training
+from experiments.data.datasets import RawPairs, load_dataset, load_pairs
+from experiments.data.splits import limit, stratified_split
 from experiments.settings import DataSettings
-from experiments.splits import limit, stratified_split
 
 
 @dataclass(frozen=True)

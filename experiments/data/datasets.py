@@ -16,7 +16,7 @@ import pandas as pd
 
 from encoders.errors import ConfigError, DataError
 from encoders.tables import read_table
-from experiments.label_scale import LabelScale
+from experiments.data.label_scale import LabelScale
 
 SENTENCE_COLUMNS = (
     ("sentence1", "sentence2"),

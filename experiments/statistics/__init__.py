@@ -1,0 +1,1 @@
+"""Statistics: how sure a figure is, and a difference between two encoders."""

@@ -1,0 +1,1 @@
+"""The verdict: what the figures mean in plain words, Korean and English."""
