@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Search over the 799,122 sentences of the corpus, and mining of 10,000, with encoders of two layers.
+set -euo pipefail
+DATA=../shared/data
+WORK=${1:-runs/search-scale}
+TRAIN="--train $DATA/klue-sts/train.csv --test $DATA/klue-sts/klue-sts-v1.1_dev.json
+  --backbone $WORK/shallow --learning-rate 2e-4 --warmup 0.1 --batch-size 32 --max-length 120
+  --epochs 2"
+
+mkdir -p "$WORK"
+[ -d "$WORK/shallow" ] ||
+  python -m benchmarks.shallow_backbone ../shared/models/e5-small-ko --layers 2 --out "$WORK/shallow"
+[ -d "$WORK/bi" ] || kosim train bi $TRAIN --prompt "query: " --out "$WORK/bi"
+[ -d "$WORK/cross" ] || kosim train cross $TRAIN --out "$WORK/cross"
+[ -d "$WORK/corpus.index" ] ||
+  kosim index build $DATA/corpus/ko-sentences.txt.gz --encoder "$WORK/bi" --type flat \
+    --out "$WORK/corpus.index"
+
+python -m benchmarks.search_scale "$WORK/corpus.index" --work "$WORK/types"
+python -m benchmarks.mining $DATA/parakqc/paraKQC_v1.txt --text-at 2 \
+  --encoder "$WORK/bi" --reranker "$WORK/cross" --sample 1000
