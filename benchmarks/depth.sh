@@ -7,7 +7,7 @@ WORK=${1:-runs/depth}
 TRAIN="--train $DATA/klue-sts/train.csv --test $DATA/klue-sts/klue-sts-v1.1_dev.json
   --backbone ../shared/models/e5-small-ko --learning-rate 1e-4 --warmup 0.1 --batch-size 32
   --max-length 120 --epochs 1"
-DEPTH="--sample-top 100 --exhaustive-sample 200 --fit-queries 150 --fit-depth 100"
+DEPTH="--sample-top 100 --fit-queries 150 --fit-depth 100"
 
 mkdir -p "$WORK"
 [ -d "$WORK/bi" ] || kosim train bi $TRAIN --prompt "query: " --out "$WORK/bi"
@@ -17,9 +17,11 @@ python -m benchmarks.sentences $DATA/klue-sts/klue-sts-v1.1_dev.json > "$WORK/kl
 shuf --random-source=<(yes 2026) -n 200 "$WORK/klue-dev.txt" > "$WORK/queries.txt"
 zcat $DATA/corpus/ko-sentences.txt.gz | head -n 100000 > "$WORK/corpus-100k.txt"
 
-for corpus in klue-dev corpus-100k; do
-  [ -d "$WORK/$corpus.index" ] ||
-    kosim index build "$WORK/$corpus.txt" --encoder "$WORK/bi" --out "$WORK/$corpus.index"
-  kosim depth "$WORK/$corpus.index" --reranker "$WORK/cross" --queries "$WORK/queries.txt" $DEPTH \
-    --out "benchmarks/results/depth-$corpus"
-done
+depth() { # corpus, documents beyond the first 100 that are scored for each query
+  [ -d "$WORK/$1.index" ] ||
+    kosim index build "$WORK/$1.txt" --encoder "$WORK/bi" --out "$WORK/$1.index"
+  kosim depth "$WORK/$1.index" --reranker "$WORK/cross" --queries "$WORK/queries.txt" $DEPTH \
+    --exhaustive-sample "$2" --out "benchmarks/results/depth-$1"
+}
+depth klue-dev 200
+depth corpus-100k 100

@@ -9,6 +9,7 @@ from experiments.cli.lazy import LazyGroup
 _COMMANDS = {
     "compare": "Train both encoders and tell whether the difference is real.",
     "train": "Train one encoder and save it.",
+    "tune": "Find better hyperparameters for one encoder.",
     "evaluate": "Evaluate a saved encoder on test pairs.",
     "data": "Report on a file of pairs.",
     "score": "Score how similar two sentences are.",

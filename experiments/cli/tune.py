@@ -1,0 +1,185 @@
+"""``kosim tune``: find better hyperparameters for one encoder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+import optuna
+
+from encoders.errors import ConfigError
+from experiments.cli.console import notes, output, print_json, table, training_progress
+from experiments.cli.stages import stage_progress
+from experiments.data.partition import load_training
+from experiments.notation import decimal, signed
+from experiments.run import default_folder
+from experiments.settings import CompareSettings, parse_settings, read_settings
+from experiments.tuning.run import BEST_CONFIG, report_study
+from experiments.tuning.settings import Metric, Pruning, Sampler, TuneSettings, data_fingerprint
+from experiments.tuning.space import read_space
+from experiments.tuning.study import begin_study, load_study, open_storage
+from experiments.tuning.worker import work
+from experiments.tuning.workers import run_workers
+
+
+class _KindFirst(click.Group):
+    """``kosim tune bi`` and ``kosim tune cross`` beside the commands worker and report."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] in ("bi", "cross"):
+            return "run", self.commands["run"], args
+        return super().resolve_command(ctx, args)
+
+
+@click.group("tune", cls=_KindFirst, subcommand_metavar="bi|cross|worker|report [ARGS]...")
+def tune_command() -> None:
+    """Find better hyperparameters for the bi-encoder or the cross-encoder."""
+
+
+@tune_command.command("run", hidden=True)
+@click.argument("kind", type=click.Choice(["bi", "cross"]))
+@click.argument("config", default="quickstart")
+@click.option(
+    "--space", default="documented", show_default=True, help="documented, or a TOML file."
+)
+@click.option("--sampler", type=click.Choice(get_args(Sampler)), default="tpe", show_default=True)
+@click.option("--trials", type=int, help="Of tpe and random; a grid has as many as it has.")
+@click.option("--minutes", type=float, help="Begin no trial after so many.")
+@click.option("--workers", type=int, default=1, show_default=True, help="Processes here.")
+@click.option(
+    "--storage", help="A SQLite file, or postgresql://...; study.db in the folder by default."
+)
+@click.option("--study", "name", help="Name of the study; that of the config and kind by default.")
+@click.option("--metric", type=click.Choice(get_args(Metric)), default="pearson", show_default=True)
+@click.option(
+    "--prune",
+    is_flag=False,
+    flag_value="median",
+    type=click.Choice(get_args(Pruning)),
+    help="End hopeless trials early: median (without a value), or hyperband.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the sampler.")
+@click.option("--limit", type=int, help="Use so many training pairs at most.")
+@click.option("--no-test", is_flag=True, help="Leave the test pairs alone.")
+@click.option("--resume", is_flag=True, help="Go on with a study that is there.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Folder of the report; runs/STUDY by default."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print results.json to standard output.")
+def run_command(
+    kind: str,
+    config: str,
+    space: str,
+    minutes: float | None,
+    workers: int,
+    storage: str | None,
+    name: str | None,
+    limit: int | None,
+    no_test: bool,
+    resume: bool,
+    out: Path | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Tune one encoder of CONFIG, as kosim compare takes it, on its validation pairs.
+
+    The test pairs are looked at once, at the end, to compare the base with the best.
+    """
+    _check_counts(options["trials"], workers, minutes)
+    comparison = CompareSettings.parse(_limited(read_settings(config), limit))
+    settings = parse_settings(
+        TuneSettings,
+        {
+            "kind": kind,
+            "comparison": comparison.model_dump(),
+            "space": {key: domain.model_dump() for key, domain in read_space(space).items()},
+            **options,
+        },
+    )
+    name = name or f"{comparison.name}-{kind}"
+    folder = out or default_folder(f"tune-{name}", again=resume)
+    address = storage or str(folder / "study.db")
+    data = data_fingerprint(load_training(comparison.data))
+    study = begin_study(open_storage(address), name, settings, data, resume=resume)
+    with stage_progress() as progress:
+        run_workers(
+            study,
+            address,
+            workers,
+            minutes=minutes,
+            report=lambda done, total: progress("trials", done, total),
+        )
+    _report(study, folder, test=not no_test, as_json=as_json)
+
+
+@tune_command.command("worker")
+@click.option("--storage", required=True, help="A SQLite file, or postgresql://...")
+@click.option("--study", "name", required=True, help="Name of the study.")
+@click.option("--number", type=int, default=0, show_default=True, help="Of this worker.")
+@click.option("--minutes", type=float, help="Begin no trial after so many.")
+def worker_command(storage: str, name: str, number: int, minutes: float | None) -> None:
+    """Run trials of a study, here or on another machine, until none is left."""
+
+    def said(trial: optuna.trial.FrozenTrial) -> None:
+        value = decimal(trial.value, 4) if trial.value is not None else trial.state.name.lower()
+        notes.print(f"  trial {trial.number}: {value}", highlight=False, markup=False)
+
+    count = work(open_storage(storage), name, worker=number, minutes=minutes, report=said)
+    output.print(f"Ran {count} trials of {name}", highlight=False, markup=False)
+
+
+@tune_command.command("report")
+@click.option("--storage", required=True, help="A SQLite file, or postgresql://...")
+@click.option("--study", "name", required=True, help="Name of the study.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write.")
+@click.option("--test", is_flag=True, help="Also compare base and best on the test pairs.")
+@click.option("--json", "as_json", is_flag=True, help="Print results.json to standard output.")
+def report_command(storage: str, name: str, out: Path, test: bool, as_json: bool) -> None:
+    """Write the report of a study as it stands."""
+    _report(load_study(open_storage(storage), name), out, test=test, as_json=as_json)
+
+
+def _check_counts(trials: int | None, workers: int, minutes: float | None) -> None:
+    if trials is not None and trials < 1:
+        raise ConfigError(f"--trials is {trials}; ask for at least 1")
+    if workers < 1:
+        raise ConfigError(f"--workers is {workers}; give at least 1")
+    if minutes is not None and minutes <= 0:
+        raise ConfigError(f"--minutes is {minutes:g}; give more than 0")
+
+
+def _limited(raw: dict[str, Any], limit: int | None) -> dict[str, Any]:
+    return raw if limit is None else {**raw, "data": {**raw.get("data", {}), "limit": limit}}
+
+
+def _report(study: optuna.Study, folder: Path, *, test: bool, as_json: bool) -> None:
+    with training_progress(quiet=as_json) as callbacks:
+        results = report_study(
+            study,
+            folder,
+            test=test,
+            callbacks=callbacks,
+            announce=lambda stage: None if as_json else notes.print(stage, style="dim"),
+        )
+    if as_json:
+        print_json(results)
+        return
+    from experiments.tuning.finding import compute_finding
+
+    finding = compute_finding(results)
+    for language in ("ko", "en"):
+        said = finding[language]
+        output.print(said["headline"], style="bold", highlight=False, markup=False)
+        for sentence in [*said["sentences"], *said["warnings"]]:
+            output.print(f"  {sentence}", highlight=False, markup=False)
+        output.print()
+    shown = table("", "base", "best", "effect")
+    for record in results["parameters"]:
+        effect = "" if record["effect"] is None else signed(record["effect"], 4)
+        shown.add_row(record["name"], str(record["base"]), str(record["best"]), effect)
+    output.print(shown)
+    output.print(f"\nConfig of the best: {folder / BEST_CONFIG}", highlight=False, soft_wrap=True)
+    output.print(f"Report: {folder / 'report.html'}", highlight=False, soft_wrap=True)

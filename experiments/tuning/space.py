@@ -1,0 +1,191 @@
+"""The space of a study: which hyperparameters vary, and over which values."""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from pydantic import model_validator
+
+from encoders.errors import ConfigError
+from experiments.settings import EncoderSettings, Settings, parse_settings
+
+Value = bool | int | float | str
+
+ENCODER_PARAMETERS = ("max_length", "pooling")
+"""Parameters of the encoder's settings; the others are of its training."""
+
+PARAMETERS = (
+    "epochs",
+    "learning_rate",
+    "warmup",
+    "weight_decay",
+    "batch_size",
+    "gradient_accumulation",
+    "max_gradient_norm",
+    "loss",
+    "swap_augmentation",
+    *ENCODER_PARAMETERS,
+)
+
+DOCUMENTED: dict[str, dict[str, Any]] = {
+    "learning_rate": {"values": [1e-5, 3e-5, 5e-5, 1e-4]},
+    "epochs": {"low": 2, "high": 20, "step": 2},
+    "warmup": {"values": [0.0, 0.1, 0.2, 0.3, 0.4]},
+    "weight_decay": {"values": [0.0, 0.01, 0.1]},
+    "batch_size": {"values": [16, 32, 64]},
+    "max_length": {"values": [80, 120]},
+}
+"""The table by which KoELECTRA was tuned by hand on KLUE-STS."""
+
+
+class Domain(Settings):
+    """The values of one parameter: a list, or a range with a step or on a logarithmic scale."""
+
+    values: list[Value] | None = None
+    low: float | None = None
+    high: float | None = None
+    step: float | None = None
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Self:
+        if (self.values is None) == (self.low is None or self.high is None):
+            raise ValueError("give either values, or low and high")
+        if self.values is not None:
+            if not self.values:
+                raise ValueError("the list of values is empty")
+            if self.step is not None or self.log:
+                raise ValueError("step and log belong to a range")
+            if len(set(self.values)) != len(self.values):
+                raise ValueError(f"a value stands twice in {self.values}")
+            return self
+        low, high = self.bounds
+        if low > high:
+            raise ValueError(f"the range from {low:g} to {high:g} is empty")
+        if self.log and (self.step is not None or low <= 0):
+            raise ValueError("a logarithmic range begins above 0 and has no step")
+        if self.step is not None and self.step <= 0:
+            raise ValueError(f"the step {self.step:g} is not above 0")
+        return self
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The ends of a range."""
+        if self.low is None or self.high is None:
+            raise ConfigError("a list of values has no bounds")
+        return self.low, self.high
+
+    def grid(self, name: str) -> list[Value]:
+        """Return all values, ascending where they form a range.
+
+        Raises:
+            ConfigError: a range has no step, so that its values cannot be counted.
+        """
+        if self.values is not None:
+            return list(self.values)
+        low, high = self.bounds
+        if self.step is None:
+            raise ConfigError(
+                f"{name} is a range without a step; a grid and one-factor need values or a step"
+            )
+        count = math.floor((high - low) / self.step + 1e-9) + 1
+        made = [round(low + number * self.step, 10) for number in range(count)]
+        return [int(value) if name in _WHOLE else value for value in made]
+
+    def distribution(self, name: str) -> BaseDistribution:
+        """Return the values as Optuna states them."""
+        if self.values is not None:
+            return CategoricalDistribution(self.values)
+        low, high = self.bounds
+        if name in _WHOLE:
+            return IntDistribution(int(low), int(high), self.log, int(self.step or 1))
+        return FloatDistribution(low, high, self.log, self.step)
+
+
+_WHOLE = ("epochs", "batch_size", "gradient_accumulation", "max_length")
+
+Space = dict[str, Domain]
+
+
+def parse_space(content: Mapping[str, Any]) -> Space:
+    """Check a space.
+
+    Raises:
+        ConfigError: a name is unknown, or a domain empty or impossible; the name is given.
+    """
+    if not content:
+        raise ConfigError("the space has no parameter; give at least one")
+    if unknown := [name for name in content if name not in PARAMETERS]:
+        raise ConfigError(
+            f"the space names {unknown[0]!r}, which is no hyperparameter; known are "
+            f"{', '.join(PARAMETERS)}"
+        )
+    space = {}
+    for name, domain in content.items():
+        if not isinstance(domain, Mapping):
+            raise ConfigError(f"space {name}: give a table with values, or with low and high")
+        try:
+            space[name] = parse_settings(Domain, domain)
+        except ConfigError as error:
+            raise ConfigError(f"space {name}: {error}") from error
+    return space
+
+
+def read_space(name: str) -> Space:
+    """Return the documented space, or the one of a TOML file.
+
+    Raises:
+        ConfigError: there is no such file, it is not TOML, or the space is impossible.
+    """
+    if name == "documented":
+        return parse_space(DOCUMENTED)
+    path = Path(name)
+    if not path.is_file():
+        raise ConfigError(f"space {name} is neither a file nor 'documented'")
+    try:
+        return parse_space(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"space {name} is not valid TOML: {error}") from error
+
+
+def value_of(encoder: EncoderSettings, name: str) -> Any:
+    """Return the value that an encoder's settings give a parameter."""
+    return getattr(encoder if name in ENCODER_PARAMETERS else encoder.training, name)
+
+
+def with_values(encoder: EncoderSettings, values: Mapping[str, Any]) -> EncoderSettings:
+    """Return the settings with other values of some parameters, checked.
+
+    Raises:
+        ConfigError: a value is impossible; it is named.
+    """
+    content = encoder.model_dump()
+    for name, value in values.items():
+        (content if name in ENCODER_PARAMETERS else content["training"])[name] = value
+    return parse_settings(EncoderSettings, content)
+
+
+def check_space(space: Space, encoder: EncoderSettings) -> None:
+    """Check that an encoder can take every value of a space.
+
+    Raises:
+        ConfigError: it cannot; parameter and value are named.
+    """
+    for name, domain in space.items():
+        ends = domain.values if domain.values is not None else list(domain.bounds)
+        for value in ends:
+            whole = name in _WHOLE and float(value) == int(value)
+            try:
+                with_values(encoder, {name: int(value) if whole else value})
+            except ConfigError as error:
+                raise ConfigError(f"space {name}: {error}") from error

@@ -1,0 +1,78 @@
+"""The worker processes of one machine: started, watched, and ended with the command."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import optuna
+from optuna.trial import TrialState
+
+from encoders.errors import TrainingError
+
+_POLL = 1.0
+
+
+def run_workers(
+    study: optuna.Study,
+    address: str,
+    count: int,
+    *,
+    minutes: float | None = None,
+    report: Callable[[int, int], None] = lambda done, total: None,
+) -> None:
+    """Start ``count`` worker processes and wait until they have ended.
+
+    The cores are shared out among them. One that is killed is not replaced: the others run its
+    trial again.
+
+    Args:
+        study: whose trials are run.
+        address: of its storage, which the processes open themselves.
+        count: processes.
+        minutes: begin no trial after so many.
+        report: called with (trials ended, trials planned).
+
+    Raises:
+        TrainingError: all of them failed before the study was done.
+    """
+    threads = str(max(1, (os.cpu_count() or 1) // count))
+    limits = {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
+    command = [sys.executable, "-m", "experiments.cli", "tune", "worker", "--storage", address]
+    command += ["--study", study.study_name]
+    if minutes is not None:
+        command += ["--minutes", str(minutes)]
+    running = [
+        subprocess.Popen(
+            [*command, "--number", str(number)],
+            env={**os.environ, **limits},
+            stdout=subprocess.DEVNULL,
+        )
+        for number in range(count)
+    ]
+    try:
+        while any(process.poll() is None for process in running):
+            report(*progress(study))
+            time.sleep(_POLL)
+    finally:
+        for process in running:
+            process.terminate()
+        for process in running:
+            process.wait()
+    report(*progress(study))
+    if all(process.returncode for process in running):
+        raise TrainingError(
+            f"all {count} workers of the study {study.study_name} ended with an error (exit codes "
+            f"{', '.join(str(process.returncode) for process in running)}); what they finished is "
+            "kept: mend the cause and go on with --resume"
+        )
+
+
+def progress(study: optuna.Study) -> tuple[int, int]:
+    """Return how many trials have ended, and how many there are; killed ones do not count."""
+    states = [trial.state for trial in study.get_trials(deepcopy=False)]
+    ended = sum(state in (TrialState.COMPLETE, TrialState.PRUNED) for state in states)
+    return ended, len(states) - sum(state == TrialState.FAIL for state in states)
