@@ -6,6 +6,7 @@ from pathlib import Path
 
 from encoders.artifact import read_manifest
 from encoders.bi import BiEncoder
+from encoders.compute.backends import is_exported
 from encoders.compute.choice import ComputeChoice
 from encoders.compute.exports import Exports
 from encoders.compute.runtime import Backend, Precision
@@ -46,7 +47,7 @@ def load(
     place = Path(folder)
     manifest = read_manifest(place)
     exports = Exports(manifest.fingerprint, place)
-    exported = choice.backend == "onnx" and exports.find(precision) is not None
+    exported = is_exported(choice, exports)
     try:
         with opening(str(place)):
             encoder = KINDS[manifest.kind].open(

@@ -11,6 +11,18 @@ from encoders.compute.runtime import Runtime
 from encoders.compute.torch_runtime import TorchRuntime
 
 
+def is_exported(choice: ComputeChoice, exports: Exports) -> bool:
+    """Return whether a graph is there that makes the weights unnecessary.
+
+    Raises:
+        MissingExtraError: the backend's packages are not installed.
+    """
+    if choice.backend == "torch":
+        return False
+    check_onnx()
+    return exports.find(choice.precision) is not None
+
+
 def start(choice: ComputeChoice, network: Network, exports: Exports) -> Runtime:
     """Return the runtime for a network, whose weights are left in memory only if it uses them.
 

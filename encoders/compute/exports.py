@@ -24,6 +24,7 @@ _FORMAT = 1
 """Raised when an export of the same weights by the same libraries would come out differently."""
 
 _LIBRARIES = ("torch", "transformers", "sentence-transformers", "onnx", "onnxscript", "onnxruntime")
+_FOLDER = "onnx"
 _GRAPH = "model.onnx"
 _RECORD = "export.json"
 
@@ -115,7 +116,7 @@ class Exports:
             yield Path(folder) / _GRAPH
 
     def _places(self) -> list[Path]:
-        beside = [self.artifact / "onnx"] if self.artifact else []
+        beside = [self.artifact / _FOLDER] if self.artifact else []
         return [*beside, _cache() / self.fingerprint[:32]]
 
     def _writable(self) -> Path:
@@ -144,10 +145,15 @@ class Exports:
         return None
 
 
+def export_folder(artifact: Path, precision: Precision) -> Path:
+    """Return where a saved encoder has its export, if it has one and can be written."""
+    return artifact / _FOLDER / precision
+
+
 def _versions() -> dict[str, str]:
     return {name: importlib.metadata.version(name) for name in _LIBRARIES}
 
 
 def _cache() -> Path:
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(home) / "kosim" / "onnx"
+    return Path(home) / "kosim" / _FOLDER

@@ -14,6 +14,7 @@ from rich.text import Text
 from encoders.errors import ConfigError, DataError
 from encoders.table_formats import STANDARD_INPUT
 from encoders.tables import Format
+from experiments.cli.compute_options import ComputeOptions, compute_options
 from experiments.cli.console import output, print_json_line, table
 from experiments.cli.opened import open_index_encoder, open_reranker
 from index.corpus import read_corpus
@@ -57,7 +58,7 @@ _Search = Callable[[Sequence[str]], list[SearchResult]]
 @click.option(
     "--encoder", type=click.Path(path_type=Path), help="The encoder of the index, if it was moved."
 )
-@click.option("--device", help="Torch device, such as cpu or cuda:0.")
+@compute_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a query and line.")
 def search_command(
     folder: Path,
@@ -71,7 +72,7 @@ def search_command(
     chance: float,
     mode: str,
     encoder: Path | None,
-    device: str | None,
+    compute: ComputeOptions,
     as_json: bool,
 ) -> None:
     """Find the sentences of INDEX that are most similar to each QUERY.
@@ -89,7 +90,7 @@ def search_command(
             raise DataError(f"query {number} is empty; give a sentence")
     index = CorpusIndex.open(folder)
     searcher = Searcher(
-        index, open_index_encoder(index, encoder, device), open_reranker(reranker, device)
+        index, open_index_encoder(index, encoder, compute), open_reranker(reranker, compute)
     )
 
     def search(some: Sequence[str]) -> list[SearchResult]:

@@ -238,14 +238,14 @@ def test_a_graph_that_cannot_be_run_is_named(copied: Path) -> None:
 
 @pytest.mark.parametrize("package", ["onnx", "onnxruntime", "onnxscript"])
 def test_a_missing_package_is_named_with_its_extra(
-    saved: Path, package: str, monkeypatch: pytest.MonkeyPatch
+    place: Path, package: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     find = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name, *rest: None if name == package else find(name)
     )
     with pytest.raises(MissingExtraError, match=rf'{package}, .*pip install "kosim\[onnx\]"'):
-        load(saved, backend="onnx")
+        load(place, backend="onnx")
 
 
 @pytest.mark.parametrize(
