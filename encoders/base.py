@@ -7,33 +7,45 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self, get_args
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from tokenizers import Encoding
 from transformers import PreTrainedTokenizerBase
 
 from encoders.artifact import Manifest, write_artifact
 from encoders.backbone import Backbone
 from encoders.calibration import MonotoneCalibration
+from encoders.compute.backends import start
+from encoders.compute.choice import ComputeChoice
+from encoders.compute.exports import Exports
+from encoders.compute.inference import outputs
+from encoders.compute.network import Network, Output
+from encoders.compute.runtime import Backend, FloatArray, Precision, Runtime
+from encoders.compute.torch_runtime import TorchRuntime
 from encoders.errors import ConfigError, DataError
 from encoders.records import DECISION_THRESHOLD, Hit, Pair
 
+__all__ = ["FloatArray", "Kind", "PairEncoder"]
+
 Kind = Literal["bi", "cross"]
-Precision = Literal["fp32", "bf16"]
-FloatArray = npt.NDArray[np.float32]
 
 
 class PairEncoder(ABC):
     """Scores sentence pairs and ranks documents; a bi-encoder and a cross-encoder alike.
 
     ``model`` is the sentence-transformers model underneath, ``backbone`` says what it was
-    made from. ``calibration`` maps its raw values to 0-5 and ``threshold`` is the score
-    from which a pair counts as similar; training chooses both on validation data.
+    made from, ``runtime`` is what computes. ``calibration`` maps its raw values to 0-5 and
+    ``threshold`` is the score from which a pair counts as similar; training chooses both on
+    validation data.
     """
 
     kind: ClassVar[Kind]
+    output: ClassVar[Output]
+    """The output of the network that a score is made of."""
+
     order_matters: ClassVar[bool]
     """Whether a pair can score differently when its sentences change places."""
 
@@ -51,13 +63,18 @@ class PairEncoder(ABC):
         self.calibration = calibration or MonotoneCalibration.identity()
         self.threshold = threshold
         self.training = training
-        self.precision: Precision = "fp32"
+        self.runtime: Runtime = TorchRuntime(self._network())
         self._full_fingerprint: str | None = None
 
     @classmethod
     @abstractmethod
-    def open(cls, folder: Path, manifest: Manifest, *, device: str | None) -> Self:
-        """Open a verified artifact folder; use :func:`encoders.load`, which verifies it."""
+    def open(
+        cls, folder: Path, manifest: Manifest, *, device: str | None, weights: bool = True
+    ) -> Self:
+        """Open a verified artifact folder; use :func:`encoders.load`, which verifies it.
+
+        Without ``weights`` the encoder can compute only from an export.
+        """
 
     @abstractmethod
     def token_lengths(self, pairs: Sequence[Pair]) -> npt.NDArray[np.int64]:
@@ -68,12 +85,41 @@ class PairEncoder(ABC):
         """
 
     @abstractmethod
-    def _raw_scores(self, pairs: list[Pair], *, batch_size: int, progress: bool) -> FloatArray:
+    def _raw_scores(
+        self, pairs: list[Pair], *, batch_size: int | None, progress: bool
+    ) -> FloatArray:
         """Return the model's own values, (n,) float32."""
 
     @abstractmethod
     def _settings(self) -> dict[str, Any]:
         """Return what besides weights and tokenizer changes a score."""
+
+    def _network(self) -> Network:
+        """Return the network as one module, for whatever is to compute it."""
+        return Network(self.model, self.output)
+
+    def _outputs(
+        self, encodings: Sequence[Encoding], *, batch_size: int | None, progress: bool
+    ) -> FloatArray:
+        """Return the network's output for each tokenised input, (n, width) float32."""
+        return outputs(
+            self.runtime, self.tokenizer, encodings, batch_size=batch_size, progress=progress
+        )
+
+    @property
+    def backend(self) -> Backend:
+        """What computes."""
+        return self.runtime.backend
+
+    @property
+    def precision(self) -> Precision:
+        """The arithmetic of the network; scores and vectors are float32 in any."""
+        return self.runtime.precision
+
+    @property
+    def has_full_weights(self) -> bool:
+        """Whether the weights are in memory as they were trained: to be trained or saved."""
+        return ComputeChoice(self.backend, self.precision) == ComputeChoice()
 
     @property
     def max_length(self) -> int:
@@ -94,7 +140,7 @@ class PairEncoder(ABC):
         self,
         pairs: Sequence[Pair],
         *,
-        batch_size: int = 64,
+        batch_size: int | None = None,
         raw: bool = False,
         symmetric: bool = False,
         progress: bool = False,
@@ -103,7 +149,8 @@ class PairEncoder(ABC):
 
         Args:
             pairs: n pairs of sentences.
-            batch_size: pairs or sentences encoded at a time.
+            batch_size: pairs or sentences computed at a time, at most; by default as many as
+                a number of tokens allows.
             raw: return the model's own value (cosine, or the cross-encoder's activation)
                 instead of a score on 0-5.
             symmetric: average the raw values of both orders of each pair, at twice the cost
@@ -175,38 +222,42 @@ class PairEncoder(ABC):
             digest.update(json.dumps(part, sort_keys=True, ensure_ascii=False).encode())
         return digest.hexdigest()
 
-    def lower(self, precision: Precision) -> None:
-        """Compute in ``precision`` from now on; full precision cannot be brought back.
+    def compute_with(self, choice: ComputeChoice, exports: Exports | None = None) -> None:
+        """Compute with another backend or in another precision from now on.
 
-        Scores and vectors stay float32, and the fingerprint stays that of the full weights.
+        Scores and vectors stay float32, and the fingerprint stays that of the full weights,
+        which may be gone from memory afterwards.
+
+        Args:
+            choice: the backend and precision.
+            exports: where exported graphs are kept; the user's cache when None.
 
         Raises:
-            ConfigError: the precision is unknown, or is higher than that of the weights.
+            ConfigError: the full weights, which another choice needs, are gone.
+            MissingExtraError: the backend's packages are not installed.
+            StorageError: an export cannot be written.
         """
-        if precision not in get_args(Precision):
-            raise ConfigError(
-                f"precision {precision!r} is unknown; choose from {', '.join(get_args(Precision))}"
-            )
-        if precision == self.precision:
+        present = ComputeChoice(self.backend, self.precision)
+        if choice == present:
             return
-        if precision == "fp32":
-            raise ConfigError(
-                f"the weights were lowered to {self.precision}; load the encoder again for fp32"
-            )
-        self._full_fingerprint = self.fingerprint()
-        self.model.to(torch.bfloat16)
-        self.precision = precision
+        if not self.has_full_weights:
+            raise ConfigError(f"this encoder was opened for {present}; load it again for {choice}")
+        if exports is None:
+            exports = Exports(self.fingerprint())
+        self._full_fingerprint = exports.fingerprint
+        self.runtime = start(choice, self._network(), exports)
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
         """Write the artifact: a sentence-transformers folder and ``kosim.json``, whole or not.
 
         Raises:
             StorageError: the folder exists and ``overwrite`` is false, or cannot be written.
-            ConfigError: the weights were lowered to another precision.
+            ConfigError: the encoder computes in another precision or with another backend.
         """
-        if self.precision != "fp32":
+        if not self.has_full_weights:
             raise ConfigError(
-                f"an encoder in {self.precision} is not saved: copy the artifact it was loaded from"
+                f"an encoder in {self.precision} by {self.backend} is not saved: copy the artifact "
+                "it was loaded from, or save it before it is given another backend or precision"
             )
         manifest = Manifest(
             kind=self.kind,

@@ -16,8 +16,18 @@ from sentence_transformers.sentence_transformer.modules import Pooling
 from encoders.artifact import Manifest
 from encoders.backbone import find_backbone
 from encoders.base import FloatArray, PairEncoder
+from encoders.compute.choice import ComputeChoice
+from encoders.compute.network import Network
+from encoders.compute.runtime import Backend, Precision
+from encoders.compute.tokens import tokenise_texts
 from encoders.errors import ConfigError
-from encoders.opening import FULL_PRECISION, limited_length, opening, seeded
+from encoders.opening import (
+    FULL_PRECISION,
+    limited_length,
+    opening,
+    saved_model_arguments,
+    seeded,
+)
 from encoders.records import Pair
 
 PoolingMode = Literal["mean", "cls", "max"]
@@ -28,6 +38,7 @@ class BiEncoder(PairEncoder):
     """Encodes each sentence alone; a pair's raw score is the cosine of its two vectors."""
 
     kind = "bi"
+    output = "sentence_embedding"
     order_matters = False
 
     @classmethod
@@ -41,6 +52,8 @@ class BiEncoder(PairEncoder):
         max_length: int = 128,
         device: str | None = None,
         seed: int = 0,
+        backend: Backend | None = None,
+        precision: Precision = "fp32",
     ) -> Self:
         """Make an untrained bi-encoder from a backbone folder or hub id.
 
@@ -53,11 +66,18 @@ class BiEncoder(PairEncoder):
             max_length: tokens after which a sentence is cut.
             device: torch device; the best there is when None.
             seed: of weights that the backbone does not have.
+            backend: what computes, as in :func:`encoders.load`; the export goes to the user's
+                cache.
+            precision: arithmetic of the network, as in :func:`encoders.load`.
 
         Raises:
             BackboneError: the backbone is not there, is incomplete, or cannot be loaded.
-            ConfigError: the pooling is unknown, or the length is not possible.
+            ConfigError: the pooling is unknown, the length is not possible, or backend,
+                precision and device do not fit.
+            MissingExtraError: the backend's packages are not installed.
         """
+        choice = ComputeChoice.of(backend, precision)
+        device = choice.device(device)
         if pooling is not None and pooling not in get_args(PoolingMode):
             raise ConfigError(f"pooling {pooling!r} is unknown; choose mean, cls or max")
         backbone = find_backbone(model, revision=revision)
@@ -77,14 +97,16 @@ class BiEncoder(PairEncoder):
                 default_prompt_name=_PROMPT_NAME if prompt else None,
             )
         network.max_seq_length = limited_length(max_length, network, model)
-        return cls(network, backbone=backbone)
+        encoder = cls(network, backbone=backbone)
+        encoder.compute_with(choice)
+        return encoder
 
     @classmethod
-    def open(cls, folder: Path, manifest: Manifest, *, device: str | None) -> Self:
+    def open(
+        cls, folder: Path, manifest: Manifest, *, device: str | None, weights: bool = True
+    ) -> Self:
         """Open a verified artifact folder; use :func:`encoders.load`, which verifies it."""
-        network = SentenceTransformer(
-            str(folder), device=device, model_kwargs=FULL_PRECISION, local_files_only=True
-        )
+        network = SentenceTransformer(str(folder), **saved_model_arguments(device, weights=weights))
         return cls(network, **manifest.encoder_arguments(folder))
 
     @property
@@ -98,13 +120,14 @@ class BiEncoder(PairEncoder):
         return int(self.model.get_embedding_dimension())
 
     def encode(
-        self, texts: Sequence[str], *, batch_size: int = 64, progress: bool = False
+        self, texts: Sequence[str], *, batch_size: int | None = None, progress: bool = False
     ) -> FloatArray:
         """Encode sentences; a text that occurs twice is encoded once.
 
         Args:
             texts: n sentences.
-            batch_size: sentences at a time; sorted by length, so that little is padded.
+            batch_size: sentences at a time, at most; by default as many as a number of tokens
+                allows.
             progress: show a progress bar on standard error.
 
         Returns:
@@ -113,9 +136,9 @@ class BiEncoder(PairEncoder):
         places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
         if not places:
             return np.zeros((0, self.dimension), dtype=np.float32)
-        vectors = self.model.encode(
-            list(places), batch_size=batch_size, show_progress_bar=progress, convert_to_numpy=True
-        ).astype(np.float32, copy=False)
+        prompted = [self.prompt + text for text in places]
+        encodings = tokenise_texts(self.tokenizer, prompted, self.max_length)
+        vectors = self._outputs(encodings, batch_size=batch_size, progress=progress)
         return vectors[[places[text] for text in texts]]
 
     def token_lengths(self, pairs: Sequence[Pair]) -> npt.NDArray[np.int64]:
@@ -128,7 +151,23 @@ class BiEncoder(PairEncoder):
         encoded = self.tokenizer(texts, truncation=False, verbose=False)["input_ids"]
         return np.array([len(ids) for ids in encoded], dtype=np.int64)
 
-    def _raw_scores(self, pairs: list[Pair], *, batch_size: int, progress: bool) -> FloatArray:
+    def _network(self) -> Network:
+        return Network(self.model, self.output, prompt_tokens=self._unpooled_prompt_tokens())
+
+    def _unpooled_prompt_tokens(self) -> int:
+        """Return the tokens of the prompt, with the leading special ones, if pooling leaves it out.
+
+        They are counted as sentence-transformers does.
+        """
+        poolings = [module for module in self.model if isinstance(module, Pooling)]
+        if not self.prompt or all(pooling.include_prompt for pooling in poolings):
+            return 0
+        ids = tokenise_texts(self.tokenizer, [self.prompt], self.max_length)[0].ids
+        return len(ids) - (ids[-1] in self.tokenizer.all_special_ids)
+
+    def _raw_scores(
+        self, pairs: list[Pair], *, batch_size: int | None, progress: bool
+    ) -> FloatArray:
         texts = [text for pair in pairs for text in pair]
         vectors = self.encode(texts, batch_size=batch_size, progress=progress)
         return np.einsum("ij,ij->i", vectors[::2], vectors[1::2])

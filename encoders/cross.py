@@ -8,12 +8,22 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from sentence_transformers import CrossEncoder as PairClassifier
 
 from encoders.artifact import Manifest
 from encoders.backbone import find_backbone
 from encoders.base import FloatArray, PairEncoder
-from encoders.opening import FULL_PRECISION, limited_length, opening, seeded
+from encoders.compute.choice import ComputeChoice
+from encoders.compute.runtime import Backend, Precision
+from encoders.compute.tokens import tokenise_pairs
+from encoders.opening import (
+    FULL_PRECISION,
+    limited_length,
+    opening,
+    saved_model_arguments,
+    seeded,
+)
 from encoders.records import Pair
 
 
@@ -25,6 +35,7 @@ class CrossEncoder(PairEncoder):
     """
 
     kind = "cross"
+    output = "scores"
     order_matters = True
 
     @classmethod
@@ -36,6 +47,8 @@ class CrossEncoder(PairEncoder):
         max_length: int = 128,
         device: str | None = None,
         seed: int = 0,
+        backend: Backend | None = None,
+        precision: Precision = "fp32",
     ) -> Self:
         """Make an untrained cross-encoder from a backbone folder or hub id.
 
@@ -45,25 +58,36 @@ class CrossEncoder(PairEncoder):
             max_length: tokens after which a pair is cut.
             device: torch device; the best there is when None.
             seed: of the new classifier's weights.
+            backend: what computes, as in :func:`encoders.load`; the export goes to the user's
+                cache.
+            precision: arithmetic of the network, as in :func:`encoders.load`.
 
         Raises:
             BackboneError: the backbone is not there, is incomplete, or cannot be loaded.
-            ConfigError: the length is not possible.
+            ConfigError: the length is not possible, or backend, precision and device do not fit.
+            MissingExtraError: the backend's packages are not installed.
         """
+        choice = ComputeChoice.of(backend, precision)
+        device = choice.device(device)
         backbone = find_backbone(model, revision=revision)
         with opening(f"backbone {model}"), seeded(seed):
             network = PairClassifier(
-                str(backbone.path), num_labels=1, device=device, model_kwargs=dict(FULL_PRECISION)
+                str(backbone.path),
+                num_labels=1,
+                device=device,
+                model_kwargs=dict(FULL_PRECISION),
             )
         network.max_seq_length = limited_length(max_length, network, model)
-        return cls(network, backbone=backbone)
+        encoder = cls(network, backbone=backbone)
+        encoder.compute_with(choice)
+        return encoder
 
     @classmethod
-    def open(cls, folder: Path, manifest: Manifest, *, device: str | None) -> Self:
+    def open(
+        cls, folder: Path, manifest: Manifest, *, device: str | None, weights: bool = True
+    ) -> Self:
         """Open a verified artifact folder; use :func:`encoders.load`, which verifies it."""
-        network = PairClassifier(
-            str(folder), device=device, model_kwargs=dict(FULL_PRECISION), local_files_only=True
-        )
+        network = PairClassifier(str(folder), **saved_model_arguments(device, weights=weights))
         return cls(network, **manifest.encoder_arguments(folder))
 
     def token_lengths(self, pairs: Sequence[Pair]) -> npt.NDArray[np.int64]:
@@ -72,11 +96,14 @@ class CrossEncoder(PairEncoder):
         encoded = self.tokenizer(firsts, seconds, truncation=False, verbose=False)["input_ids"]
         return np.array([len(ids) for ids in encoded], dtype=np.int64)
 
-    def _raw_scores(self, pairs: list[Pair], *, batch_size: int, progress: bool) -> FloatArray:
-        scores = self.model.predict(
-            pairs, batch_size=batch_size, show_progress_bar=progress, convert_to_numpy=True
-        )
-        return scores.astype(np.float32, copy=False)
+    def _raw_scores(
+        self, pairs: list[Pair], *, batch_size: int | None, progress: bool
+    ) -> FloatArray:
+        places = {pair: place for place, pair in enumerate(dict.fromkeys(pairs))}
+        encodings = tokenise_pairs(self.tokenizer, list(places), self.max_length)
+        logits = self._outputs(encodings, batch_size=batch_size, progress=progress)[:, 0]
+        scores: FloatArray = self.model.activation_fn(torch.from_numpy(logits)).numpy()
+        return scores[[places[pair] for pair in pairs]]
 
     def _settings(self) -> dict[str, Any]:
         return {"activation": type(self.model.activation_fn).__name__}

@@ -14,6 +14,20 @@ FULL_PRECISION: dict[str, Any] = {"dtype": torch.float32}
 """transformers keeps a checkpoint's own type, and half precision is slow on a CPU."""
 
 
+def saved_model_arguments(device: str | None, *, weights: bool) -> dict[str, Any]:
+    """Return how sentence-transformers is to open an artifact's folder.
+
+    Without its weights a model has its shapes, settings and tokenizer, and takes no memory:
+    what is needed of it where an exported graph computes.
+    """
+    placed: dict[str, Any] = {} if weights else {"device_map": "meta"}
+    return {
+        "device": device if weights else None,
+        "model_kwargs": {**FULL_PRECISION, **placed},
+        "local_files_only": True,
+    }
+
+
 @contextmanager
 def opening(what: str) -> Iterator[None]:
     """Turn whatever a loader raises on damaged or foreign files into one clear line.

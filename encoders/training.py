@@ -115,11 +115,17 @@ def train(
         callbacks: transformers' own hooks, for progress or pruning.
 
     Raises:
-        ConfigError: the loss does not belong to the encoder's kind.
+        ConfigError: the loss does not belong to the encoder's kind, or the encoder was opened
+            in another precision or with another backend.
         DataError: there are too few pairs, or the validation labels are all on one side.
         TrainingError: the best checkpoint could not be restored, or training diverged.
     """
     _check_data(train_pairs, validation_pairs)
+    if not encoder.has_full_weights:
+        raise ConfigError(
+            f"an encoder in {encoder.precision} by {encoder.backend} cannot be trained; load it "
+            "with backend torch in fp32"
+        )
     if folder is None:
         with tempfile.TemporaryDirectory(prefix="kosim-") as place:
             return train(

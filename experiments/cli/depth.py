@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from experiments.cli.compute_options import ComputeOptions, compute_options
 from experiments.cli.console import notes, output, print_json, table
 from experiments.cli.evaluate_retrieval import numbers
 from experiments.cli.opened import open_index_encoder, open_reranker
@@ -53,7 +54,7 @@ _DEPTHS = ",".join(map(str, DEFAULT_DEPTHS))
 @click.option("--latency-queries", type=int, default=10, show_default=True)
 @click.option("--resamples", type=int, default=10_000, show_default=True, hidden=True)
 @click.option("--seed", type=int, default=0, show_default=True, help="Of all that is drawn.")
-@click.option("--device", help="Torch device, such as cpu or cuda:0.")
+@compute_options
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -70,7 +71,7 @@ def depth_command(
     bi: Path | None,
     limit_queries: int | None,
     depths: str | None,
-    device: str | None,
+    compute: ComputeOptions,
     out: Path,
     overwrite: bool,
     as_json: bool,
@@ -84,8 +85,8 @@ def depth_command(
     settings = DepthSettings(depths=chosen, **options)
     asked = read_queries(queries, limit=limit_queries)
     opened = CorpusIndex.open(index)
-    encoder = open_index_encoder(opened, bi, device)
-    searcher = Searcher(opened, encoder, open_reranker(cross, device))
+    encoder = open_index_encoder(opened, bi, compute)
+    searcher = Searcher(opened, encoder, open_reranker(cross, compute))
     with stage_progress() as progress:
         results = run_depth(
             searcher,

@@ -8,7 +8,7 @@ from typing import Any
 import click
 import numpy as np
 
-from encoders.loading import load
+from experiments.cli.compute_options import ComputeOptions, compute_options
 from experiments.cli.console import output, print_json, table
 from experiments.data.cleaning import check_test
 from experiments.data.datasets import load_pairs
@@ -21,14 +21,14 @@ from experiments.settings import EvaluationSettings
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--test", required=True, help="A file of labelled pairs.")
 @click.option("--label-scale", default="0:5", show_default=True, metavar="LOW:HIGH|binary")
-@click.option("--device", help="Torch device, such as cpu or cuda:0.")
+@compute_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON to standard output.")
 def evaluate_command(
-    model: Path, test: str, label_scale: str, device: str | None, as_json: bool
+    model: Path, test: str, label_scale: str, compute: ComputeOptions, as_json: bool
 ) -> None:
     """Evaluate a saved encoder on test pairs, with intervals."""
     pairs = check_test(load_pairs(test, scale=label_scale))
-    encoder = load(model, device=device)
+    encoder = compute.load(model)
     contender = ScoredContender(
         name=str(model),
         kind=encoder.kind,

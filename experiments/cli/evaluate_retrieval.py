@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from encoders.errors import ConfigError
+from experiments.cli.compute_options import ComputeOptions, compute_options
 from experiments.cli.console import notes, output, print_json, table
 from experiments.cli.opened import open_bi_encoder, open_reranker
 from experiments.cli.stages import stage_progress
@@ -48,7 +49,7 @@ from experiments.run import default_folder
 @click.option("--depths", default="10,50,100", show_default=True, help="Hits that are reranked.")
 @click.option("--latency-queries", type=int, default=30, show_default=True)
 @click.option("--resamples", type=int, default=10_000, show_default=True, hidden=True)
-@click.option("--device", help="Torch device, such as cpu or cuda:0.")
+@compute_options
 @click.option("--out", type=click.Path(path_type=Path), help="Folder; runs/retrieval by default.")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier report.")
 @click.option("--json", "as_json", is_flag=True, help="Print results.json to standard output.")
@@ -58,7 +59,7 @@ def evaluate_retrieval_command(
     depths: str,
     latency_queries: int,
     resamples: int,
-    device: str | None,
+    compute: ComputeOptions,
     list_held_out: bool,
     out: Path | None,
     overwrite: bool,
@@ -84,8 +85,8 @@ def evaluate_retrieval_command(
     )
     folder = out or default_folder("retrieval", again=overwrite)
     check_folder(folder, overwrite=overwrite)
-    encoder = open_bi_encoder(bi, device)
-    reranker = open_reranker(cross, device)
+    encoder = open_bi_encoder(bi, compute)
+    reranker = open_reranker(cross, compute)
     with stage_progress() as progress:
         results = run_retrieval(
             source,

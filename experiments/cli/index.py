@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from encoders.errors import ConfigError, StorageError
+from experiments.cli.compute_options import ComputeOptions, compute_options
 from experiments.cli.console import notes, output, print_json, table
 from experiments.cli.corpus_options import CorpusFile, corpus_options
 from index.corpus_index import CorpusIndex
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 _TYPES = click.Choice(["auto", "flat", "hnsw", "ivfpq"])
 
 _index = click.argument("folder", metavar="INDEX", type=click.Path(path_type=Path))
-_device = click.option("--device", help="Torch device, such as cpu or cuda:0.")
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON to standard output.")
 _timeout = click.option(
     "--timeout", type=float, default=10.0, show_default=True, help="Seconds to wait for a writer."
@@ -42,7 +42,7 @@ def index_command() -> None:
     "--lexical/--no-lexical", help="Prepare BM25 now rather than at the first search by words."
 )
 @click.option("--overwrite", is_flag=True, help="Replace an index that is there.")
-@_device
+@compute_options
 def build(
     corpus: str,
     encoder: Path,
@@ -50,7 +50,7 @@ def build(
     index_type: Any,
     lexical: bool,
     overwrite: bool,
-    device: str | None,
+    compute: ComputeOptions,
     **options: Any,
 ) -> None:
     """Encode the sentences of CORPUS and write their index.
@@ -66,7 +66,7 @@ def build(
         raise StorageError(f"{out} exists already; choose another --out, or give --overwrite")
     source = CorpusFile(corpus, **options)
     total = source.count()
-    model = open_bi_encoder(encoder, device)
+    model = open_bi_encoder(encoder, compute)
     with stage_progress() as report:
         resumed = _Resumed(report, total)
         index = build_index(
@@ -100,14 +100,14 @@ def build(
     "--encoder", type=click.Path(path_type=Path), help="The encoder of the index, if it was moved."
 )
 @_timeout
-@_device
+@compute_options
 def add(
     folder: Path,
     corpus: str,
     on_duplicate: Any,
     encoder: Path | None,
     timeout: float,
-    device: str | None,
+    compute: ComputeOptions,
     **options: Any,
 ) -> None:
     """Encode the sentences of CORPUS and add them to INDEX."""
@@ -118,7 +118,7 @@ def add(
     index = CorpusIndex.open(folder)
     source = CorpusFile(corpus, **options)
     total = source.count()
-    model = open_index_encoder(index, encoder, device)
+    model = open_index_encoder(index, encoder, compute)
     with stage_progress() as report:
         count = extend_index(
             index,

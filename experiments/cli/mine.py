@@ -14,6 +14,7 @@ from rich.text import Text
 
 from encoders.bi import BiEncoder
 from encoders.errors import ConfigError
+from experiments.cli.compute_options import ComputeOptions, compute_options
 from experiments.cli.console import output, print_json_line, table
 from experiments.cli.corpus_options import CorpusFile, corpus_options
 from experiments.cli.opened import open_bi_encoder, open_index_encoder, open_reranker
@@ -37,7 +38,7 @@ _TOP = 100
 @click.option("--min-score", type=float, help="Leave out pairs below this score (0-5).")
 @click.option("--candidates", type=int, help="Pairs that the reranker scores; 10 times --top.")
 @corpus_options
-@click.option("--device", help="Torch device, such as cpu or cuda:0.")
+@compute_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a pair and line.")
 def mine_command(
     source: str,
@@ -46,7 +47,7 @@ def mine_command(
     top: int | None,
     min_score: float | None,
     candidates: int | None,
-    device: str | None,
+    compute: ComputeOptions,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -58,14 +59,14 @@ def mine_command(
         top = _TOP
     with (
         stage_progress() as report,
-        _opened(source, encoder, device, report, options) as (index, model),
+        _opened(source, encoder, compute, report, options) as (index, model),
     ):
         pairs = mine(
             index,
             encoder=model,
             top=top,
             min_score=min_score,
-            reranker=open_reranker(reranker, device),
+            reranker=open_reranker(reranker, compute),
             candidates=candidates,
             progress=report,
         )
@@ -78,12 +79,12 @@ def mine_command(
 
 @contextmanager
 def _opened(
-    source: str, encoder: Path | None, device: str | None, report: Any, options: dict[str, Any]
+    source: str, encoder: Path | None, compute: ComputeOptions, report: Any, options: dict[str, Any]
 ) -> Iterator[tuple[CorpusIndex, BiEncoder]]:
     """Open an index, or make one of a corpus for the time being."""
     if Path(source).is_dir():
         index = CorpusIndex.open(source)
-        yield index, open_index_encoder(index, encoder, device)
+        yield index, open_index_encoder(index, encoder, compute)
         return
     if encoder is None:
         raise ConfigError(
@@ -91,7 +92,7 @@ def _opened(
         )
     corpus = CorpusFile(source, **options)
     total = corpus.count()
-    model = open_bi_encoder(encoder, device)
+    model = open_bi_encoder(encoder, compute)
     with tempfile.TemporaryDirectory(prefix="kosim-") as place:
         yield (
             build_index(

@@ -7,19 +7,19 @@ from pathlib import Path
 from encoders.base import PairEncoder
 from encoders.bi import BiEncoder
 from encoders.errors import ConfigError, CorpusIndexError
-from encoders.loading import load
+from experiments.cli.compute_options import ComputeOptions
 from index.corpus_index import CorpusIndex
 from index.searcher import check_encoder
 
 
-def open_bi_encoder(folder: str | Path, device: str | None) -> BiEncoder:
+def open_bi_encoder(folder: str | Path, compute: ComputeOptions) -> BiEncoder:
     """Open a saved bi-encoder.
 
     Raises:
         ConfigError: it is a cross-encoder.
         ArtifactError: it is no encoder, or damaged.
     """
-    encoder = load(folder, device=device)
+    encoder = compute.load(folder)
     if not isinstance(encoder, BiEncoder):
         raise ConfigError(
             f"{folder} is a {encoder.kind}-encoder; an index needs a bi-encoder (a cross-encoder "
@@ -28,7 +28,9 @@ def open_bi_encoder(folder: str | Path, device: str | None) -> BiEncoder:
     return encoder
 
 
-def open_index_encoder(index: CorpusIndex, given: Path | None, device: str | None) -> BiEncoder:
+def open_index_encoder(
+    index: CorpusIndex, given: Path | None, compute: ComputeOptions
+) -> BiEncoder:
     """Open the encoder that made an index, from where it was or where it is ``given``.
 
     Raises:
@@ -43,15 +45,15 @@ def open_index_encoder(index: CorpusIndex, given: Path | None, device: str | Non
             f"({expected.fingerprint[:12]}), which is not there any more; say where it is with "
             "--encoder"
         )
-    encoder = open_bi_encoder(given or expected.name, device)
+    encoder = open_bi_encoder(given or expected.name, compute)
     check_encoder(index, encoder)
     return encoder
 
 
-def open_reranker(folder: Path | None, device: str | None) -> PairEncoder | None:
+def open_reranker(folder: Path | None, compute: ComputeOptions) -> PairEncoder | None:
     """Open the encoder that is to rerank, of either kind; None where there is to be none.
 
     Raises:
         ArtifactError: it is no encoder, or damaged.
     """
-    return None if folder is None else load(folder, device=device)
+    return None if folder is None else compute.load(folder)

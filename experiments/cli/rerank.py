@@ -8,8 +8,8 @@ import click
 from rich.text import Text
 
 from encoders.errors import DataError
-from encoders.loading import load
 from encoders.tables import read_lines
+from experiments.cli.compute_options import ComputeOptions, compute_options
 from experiments.cli.console import output, print_json, table
 
 
@@ -18,16 +18,16 @@ from experiments.cli.console import output, print_json, table
 @click.option("--query", required=True, help="The sentence to compare with.")
 @click.argument("file", default="-")
 @click.option("-k", "--top-k", type=int, help="How many hits to show; all by default.")
-@click.option("--device", help="Torch device, such as cpu or cuda:0.")
+@compute_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON to standard output.")
 def rerank_command(
-    model: Path, query: str, file: str, top_k: int | None, device: str | None, as_json: bool
+    model: Path, query: str, file: str, top_k: int | None, compute: ComputeOptions, as_json: bool
 ) -> None:
     """Rank the lines of FILE (or standard input) by similarity to a query, best first."""
     documents = [line for line in read_lines(file) if line.strip()]
     if not documents:
         raise DataError(f"{file} has no sentences; give one a line")
-    hits = load(model, device=device).rank(query, documents, top_k=top_k)
+    hits = compute.load(model).rank(query, documents, top_k=top_k)
     if as_json:
         print_json(
             {

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from encoders.errors import DataError
-from encoders.loading import load
+from experiments.cli.compute_options import ComputeOptions, compute_options
 from experiments.cli.console import output, print_json
 
 
@@ -15,16 +15,16 @@ from experiments.cli.console import output, print_json
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("sentence1")
 @click.argument("sentence2")
-@click.option("--device", help="Torch device, such as cpu or cuda:0.")
+@compute_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON to standard output.")
 def score_command(
-    model: Path, sentence1: str, sentence2: str, device: str | None, as_json: bool
+    model: Path, sentence1: str, sentence2: str, compute: ComputeOptions, as_json: bool
 ) -> None:
     """Score how similar two sentences are, from 0 to 5."""
     for name, sentence in (("first", sentence1), ("second", sentence2)):
         if not sentence.strip():
             raise DataError(f"the {name} sentence is empty; give a sentence")
-    encoder = load(model, device=device)
+    encoder = compute.load(model)
     score = float(encoder.score([(sentence1, sentence2)])[0])
     similar = score >= encoder.threshold
     if as_json:

@@ -14,10 +14,12 @@ from rich.text import Text
 from encoders.errors import ConfigError, DataError
 from encoders.table_formats import STANDARD_INPUT
 from encoders.tables import Format
-from experiments.cli.console import output, print_json_line, table
+from experiments.cli.compute_options import ComputeOptions, compute_options
+from experiments.cli.console import notes, output, print_json_line, table
 from experiments.cli.opened import open_index_encoder, open_reranker
 from index.corpus import read_corpus
 from index.corpus_index import CorpusIndex
+from index.measured_recall import kept_recall
 from index.searcher import Mode, Searcher, SearchHit, SearchResult
 
 _TOGETHER = 64
@@ -57,7 +59,7 @@ _Search = Callable[[Sequence[str]], list[SearchResult]]
 @click.option(
     "--encoder", type=click.Path(path_type=Path), help="The encoder of the index, if it was moved."
 )
-@click.option("--device", help="Torch device, such as cpu or cuda:0.")
+@compute_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a query and line.")
 def search_command(
     folder: Path,
@@ -71,7 +73,7 @@ def search_command(
     chance: float,
     mode: str,
     encoder: Path | None,
-    device: str | None,
+    compute: ComputeOptions,
     as_json: bool,
 ) -> None:
     """Find the sentences of INDEX that are most similar to each QUERY.
@@ -89,8 +91,10 @@ def search_command(
             raise DataError(f"query {number} is empty; give a sentence")
     index = CorpusIndex.open(folder)
     searcher = Searcher(
-        index, open_index_encoder(index, encoder, device), open_reranker(reranker, device)
+        index, open_index_encoder(index, encoder, compute), open_reranker(reranker, compute)
     )
+    if searcher.encoder.precision != "fp32":
+        _note_recall(searcher)
 
     def search(some: Sequence[str]) -> list[SearchResult]:
         return searcher.search(some, k=k, candidates=depth, mode=cast(Mode, mode), chance=chance)
@@ -106,6 +110,17 @@ def search_command(
             format=cast(Format | None, query_format),
         )
         _answer((document.text for document in read), search, as_json)
+
+
+def _note_recall(searcher: Searcher) -> None:
+    """Say what the lower precision loses, which is measured at the first search with it."""
+    recall = kept_recall(searcher.index, searcher.encoder)
+    if recall is not None:
+        notes.print(
+            f"{searcher.encoder.precision} finds {recall:.1%} of the 10 nearest by full vectors",
+            style="dim",
+            highlight=False,
+        )
 
 
 def _candidates(given: str) -> int | Literal["auto"]:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from encoders.base import FloatArray
+from encoders.base import FloatArray, PairEncoder
 from encoders.errors import DataError, StorageError
 from encoders.storage import atomic_file, write_json
 from experiments.depth.plan import DOCUMENTS_AT_A_TIME, ScoringPlan
@@ -251,14 +251,17 @@ def _identify(plan: ScoringPlan, searcher: Searcher) -> dict[str, Any]:
         "corpus": digest.hexdigest(),
         "queries": hashlib.sha256("\n".join(plan.queries).encode()).hexdigest(),
         "encoder": index.encoder.fingerprint,
-        "reranker": searcher.reranker.fingerprint() if searcher.reranker else "",
-        "precision": [
-            encoder.precision for encoder in (searcher.encoder, searcher.reranker) if encoder
-        ],
+        "reranker": _scorer(searcher.reranker) if searcher.reranker else "",
         "top": plan.top,
         "bands": [asdict(band) for band in plan.bands],
         "seed": plan.seed,
     }
+
+
+def _scorer(reranker: PairEncoder) -> str:
+    """Name what makes a score; that of full weights by their fingerprint alone."""
+    lowered = "" if reranker.precision == "fp32" else f" in {reranker.precision}"
+    return f"{reranker.fingerprint()}{lowered}"
 
 
 def _read_json(path: Path) -> Any:

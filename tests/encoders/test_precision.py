@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from encoders.base import PairEncoder
+from encoders.compute.choice import ComputeChoice
 from encoders.errors import ConfigError
 from encoders.loading import load
 from tests.encoders.tiny import VALIDATION
@@ -30,14 +31,14 @@ def test_lower_precision_computes_in_it_and_scores_closely(
 
 
 def test_lowered_weights_are_not_saved(saved: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="bf16 is not saved"):
+    with pytest.raises(ConfigError, match="bf16 by torch is not saved"):
         load(saved, precision="bf16").save(tmp_path / "copy")
 
 
 def test_full_precision_cannot_be_brought_back(saved: Path) -> None:
     lowered = load(saved, precision="bf16")
-    with pytest.raises(ConfigError, match="load the encoder again"):
-        lowered.lower("fp32")
+    with pytest.raises(ConfigError, match="opened for torch bf16; load it again for torch fp32"):
+        lowered.compute_with(ComputeChoice("torch", "fp32"))
 
 
 def test_an_unknown_precision_is_refused(saved: Path) -> None:

@@ -1,0 +1,76 @@
+"""Batches by tokens: inputs sorted by length and padded into buffers that are used again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from tokenizers import Encoding
+from transformers import PreTrainedTokenizerBase
+
+from encoders.compute.network import input_names
+from encoders.compute.runtime import TokenBatch
+
+Rows = npt.NDArray[np.int64]
+
+
+def batches_by_tokens(lengths: Rows, budget: int, *, most: int | None = None) -> Iterator[Rows]:
+    """Yield the rows of each batch, the longest inputs first.
+
+    Sorted, the inputs of a batch are about equally long, and what does not fit into memory
+    fails at once and not after an hour.
+
+    Args:
+        lengths: (n,) tokens of each input.
+        budget: padded tokens of a batch; an input that is longer gets one of its own.
+        most: inputs of a batch at most, if they are limited too.
+    """
+    order = np.argsort(-lengths, kind="stable")
+    start = 0
+    while start < len(order):
+        size = max(1, budget // max(1, int(lengths[order[start]])))
+        if most is not None:
+            size = min(size, most)
+        yield order[start : start + size]
+        start += size
+
+
+class PaddedBuffers:
+    """Token ids as rectangles, one buffer for each input of the model.
+
+    A batch is valid until the next one is made.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, encodings: Sequence[Encoding]) -> None:
+        self._encodings = encodings
+        self._left = tokenizer.padding_side == "left"
+        self._fill = {
+            "input_ids": int(tokenizer.pad_token_id or 0),
+            "token_type_ids": int(getattr(tokenizer, "pad_token_type_id", 0)),
+            "attention_mask": 0,
+        }
+        self._buffers = {name: np.empty(0, dtype=np.int64) for name in input_names(tokenizer)}
+
+    def batch(self, rows: Rows) -> TokenBatch:
+        """Return the inputs at ``rows``, padded to the longest of them."""
+        chosen = [self._encodings[row] for row in rows.tolist()]
+        shape = (len(chosen), max(map(len, chosen)))
+        arrays = {name: self._cleared(name, shape) for name in self._buffers}
+        for row, encoding in enumerate(chosen):
+            length = len(encoding)
+            place = slice(shape[1] - length, None) if self._left else slice(length)
+            arrays["input_ids"][row, place] = encoding.ids
+            if "attention_mask" in arrays:
+                arrays["attention_mask"][row, place] = 1
+            if "token_type_ids" in arrays:
+                arrays["token_type_ids"][row, place] = encoding.type_ids
+        return arrays
+
+    def _cleared(self, name: str, shape: tuple[int, int]) -> npt.NDArray[np.int64]:
+        size = shape[0] * shape[1]
+        if len(self._buffers[name]) < size:
+            self._buffers[name] = np.empty(size, dtype=np.int64)
+        array = self._buffers[name][:size].reshape(shape)
+        array.fill(self._fill[name])
+        return array

@@ -1,0 +1,105 @@
+"""A network as an ONNX graph, in full precision or with integer weights."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from encoders.compute.network import Network
+from encoders.errors import BackboneError, MissingExtraError
+
+_PACKAGES = ("onnx", "onnxruntime", "onnxscript")
+_NOISY = "torch.onnx._internal.exporter._registration"
+
+
+def check_onnx() -> None:
+    """Check that the packages of the extra ``onnx`` are installed.
+
+    Raises:
+        MissingExtraError: one is not.
+    """
+    for package in _PACKAGES:
+        if importlib.util.find_spec(package) is None:
+            raise MissingExtraError(
+                f"backend onnx needs {package}, which is not installed: "
+                'pip install "kosim[onnx]", or use backend torch'
+            )
+
+
+def export_graph(network: Network, graph: Path) -> None:
+    """Write a network as a graph whose inputs are (rows, tokens) for any number of either.
+
+    The weights stand in a file beside it, which onnxruntime maps instead of reading it into
+    memory.
+
+    Raises:
+        BackboneError: torch cannot export this architecture.
+    """
+    # Two different sizes above 1, or the exporter takes a dimension for a constant.
+    example = tuple(torch.ones((2, 3), dtype=torch.int64) for _ in network.inputs)
+    rows, tokens = torch.export.Dim("rows"), torch.export.Dim("tokens")
+    device = network.model.device
+    network.model.eval()
+    with torch.inference_mode(), _quiet():
+        try:
+            program = torch.onnx.export(
+                network.eval(),
+                tuple(tensor.to(device) for tensor in example),
+                dynamo=True,
+                verbose=False,
+                input_names=list(network.inputs),
+                output_names=["output"],
+                dynamic_shapes=(tuple({0: rows, 1: tokens} for _ in network.inputs),),
+            )
+        except Exception as error:  # the exporter's own errors derive from what torch raised
+            reason = str(error).strip().splitlines()[0]
+            raise BackboneError(
+                f"this architecture cannot be exported to onnx: {reason}; use backend torch"
+            ) from error
+    if program is None:
+        raise BackboneError("torch exported no graph; use backend torch")
+    program.save(str(graph), external_data=True)
+
+
+def quantise_graph(graph: Path, quantised: Path) -> None:
+    """Write a graph whose matrix products with weights are of 8-bit integers.
+
+    Weights have one scale a column, activations one a product, found as it is computed. The
+    weights use 7 bits: AVX2 adds two products in 16 bits, which saturate with 8. Embeddings
+    and products of two activations stay in full precision.
+    """
+    import onnx
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+    from onnxruntime.quantization.quant_utils import add_pre_process_metadata
+
+    model = onnx.load(graph)
+    add_pre_process_metadata(model)  # torch optimised it; the advice to do so is beside the point
+    quantize_dynamic(
+        model,
+        quantised,
+        op_types_to_quantize=["MatMul"],
+        per_channel=True,
+        reduce_range=True,
+        weight_type=QuantType.QInt8,
+        use_external_data_format=True,
+    )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep back remarks about the exporter's own code, which a user cannot act on."""
+    logger = logging.getLogger(_NOISY)
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

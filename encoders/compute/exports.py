@@ -1,0 +1,159 @@
+"""The exported graphs of an encoder: made once, kept beside its weights, checked before use."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import logging
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from encoders.compute.export import export_graph, quantise_graph
+from encoders.compute.network import Network
+from encoders.compute.runtime import Precision
+from encoders.storage import atomic_folder, sha256, write_json
+
+_LOG = logging.getLogger(__name__)
+_FORMAT = 1
+"""Raised when an export of the same weights by the same libraries would come out differently."""
+
+_LIBRARIES = ("torch", "transformers", "sentence-transformers", "onnx", "onnxscript", "onnxruntime")
+_FOLDER = "onnx"
+_GRAPH = "model.onnx"
+_RECORD = "export.json"
+
+
+class ExportRecord(BaseModel):
+    """What an export was made from, and the SHA-256 of its files."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: int
+    fingerprint: str
+    versions: dict[str, str]
+    files: dict[str, str]
+
+
+class Exports:
+    """Finds and makes the exports of one encoder.
+
+    They lie in the artifact's folder ``onnx``, one folder a precision. An encoder without an
+    artifact, or with one that cannot be written, has them in the user's cache
+    (``$XDG_CACHE_HOME/kosim/onnx``).
+
+    Args:
+        fingerprint: of the encoder's full weights.
+        artifact: the folder of the saved encoder, if it is one.
+    """
+
+    def __init__(self, fingerprint: str, artifact: Path | None = None) -> None:
+        self.fingerprint = fingerprint
+        self.artifact = artifact
+        self._checked: dict[Precision, Path] = {}
+
+    def find(self, precision: Precision) -> Path | None:
+        """Return the graph in ``precision`` if a valid one is there.
+
+        One that belongs to other weights or library versions, or is damaged, is named in a
+        warning and not returned.
+        """
+        if precision in self._checked:
+            return self._checked[precision]
+        for folder in self._places():
+            place = folder / precision
+            if not place.is_dir():
+                continue
+            problem = self._problem(place)
+            if problem is None:
+                self._checked[precision] = place / _GRAPH
+                return place / _GRAPH
+            _LOG.warning("the export %s %s; it is made again", place, problem)
+        return None
+
+    def make(self, network: Network, precision: Precision) -> Path:
+        """Export the network with its weights, or take what another process has just made.
+
+        Raises:
+            BackboneError: torch cannot export this architecture.
+            StorageError: the disk is full or cannot be written.
+        """
+        place = self._writable() / precision
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(place.parent / f"{precision}.lock"):
+            if place.is_dir() and self._problem(place) is None:
+                return place / _GRAPH
+            with atomic_folder(place, overwrite=True) as made:
+                if precision == "fp32":
+                    export_graph(network, made / _GRAPH)
+                else:
+                    with self._full_graph(network) as graph:
+                        quantise_graph(graph, made / _GRAPH)
+                files = {file.name: sha256(file) for file in sorted(made.iterdir())}
+                record = ExportRecord(
+                    format=_FORMAT,
+                    fingerprint=self.fingerprint,
+                    versions=_versions(),
+                    files=files,
+                )
+                write_json(made / _RECORD, record.model_dump())
+        return place / _GRAPH
+
+    @contextmanager
+    def _full_graph(self, network: Network) -> Iterator[Path]:
+        """Yield the graph in full precision: the one that is kept, or a temporary one."""
+        kept = self.find("fp32")
+        if kept is not None:
+            yield kept
+            return
+        with tempfile.TemporaryDirectory(prefix="kosim-") as folder:
+            export_graph(network, Path(folder) / _GRAPH)
+            yield Path(folder) / _GRAPH
+
+    def _places(self) -> list[Path]:
+        beside = [self.artifact / _FOLDER] if self.artifact else []
+        return [*beside, _cache() / self.fingerprint[:32]]
+
+    def _writable(self) -> Path:
+        first, *rest = self._places()
+        if not rest or os.access(self.artifact or first, os.W_OK):
+            return first
+        return rest[0]
+
+    def _problem(self, place: Path) -> str | None:
+        """Say why an export cannot be used, if so."""
+        try:
+            content = json.loads((place / _RECORD).read_text(encoding="utf-8"))
+            record = ExportRecord.model_validate(content)
+        except (OSError, ValueError, ValidationError):
+            return f"has no readable {_RECORD}"
+        if record.fingerprint != self.fingerprint:
+            return "was made from other weights"
+        if record.format != _FORMAT:
+            return f"is of format {record.format}, not {_FORMAT}"
+        for name, version in _versions().items():
+            if (before := record.versions.get(name)) != version:
+                return f"was made with {name} {before}, not {version}"
+        for name, expected in record.files.items():
+            if not (place / name).is_file() or sha256(place / name) != expected:
+                return f"is damaged: {name} is missing or was changed"
+        return None
+
+
+def export_folder(artifact: Path, precision: Precision) -> Path:
+    """Return where a saved encoder has its export, if it has one and can be written."""
+    return artifact / _FOLDER / precision
+
+
+def _versions() -> dict[str, str]:
+    return {name: importlib.metadata.version(name) for name in _LIBRARIES}
+
+
+def _cache() -> Path:
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(home) / "kosim" / _FOLDER

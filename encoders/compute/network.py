@@ -1,0 +1,45 @@
+"""An encoder's whole network as one module, from token ids to its output."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import torch
+from transformers import PreTrainedTokenizerBase
+
+Output = Literal["sentence_embedding", "scores"]
+"""What sentence-transformers calls the output of a bi-encoder and of a cross-encoder."""
+
+
+class Network(torch.nn.Module):
+    """Transformer, pooling and normalisation, or transformer and classifier.
+
+    Both backends run this: torch as it is, onnx after an export.
+
+    Args:
+        model: the sentence-transformers model.
+        output: its output that is wanted.
+        prompt_tokens: tokens at the start that a pooling may have to leave out.
+    """
+
+    def __init__(self, model: Any, output: Output, *, prompt_tokens: int = 0) -> None:
+        super().__init__()
+        self.model = model
+        self.output = output
+        self.prompt_tokens = prompt_tokens
+        self.inputs = input_names(model.tokenizer)
+
+    def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
+        """Return the output (rows, width) for inputs (rows, tokens), in the order of ``inputs``."""
+        features: dict[str, Any] = dict(zip(self.inputs, inputs, strict=True))
+        features["modality"] = "text"
+        if self.prompt_tokens:
+            features["prompt_length"] = self.prompt_tokens
+        output: torch.Tensor = self.model(features)[self.output]
+        return output
+
+
+def input_names(tokenizer: PreTrainedTokenizerBase) -> tuple[str, ...]:
+    """Return the inputs that the tokenizer makes for its model."""
+    known = ("input_ids", "token_type_ids", "attention_mask")
+    return tuple(name for name in known if name in tokenizer.model_input_names)

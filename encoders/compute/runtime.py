@@ -1,0 +1,37 @@
+"""The seam between an encoder and what computes for it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Backend = Literal["torch", "onnx"]
+Precision = Literal["fp32", "bf16", "int8"]
+FloatArray = npt.NDArray[np.float32]
+TokenBatch = Mapping[str, npt.NDArray[np.int64]]
+"""What the tokenizer calls a model's inputs (``input_ids``, ``attention_mask``, perhaps
+``token_type_ids``), each (rows, tokens)."""
+
+
+class Runtime(ABC):
+    """Computes the output of one encoder's network.
+
+    ``token_budget`` is how many padded tokens a batch holds at most where this runtime is
+    at its best.
+    """
+
+    backend: ClassVar[Backend]
+    precision: Precision
+    token_budget: int
+
+    @abstractmethod
+    def run(self, batch: TokenBatch) -> FloatArray:
+        """Return the network's output for each row, (rows, width) float32.
+
+        A bi-encoder's output is unit vectors, a cross-encoder's is logits of width 1. The
+        arrays of ``batch`` may be overwritten after the call.
+        """

@@ -1,0 +1,41 @@
+"""Computing with torch, where the weights are."""
+
+from __future__ import annotations
+
+import torch
+
+from encoders.compute.network import Network
+from encoders.compute.runtime import FloatArray, Precision, Runtime, TokenBatch
+
+_CPU_BUDGET = 2_048
+"""What a batch computes on stays near the cores' caches; larger batches gain nothing there."""
+
+_ACCELERATOR_BUDGET = 32_768
+
+
+class TorchRuntime(Runtime):
+    """Runs the network itself, on the device and in the precision that its weights have."""
+
+    backend = "torch"
+
+    def __init__(self, network: Network, precision: Precision = "fp32") -> None:
+        if precision == "bf16":
+            network.model.to(torch.bfloat16)
+        self.precision = precision
+        self._network = network
+
+    @property
+    def token_budget(self) -> int:  # type: ignore[override]
+        """Depends on the device, on which training may put the network."""
+        on_cpu = self._network.model.device.type == "cpu"
+        return _CPU_BUDGET if on_cpu else _ACCELERATOR_BUDGET
+
+    @torch.inference_mode()
+    def run(self, batch: TokenBatch) -> FloatArray:
+        """Return the network's output for each row, (rows, width) float32."""
+        if self._network.model.training:
+            self._network.model.eval()
+        device = self._network.model.device
+        tensors = (torch.from_numpy(batch[name]).to(device) for name in self._network.inputs)
+        output: FloatArray = self._network(*tensors).float().cpu().numpy()
+        return output

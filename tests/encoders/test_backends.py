@@ -1,0 +1,287 @@
+"""Backends: the same scores by any of them, exports that are made once and never trusted blindly.
+
+The reference is sentence-transformers' own ``encode`` and ``predict`` on the same weights.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import logging
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import sentence_transformers
+
+from encoders.base import PairEncoder
+from encoders.bi import BiEncoder
+from encoders.compute.exports import Exports
+from encoders.errors import ArtifactError, ConfigError, MissingExtraError
+from encoders.loading import KINDS, load
+from encoders.training import train
+from tests.encoders.tiny import PROMPT, SENTENCES, TRAIN, VALIDATION, config
+
+if any(importlib.util.find_spec(name) is None for name in ("onnx", "onnxruntime", "onnxscript")):
+    pytest.skip("the extra onnx is not installed", allow_module_level=True)
+
+PAIRS = [(first, second) for first in SENTENCES for second in SENTENCES]
+BOTH = [("onnx", "fp32"), ("onnx", "int8")]
+
+
+@pytest.fixture(scope="module")
+def exported(
+    artifacts: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
+    """A copy of each artifact that holds its exports, made by loading it."""
+    folder = tmp_path_factory.mktemp("exported")
+    places = {}
+    for kind, artifact in artifacts.items():
+        places[kind] = Path(shutil.copytree(artifact, folder / kind))
+        for _, precision in BOTH:
+            load(places[kind], precision=precision, backend="onnx")  # type: ignore[arg-type]
+    return places
+
+
+@pytest.fixture
+def place(kind: str, exported: dict[str, Path]) -> Path:
+    """The exported artifact of each kind; copy it before changing it."""
+    return exported[kind]
+
+
+@pytest.fixture
+def copied(place: Path, tmp_path: Path) -> Path:
+    """An exported artifact that the test may change."""
+    return Path(shutil.copytree(place, tmp_path / "copy"))
+
+
+def reference(kind: str, folder: Path, pairs: list[tuple[str, str]]) -> np.ndarray:
+    """Score pairs with plain sentence-transformers."""
+    if kind == "cross":
+        return np.asarray(
+            sentence_transformers.CrossEncoder(str(folder), device="cpu").predict(pairs)
+        )
+    plain = sentence_transformers.SentenceTransformer(str(folder), device="cpu")
+    first, second = (plain.encode(list(texts)) for texts in zip(*pairs, strict=True))
+    return np.sum(first * second, axis=1)
+
+
+@pytest.mark.parametrize("backend", ["torch", "onnx"])
+def test_raw_scores_are_those_of_sentence_transformers(
+    kind: str, place: Path, backend: Any
+) -> None:
+    raw = load(place, backend=backend).score(PAIRS, raw=True)
+    assert raw.dtype == np.float32
+    np.testing.assert_allclose(raw, reference(kind, place, PAIRS), atol=1e-5)
+
+
+def test_long_inputs_are_cut_as_sentence_transformers_cuts_them(kind: str, place: Path) -> None:
+    long = [(" ".join(SENTENCES * first), " ".join(SENTENCES * second)) for first, second in LONG]
+    for backend in ("torch", "onnx"):
+        raw = load(place, backend=backend).score(long, raw=True)  # type: ignore[arg-type]
+        np.testing.assert_allclose(raw, reference(kind, place, long), atol=1e-5)
+
+
+LONG = [(1, 8), (8, 1), (8, 8), (4, 3), (30, 2), (3, 30)]
+
+
+def test_vectors_are_those_of_torch(exported: dict[str, Path]) -> None:
+    one, other = (load(exported["bi"], backend=backend) for backend in ("torch", "onnx"))  # type: ignore[arg-type]
+    assert isinstance(one, BiEncoder)
+    assert isinstance(other, BiEncoder)
+    cosines = np.sum(one.encode(SENTENCES) * other.encode(SENTENCES), axis=1)
+    assert cosines.min() > 0.9999
+    assert other.dimension == one.dimension
+
+
+def test_int8_scores_closely_but_not_equally(kind: str, place: Path) -> None:
+    full, integer = (
+        load(place, precision=precision).score(VALIDATION.pairs, raw=True)  # type: ignore[arg-type]
+        for precision in ("fp32", "int8")
+    )
+    assert 0 < np.abs(full - integer).max() < 0.1
+
+
+@pytest.mark.parametrize(("backend", "precision"), BOTH)
+def test_what_an_encoder_is_does_not_depend_on_what_computes(
+    encoder: PairEncoder, place: Path, backend: Any, precision: Any
+) -> None:
+    again = load(place, backend=backend, precision=precision)
+    assert (again.backend, again.precision) == (backend, precision)
+    assert again.fingerprint() == encoder.fingerprint()
+    assert again.parameters == encoder.parameters
+    assert again.max_length == encoder.max_length
+    assert again.token_lengths(PAIRS).tolist() == encoder.token_lengths(PAIRS).tolist()
+
+
+def test_int8_means_onnx(place: Path) -> None:
+    assert load(place, precision="int8").backend == "onnx"
+
+
+def test_an_exported_encoder_keeps_no_weights_in_memory(place: Path) -> None:
+    encoder = load(place, backend="onnx")
+    assert {weight.device.type for weight in encoder.model.parameters()} == {"meta"}
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user's cache of its own for one test."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def test_an_encoder_from_a_backbone_is_exported_to_the_cache_and_frees_its_weights(
+    bi: BiEncoder, koelectra: Path, cache: Path
+) -> None:
+    made = BiEncoder.from_backbone(str(koelectra), precision="int8")
+    assert len(list((cache / "kosim" / "onnx").rglob("model.onnx"))) == 1
+    assert {weight.device.type for weight in made.model.parameters()} == {"meta"}
+    gap = made.score(PAIRS, raw=True) - bi.score(PAIRS, raw=True)
+    assert 0 < np.abs(gap).max() < 0.1
+
+
+def test_an_export_is_made_once(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("exported again")
+
+    monkeypatch.setattr("encoders.compute.exports.export_graph", refuse)
+    monkeypatch.setattr("encoders.compute.exports.quantise_graph", refuse)
+    for backend, precision in BOTH:
+        load(copied, backend=backend, precision=precision)  # type: ignore[arg-type]
+
+
+def test_an_artifact_with_exports_is_whole(place: Path) -> None:
+    assert sorted(path.name for path in (place / "onnx").iterdir()) == [
+        "fp32",
+        "fp32.lock",
+        "int8",
+        "int8.lock",
+    ]
+    load(place)
+
+
+def _other_weights(record: dict[str, Any]) -> None:
+    record["fingerprint"] = "0" * 64
+
+
+def _other_library(record: dict[str, Any]) -> None:
+    record["versions"]["onnxruntime"] = "0.1"
+
+
+def _other_format(record: dict[str, Any]) -> None:
+    record["format"] = 0
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (_other_weights, "was made from other weights"),
+        (_other_library, "was made with onnxruntime 0.1"),
+        (_other_format, "is of format 0"),
+    ],
+)
+def test_an_export_that_does_not_match_is_made_again_and_said_so(
+    copied: Path, change: Any, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = copied / "onnx" / "int8" / "export.json"
+    record = json.loads(path.read_text())
+    right = dict(record)
+    change(record)
+    path.write_text(json.dumps(record))
+    with caplog.at_level(logging.WARNING):
+        load(copied, precision="int8")
+    assert said in caplog.text
+    assert json.loads(path.read_text())["fingerprint"] == right["fingerprint"]
+    caplog.clear()
+    load(copied, precision="int8")
+    assert not caplog.text
+
+
+@pytest.mark.parametrize("file", ["model.onnx", "model.onnx.data", "export.json"])
+def test_a_damaged_export_is_made_again(
+    copied: Path, file: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = copied / "onnx" / "int8" / file
+    path.write_bytes(path.read_bytes()[:-7])
+    before = load(copied).score(PAIRS, raw=True)
+    with caplog.at_level(logging.WARNING):
+        after = load(copied, precision="int8").score(PAIRS, raw=True)
+    assert "it is made again" in caplog.text
+    assert 0 < np.abs(after - before).max() < 0.1
+
+
+def test_an_artifact_that_cannot_be_written_is_exported_to_the_cache(
+    artifacts: dict[str, Path], cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved = artifacts["cross"]
+    monkeypatch.setattr(os, "access", lambda path, mode: path != saved)
+    encoder = load(saved, precision="int8")
+    assert not (saved / "onnx").exists()
+    assert (cache / "kosim" / "onnx" / encoder.fingerprint()[:32] / "int8" / "model.onnx").is_file()
+
+
+def test_a_graph_that_cannot_be_run_is_named(copied: Path) -> None:
+    graph = copied / "onnx" / "int8" / "model.onnx"
+    graph.write_bytes(b"no graph")
+    record = json.loads((graph.parent / "export.json").read_text())
+    from encoders.storage import sha256
+
+    record["files"]["model.onnx"] = sha256(graph)
+    (graph.parent / "export.json").write_text(json.dumps(record))
+    with pytest.raises(ArtifactError, match="use backend torch") as caught:
+        load(copied, precision="int8")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("package", ["onnx", "onnxruntime", "onnxscript"])
+def test_a_missing_package_is_named_with_its_extra(
+    place: Path, package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *rest: None if name == package else find(name)
+    )
+    with pytest.raises(MissingExtraError, match=rf'{package}, .*pip install "kosim\[onnx\]"'):
+        load(place, backend="onnx")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"backend": "tensorrt"}, "'tensorrt' is unknown; choose from torch, onnx"),
+        ({"backend": "torch", "precision": "int8"}, "torch does not compute in int8"),
+        ({"backend": "onnx", "precision": "bf16"}, "onnx does not compute in bf16"),
+        ({"backend": "onnx", "device": "cuda:0"}, "computes on the CPU, not on cuda:0"),
+        ({"precision": "int8", "device": "mps"}, "computes on the CPU, not on mps"),
+    ],
+)
+def test_what_does_not_fit_is_refused(
+    kind: str, saved: Path, koelectra: Path, options: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ConfigError, match=said):
+        load(saved, **options)
+    with pytest.raises(ConfigError, match=said):
+        KINDS[kind].from_backbone(str(koelectra), **options)
+
+
+def test_an_encoder_without_its_weights_is_neither_saved_nor_trained(
+    place: Path, tmp_path: Path
+) -> None:
+    encoder = load(place, precision="int8")
+    with pytest.raises(ConfigError, match="int8 by onnx is not saved"):
+        encoder.save(tmp_path / "copy")
+    with pytest.raises(ConfigError, match="int8 by onnx cannot be trained"):
+        train(encoder, TRAIN, VALIDATION, config())
+
+
+def test_pooling_and_prompt_are_part_of_the_graph(koelectra: Path, cache: Path) -> None:
+    full = BiEncoder.from_backbone(str(koelectra), pooling="max", prompt=PROMPT, device="cpu")
+    graph = BiEncoder.from_backbone(str(koelectra), pooling="max", prompt=PROMPT, backend="onnx")
+    np.testing.assert_allclose(graph.encode(SENTENCES), full.encode(SENTENCES), atol=1e-5)
+
+
+def test_an_encoder_finds_nothing_where_nothing_was_exported(cache: Path) -> None:
+    assert Exports("0" * 64).find("fp32") is None
