@@ -18,7 +18,7 @@ class Keys:
     """The keys of a server; without any, everybody may ask."""
 
     def __init__(self, keys: list[str]) -> None:
-        self._digests = [_digest(key) for key in keys]
+        self._digests = [_digest(key.encode()) for key in keys]
 
     @classmethod
     def read(cls, path: Path | None) -> Keys:
@@ -63,7 +63,8 @@ class Keys:
         if not self.needed:
             return
         scheme, _, given = (authorization or "").partition(" ")
-        digest = _digest(given.strip())
+        # Servers read a header's bytes as Latin-1, whatever they are.
+        digest = _digest(given.strip(" ").encode("latin-1"))
         known = [hmac.compare_digest(digest, key) for key in self._digests]
         if scheme.lower() != "bearer" or not any(known):
             raise Problem(
@@ -71,5 +72,5 @@ class Keys:
             )
 
 
-def _digest(key: str) -> bytes:
-    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
+def _digest(key: bytes) -> bytes:
+    return hashlib.sha256(key).digest()
