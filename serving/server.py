@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import functools
+import multiprocessing.connection
 import os
 import signal
 import socket
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from types import FrameType
 
 import uvicorn
+from fastapi import FastAPI
 from uvicorn.supervisors import Multiprocess
 
 from encoders.errors import ConfigError
@@ -45,7 +48,7 @@ def serve(settings: ServingSettings, announce: Callable[[str, ServingSettings], 
         listener = stack.enter_context(_bound(settings.host, settings.port))
         announce(_address(listener), settings)
         config = uvicorn.Config(
-            functools.partial(create_app, settings),
+            functools.partial(_app_of_process, settings),
             factory=True,
             workers=settings.workers,
             log_level="warning",
@@ -64,6 +67,18 @@ def serve(settings: ServingSettings, announce: Callable[[str, ServingSettings], 
             )
             stack.callback(os.environ.pop, SHARED)
             Multiprocess(config, sockets=[listener]).run()
+
+
+def _app_of_process(settings: ServingSettings) -> FastAPI:
+    """Return the application; a server process ends when its parent is gone, even if killed."""
+    if (parent := multiprocessing.parent_process()) is not None:
+
+        def follow() -> None:
+            multiprocessing.connection.wait([parent.sentinel])
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        threading.Thread(target=follow, name="parent", daemon=True).start()
+    return create_app(settings)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from index.corpus import check_document
 from index.documents import Document
 from serving.problems import Problem
 from serving.service import Served
+from serving.text import Text
 
 router = APIRouter(tags=["documents"])
 
@@ -23,8 +24,8 @@ class NewDocument(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    id: str | None = None
-    text: str
+    id: Text | None = None
+    text: Text
     extra: dict[str, Any] = Field(default_factory=dict, description="Comes back with every hit.")
 
 

@@ -15,6 +15,7 @@ from encoders.base import FloatArray
 from serving.models import name_of
 from serving.problems import Problem
 from serving.service import Served
+from serving.text import Text
 
 router = APIRouter(tags=["embeddings"])
 
@@ -22,7 +23,7 @@ router = APIRouter(tags=["embeddings"])
 class EmbeddingsCall(BaseModel):
     """What OpenAI's clients send; what is not named here is ignored."""
 
-    input: str | list[str] | list[int] | list[list[int]] = Field(
+    input: Text | list[Text] | list[int] | list[list[int]] = Field(
         description="A text or several. Token ids are refused: they mean another tokenizer's."
     )
     model: str | None = Field(None, description="Any name: one bi-encoder is served.")

@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 from encoders.records import LABEL_HIGH, Hit
 from serving.models import name_of
 from serving.service import Served, Service
+from serving.text import Text
 
 router = APIRouter(tags=["rerank"])
 
@@ -21,14 +22,14 @@ router = APIRouter(tags=["rerank"])
 class TextDocument(BaseModel):
     """A document as Cohere's first form and Jina's have it."""
 
-    text: str
+    text: Text
 
 
 class RerankCall(BaseModel):
     """What Cohere's clients (v1 and v2) and Jina's send; what is not named here is ignored."""
 
-    query: str
-    documents: list[str | TextDocument]
+    query: Text
+    documents: list[Text | TextDocument]
     model: str | None = Field(None, description="Any name: one reranker is served.")
     top_n: int | None = Field(None, ge=1, description="The best so many; all by default.")
     return_documents: bool = Field(False, description="Repeat the texts in the answer.")
@@ -56,8 +57,8 @@ class RerankAnswer(BaseModel):
 class TextsCall(BaseModel):
     """What clients of text-embeddings-inference send; texts that are too long are always cut."""
 
-    query: str
-    texts: list[str]
+    query: Text
+    texts: list[Text]
     raw_scores: bool = Field(False, description="The reranker's own values.")
     return_text: bool = Field(False, description="Repeat the texts in the answer.")
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from index.searcher import Mode, SearchResult
 from serving.service import Served
+from serving.text import Text
 
 router = APIRouter(tags=["search"])
 
@@ -18,7 +19,7 @@ class SearchCall(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    query: str
+    query: Text
     k: int = Field(10, ge=1, description="Hits.")
     depth: int | Literal["auto"] = Field(
         50,

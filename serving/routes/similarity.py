@@ -13,6 +13,7 @@ from encoders.records import DECISION_THRESHOLD, Pair
 from serving.models import name_of
 from serving.problems import Problem
 from serving.service import Served, Service
+from serving.text import Text
 
 router = APIRouter(tags=["similarity"])
 
@@ -20,7 +21,7 @@ router = APIRouter(tags=["similarity"])
 class Sentence(BaseModel):
     """One side of the documented call."""
 
-    sentence: str
+    sentence: Text
 
 
 class TwoSentences(BaseModel):
@@ -52,7 +53,7 @@ class Pairs(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    pairs: list[tuple[str, str]] = Field(description="Two sentences each.")
+    pairs: list[tuple[Text, Text]] = Field(description="Two sentences each.")
     encoder: Literal["both", "bi", "cross"] | None = Field(
         None, description="What scores; every encoder that is served by default."
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -14,12 +15,14 @@ pytest.importorskip("httpx", reason="needs kosim[test]")
 from fastapi.testclient import TestClient
 
 from encoders.bi import BiEncoder
+from encoders.calibration import MonotoneCalibration
 from encoders.cross import CrossEncoder
 from encoders.loading import load
 from index.build import build_index
 from index.documents import Document
 from serving.app import create_app
 from serving.settings import ServingSettings
+from tests.encoders.tiny import SENTENCES
 from tests.experiments.tiny_artifacts import save_encoders, sentences
 from tests.serving.running import Running, running
 
@@ -34,8 +37,18 @@ def quick() -> None:
 
 @pytest.fixture(scope="session")
 def encoders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Saved encoders: bi, cross, and another bi-encoder."""
-    return save_encoders(tmp_path_factory.mktemp("encoders"))
+    """Saved encoders: bi, cross, and another bi-encoder.
+
+    The cross-encoder's scores spread over the scale, so that both verdicts occur.
+    """
+    saved = save_encoders(tmp_path_factory.mktemp("encoders"))
+    cross = load(saved["cross"], device="cpu")
+    raw = cross.score([(a, b) for a in SENTENCES for b in SENTENCES], raw=True)
+    spread = np.linspace(0.5, 4.5, len(raw))[np.argsort(np.argsort(raw))]
+    cross.calibration = MonotoneCalibration.fit(raw, spread)
+    cross.threshold = 2.5
+    cross.save(saved["cross"], overwrite=True)
+    return saved
 
 
 @pytest.fixture(scope="session")
@@ -83,9 +96,9 @@ def client(settings: ServingSettings) -> Iterator[TestClient]:
 
 
 @pytest.fixture(scope="session")
-def server(encoders: dict[str, Path], bi: BiEncoder, tmp_path_factory: pytest.TempPathFactory) -> (
-    Iterator[Running]
-):
+def server(
+    encoders: dict[str, Path], bi: BiEncoder, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Running]:
     """The service in a process of its own, with an index of its own."""
     index = make_index(tmp_path_factory.mktemp("served") / "corpus", bi)
     with running("--cross", encoders["cross"], "--index", index, "--max-bytes", 200_000) as server:

@@ -28,6 +28,7 @@ class Running:
             cwd=_ROOT,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=True,
             env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"},
         )
         assert self.process.stderr is not None
@@ -64,6 +65,11 @@ class Running:
         text = Path(f"/proc/{self.process.pid}/status").read_text()
         line = next(line for line in text.splitlines() if line.startswith("VmRSS"))
         return int(line.split()[1]) * 1024
+
+    def kill(self) -> None:
+        """Kill it and all its server processes at once, as a power failure would."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(timeout=60)
 
     def end(self, number: int = signal.SIGTERM) -> int:
         """Send a signal and return the exit code."""

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -71,7 +72,7 @@ def test_rows_come_back_in_the_order_of_the_items_and_repeated_ones_are_computed
     with batching(network) as batcher:
         rows = batcher.submit([3, 1, 3, 2])
     np.testing.assert_array_equal(rows, [[9], [1], [9], [4]])
-    assert sorted(sum(network.passes, [])) == [1, 2, 3]
+    assert sorted(chain.from_iterable(network.passes)) == [1, 2, 3]
 
 
 def test_what_waits_while_the_network_works_is_computed_together() -> None:
@@ -143,7 +144,7 @@ def test_a_client_that_leaves_takes_its_items_out_of_the_queue() -> None:
         network.free.set()
         assert first.result(20) == [[1]]
         assert batcher.submit([2]) == [[4]]
-    assert 7 not in sum(network.passes, [])
+    assert 7 not in chain.from_iterable(network.passes)
 
 
 def test_a_client_that_had_left_before_gets_nothing() -> None:

@@ -54,4 +54,3 @@ def test_much_shorter_items_get_a_pass_of_their_own() -> None:
     assert [len(some) for some in passes] == [8, 20]
     few = into_passes(take(deque([waiting(100, 40)]), 10**6), 10**6)
     assert [len(some) for some in few] == [2]
-
