@@ -25,11 +25,10 @@ class Running:
         command = [sys.executable, "-m", "experiments.cli", "serve", "--port", "0"]
         self.process = subprocess.Popen(
             [*command, *map(str, arguments)],
-            cwd=_ROOT,
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"},
+            env={**os.environ, "PYTHONPATH": str(_ROOT), "OMP_NUM_THREADS": "1"},
         )
         assert self.process.stderr is not None
         first = self.process.stderr.readline()

@@ -37,7 +37,7 @@ def test_no_request_makes_a_server_error(schema: Any, mode: GenerationMode) -> N
     operations = [found.ok() for found in schema.get_all_operations()]
     assert len(operations) == OPERATIONS, [operation.label for operation in operations]
     for operation in operations:
-        if mode is GenerationMode.NEGATIVE and operation.body.is_empty():
+        if mode is GenerationMode.NEGATIVE and not list(operation.body):
             continue  # there is nothing that could be wrong with it
 
         @given(case=operation.as_strategy(generation_mode=mode))
@@ -49,6 +49,6 @@ def test_no_request_makes_a_server_error(schema: Any, mode: GenerationMode) -> N
             suppress_health_check=list(HealthCheck),
         )
         def ask(case: Any) -> None:
-            case.validate_response(case.call(), checks=[not_a_server_error])
+            case.validate_response(case.call(timeout=120), checks=[not_a_server_error])
 
         ask()
