@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
 
+from encoders.errors import IndexLockedError
+from index.corpus_index import CorpusIndex
 from index.searcher import Searcher
 from serving.admission import Admission
 from serving.batched_encoders import BatchedBiEncoder
@@ -14,6 +19,9 @@ from serving.limits import Limits
 from serving.metrics import Metrics
 from serving.models import Models
 from serving.problems import Problem
+
+WRITE_SECONDS = 10.0
+"""For which a change of the index waits for other threads, and then for other processes."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +32,27 @@ class Service:
     limits: Limits
     admission: Admission
     metrics: Metrics
+    _one_writer: threading.Lock = field(default_factory=threading.Lock)
+
+    @contextmanager
+    def writing(self) -> Iterator[CorpusIndex]:
+        """Give the index to one thread at a time, which then waits for other processes only.
+
+        Their lock is looked at again and again; a thread of this process is woken at once.
+
+        Raises:
+            IndexLockedError: other threads were writing all the time.
+        """
+        index = self.searcher.index
+        if not self._one_writer.acquire(timeout=WRITE_SECONDS):
+            raise IndexLockedError(
+                f"{index.folder} is being written by other requests, still after "
+                f"{WRITE_SECONDS:g} s; try again later"
+            )
+        try:
+            yield index
+        finally:
+            self._one_writer.release()
 
     @property
     def bi(self) -> BatchedBiEncoder:

@@ -3,20 +3,44 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from encoders.errors import CorpusIndexError
 from index.corpus import check_document
 from index.documents import Document
 from serving.problems import Problem
-from serving.service import Served
+from serving.service import WRITE_SECONDS, Served
 from serving.text import Text
 
 router = APIRouter(tags=["documents"])
+
+
+DEEPEST = 32
+"""Levels of lists and objects in the extra values of a document: answers repeat them."""
+
+
+def _shallow(values: dict[str, Any]) -> dict[str, Any]:
+    """Return ``values`` if they are not nested deeper than `DEEPEST`.
+
+    Raises:
+        ValueError: they are.
+    """
+    level: list[Any] = [values]
+    for _ in range(DEEPEST):
+        below = [
+            member
+            for value in level
+            for member in (value.values() if isinstance(value, dict) else value)
+            if isinstance(member, dict | list)
+        ]
+        if not below:
+            return values
+        level = below
+    raise ValueError(f"it is nested more than {DEEPEST} levels deep")
 
 
 class NewDocument(BaseModel):
@@ -26,7 +50,9 @@ class NewDocument(BaseModel):
 
     id: Text | None = None
     text: Text
-    extra: dict[str, Any] = Field(default_factory=dict, description="Comes back with every hit.")
+    extra: Annotated[dict[str, Any], AfterValidator(_shallow)] = Field(
+        default_factory=dict, description="Comes back with every hit."
+    )
 
 
 class Addition(BaseModel):
@@ -57,7 +83,7 @@ class Removed(BaseModel):
 @router.post("/v1/documents")
 async def add(call: Addition, service: Served) -> Added:
     """Add documents to the index; they can be found, and survive a crash, from the answer on."""
-    index, encoder = service.searcher.index, service.bi
+    encoder, index = service.bi, service.searcher.index
     service.limits.check("documents", [one.text for one in call.documents])
     documents = [
         Document(one.id or uuid.uuid4().hex, one.text, one.extra) for one in call.documents
@@ -79,7 +105,8 @@ async def add(call: Addition, service: Served) -> Added:
                     param=f"documents[{known[0]}].id",
                 )
         vectors = encoder.encode([document.text for document in documents])
-        index.add(documents, vectors, on_duplicate=call.on_duplicate)
+        with service.writing():
+            index.add(documents, vectors, on_duplicate=call.on_duplicate, timeout=WRITE_SECONDS)
 
     await service.admission.run(added)
     service.metrics.changes.labels("added").inc(len(ids))
@@ -95,7 +122,8 @@ async def remove(id: str, service: Served) -> Removed:
         index.refresh()
         try:
             if index.locate([id])[0] >= 0:
-                index.remove([id])
+                with service.writing():
+                    index.remove([id], timeout=WRITE_SECONDS)
                 return
         except CorpusIndexError:
             if index.locate([id])[0] >= 0:

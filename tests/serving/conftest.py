@@ -101,5 +101,7 @@ def server(
 ) -> Iterator[Running]:
     """The service in a process of its own, with an index of its own."""
     index = make_index(tmp_path_factory.mktemp("served") / "corpus", bi)
-    with running("--cross", encoders["cross"], "--index", index, "--max-bytes", 2_000_000) as server:
+    with running(
+        "--cross", encoders["cross"], "--index", index, "--max-bytes", 2_000_000
+    ) as server:
         yield server

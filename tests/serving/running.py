@@ -14,7 +14,7 @@ from pathlib import Path
 
 import httpx
 
-_START_SECONDS = 180
+_START_SECONDS = 900
 _ROOT = Path(__file__).resolve().parents[2]
 
 

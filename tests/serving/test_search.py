@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,9 @@ from tests.encoders.tiny import WORDS
 from tests.serving.conftest import TEXTS
 
 QUERY = " ".join(WORDS[5:9])
+NESTED: list[object] = []
+for _ in range(40):
+    NESTED = [NESTED]
 
 
 def test_hits_are_those_of_the_searcher(
@@ -116,13 +120,17 @@ def test_an_id_that_is_there_is_refused_or_replaced(client: TestClient) -> None:
         ([{"id": "a", "text": "가"}, {"id": "a", "text": "나"}], 422, "stands twice"),
         ([{"text": "가"}] * 51, 413, "max-items"),
         ([{"text": "가" * 401}], 422, "max-characters"),
+        ([{"text": "가", "extra": {"a": NESTED}}], 422, "32 levels"),
+        ([{"text": "가", "extra": {"a": float("nan")}}], 422, ""),
     ],
 )
 def test_what_cannot_be_added_is_refused_and_nothing_is(
     client: TestClient, index: Path, documents: list[object], status: int, said: str
 ) -> None:
     before = len(CorpusIndex.open(index))
-    response = client.post("/v1/documents", json={"documents": documents})
+    body = json.dumps({"documents": documents})
+    kind = {"content-type": "application/json"}
+    response = client.post("/v1/documents", content=body, headers=kind)
     assert response.status_code == status
     assert said in response.json()["message"]
     assert len(CorpusIndex.open(index)) == before

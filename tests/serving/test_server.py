@@ -47,7 +47,7 @@ def test_a_wrong_call_is_refused_in_one_line(
     assert "is a cross-encoder" in refusal("serve", "--bi", cross)
     assert "is a bi-encoder" in refusal("serve", "--cross", bi)
     assert "was made with the encoder" in refusal("serve", "--index", index, "--bi", other)
-    assert "no index" in refusal("serve", "--index", tmp_path / "nowhere", "--bi", bi).lower()
+    assert "folder of an index" in refusal("serve", "--index", tmp_path / "nowhere")
     assert "--port" in refusal("serve", "--bi", bi, "--port", 70_000)
     assert "--workers" in refusal("serve", "--bi", bi, "--workers", 0)
     assert "cannot listen on 192.0.2.1" in refusal("serve", "--bi", bi, "--host", "192.0.2.1")
