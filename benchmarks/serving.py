@@ -39,7 +39,7 @@ from encoders.storage import write_json, write_text
 from experiments.datasets import load_sample
 from experiments.environment import describe_environment
 
-_START_SECONDS = 120
+_START_SECONDS = 300
 _PERCENTILES = (50, 95, 99)
 
 

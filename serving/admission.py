@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import math
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
 from serving.problems import Problem
@@ -20,13 +22,14 @@ _MEMORY = 0.1
 
 
 class Admission:
-    """Carries out work on threads, a bounded number at a time, and never on the event loop.
+    """A bounded number of places, and threads to work on for those who have one.
 
     A thread does no computing of its own worth the name: it waits for a
-    :class:`serving.microbatch.MicroBatcher`, or reads and writes an index.
+    :class:`serving.microbatch.MicroBatcher`, or reads and writes an index. So none of that ever
+    happens on the event loop.
 
     Args:
-        capacity: requests that may be at work or waiting.
+        capacity: requests that may be inside.
         changed: called with their number when it changes.
     """
 
@@ -37,16 +40,9 @@ class Admission:
         self._mean_seconds = 0.0
         self._threads = ThreadPoolExecutor(capacity, thread_name_prefix="request")
 
-    async def run(
-        self,
-        work: Callable[Arguments, Value],
-        *args: Arguments.args,
-        **kwargs: Arguments.kwargs,
-    ) -> Value:
-        """Do ``work`` on a thread and return what it returns.
-
-        When the caller is cancelled, the work is told by its ticket, and its place is free as
-        soon as it has ended.
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Hold one of the places; on the event loop's thread.
 
         Raises:
             Problem: 429, all places are taken.
@@ -56,34 +52,39 @@ class Admission:
                 429,
                 "busy",
                 f"{self.capacity} requests are at work or waiting already; come back later",
-                retry_after=self.retry_after(),
+                retry_after=max(1, math.ceil(self._mean_seconds)),
             )
-        loop = asyncio.get_running_loop()
-        ticket, started = Ticket(), loop.time()
-        context = contextvars.copy_context()
-        context.run(TICKET.set, ticket)
+        started = time.monotonic()
         self._enter(+1)
+        try:
+            yield
+        finally:
+            self._enter(-1)
+            seconds = time.monotonic() - started
+            self._mean_seconds += _MEMORY * (seconds - self._mean_seconds)
+
+    async def run(
+        self,
+        work: Callable[Arguments, Value],
+        *args: Arguments.args,
+        **kwargs: Arguments.kwargs,
+    ) -> Value:
+        """Do ``work`` on a thread and return what it returns.
+
+        When the caller is cancelled, the work is told by its ticket.
+        """
+        ticket, context = Ticket(), contextvars.copy_context()
+        context.run(TICKET.set, ticket)
         future = self._threads.submit(context.run, lambda: work(*args, **kwargs))
-        future.add_done_callback(lambda done: loop.call_soon_threadsafe(self._leave, started, done))
         try:
             return await asyncio.wrap_future(future)
         except asyncio.CancelledError:
             ticket.leave()
             raise
 
-    def retry_after(self) -> int:
-        """Return the seconds after which a place should be free: the mean time of a request."""
-        return max(1, math.ceil(self._mean_seconds))
-
     def close(self) -> None:
         """Let no more work begin."""
         self._threads.shutdown(wait=False, cancel_futures=True)
-
-    def _leave(self, started: float, done: Future[Value]) -> None:
-        self._enter(-1)
-        if not done.cancelled():
-            seconds = asyncio.get_running_loop().time() - started
-            self._mean_seconds += _MEMORY * (seconds - self._mean_seconds)
 
     def _enter(self, change: int) -> None:
         self.inside += change

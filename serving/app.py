@@ -64,5 +64,6 @@ def create_app(settings: ServingSettings) -> FastAPI:
         keys=Keys.read(settings.keys),
         max_bytes=settings.max_bytes,
         metrics=metrics,
+        admission=lambda: app.state.service.admission,
     )
     return app

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serving.admission import Admission
 from serving.keys import Keys
 from serving.metrics import Metrics
 from serving.problems import Problem
@@ -19,6 +21,9 @@ _BODY_SECONDS = 30.0
 _DROPPED = 64_000_000
 """Bytes of a body that is too large which are read all the same."""
 
+_WORK = ("POST", "DELETE")
+"""Methods of requests that need a place."""
+
 PUBLIC = ("/healthz", "/readyz", "/docs", "/openapi.json", "/assets/", "/favicon.ico")
 """What needs no key, and the page, which asks for one."""
 
@@ -27,14 +32,25 @@ class Intake:
     """Reads the body whole before the request begins, and ends it when its client goes away.
 
     So a request that is being computed always has a client that waits for it, and no body larger
-    than ``max_bytes`` is ever held. The metrics of every request are taken here.
+    than ``max_bytes`` is ever held. A request that asks for work gets its place before its body is
+    even parsed: under overload, parsing is what would pile up. The metrics of every request are
+    taken here.
     """
 
-    def __init__(self, app: ASGIApp, *, keys: Keys, max_bytes: int, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        keys: Keys,
+        max_bytes: int,
+        metrics: Metrics,
+        admission: Callable[[], Admission],
+    ) -> None:
         self._app = app
         self._keys = keys
         self._max_bytes = max_bytes
         self._metrics = metrics
+        self._admission = admission
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request; anything but HTTP is handed on."""
@@ -67,8 +83,9 @@ class Intake:
         if body is None:
             self._metrics.left.inc()
             return
-        if not await _while_connected(self._app, scope, body, receive, send):
-            self._metrics.left.inc()
+        with self._admission().place() if scope["method"] in _WORK else nullcontext():
+            if not await _while_connected(self._app, scope, body, receive, send):
+                self._metrics.left.inc()
 
     async def _body(self, headers: Headers, receive: Receive) -> bytes | None:
         """Return the whole body, None if the client left before its end.

@@ -79,11 +79,12 @@ function connect(board) {
   };
   const [x1, x2] = [from - frame.left, to - frame.left];
   const bend = (x2 - x1) / 2;
-  for (const end of right.children) {
-    const start = [...left.children].find((item) => item.dataset.key === end.dataset.key);
-    if (!start) continue;
-    const [y1, y2] = [middle(start), middle(end)];
-    const kind = y2 < y1 - 1 ? "up" : y2 > y1 + 1 ? "down" : "same";
+  const starts = [...left.children];
+  for (const [place, end] of [...right.children].entries()) {
+    const old = starts.findIndex((item) => item.dataset.key === end.dataset.key);
+    if (old < 0) continue;
+    const [y1, y2] = [middle(starts[old]), middle(end)];
+    const kind = place < old ? "up" : place > old ? "down" : "same";
     const d = `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`;
     links.append(drawing("path", { d, class: kind, "data-key": end.dataset.key }));
   }

@@ -26,46 +26,41 @@ def test_work_runs_on_another_thread_and_its_result_or_error_comes_back() -> Non
         assert await admission.run(threading.get_ident) != threading.get_ident()
         with pytest.raises(ZeroDivisionError):
             await admission.run(lambda: 1 / 0)
-        await until(lambda: admission.inside == 0)
         admission.close()
 
     asyncio.run(scenario())
 
 
 def test_beyond_its_capacity_it_answers_429_with_retry_after() -> None:
-    async def scenario() -> None:
-        seen: list[int] = []
-        admission, free = Admission(2, seen.append), threading.Event()
-        tasks = [asyncio.create_task(admission.run(free.wait, 20)) for _ in range(2)]
-        await until(lambda: admission.inside == 2)
-        with pytest.raises(Problem) as refused:
-            await admission.run(lambda: None)
+    seen: list[int] = []
+    admission = Admission(2, seen.append)
+    with admission.place():
+        with admission.place(), pytest.raises(Problem) as refused, admission.place():
+            raise AssertionError("got in")
         assert refused.value.status == 429
         assert (refused.value.retry_after or 0) >= 1
         assert refused.value.response().headers["retry-after"] == str(refused.value.retry_after)
-        free.set()
-        assert await asyncio.gather(*tasks) == [True, True]
-        await until(lambda: admission.inside == 0)
-        assert await admission.run(lambda: 5) == 5
-        await until(lambda: admission.inside == 0)
-        assert max(seen) == 2 and seen[-1] == 0
-        admission.close()
-
-    asyncio.run(scenario())
+        with admission.place():
+            assert admission.inside == 2
+    assert seen == [1, 2, 1, 2, 1, 0]
 
 
-def test_a_caller_that_leaves_frees_its_place() -> None:
+def test_a_caller_that_leaves_ends_what_its_thread_waits_for() -> None:
     async def scenario() -> None:
         admission = Admission(1)
         never: Future[None] = Future()
-        task = asyncio.create_task(admission.run(lambda: TICKET.get().wait(never)))
-        await until(lambda: admission.inside == 1)
-        await asyncio.sleep(0.05)
+        began = threading.Event()
+
+        def work() -> None:
+            began.set()
+            TICKET.get().wait(never)
+
+        task = asyncio.create_task(admission.run(work))
+        await until(began.is_set)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        await until(lambda: admission.inside == 0)
-        assert never.cancelled()
+        await until(never.cancelled)
         assert await admission.run(lambda: 5) == 5
         admission.close()
 

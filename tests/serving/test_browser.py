@@ -28,7 +28,7 @@ if not (CHROMIUM and DRIVER):
 FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync "
     "--disable-background-networking --disable-component-update --window-size=1200,1000 "
-    "--force-prefers-reduced-motion --lang=ko"
+    "--force-prefers-reduced-motion"
 )
 QUERY = " ".join(WORDS[5:9])
 
@@ -55,7 +55,7 @@ def page(chromium: Any, server: Running) -> Iterator[Any]:
     """The page, opened afresh; nothing may go wrong or leave the server while a test uses it."""
     chromium.get("about:blank")
     chromium.get(server.url)
-    chromium.execute_script("localStorage.clear(); sessionStorage.clear()")
+    chromium.execute_script("localStorage.setItem('kosim-language', 'ko')")
     chromium.refresh()
     wait(chromium, lambda: "문장" in one(chromium, "#served").text)
     chromium.get_log("browser")

@@ -9,6 +9,7 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from serving import intake
+from serving.admission import Admission
 from serving.intake import Intake
 from serving.keys import Keys
 from serving.metrics import Metrics
@@ -36,7 +37,11 @@ class Client:
 
 def intake_of(app: Any) -> tuple[Intake, Metrics]:
     metrics = Metrics()
-    return Intake(app, keys=Keys([]), max_bytes=100, metrics=metrics), metrics
+    admission = Admission(1)
+    handler = Intake(
+        app, keys=Keys([]), max_bytes=100, metrics=metrics, admission=lambda: admission
+    )
+    return handler, metrics
 
 
 def test_work_for_a_client_that_left_is_cancelled_and_counted() -> None:
@@ -64,6 +69,34 @@ def test_work_for_a_client_that_left_is_cancelled_and_counted() -> None:
 
     assert asyncio.run(scenario()).answers == []
     assert began == [b"{}"] and cancelled == [True]
+
+
+def test_beyond_the_capacity_a_request_never_reaches_the_app() -> None:
+    reached: list[str] = []
+    free = asyncio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        reached.append(scope["method"])
+        await free.wait()
+
+    async def scenario() -> list[Message]:
+        handler, _ = intake_of(app)
+        clients = [Client(BODY) for _ in range(4)]
+        scopes = [{**SCOPE, "method": method} for method in ("POST", "POST", "DELETE", "GET")]
+        tasks = []
+        for client, scope in zip(clients, scopes, strict=True):
+            tasks.append(asyncio.create_task(handler(scope, client.receive, client.send)))
+            await asyncio.sleep(0.05)
+        free.set()
+        await asyncio.wait_for(asyncio.gather(*tasks), 10)
+        again = Client(BODY)
+        await handler(dict(SCOPE), again.receive, again.send)
+        return [message for client in clients for message in client.answers]
+
+    heads = [message for message in asyncio.run(scenario()) if "status" in message]
+    assert [head["status"] for head in heads] == [429, 429]
+    assert all(b"retry-after" in dict(head["headers"]) for head in heads)
+    assert reached == ["POST", "GET", "POST"]
 
 
 def test_a_client_that_leaves_while_sending_never_reaches_the_app() -> None:
