@@ -25,7 +25,7 @@ from serving.metrics import SHARED
 from serving.models import check_models
 from serving.settings import ServingSettings
 
-_HEALTH_SECONDS = 300
+_HEALTH_SECONDS = 120
 """Within which a server process must answer its parent; it is mute while libraries load."""
 
 

@@ -83,7 +83,7 @@ class Removed(BaseModel):
 @router.post("/v1/documents")
 async def add(call: Addition, service: Served) -> Added:
     """Add documents to the index; they can be found, and survive a crash, from the answer on."""
-    encoder, index = service.bi, service.searcher.index
+    index, encoder = service.searcher.index, service.bi
     service.limits.check("documents", [one.text for one in call.documents])
     documents = [
         Document(one.id or uuid.uuid4().hex, one.text, one.extra) for one in call.documents

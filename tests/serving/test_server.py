@@ -20,7 +20,11 @@ from tests.experiments.tiny_artifacts import answer, refusal
 from tests.serving.running import Running, running
 from tests.serving.test_operations import samples
 
-LARGE = {"query": SENTENCES[0], "documents": [" ".join(WORDS[n % 9 :] * 3) for n in range(800)]}
+LONG = " ".join(WORDS * 3)
+LARGE = {
+    "query": SENTENCES[0],
+    "documents": [f"{WORDS[n % 30]} {WORDS[n // 30]} {LONG}" for n in range(800)],
+}
 
 
 def inside(url: str) -> float:
