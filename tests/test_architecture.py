@@ -15,6 +15,9 @@ MAY_IMPORT = {
     "serving": {"encoders", "index"},
 }
 
+DOORS = {"experiments/cli/serve.py": {"serving"}}
+"""What a file may import beyond its room: the command line starts the service."""
+
 
 def imports(path: Path) -> set[str]:
     """Return the top-level packages that a file imports, anywhere in it."""
@@ -31,8 +34,9 @@ def imports(path: Path) -> set[str]:
 def test_a_room_imports_only_what_it_may(room: str) -> None:
     others = set(MAY_IMPORT) - {room}
     for path in sorted((ROOT / room).rglob("*.py")):
-        forbidden = imports(path) & others - MAY_IMPORT[room]
-        assert not forbidden, f"{path.relative_to(ROOT)} imports {forbidden}"
+        name = path.relative_to(ROOT).as_posix()
+        forbidden = imports(path) & others - MAY_IMPORT[room] - DOORS.get(name, set())
+        assert not forbidden, f"{name} imports {forbidden}"
 
 
 def test_only_the_command_line_prints() -> None:

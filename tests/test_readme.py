@@ -19,6 +19,7 @@ from click.testing import CliRunner
 from experiments.cli import main
 from experiments.data.datasets import KLUE_REVISION, load_sample
 from tests.encoders.tiny import write_hub_cache, write_koelectra
+from tests.serving.running import running
 
 ROOT = Path(__file__).resolve().parents[1]
 SHORT = ["--limit", "50", "--epochs", "1"]
@@ -80,6 +81,8 @@ def _write_klue(hub: Path, frames: dict[str, pd.DataFrame]) -> None:
 def test_every_command_and_example_runs(name: str, workplace: Path) -> None:
     ran = 0
     for language, content in blocks((ROOT / name).read_text("utf-8")):
+        if language not in ("bash", "python"):
+            continue
         if language == "python":
             exec(compile(content, name, "exec"), {})
             ran += 1
@@ -89,6 +92,11 @@ def test_every_command_and_example_runs(name: str, workplace: Path) -> None:
                 continue
             program, *arguments = shlex.split(line)
             assert program == "kosim", line
+            if arguments[0] == "serve":
+                with running(*arguments[1:]) as server:
+                    assert server.end() == 0, line
+                ran += 1
+                continue
             trains = arguments[0] == "compare" and "--no-train" not in arguments
             result = CliRunner().invoke(main, arguments + SHORT * trains)
             # A cross-encoder after one epoch may see no similar sentences, which depth refuses.

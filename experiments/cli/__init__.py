@@ -19,6 +19,7 @@ _COMMANDS = {
     "mine": "Find the most similar pairs inside a corpus.",
     "depth": "Measure how many candidates a reranker needs.",
     "evaluate-retrieval": "Evaluate ways of finding what is relevant.",
+    "serve": "Serve encoders and an index over HTTP, with a page.",
 }
 
 

@@ -1,0 +1,54 @@
+"""``kosim serve``: the HTTP service and its page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from encoders.errors import MissingExtraError
+from experiments.cli.console import notes
+from experiments.cli.options import setting
+from serving.settings import ServingSettings
+
+
+def _option(field: str, **options: Any) -> Any:
+    return setting(ServingSettings, field, f"--{field.replace('_', '-')}", **options)
+
+
+@click.command("serve")
+@_option("cross", metavar="MODEL")
+@_option("bi", metavar="MODEL")
+@_option("index", metavar="INDEX")
+@_option("host")
+@_option("port", type=int)
+@_option("workers", type=int)
+@_option("keys", metavar="FILE")
+@_option("device")
+@_option("queue", type=int)
+@setting(ServingSettings, "batching", "--batching/--no-batching")
+@_option("batch_wait", type=float)
+@_option("batch_tokens", type=int)
+@_option("max_items", type=int)
+@_option("max_characters", type=int)
+@_option("max_bytes", type=int)
+@_option("drain", type=int)
+def serve_command(**values: Any) -> None:
+    """Serve encoders and an index over HTTP, with a page to try them."""
+    given = {name: value for name, value in values.items() if value is not None}
+    settings = ServingSettings.checked(**given)
+    try:
+        from serving.server import serve
+    except ImportError as error:
+        raise MissingExtraError(
+            f'kosim serve needs {error.name}: pip install "kosim[serve]"'
+        ) from error
+    serve(settings, _announce)
+
+
+def _announce(address: str, settings: ServingSettings) -> None:
+    said = {"cross": settings.cross, "bi": settings.bi, "index": settings.index}
+    served = ", ".join(f"{name} {path}" for name, path in said.items() if path is not None)
+    notes.print(f"{address} serves {served}", highlight=False, soft_wrap=True)
+    if not settings.is_local and settings.keys is None:
+        notes.print("Other machines can ask without a key; see --keys", style="yellow")

@@ -1,0 +1,155 @@
+"""From paths to what is served: checked before a server listens, then opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal, TypeVar, get_args
+
+import torch
+
+from encoders.artifact import Manifest, read_manifest
+from encoders.base import PairEncoder
+from encoders.bi import BiEncoder
+from encoders.cross import CrossEncoder
+from encoders.errors import ConfigError, CorpusIndexError
+from encoders.loading import load
+from index.corpus_index import CorpusIndex
+from index.searcher import Mode, Searcher
+from serving.batched_encoders import BatchedBiEncoder, BatchedCrossEncoder
+from serving.microbatch import BatchReport, BatchSettings
+from serving.settings import ServingSettings
+
+Kind = TypeVar("Kind", bound=PairEncoder)
+
+
+@dataclass(frozen=True)
+class Models:
+    """What one server process serves; at least one of the encoders is there."""
+
+    bi: BatchedBiEncoder | None
+    cross: BatchedCrossEncoder | None
+    searcher: Searcher | None
+
+    @classmethod
+    def open(
+        cls, settings: ServingSettings, report: Callable[[str], Callable[[BatchReport], None]]
+    ) -> Models:
+        """Load the encoders, start their threads and open the index.
+
+        Args:
+            settings: what :func:`check_models` has found to be in order.
+            report: of an encoder's kind, what is called after its every batch.
+
+        Raises:
+            KosimError: something cannot be opened after all.
+        """
+        index = None if settings.index is None else CorpusIndex.open(settings.index)
+        batches = BatchSettings(
+            settings.batch_wait / 1000, settings.batch_tokens, settings.batching
+        )
+        bi = cross = None
+        if (folder := _bi_folder(settings, index)) is not None:
+            encoder = _loaded(folder, BiEncoder, settings.device)
+            bi = BatchedBiEncoder(encoder, batches, report("bi"))
+        if settings.cross is not None:
+            classifier = _loaded(settings.cross, CrossEncoder, settings.device)
+            cross = BatchedCrossEncoder(classifier, batches, report("cross"))
+        searcher = None if index is None or bi is None else Searcher(index, bi, cross)
+        return cls(bi, cross, searcher)
+
+    @property
+    def served(self) -> dict[str, BatchedBiEncoder | BatchedCrossEncoder]:
+        """The encoders by kind, the bi-encoder first."""
+        both = {"bi": self.bi, "cross": self.cross}
+        return {kind: encoder for kind, encoder in both.items() if encoder is not None}
+
+    @property
+    def best(self) -> BatchedBiEncoder | BatchedCrossEncoder:
+        """The cross-encoder, or the bi-encoder where there is none."""
+        return list(self.served.values())[-1]
+
+    @property
+    def modes(self) -> list[Mode]:
+        """The ways to search that are installed."""
+        return list(get_args(Mode)) if find_spec("kiwipiepy") else ["dense"]
+
+    @property
+    def alive(self) -> bool:
+        """Whether every encoder's thread is at work."""
+        return all(encoder.batcher.alive for encoder in self.served.values())
+
+    def close(self) -> None:
+        """Finish what waits, and end the encoders' threads."""
+        for encoder in self.served.values():
+            encoder.batcher.close()
+
+
+def check_models(settings: ServingSettings) -> None:
+    """Check all that can be wrong with encoders and index, without loading a network.
+
+    Raises:
+        ArtifactError: a folder is no saved encoder, or damaged.
+        ConfigError: an encoder is of the wrong kind, or the device is unknown.
+        CorpusIndexError: the index is none, damaged, of another encoder, or its own is gone.
+    """
+    _check_device(settings.device)
+    if settings.cross is not None:
+        _manifest(settings.cross, "cross")
+    index = None if settings.index is None else CorpusIndex.open(settings.index)
+    folder = _bi_folder(settings, index)
+    if folder is None:
+        return
+    manifest = _manifest(folder, "bi")
+    if index is not None and manifest.fingerprint != index.encoder.fingerprint:
+        raise CorpusIndexError(
+            f"{index.folder} was made with the encoder {index.encoder.name} "
+            f"({index.encoder.fingerprint[:12]}), not with {folder} "
+            f"({manifest.fingerprint[:12]}); serve the former, or build an index with the latter"
+        )
+
+
+def name_of(encoder: PairEncoder) -> str:
+    """Return the name by which an encoder is served: that of its folder."""
+    return f"{encoder.backbone.path.parent.name}/{encoder.backbone.path.name}".strip("/")
+
+
+def _bi_folder(settings: ServingSettings, index: CorpusIndex | None) -> Path | None:
+    if settings.bi is not None or index is None:
+        return settings.bi
+    folder = Path(index.encoder.name)
+    if not folder.is_dir():
+        raise CorpusIndexError(
+            f"{index.folder} was made with the encoder {folder} "
+            f"({index.encoder.fingerprint[:12]}), which is not there any more; say where it is "
+            "with --bi"
+        )
+    return folder
+
+
+def _manifest(folder: Path, kind: Literal["bi", "cross"]) -> Manifest:
+    manifest = read_manifest(folder)
+    if manifest.kind != kind:
+        raise ConfigError(
+            f"--{kind} {folder} is a {manifest.kind}-encoder; give it as --{manifest.kind}"
+        )
+    return manifest
+
+
+def _loaded(folder: Path, kind: type[Kind], device: str | None) -> Kind:
+    encoder = load(folder, device=device)
+    if not isinstance(encoder, kind):
+        raise ConfigError(f"{folder} is a {encoder.kind}-encoder; a {kind.kind}-encoder is needed")
+    return encoder
+
+
+def _check_device(device: str | None) -> None:
+    if device is None:
+        return
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"--device {device} cannot be used: {reason}") from error

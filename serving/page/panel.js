@@ -1,0 +1,68 @@
+// What the three panels share: a form, its examples, what went wrong, and results that are drawn
+// again when the language changes.
+
+import { Refusal } from "./api.js";
+import { element } from "./element.js";
+import { onLanguage, say } from "./language.js";
+
+/**
+ * Let a panel work.
+ *
+ * `request` reads the form and returns what the service answered; `draw` returns the elements that
+ * show it, `sum` the sentence that a screen reader says of it; `examples` are lists of [what a
+ * button says, what it fills in].
+ */
+export function startPanel(id, { request, draw, sum, examples }) {
+  const panel = document.getElementById(id);
+  const form = panel.querySelector("form");
+  const button = form.querySelector("[type=submit]");
+  const results = panel.querySelector(".results");
+  const problem = panel.querySelector(".problem");
+  const status = panel.querySelector("[role=status]");
+  let answer = null;
+  let latest = 0;
+
+  async function run() {
+    if (!form.reportValidity()) return;
+    const mine = ++latest;
+    problem.hidden = true;
+    button.setAttribute("aria-busy", "true");
+    status.textContent = say("working");
+    try {
+      const found = await request();
+      if (mine !== latest) return; // a later request has been sent meanwhile
+      answer = found;
+      results.replaceChildren(...draw(answer));
+      status.textContent = sum(answer);
+    } catch (error) {
+      if (mine !== latest) return;
+      answer = null;
+      results.replaceChildren();
+      status.textContent = "";
+      problem.textContent = error instanceof Refusal ? error.message : say("failed", String(error));
+      problem.hidden = false;
+    } finally {
+      if (mine === latest) button.removeAttribute("aria-busy");
+    }
+  }
+
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    run();
+  });
+
+  const place = form.querySelector(".examples");
+  for (const [label, fillIn] of examples) {
+    const example = element("button", { type: "button" }, label);
+    example.addEventListener("click", () => {
+      fillIn();
+      run();
+    });
+    place.append(example);
+  }
+
+  onLanguage(() => {
+    if (answer !== null) results.replaceChildren(...draw(answer));
+  });
+  return { panel, form, run };
+}

@@ -1,0 +1,127 @@
+"""What a client is told when its request is not carried out."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from encoders.errors import (
+    ConfigError,
+    CorpusIndexError,
+    DataError,
+    IndexLockedError,
+    KosimError,
+    MissingExtraError,
+    StorageError,
+)
+
+_LOG = logging.getLogger("kosim.serving")
+_MOST_SHOWN = 200
+
+STATUS_OF: dict[type[KosimError], int] = {
+    DataError: 422,
+    ConfigError: 422,
+    MissingExtraError: 422,
+    IndexLockedError: 503,
+    CorpusIndexError: 503,
+    StorageError: 507,
+}
+"""Of an error of ours; the first class that fits counts."""
+
+
+class Problem(Exception):  # noqa: N818 - it is what RFC 9457 calls a problem
+    """A request is refused.
+
+    Args:
+        status: of the response.
+        code: a word for programs.
+        message: what was wrong with which value, and what to do.
+        param: the field that was wrong.
+        retry_after: seconds after which the same request may succeed.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        param: str | None = None,
+        retry_after: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.param = param
+        self.retry_after = retry_after
+
+    def response(self) -> JSONResponse:
+        """Return the response: OpenAI's form, and the message also where Cohere's clients look."""
+        headers = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
+        if self.status == 401:
+            headers["WWW-Authenticate"] = "Bearer"
+        message = printable(self.message)
+        kind = "invalid_request_error" if self.status < 500 else "server_error"
+        error = {"message": message, "type": kind, "param": self.param, "code": self.code}
+        return JSONResponse({"message": message, "error": error}, self.status, headers)
+
+
+def printable(text: str) -> str:
+    """Return a text without what no UTF-8 can carry: half characters are shown as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Let an app answer every error in the one form."""
+    app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(KosimError, _refused)
+    app.add_exception_handler(Exception, _failed)
+
+
+async def _problem(_: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, Problem):
+        raise error
+    return error.response()
+
+
+async def _invalid(_: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, RequestValidationError):
+        raise error
+    first: dict[str, Any] = error.errors()[0]
+    if first["type"] == "json_invalid":
+        reason = first.get("ctx", {}).get("error", "")
+        return Problem(400, "invalid_json", f"the body is no JSON: {reason}").response()
+    # The value itself is not repeated: it can be large, or nothing that JSON can say.
+    place = printable(".".join(str(part) for part in first["loc"][1:]))[:_MOST_SHOWN]
+    message = f"{place or first['loc'][0]}: {first['msg']}"[:_MOST_SHOWN]
+    return Problem(422, "invalid_value", message, param=place or None).response()
+
+
+async def _http(_: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, HTTPException):
+        raise error
+    response = Problem(error.status_code, f"http_{error.status_code}", str(error.detail)).response()
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def _refused(_: Request, error: Exception) -> JSONResponse:
+    status = next((code for kind, code in STATUS_OF.items() if isinstance(error, kind)), 500)
+    if status >= 500:
+        _LOG.error("%s", error)
+    retry = 1 if isinstance(error, IndexLockedError) else None
+    code = type(error).__name__.removesuffix("Error").lower()
+    return Problem(status, code, str(error), retry_after=retry).response()
+
+
+async def _failed(_: Request, error: Exception) -> JSONResponse:
+    # Starlette raises it again after the answer, so the server logs where it came from.
+    return Problem(500, "internal", "the service failed; its log says more").response()

@@ -1,0 +1,135 @@
+"""Changes of the index: when they are answered they are on the disk."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from fastapi import APIRouter
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from encoders.errors import CorpusIndexError
+from index.corpus import check_document
+from index.documents import Document
+from serving.problems import Problem
+from serving.service import WRITE_SECONDS, Served
+from serving.text import Text
+
+router = APIRouter(tags=["documents"])
+
+
+DEEPEST = 32
+"""Levels of lists and objects in the extra values of a document: answers repeat them."""
+
+
+def _shallow(values: dict[str, Any]) -> dict[str, Any]:
+    """Return ``values`` if they are not nested deeper than `DEEPEST`.
+
+    Raises:
+        ValueError: they are.
+    """
+    level: list[Any] = [values]
+    for _ in range(DEEPEST):
+        below = [
+            member
+            for value in level
+            for member in (value.values() if isinstance(value, dict) else value)
+            if isinstance(member, dict | list)
+        ]
+        if not below:
+            return values
+        level = below
+    raise ValueError(f"it is nested more than {DEEPEST} levels deep")
+
+
+class NewDocument(BaseModel):
+    """A document to add; without an id it gets one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: Text | None = None
+    text: Text
+    extra: Annotated[dict[str, Any], AfterValidator(_shallow)] = Field(
+        default_factory=dict, description="Comes back with every hit."
+    )
+
+
+class Addition(BaseModel):
+    """Documents to add, all or none."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    documents: list[NewDocument]
+    on_duplicate: Literal["refuse", "replace"] = Field(
+        "refuse", description="What to do with an id that is there."
+    )
+
+
+class Added(BaseModel):
+    """The ids of what was added, in order, and how many documents there are now."""
+
+    ids: list[str]
+    documents: int
+
+
+class Removed(BaseModel):
+    """The id of what was removed, and how many documents there are now."""
+
+    id: str
+    documents: int
+
+
+@router.post("/v1/documents")
+async def add(call: Addition, service: Served) -> Added:
+    """Add documents to the index; they can be found, and survive a crash, from the answer on."""
+    index, encoder = service.searcher.index, service.bi
+    service.limits.check("documents", [one.text for one in call.documents])
+    documents = [
+        Document(one.id or uuid.uuid4().hex, one.text, one.extra) for one in call.documents
+    ]
+    ids = [document.id for document in documents]
+
+    def added() -> None:
+        for document in documents:
+            check_document(document)
+        if call.on_duplicate == "refuse":
+            index.refresh()
+            known = np.flatnonzero(index.locate(ids) >= 0).tolist()
+            if known:
+                raise Problem(
+                    409,
+                    "duplicate_id",
+                    f"id {ids[known[0]]!r:.80} is in the index already; nothing was added: "
+                    'replace it (on_duplicate "replace") or give another id',
+                    param=f"documents[{known[0]}].id",
+                )
+        vectors = encoder.encode([document.text for document in documents])
+        with service.writing():
+            index.add(documents, vectors, on_duplicate=call.on_duplicate, timeout=WRITE_SECONDS)
+
+    await service.admission.run(added)
+    service.metrics.changes.labels("added").inc(len(ids))
+    return Added(ids=ids, documents=len(index))
+
+
+@router.delete("/v1/documents/{id:path}")
+async def remove(id: str, service: Served) -> Removed:
+    """Remove a document from the index."""
+    index = service.searcher.index
+
+    def removed() -> None:
+        index.refresh()
+        try:
+            if index.locate([id])[0] >= 0:
+                with service.writing():
+                    index.remove([id], timeout=WRITE_SECONDS)
+                return
+        except CorpusIndexError:
+            if index.locate([id])[0] >= 0:
+                raise
+        raise Problem(404, "no_document", f"no document has the id {id!r:.80}", param="id")
+
+    await service.admission.run(removed)
+    service.metrics.changes.labels("removed").inc()
+    return Removed(id=id, documents=len(index))

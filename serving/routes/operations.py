@@ -1,0 +1,72 @@
+"""What operators and their machines ask."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel
+
+from encoders.errors import KosimError
+from serving.models import name_of
+from serving.service import Served
+
+router = APIRouter(tags=["operations"])
+
+
+class Description(BaseModel):
+    """What is served: encoders by kind, the index, and the limits of a request."""
+
+    version: str
+    encoders: dict[str, dict[str, Any]]
+    index: dict[str, Any] | None
+    limits: dict[str, int]
+
+
+@router.get("/healthz")
+async def healthz() -> dict[str, str]:
+    """Say that the process answers."""
+    return {"status": "ok"}
+
+
+@router.get("/readyz")
+async def readyz(service: Served) -> Response:
+    """Say whether requests can be carried out: the encoders' threads live, the index is sound."""
+    if not service.models.alive:
+        return JSONResponse({"status": "an encoder's thread has ended"}, 503)
+    if service.models.searcher is not None:
+        try:
+            service.models.searcher.index.refresh()
+        except KosimError as error:
+            return JSONResponse({"status": str(error)}, 503)
+    return JSONResponse({"status": "ready"})
+
+
+@router.get("/metrics")
+async def metrics(service: Served) -> Response:
+    """Return the metrics in Prometheus's text format."""
+    content, kind = service.metrics.text()
+    return Response(content, media_type=kind)
+
+
+@router.get("/v1/service")
+async def description(service: Served) -> Description:
+    """Describe what is served."""
+    searcher = service.models.searcher
+    return Description(
+        version=version("kosim"),
+        encoders={
+            kind: {
+                "model": name_of(encoder),
+                "threshold": encoder.threshold,
+                "max_length": encoder.max_length,
+            }
+            for kind, encoder in service.models.served.items()
+        },
+        index=None
+        if searcher is None
+        else {"documents": len(searcher.index), "modes": service.models.modes},
+        limits={"max_items": service.limits.items, "max_characters": service.limits.characters},
+    )

@@ -1,0 +1,84 @@
+"""Search: candidates from the index, reranked."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+from index.searcher import Mode, SearchResult
+from serving.service import Served
+from serving.text import Text
+
+router = APIRouter(tags=["search"])
+
+
+class SearchCall(BaseModel):
+    """A query, and how to search for it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    query: Text
+    k: int = Field(10, ge=1, description="Hits.")
+    depth: int | Literal["auto"] = Field(
+        50,
+        description="Candidates that are reranked; auto: as many as it needs, by a fitted policy.",
+    )
+    mode: Mode = Field("dense", description="Retrieve by vectors, by words, or by both.")
+
+
+class SearchedDocument(BaseModel):
+    """A hit: ``score`` is on 0-5, the others are what retrieval and reranker order by."""
+
+    rank: int
+    id: str
+    text: str
+    score: float
+    retrieval_score: float
+    rerank_score: float | None
+    extra: dict[str, Any]
+
+
+class SearchAnswer(BaseModel):
+    """The hits, best first, and how many documents were retrieved and reranked for them."""
+
+    query: str
+    hits: list[SearchedDocument]
+    candidates: int
+    reranked: int
+    seconds: float
+
+
+@router.post("/v1/search")
+async def search(call: SearchCall, service: Served) -> SearchAnswer:
+    """Find the most similar documents: the bi-encoder retrieves, the cross-encoder reranks."""
+    searcher = service.searcher
+    service.limits.check_text("query", call.query)
+    service.limits.check_count("k", call.k)
+    if isinstance(call.depth, int):
+        service.limits.check_count("depth", max(0, call.depth))
+
+    def found() -> SearchResult:
+        searcher.index.refresh()
+        return searcher.search([call.query], k=call.k, candidates=call.depth, mode=call.mode)[0]
+
+    result = await service.admission.run(found)
+    return SearchAnswer(
+        query=call.query,
+        hits=[
+            SearchedDocument(
+                rank=hit.rank,
+                id=hit.id,
+                text=hit.text,
+                score=hit.score,
+                retrieval_score=hit.retrieval_score,
+                rerank_score=hit.rerank_score,
+                extra=dict(hit.extra),
+            )
+            for hit in result.hits
+        ],
+        candidates=result.candidates,
+        reranked=result.reranked,
+        seconds=result.seconds,
+    )

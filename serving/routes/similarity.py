@@ -1,0 +1,147 @@
+"""How similar two sentences are: the documented call, and many pairs at once."""
+
+from __future__ import annotations
+
+import time
+from typing import Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+from encoders.base import PairEncoder
+from encoders.records import DECISION_THRESHOLD, Pair
+from serving.models import name_of
+from serving.problems import Problem
+from serving.service import Served, Service
+from serving.text import Text
+
+router = APIRouter(tags=["similarity"])
+
+
+class Sentence(BaseModel):
+    """One side of the documented call."""
+
+    sentence: Text
+
+
+class TwoSentences(BaseModel):
+    """The documented call."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"r1": {"sentence": "거실 불 꺼 줘"}, "r2": {"sentence": "거실 조명 꺼"}}]
+        }
+    )
+
+    r1: Sentence
+    r2: Sentence
+
+
+class Conclusion(BaseModel):
+    """The documented answer, with its own names."""
+
+    model_config = ConfigDict(validate_by_name=True, validate_by_alias=True)
+
+    first: str = Field(alias="Sentence1")
+    second: str = Field(alias="Sentence2")
+    score: float = Field(alias="문장유사도 점수(5점 만점 중)")
+    verdict: Literal["유사함", "유사하지 않음"] = Field(alias="결론")
+
+
+class Pairs(BaseModel):
+    """Pairs of sentences to score."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    pairs: list[tuple[Text, Text]] = Field(description="Two sentences each.")
+    encoder: Literal["both", "bi", "cross"] | None = Field(
+        None, description="What scores; every encoder that is served by default."
+    )
+    symmetric: bool = Field(
+        False, description="Average both orders of a pair, where its order matters."
+    )
+
+
+class PairScore(BaseModel):
+    """The score of a pair on 0-5, the encoder's own value, and the encoder's verdict."""
+
+    score: float
+    raw: float
+    similar: bool
+
+
+class EncoderScores(BaseModel):
+    """What one encoder says of all pairs, and the seconds until it had said it."""
+
+    model: str
+    threshold: float
+    seconds: float
+    scores: list[PairScore]
+
+
+class Similarities(BaseModel):
+    """The scores by encoder; one that was not asked is null."""
+
+    bi: EncoderScores | None = None
+    cross: EncoderScores | None = None
+
+
+@router.post("/")
+async def compare_two(call: TwoSentences, service: Served) -> Conclusion:
+    """Score two sentences with the best encoder that is served; similar from 3 of 5 on."""
+    first, second = call.r1.sentence, call.r2.sentence
+    service.limits.check_text("r1.sentence", first)
+    service.limits.check_text("r2.sentence", second)
+    scores = await service.admission.run(service.models.best.score, [(first, second)])
+    score = float(scores[0])
+    verdict = "유사함" if score >= DECISION_THRESHOLD else "유사하지 않음"
+    return Conclusion(first=first, second=second, score=score, verdict=verdict)
+
+
+@router.post("/v1/similarity")
+async def similarity(call: Pairs, service: Served) -> Similarities:
+    """Score pairs with the bi-encoder, the cross-encoder, or both."""
+    service.limits.check_count("pairs", len(call.pairs))
+    for number, pair in enumerate(call.pairs):
+        for side, text in enumerate(pair):
+            service.limits.check_text(f"pairs[{number}][{side}]", text)
+    chosen = _chosen(service, call.encoder)
+
+    def scores() -> Similarities:
+        return Similarities(
+            **{
+                kind: _scored(encoder, call.pairs, symmetric=call.symmetric)
+                for kind, encoder in chosen.items()
+            }
+        )
+
+    return await service.admission.run(scores)
+
+
+def _chosen(service: Service, asked: str | None) -> dict[str, PairEncoder]:
+    served = service.models.served
+    if asked is None:
+        return dict(served)
+    wanted = ("bi", "cross") if asked == "both" else (asked,)
+    for kind in wanted:
+        if kind not in served:
+            raise Problem(
+                404, f"no_{kind}_encoder", f"no {kind}-encoder is served", param="encoder"
+            )
+    return {kind: served[kind] for kind in wanted}
+
+
+def _scored(encoder: PairEncoder, pairs: list[Pair], *, symmetric: bool) -> EncoderScores:
+    started = time.perf_counter()
+    raw = encoder.score(pairs, raw=True, symmetric=symmetric)
+    seconds = time.perf_counter() - started
+    scores = encoder.calibration(raw)
+    return EncoderScores(
+        model=name_of(encoder),
+        threshold=encoder.threshold,
+        seconds=seconds,
+        scores=[
+            PairScore(score=score, raw=value, similar=score >= encoder.threshold)
+            for score, value in zip(scores.tolist(), raw.tolist(), strict=True)
+        ],
+    )

@@ -1,0 +1,128 @@
+"""From settings to a listening server: everything that can be wrong is found before it listens."""
+
+from __future__ import annotations
+
+import functools
+import multiprocessing.connection
+import os
+import signal
+import socket
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.supervisors import Multiprocess
+
+from encoders.errors import ConfigError
+from serving.app import create_app
+from serving.default_models import with_default_models
+from serving.keys import Keys
+from serving.metrics import SHARED
+from serving.models import check_models
+from serving.settings import ServingSettings
+
+_HEALTH_SECONDS = 120
+"""Within which a server process must answer its parent; it is mute while libraries load."""
+
+
+def serve(settings: ServingSettings, announce: Callable[[str, ServingSettings], None]) -> None:
+    """Serve until a SIGTERM or SIGINT; then open requests are answered, and this returns.
+
+    Args:
+        settings: what to serve, and where.
+        announce: called with the address and the settings in force, when they are found to be
+            right and the address is taken.
+
+    Raises:
+        ConfigError: a setting is wrong, or the address is taken or none of this machine's.
+        KosimError: a model, index or key file is not as it must be.
+    """
+    settings = with_default_models(settings)
+    Keys.read(settings.keys)
+    check_models(settings)
+    with ExitStack() as stack:
+        listener = stack.enter_context(_bound(settings.host, settings.port))
+        announce(_address(listener), settings)
+        config = uvicorn.Config(
+            functools.partial(_app_of_process, settings),
+            factory=True,
+            workers=settings.workers,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            lifespan="on",
+            timeout_graceful_shutdown=settings.drain,
+            timeout_worker_healthcheck=_HEALTH_SECONDS,
+        )
+        if settings.workers == 1:
+            stack.enter_context(_signals_end_quietly())
+            uvicorn.Server(config).run(sockets=[listener])
+        else:
+            os.environ[SHARED] = stack.enter_context(
+                tempfile.TemporaryDirectory(prefix="kosim-metrics-")
+            )
+            stack.callback(os.environ.pop, SHARED)
+            Multiprocess(config, sockets=[listener]).run()
+
+
+def _app_of_process(settings: ServingSettings) -> FastAPI:
+    """Return the application; a server process ends when its parent is gone, even if killed."""
+    if (parent := multiprocessing.parent_process()) is not None:
+
+        def follow() -> None:
+            multiprocessing.connection.wait([parent.sentinel])
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        threading.Thread(target=follow, name="parent", daemon=True).start()
+    return create_app(settings)
+
+
+@contextmanager
+def _bound(host: str, port: int) -> Iterator[socket.socket]:
+    """Take an address; nothing listens there yet.
+
+    Raises:
+        ConfigError: another process has it, or it is none of this machine's.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise ConfigError(f"--host {host} is no address: {error.strerror or error}") from error
+    with listener:
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+        except OSError as error:
+            raise ConfigError(
+                f"cannot listen on {host}, port {port}: {error.strerror or error}; choose "
+                "another --host or --port, or end what is there"
+            ) from error
+        listener.set_inheritable(True)
+        yield listener
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+@contextmanager
+def _signals_end_quietly() -> Iterator[None]:
+    """Let the signals that uvicorn raises again after its shutdown end nothing any more."""
+
+    def ignore(number: int, frame: FrameType | None) -> None:
+        """Do nothing: the server has ended already."""
+
+    before = {number: signal.signal(number, ignore) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

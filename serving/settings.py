@@ -1,0 +1,82 @@
+"""What a server is told: its models, its address, its limits."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from encoders.errors import ConfigError
+
+
+class ServingSettings(BaseModel):
+    """Everything that ``kosim serve`` can be told; each field's description is its help."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    bi: Path | None = Field(None, description="A saved bi-encoder; that of the index by default.")
+    cross: Path | None = Field(None, description="A saved cross-encoder.")
+    index: Path | None = Field(None, description="An index to search and to add documents to.")
+    host: str = Field(
+        "127.0.0.1", min_length=1, description="Address to listen on. [default: 127.0.0.1]"
+    )
+    port: int = Field(
+        8000, ge=0, le=65_535, description="Port to listen on, 0 for a free one. [default: 8000]"
+    )
+    workers: int = Field(1, ge=1, le=64, description="Server processes. [default: 1]")
+    keys: Path | None = Field(
+        None, description="A file of bearer keys, one a line, that nobody else can read."
+    )
+    device: str | None = Field(None, description="Torch device, such as cpu or cuda:0.")
+    queue: int = Field(
+        64,
+        ge=1,
+        le=1024,
+        description="Requests at work or waiting, a process; more get 429. [default: 64]",
+    )
+    batching: bool = Field(
+        True, description="Compute requests together, or each by itself. [default: together]"
+    )
+    batch_wait: float = Field(
+        4.0,
+        ge=0,
+        le=1000,
+        description="Milliseconds that a request may wait for others. [default: 4]",
+    )
+    batch_tokens: int = Field(
+        2048, ge=1, description="Tokens computed at a time, padding included. [default: 2048]"
+    )
+    max_items: int = Field(
+        1000, ge=1, description="Pairs, documents or texts of a request. [default: 1000]"
+    )
+    max_characters: int = Field(8192, ge=1, description="Characters of a text. [default: 8192]")
+    max_bytes: int = Field(
+        4_000_000, ge=1024, description="Bytes of a request's body. [default: 4000000]"
+    )
+    drain: int = Field(
+        30, ge=0, description="Seconds for open requests after a SIGTERM. [default: 30]"
+    )
+
+    @classmethod
+    def checked(cls, **values: object) -> Self:
+        """Return the settings.
+
+        Raises:
+            ConfigError: a value is impossible; it is named, with what is possible.
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(str(part) for part in first["loc"]).replace("_", "-")
+            raise ConfigError(f"--{name} is {first['input']!r}: {first['msg']}") from error
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine can reach the server."""
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"

@@ -1,0 +1,41 @@
+"""Counting tokens beside a network that is at work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from tokenizers import Tokenizer
+
+from encoders.base import PairEncoder
+from encoders.records import Pair
+
+Lengths = npt.NDArray[np.int64]
+
+
+class TokenCounter:
+    """Counts the tokens of a text or pair, uncut.
+
+    It has a tokenizer of its own: that of a network must not be used by two threads at once.
+    Any thread may ask.
+    """
+
+    def __init__(self, encoder: PairEncoder, *, prompt: str = "") -> None:
+        self._tokenizer: Any = Tokenizer.from_str(encoder.tokenizer.backend_tokenizer.to_str())
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+        self._prompt = prompt
+
+    def texts(self, texts: Sequence[str]) -> Lengths:
+        """Return the tokens of n texts, prompt included: (n,)."""
+        return self._count([self._prompt + text for text in texts])
+
+    def pairs(self, pairs: Sequence[Pair]) -> Lengths:
+        """Return the tokens of n pairs, each as one sequence: (n,)."""
+        return self._count(list(pairs))
+
+    def _count(self, inputs: list[Any]) -> Lengths:
+        encoded = self._tokenizer.encode_batch_fast(inputs)
+        return np.array([len(one) for one in encoded], dtype=np.int64)

@@ -1,0 +1,107 @@
+"""Tiny encoders, an index of them, and a service over both; made once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip("fastapi", reason="needs kosim[serve]")
+pytest.importorskip("httpx", reason="needs kosim[test]")
+
+from fastapi.testclient import TestClient
+
+from encoders.bi import BiEncoder
+from encoders.calibration import MonotoneCalibration
+from encoders.cross import CrossEncoder
+from encoders.loading import load
+from index.build import build_index
+from index.documents import Document
+from serving.app import create_app
+from serving.settings import ServingSettings
+from tests.encoders.tiny import SENTENCES
+from tests.experiments.tiny_artifacts import save_encoders, sentences
+from tests.serving.running import Running, running
+
+TEXTS = list(dict.fromkeys(sentences(120)))[:60]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick() -> None:
+    """One thread: tiny networks spend most of their time on them."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def encoders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Saved encoders: bi, cross, and another bi-encoder.
+
+    The cross-encoder's scores spread over the scale, so that both verdicts occur.
+    """
+    saved = save_encoders(tmp_path_factory.mktemp("encoders"))
+    cross = load(saved["cross"], device="cpu")
+    raw = cross.score([(a, b) for a in SENTENCES for b in SENTENCES], raw=True)
+    spread = np.linspace(0.5, 4.5, len(raw))[np.argsort(np.argsort(raw))]
+    cross.calibration = MonotoneCalibration.fit(raw, spread)
+    cross.threshold = 2.5
+    cross.save(saved["cross"], overwrite=True)
+    return saved
+
+
+@pytest.fixture(scope="session")
+def bi(encoders: dict[str, Path]) -> BiEncoder:
+    """The bi-encoder itself, for the values that the service must give."""
+    encoder = load(encoders["bi"], device="cpu")
+    assert isinstance(encoder, BiEncoder)
+    return encoder
+
+
+@pytest.fixture(scope="session")
+def cross(encoders: dict[str, Path]) -> CrossEncoder:
+    """The cross-encoder itself."""
+    encoder = load(encoders["cross"], device="cpu")
+    assert isinstance(encoder, CrossEncoder)
+    return encoder
+
+
+def make_index(folder: Path, encoder: BiEncoder) -> Path:
+    """Build an index of :data:`TEXTS` with ids d0, d1, ..."""
+    documents = [Document(f"d{n}", text, {"n": n}) for n, text in enumerate(TEXTS)]
+    build_index(documents, encoder, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def index(bi: BiEncoder, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An index that tests may add to and remove from what they added."""
+    return make_index(tmp_path_factory.mktemp("index") / "corpus", bi)
+
+
+@pytest.fixture(scope="session")
+def settings(encoders: dict[str, Path], index: Path) -> ServingSettings:
+    """Settings of the service in this process."""
+    return ServingSettings(
+        cross=encoders["cross"], index=index, max_items=50, max_characters=400, max_bytes=100_000
+    )
+
+
+@pytest.fixture(scope="session")
+def client(settings: ServingSettings) -> Iterator[TestClient]:
+    """The service in this process; an error inside it is a 500, as for real clients."""
+    with TestClient(create_app(settings), raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def server(
+    encoders: dict[str, Path], bi: BiEncoder, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Running]:
+    """The service in a process of its own, with an index of its own."""
+    index = make_index(tmp_path_factory.mktemp("served") / "corpus", bi)
+    with running(
+        "--cross", encoders["cross"], "--index", index, "--max-bytes", 2_000_000
+    ) as server:
+        yield server

@@ -1,0 +1,249 @@
+"""The page in a real browser: each panel, both languages, by keyboard and on a phone."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.encoders.tiny import SENTENCES, WORDS
+from tests.serving.running import Running
+
+webdriver = pytest.importorskip("selenium.webdriver", reason="needs kosim[test]")
+
+from selenium.webdriver.chrome.service import Service  # noqa: E402
+from selenium.webdriver.common.by import By  # noqa: E402
+from selenium.webdriver.common.keys import Keys  # noqa: E402
+from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+if not (CHROMIUM and DRIVER):
+    pytest.skip("needs chromium and chromedriver", allow_module_level=True)
+
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync "
+    "--disable-background-networking --disable-component-update --window-size=1200,1000 "
+    "--force-prefers-reduced-motion"
+)
+QUERY = " ".join(WORDS[5:9])
+
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    profile = tmp_path_factory.mktemp("profile")
+    for flag in [*FLAGS.split(), f"--user-data-dir={profile}"]:
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
+    try:
+        yield driver
+    finally:
+        driver.quit()
+
+
+@pytest.fixture
+def page(chromium: Any, server: Running) -> Iterator[Any]:
+    """The page, opened afresh; nothing may go wrong or leave the server while a test uses it."""
+    chromium.get("about:blank")
+    chromium.get(server.url)
+    chromium.execute_script("localStorage.setItem('kosim-language', 'ko')")
+    chromium.refresh()
+    wait(chromium, lambda: "문장" in one(chromium, "#served").text)
+    chromium.get_log("browser")
+    yield chromium
+    assert [entry for entry in chromium.get_log("browser") if entry["level"] == "SEVERE"] == []
+    asked = chromium.execute_script(
+        "return performance.getEntriesByType('resource').map((entry) => entry.name)"
+    )
+    assert asked and all(address.startswith(server.url) for address in asked)
+
+
+def wait(driver: Any, condition: Callable[[], object]) -> None:
+    WebDriverWait(driver, 60, poll_frequency=0.05).until(lambda _: condition())
+
+
+def one(place: Any, selector: str) -> Any:
+    return place.find_element(By.CSS_SELECTOR, selector)
+
+
+def texts(place: Any, selector: str) -> list[str]:
+    return [found.text for found in place.find_elements(By.CSS_SELECTOR, selector)]
+
+
+def sign(change: int) -> str:
+    if not change:
+        return "="
+    return f"▲ {change}" if change > 0 else f"▼ {-change}"
+
+
+def open_tab(driver: Any, name: str) -> Any:
+    one(driver, f"#tab-{name}").click()
+    return one(driver, f"#{name}")
+
+
+def shoot(driver: Any, folder: Path, name: str) -> None:
+    path = folder / f"{name}.png"
+    assert driver.save_screenshot(str(path)) and path.stat().st_size > 5_000
+
+
+def test_two_sentences_get_two_gauges_with_the_services_own_scores(
+    page: Any, server: Running, tmp_path: Path
+) -> None:
+    first, second = SENTENCES[0], SENTENCES[4]
+    panel = one(page, "#compare")
+    one(panel, "#first").send_keys(first)
+    one(panel, "#second").send_keys(second, Keys.ENTER)
+    wait(page, lambda: len(panel.find_elements(By.CSS_SELECTOR, ".gauge")) == 2)
+    answer = httpx.post(
+        f"{server.url}/v1/similarity", json={"pairs": [[first, second]]}, timeout=60
+    ).json()
+    for kind in ("bi", "cross"):
+        card = one(panel, f"[data-encoder={kind}]")
+        (scored,) = answer[kind]["scores"]
+        meter = one(card, "[role=meter]")
+        assert float(meter.get_attribute("aria-valuenow")) == pytest.approx(
+            scored["score"], abs=0.011
+        )
+        assert one(card, ".score").text == meter.get_attribute("aria-valuenow")
+        assert one(card, ".verdict").text == ("유사함" if scored["similar"] else "유사하지 않음")
+        assert re.fullmatch(r"\d+ ms", one(card, ".time").text)
+    assert "5점 만점에" in one(panel, "[role=status]").get_attribute("textContent")
+    shoot(page, tmp_path, "compare")
+
+
+def test_a_search_shows_both_orders_and_every_move(
+    page: Any, server: Running, tmp_path: Path
+) -> None:
+    panel = open_tab(page, "search")
+    one(panel, "#search-query").send_keys(QUERY, Keys.ENTER)
+    wait(page, lambda: len(panel.find_elements(By.CSS_SELECTOR, ".after li")) == 10)
+    call = {"query": QUERY, "k": 30, "depth": 30}
+    hits = httpx.post(f"{server.url}/v1/search", json=call, timeout=60).json()["hits"]
+    found = sorted(hits, key=lambda hit: -hit["retrieval_score"])
+    keys = [item.get_attribute("data-key") for item in panel.find_elements(By.TAG_NAME, "li")]
+    assert keys[:10] == [hit["id"] for hit in found[:10]]
+    assert keys[10:] == [hit["id"] for hit in hits[:10]]
+    places = {hit["id"]: place for place, hit in enumerate(found)}
+    changes = [places[hit["id"]] - place for place, hit in enumerate(hits[:10])]
+    signs = [
+        "=" if not change else f"{'▲' if change > 0 else '▼'} {abs(change)}" for change in changes
+    ]
+    assert texts(panel, ".after .move > [aria-hidden]") == signs
+    assert any(changes)
+    moved = [hit["id"] for hit in hits[:10] if places[hit["id"]] < 10]
+    links = panel.find_elements(By.CSS_SELECTOR, ".links path")
+    assert [link.get_attribute("data-key") for link in links] == moved
+    assert texts(panel, ".before .move.out").count("밀려남") == 10 - len(moved)
+    shoot(page, tmp_path, "search")
+
+
+def test_a_pasted_list_is_reranked(page: Any, server: Running, tmp_path: Path) -> None:
+    panel = open_tab(page, "rerank")
+    one(panel, "#rerank-query").send_keys(SENTENCES[0])
+    one(panel, "#rerank-list").send_keys("\n".join(SENTENCES), "\n\n", Keys.CONTROL, Keys.ENTER)
+    wait(page, lambda: len(panel.find_elements(By.CSS_SELECTOR, ".after li")) == 5)
+    assert one(panel, "#rerank-count").text == "5개 문장"
+    call = {"query": SENTENCES[0], "texts": SENTENCES}
+    ranked = httpx.post(f"{server.url}/rerank", json=call, timeout=60).json()
+    items = panel.find_elements(By.CSS_SELECTOR, ".after li")
+    assert [int(item.get_attribute("data-key")) for item in items] == [x["index"] for x in ranked]
+    values = [float(text) for text in texts(panel, ".after .figures .value")]
+    assert values == pytest.approx([5 * x["score"] for x in ranked], abs=0.011)
+    shoot(page, tmp_path, "rerank")
+
+
+def test_the_language_changes_everywhere_and_is_remembered(page: Any) -> None:
+    panel = one(page, "#compare")
+    one(panel, "#first").send_keys(SENTENCES[0])
+    one(panel, "#second").send_keys(SENTENCES[1], Keys.ENTER)
+    wait(page, lambda: panel.find_elements(By.CSS_SELECTOR, ".gauge"))
+    one(page, "[data-language=en]").click()
+    assert one(page, "html").get_attribute("lang") == "en"
+    assert texts(page, "[role=tab]") == ["Compare", "Search", "Rerank"]
+    assert texts(panel, ".verdict")[0] in ("similar", "not similar")
+    page.refresh()
+    assert texts(page, "[role=tab]")[0] == "Compare"
+    for panel_name in ("compare", "search", "rerank"):
+        open_tab(page, panel_name)
+        words = "".join(texts(page, "[data-text], #served"))
+        assert words and not re.search("[가-힣]", words)
+    one(page, "[data-language=ko]").click()
+    assert texts(page, "[role=tab]")[0] == "비교"
+
+
+def test_everything_is_reached_by_keyboard(page: Any) -> None:
+    one(page, "#tab-compare").send_keys(Keys.ARROW_RIGHT)
+    assert page.switch_to.active_element.get_attribute("id") == "tab-search"
+    assert one(page, "#search").is_displayed() and not one(page, "#compare").is_displayed()
+    page.switch_to.active_element.send_keys(Keys.END)
+    assert one(page, "#rerank").is_displayed()
+    page.switch_to.active_element.send_keys(Keys.ARROW_RIGHT)
+    reached = set()
+    for _ in range(12):
+        page.switch_to.active_element.send_keys(Keys.TAB)
+        active = page.switch_to.active_element
+        reached.add(active.get_attribute("id") or active.get_attribute("class") or active.tag_name)
+    assert {"first", "swap", "second", "primary"} <= reached
+
+
+def test_every_field_has_a_name(page: Any) -> None:
+    for panel in ("compare", "search", "rerank"):
+        open_tab(page, panel)
+        for field in page.find_elements(
+            By.CSS_SELECTOR, f"#{panel} :is(input, textarea, select, button)"
+        ):
+            assert field.accessible_name, field.get_attribute("outerHTML")
+
+
+@pytest.mark.parametrize("panel", ["compare", "search", "rerank"])
+def test_a_phone_needs_no_sideways_scrolling(page: Any, panel: str, tmp_path: Path) -> None:
+    phone = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
+    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
+    try:
+        place = open_tab(page, panel)
+        one(place, ".examples button").click()
+        wait(page, lambda: place.find_elements(By.CSS_SELECTOR, ".gauge, .after li"))
+        widths = page.execute_script(
+            "return [document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+        )
+        assert widths == [390, 390]
+        for button in page.find_elements(By.CSS_SELECTOR, f"#{panel} button, nav button"):
+            if button.is_displayed():
+                assert button.size["height"] >= 34
+        shoot(page, tmp_path, f"phone-{panel}")
+    finally:
+        page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_what_the_service_refuses_is_shown(page: Any) -> None:
+    panel = open_tab(page, "search")
+    page.execute_script("document.getElementById('depth').options[0].text = '2000'")
+    page.execute_script("document.getElementById('depth').selectedIndex = 0")
+    one(panel, "#search-query").send_keys(QUERY, Keys.ENTER)
+    wait(page, lambda: one(panel, ".problem").is_displayed())
+    assert "max-items" in one(panel, ".problem").text
+    page.get_log("browser")  # the browser's own note of the 413
+
+
+def test_sentences_are_text_and_never_markup(page: Any) -> None:
+    panel = open_tab(page, "rerank")
+    one(panel, "#rerank-query").send_keys("가")
+    one(panel, "#rerank-list").send_keys("<img src=x onerror=alert(1)>\n<b>나</b>")
+    one(panel, "[type=submit]").click()
+    wait(page, lambda: len(panel.find_elements(By.CSS_SELECTOR, ".after li")) == 2)
+    assert panel.find_elements(By.CSS_SELECTOR, "img, b") == []
+    assert "<b>나</b>" in texts(panel, ".before .text")
+
+
+def test_the_reference_opens_without_another_server(page: Any, server: Running) -> None:
+    page.get(f"{server.url}/docs")
+    wait(page, lambda: len(page.find_elements(By.CSS_SELECTOR, ".opblock")) >= 10)

@@ -1,0 +1,40 @@
+"""The packages that people already use, against a running server."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from encoders.bi import BiEncoder
+from encoders.cross import CrossEncoder
+from tests.encoders.tiny import SENTENCES
+from tests.serving.running import Running
+
+
+def test_openai(server: Running, bi: BiEncoder) -> None:
+    openai = pytest.importorskip("openai", reason="needs kosim[test]")
+    with openai.OpenAI(base_url=f"{server.url}/v1", api_key="none") as client:
+        for options in ({}, {"encoding_format": "float"}, {"encoding_format": "base64"}):
+            answer = client.embeddings.create(model="any", input=SENTENCES, **options)
+            vectors = [one.embedding for one in answer.data]
+            if options.get("encoding_format") != "base64":
+                np.testing.assert_allclose(vectors, bi.encode(SENTENCES), atol=1e-5)
+            assert answer.usage.total_tokens > 0
+        short = client.embeddings.create(model="any", input=SENTENCES[0], dimensions=4)
+        assert len(short.data[0].embedding) == 4
+        assert next(model.id for model in client.models.list()).endswith("bi")
+        with pytest.raises(openai.UnprocessableEntityError, match="token ids"):
+            client.embeddings.create(model="any", input=[[1, 2]])
+
+
+def test_cohere(server: Running, cross: CrossEncoder) -> None:
+    cohere = pytest.importorskip("cohere", reason="needs kosim[test]")
+    query, documents = SENTENCES[0], SENTENCES[1:]
+    expected = [(hit.position, hit.score / 5) for hit in cross.rank(query, documents, top_k=3)]
+    for kind in (cohere.ClientV2, cohere.Client):
+        client = kind(api_key="none", base_url=server.url)
+        answer = client.rerank(model="any", query=query, documents=documents, top_n=3)
+        got = [(one.index, pytest.approx(one.relevance_score, abs=1e-5)) for one in answer.results]
+        assert expected == got
+        with pytest.raises(cohere.UnprocessableEntityError, match="query is blank"):
+            client.rerank(model="any", query=" ", documents=documents)

@@ -1,0 +1,85 @@
+"""Health, metrics, the reference and the page's files."""
+
+from __future__ import annotations
+
+import re
+
+from fastapi.testclient import TestClient
+from prometheus_client.parser import text_string_to_metric_families
+
+from serving.routes.page import FOLDER
+from tests.encoders.tiny import SENTENCES
+
+
+def samples(text: str, name: str) -> dict[tuple[tuple[str, str], ...], float]:
+    return {
+        tuple(sorted(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name == name
+    }
+
+
+def test_health_and_readiness(client: TestClient) -> None:
+    assert client.get("/healthz").json() == {"status": "ok"}
+    assert client.get("/readyz").json() == {"status": "ready"}
+
+
+def test_metrics_count_requests_batches_and_tokens(client: TestClient) -> None:
+    def counts() -> tuple[float, float, float]:
+        text = client.get("/metrics").text
+        route = (("method", "POST"), ("route", "/v1/similarity"), ("status", "200"))
+        cross = (("encoder", "cross"),)
+        return (
+            samples(text, "kosim_requests_total").get(route, 0.0),
+            samples(text, "kosim_batch_items_sum").get(cross, 0.0),
+            samples(text, "kosim_batch_seconds_count").get(cross, 0.0),
+        )
+
+    before = counts()
+    call = {"pairs": [SENTENCES[:2], SENTENCES[2:4]], "encoder": "cross"}
+    for _ in range(3):
+        assert client.post("/v1/similarity", json=call).status_code == 200
+    assert tuple(b - a for a, b in zip(before, counts(), strict=True)) == (3, 6, 3)
+
+
+def test_made_up_paths_and_methods_do_not_become_labels(client: TestClient) -> None:
+    client.get("/made/up/12345")
+    client.request("BREW", "/v1/search")
+    assert "12345" not in client.get("/metrics").text
+    assert "BREW" not in client.get("/metrics").text
+
+
+def test_the_description_says_what_is_served(client: TestClient) -> None:
+    described = client.get("/v1/service").json()
+    assert set(described["encoders"]) == {"bi", "cross"}
+    assert described["encoders"]["cross"]["threshold"] == 2.5
+    assert described["limits"] == {"max_items": 50, "max_characters": 400}
+    assert "dense" in described["index"]["modes"]
+
+
+def test_a_browser_gets_the_page_and_others_a_description(client: TestClient) -> None:
+    page = client.get("/", headers={"accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+    assert page.headers["content-type"].startswith("text/html")
+    policy = page.headers["content-security-policy"]
+    assert "default-src 'none'" in policy and "unsafe" not in policy
+    assert client.get("/").json()["docs"] == "/docs"
+
+
+def test_page_and_reference_name_no_address_outside(client: TestClient) -> None:
+    html = {"accept": "text/html"}
+    for path in ("/", "/docs"):
+        assert not re.findall(r'(?:src|href)="?(?:https?:)?//', client.get(path, headers=html).text)
+    for path in FOLDER.iterdir():
+        text = path.read_text(encoding="utf-8")
+        outside = set(re.findall(r"https?://[^\"' )]+", text)) - {"http://www.w3.org/2000/svg"}
+        assert not outside, path.name
+        assert client.get(f"/assets/{path.name}").status_code == 200
+
+
+def test_the_reference_has_what_it_needs_and_may_run_it(client: TestClient) -> None:
+    page = client.get("/docs")
+    for asset in re.findall(r'(?:src|href)="(/[^"]+)"', page.text):
+        assert client.get(asset).status_code == 200, asset
+    assert "'sha256-" in page.headers["content-security-policy"]
+    assert "문장유사도 점수(5점 만점 중)" in client.get("/openapi.json").text

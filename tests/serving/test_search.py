@@ -1,0 +1,148 @@
+"""Search and the changes of the index."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+
+from encoders.bi import BiEncoder
+from encoders.cross import CrossEncoder
+from index.corpus_index import CorpusIndex
+from index.documents import Document
+from index.searcher import Searcher
+from tests.encoders.tiny import WORDS
+from tests.serving.conftest import TEXTS
+
+QUERY = " ".join(WORDS[5:9])
+NESTED: list[object] = []
+for _ in range(40):
+    NESTED = [NESTED]
+
+
+def test_hits_are_those_of_the_searcher(
+    client: TestClient, index: Path, bi: BiEncoder, cross: CrossEncoder
+) -> None:
+    answer = client.post("/v1/search", json={"query": QUERY, "k": 4, "depth": 20}).json()
+    (result,) = Searcher(CorpusIndex.open(index), bi, cross).search([QUERY], k=4, candidates=20)
+    assert [hit["id"] for hit in answer["hits"]] == [hit.id for hit in result.hits]
+    for name in ("score", "retrieval_score", "rerank_score"):
+        np.testing.assert_allclose(
+            [hit[name] for hit in answer["hits"]],
+            [getattr(hit, name) for hit in result.hits],
+            atol=1e-4,
+        )
+    assert [hit["extra"] for hit in answer["hits"]] == [dict(hit.extra) for hit in result.hits]
+    assert [hit["rank"] for hit in answer["hits"]] == [1, 2, 3, 4]
+    assert (answer["candidates"], answer["reranked"]) == (20, 20)
+
+
+def test_candidates_come_from_the_nearest_vectors(client: TestClient, bi: BiEncoder) -> None:
+    cosines = (bi.encode([QUERY]) @ bi.encode(TEXTS).T)[0]
+    nearest = {f"d{place}" for place in np.argsort(-cosines, kind="stable")[:7]}
+    answer = client.post("/v1/search", json={"query": QUERY, "k": 7, "depth": 7}).json()
+    assert {hit["id"] for hit in answer["hits"]} == nearest
+
+
+@pytest.mark.parametrize("mode", ["lexical", "hybrid"])
+def test_search_by_words(client: TestClient, mode: str) -> None:
+    pytest.importorskip("kiwipiepy")
+    answer = client.post("/v1/search", json={"query": TEXTS[3], "mode": mode, "depth": 5})
+    assert answer.status_code == 200
+    assert "d3" in {hit["id"] for hit in answer.json()["hits"]}
+
+
+@pytest.mark.parametrize(
+    ("call", "status", "said"),
+    [
+        ({"query": QUERY, "k": 0}, 422, "k:"),
+        ({"query": QUERY, "k": 51}, 413, "max-items"),
+        ({"query": QUERY, "depth": 0}, 422, "depth"),
+        ({"query": QUERY, "depth": -3}, 422, "depth"),
+        ({"query": QUERY, "depth": 51}, 413, "max-items"),
+        ({"query": QUERY, "depth": "all"}, 422, "depth"),
+        ({"query": QUERY, "depth": "auto"}, 422, "kosim depth"),
+        ({"query": QUERY, "mode": "magic"}, 422, "mode"),
+        ({"query": " "}, 422, "query is blank"),
+        ({"query": QUERY, "top": 3}, 422, "top"),
+    ],
+)
+def test_what_cannot_be_searched_is_refused(
+    client: TestClient, call: dict[str, object], status: int, said: str
+) -> None:
+    response = client.post("/v1/search", json=call)
+    assert response.status_code == status
+    assert said in response.json()["message"]
+
+
+def test_added_documents_are_found_at_once_and_removed_ones_are_not(
+    client: TestClient, index: Path
+) -> None:
+    text = " ".join(WORDS[20:27])
+    document = {"id": "새/문서 1", "text": text, "extra": {"tag": ["가"]}}
+    added = client.post("/v1/documents", json={"documents": [document, {"text": WORDS[3]}]}).json()
+    assert added["ids"][0] == "새/문서 1"
+    other = added["ids"][1]
+    search = {"query": text, "k": 50, "depth": 50}
+    hits = client.post("/v1/search", json=search).json()["hits"]
+    assert [hit["extra"] for hit in hits if hit["id"] == "새/문서 1"] == [{"tag": ["가"]}]
+    on_disk = CorpusIndex.open(index)
+    assert on_disk.locate(added["ids"]).min() >= 0 and len(on_disk) == added["documents"]
+    for id in ("새/문서 1", other):
+        removed = client.delete(f"/v1/documents/{id}")
+        assert removed.status_code == 200 and removed.json()["id"] == id
+    hits = client.post("/v1/search", json=search).json()["hits"]
+    assert not {hit["id"] for hit in hits} & set(added["ids"])
+    assert CorpusIndex.open(index).locate(added["ids"]).tolist() == [-1, -1]
+    assert client.delete(f"/v1/documents/{other}").status_code == 404
+
+
+def test_an_id_that_is_there_is_refused_or_replaced(client: TestClient) -> None:
+    call = {"documents": [{"id": "twice", "text": WORDS[0]}]}
+    before = client.post("/v1/documents", json=call).json()["documents"]
+    refused = client.post("/v1/documents", json=call)
+    assert refused.status_code == 409 and "'twice'" in refused.json()["message"]
+    replaced = client.post("/v1/documents", json={**call, "on_duplicate": "replace"})
+    assert replaced.json()["documents"] == before
+    assert client.delete("/v1/documents/twice").json()["documents"] == before - 1
+
+
+@pytest.mark.parametrize(
+    ("documents", "status", "said"),
+    [
+        ([], 422, "empty"),
+        ([{"text": " "}], 422, "blank"),
+        ([{"text": "가\0나"}], 422, "NUL"),
+        ([{"id": "x" * 2000, "text": "가"}], 422, "2,000 characters"),
+        ([{"id": "a", "text": "가"}, {"id": "a", "text": "나"}], 422, "stands twice"),
+        ([{"text": "가"}] * 51, 413, "max-items"),
+        ([{"text": "가" * 401}], 422, "max-characters"),
+        ([{"text": "가", "extra": {"a": NESTED}}], 422, "32 levels"),
+        ([{"text": "가", "extra": {"a": float("nan")}}], 422, ""),
+    ],
+)
+def test_what_cannot_be_added_is_refused_and_nothing_is(
+    client: TestClient, index: Path, documents: list[object], status: int, said: str
+) -> None:
+    before = len(CorpusIndex.open(index))
+    body = json.dumps({"documents": documents})
+    kind = {"content-type": "application/json"}
+    response = client.post("/v1/documents", content=body, headers=kind)
+    assert response.status_code == status
+    assert said in response.json()["message"]
+    assert len(CorpusIndex.open(index)) == before
+
+
+def test_what_another_process_adds_is_found(client: TestClient, index: Path, bi: BiEncoder) -> None:
+    text = " ".join(WORDS[8:15])
+    other = CorpusIndex.open(index)
+    other.add([Document("from outside", text)], bi.encode([text]))
+    try:
+        call = {"query": text, "k": 50, "depth": 50}
+        hits = client.post("/v1/search", json=call).json()["hits"]
+        assert "from outside" in {hit["id"] for hit in hits}
+    finally:
+        other.remove(["from outside"])

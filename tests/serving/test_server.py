@@ -1,0 +1,187 @@
+"""``kosim serve`` as a process: what it refuses before it listens, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from tests.encoders.tiny import SENTENCES, WORDS
+from tests.experiments.tiny_artifacts import answer, refusal
+from tests.serving.running import Running, running
+from tests.serving.test_operations import samples
+
+LONG = " ".join(WORDS * 3)
+LARGE = {
+    "query": SENTENCES[0],
+    "documents": [f"{WORDS[n % 30]} {WORDS[n // 30]} {LONG}" for n in range(800)],
+}
+
+
+def inside(url: str) -> float:
+    text = httpx.get(f"{url}/metrics", timeout=30).text
+    return samples(text, "kosim_requests_inside")[()]
+
+
+def wait_until_inside(url: str, count: int) -> None:
+    deadline = time.monotonic() + 60
+    while inside(url) != count:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_without_models_it_says_which_flags_to_give() -> None:
+    assert "--cross MODEL, --bi MODEL or --index INDEX" in refusal("serve")
+
+
+def test_a_wrong_call_is_refused_in_one_line(
+    encoders: dict[str, Path], index: Path, tmp_path: Path
+) -> None:
+    bi, cross, other = (encoders[name] for name in ("bi", "cross", "other"))
+    assert "is not there" in refusal("serve", "--bi", tmp_path / "nowhere")
+    assert "is a cross-encoder" in refusal("serve", "--bi", cross)
+    assert "is a bi-encoder" in refusal("serve", "--cross", bi)
+    assert "was made with the encoder" in refusal("serve", "--index", index, "--bi", other)
+    assert "folder of an index" in refusal("serve", "--index", tmp_path / "nowhere")
+    assert "--port" in refusal("serve", "--bi", bi, "--port", 70_000)
+    assert "--workers" in refusal("serve", "--bi", bi, "--workers", 0)
+    assert "cannot listen on 192.0.2.1" in refusal("serve", "--bi", bi, "--host", "192.0.2.1")
+    assert "cannot be used" in refusal("serve", "--bi", bi, "--device", "abacus")
+    keys = tmp_path / "keys"
+    keys.write_text("a-key-of-some-length\n")
+    keys.chmod(0o644)
+    assert "chmod 600" in refusal("serve", "--bi", bi, "--keys", keys)
+
+
+def test_a_damaged_model_is_refused(encoders: dict[str, Path], tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged"
+    shutil.copytree(encoders["bi"], damaged)
+    with (damaged / "model.safetensors").open("r+b") as file:
+        file.seek(2000)
+        file.write(b"\0\1\2\3")
+    assert "is damaged" in refusal("serve", "--bi", damaged)
+
+
+def test_an_index_whose_encoder_is_gone_is_refused(
+    encoders: dict[str, Path], tmp_path: Path
+) -> None:
+    moved = tmp_path / "moved"
+    shutil.copytree(encoders["bi"], moved)
+    corpus = tmp_path / "corpus.txt"
+    corpus.write_text("\n".join(SENTENCES) + "\n", encoding="utf-8")
+    answer("index", "build", corpus, "--encoder", moved, "--out", tmp_path / "index")
+    shutil.rmtree(moved)
+    assert "say where it is with --bi" in refusal("serve", "--index", tmp_path / "index")
+
+
+def test_a_port_in_use_is_refused(encoders: dict[str, Path]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        said = refusal("serve", "--bi", encoders["bi"], "--port", port)
+    assert f"port {port}" in said and "in use" in said
+
+
+def test_help_names_every_option() -> None:
+    said = answer("serve", "--help")
+    for option in ("--cross", "--bi", "--index", "--host", "--workers", "--keys", "--no-batching"):
+        assert option in said
+
+
+def test_it_listens_on_loopback_only_and_says_where(server: Running) -> None:
+    assert server.url.startswith("http://127.0.0.1:")
+    assert "serves cross" in server.log
+
+
+def test_a_client_that_goes_away_frees_its_place(server: Running) -> None:
+    wait_until_inside(server.url, 0)
+    with pytest.raises(httpx.TimeoutException):
+        httpx.post(f"{server.url}/v2/rerank", json=LARGE, timeout=httpx.Timeout(30, read=0.05))
+    wait_until_inside(server.url, 0)
+    text = httpx.get(f"{server.url}/metrics", timeout=30).text
+    assert samples(text, "kosim_clients_left_total")[()] >= 1
+
+
+def test_the_event_loop_answers_while_the_network_works(server: Running) -> None:
+    large = threading.Thread(
+        target=lambda: httpx.post(f"{server.url}/v2/rerank", json=LARGE, timeout=120)
+    )
+    large.start()
+    wait_until_inside(server.url, 1)
+    assert httpx.get(f"{server.url}/healthz", timeout=10).status_code == 200
+    assert inside(server.url) == 1
+    two = {"r1": {"sentence": SENTENCES[0]}, "r2": {"sentence": SENTENCES[1]}}
+    assert httpx.post(server.url, json=two, timeout=60).status_code == 200
+    assert inside(server.url) == 1, "the small request had to wait for the large one"
+    large.join(120)
+
+
+def test_a_full_queue_answers_429_and_sigterm_drains(encoders: dict[str, Path]) -> None:
+    with running("--cross", encoders["cross"], "--queue", 1) as server:
+        url = f"{server.url}/v2/rerank"
+        with ThreadPoolExecutor(1) as threads:
+            first = threads.submit(httpx.post, url, json=LARGE, timeout=120)
+            wait_until_inside(server.url, 1)
+            refused = httpx.post(url, json=LARGE, timeout=60)
+            assert refused.status_code == 429
+            assert int(refused.headers["retry-after"]) >= 1
+            assert server.end(signal.SIGTERM) == 0
+            assert first.result(60).status_code == 200
+        assert len(first.result().json()["results"]) == len(LARGE["documents"])
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(f"{server.url}/healthz")
+
+
+def test_several_processes_share_port_and_metrics(encoders: dict[str, Path]) -> None:
+    call = {"pairs": [SENTENCES[:2]]}
+    route = (("method", "POST"), ("route", "/v1/similarity"), ("status", "200"))
+
+    def counted(url: str) -> float:
+        text = httpx.get(f"{url}/metrics", timeout=60).text
+        return samples(text, "kosim_requests_total")[route]
+
+    with running("--bi", encoders["bi"], "--workers", 2) as server:
+        for _ in range(20):
+            response = httpx.post(f"{server.url}/v1/similarity", json=call, timeout=60)
+            assert response.status_code == 200
+        assert {counted(server.url) for _ in range(8)} == {20.0}
+        processes = [
+            child
+            for child in psutil.Process(server.process.pid).children()
+            if "spawn_main" in " ".join(child.cmdline())
+        ]
+        assert len(processes) == 2
+        processes[0].send_signal(signal.SIGKILL)
+        deadline = time.monotonic() + 60
+        while len(_alive(server)) < 2 or processes[0].pid in _alive(server):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert {counted(server.url) for _ in range(8)} == {20.0}
+        assert server.end() == 0
+        assert not any(psutil.pid_exists(process.pid) for process in processes)
+
+
+def test_server_processes_end_with_their_parent(encoders: dict[str, Path]) -> None:
+    with running("--bi", encoders["bi"], "--workers", 2) as server:
+        children = psutil.Process(server.process.pid).children()
+        os.kill(server.process.pid, signal.SIGKILL)
+        _, alive = psutil.wait_procs(children, timeout=60)
+        assert not alive
+
+
+def _alive(server: Running) -> set[int]:
+    return {
+        child.pid
+        for child in psutil.Process(server.process.pid).children()
+        if child.status() != psutil.STATUS_ZOMBIE and "spawn_main" in " ".join(child.cmdline())
+    }
