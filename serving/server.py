@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import functools
-import multiprocessing.connection
 import os
 import signal
 import socket
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from types import FrameType
 
 import uvicorn
-from fastapi import FastAPI
 from uvicorn.supervisors import Multiprocess
 
 from encoders.errors import ConfigError
-from serving.app import create_app
 from serving.default_models import with_default_models
 from serving.keys import Keys
 from serving.metrics import SHARED
 from serving.models import check_models
+from serving.process import app_of_process
 from serving.settings import ServingSettings
 
-_HEALTH_SECONDS = 120
-"""Within which a server process must answer its parent; it is mute while libraries load."""
+_HEALTH_SECONDS = 60
+"""Within which a server process must answer its parent, also while it loads its models."""
 
 
 def serve(settings: ServingSettings, announce: Callable[[str, ServingSettings], None]) -> None:
@@ -48,7 +45,7 @@ def serve(settings: ServingSettings, announce: Callable[[str, ServingSettings], 
         listener = stack.enter_context(_bound(settings.host, settings.port))
         announce(_address(listener), settings)
         config = uvicorn.Config(
-            functools.partial(_app_of_process, settings),
+            functools.partial(app_of_process, settings),
             factory=True,
             workers=settings.workers,
             log_level="warning",
@@ -67,18 +64,6 @@ def serve(settings: ServingSettings, announce: Callable[[str, ServingSettings], 
             )
             stack.callback(os.environ.pop, SHARED)
             Multiprocess(config, sockets=[listener]).run()
-
-
-def _app_of_process(settings: ServingSettings) -> FastAPI:
-    """Return the application; a server process ends when its parent is gone, even if killed."""
-    if (parent := multiprocessing.parent_process()) is not None:
-
-        def follow() -> None:
-            multiprocessing.connection.wait([parent.sentinel])
-            os.kill(os.getpid(), signal.SIGTERM)
-
-        threading.Thread(target=follow, name="parent", daemon=True).start()
-    return create_app(settings)
 
 
 @contextmanager
