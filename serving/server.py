@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from types import FrameType
 
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from encoders.errors import ConfigError
@@ -35,7 +36,8 @@ def serve(settings: ServingSettings, announce: Callable[[str, ServingSettings], 
             right and the address is taken.
 
     Raises:
-        ConfigError: a setting is wrong, or the address is taken or none of this machine's.
+        ConfigError: a setting is wrong, the address is taken or none of this machine's, or a
+            model cannot be loaded although its files are in order.
         KosimError: a model, index or key file is not as it must be.
     """
     settings = with_default_models(settings)
@@ -57,13 +59,23 @@ def serve(settings: ServingSettings, announce: Callable[[str, ServingSettings], 
         )
         if settings.workers == 1:
             stack.enter_context(_signals_end_quietly())
-            uvicorn.Server(config).run(sockets=[listener])
+            try:
+                uvicorn.Server(config).run(sockets=[listener])
+            except SystemExit as ended:
+                raise _not_started() from ended
         else:
             os.environ[SHARED] = stack.enter_context(
                 tempfile.TemporaryDirectory(prefix="kosim-metrics-")
             )
             stack.callback(os.environ.pop, SHARED)
-            Multiprocess(config, sockets=[listener]).run()
+            supervisor = Multiprocess(config, sockets=[listener])
+            supervisor.run()
+            if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
+                raise _not_started()
+
+
+def _not_started() -> ConfigError:
+    return ConfigError("the server could not start; the lines above say why")
 
 
 @contextmanager
