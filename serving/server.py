@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import functools
-import multiprocessing.connection
 import os
 import signal
 import socket
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from types import FrameType
 
 import uvicorn
-from fastapi import FastAPI
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from encoders.errors import ConfigError
-from serving.app import create_app
 from serving.default_models import with_default_models
 from serving.keys import Keys
 from serving.metrics import SHARED
 from serving.models import check_models
+from serving.process import app_of_process
 from serving.settings import ServingSettings
 
-_HEALTH_SECONDS = 120
-"""Within which a server process must answer its parent; it is mute while libraries load."""
+_HEALTH_SECONDS = 60
+"""Within which a server process must answer its parent, also while it loads its models."""
 
 
 def serve(settings: ServingSettings, announce: Callable[[str, ServingSettings], None]) -> None:
@@ -38,7 +36,8 @@ def serve(settings: ServingSettings, announce: Callable[[str, ServingSettings], 
             right and the address is taken.
 
     Raises:
-        ConfigError: a setting is wrong, or the address is taken or none of this machine's.
+        ConfigError: a setting is wrong, the address is taken or none of this machine's, or a
+            model cannot be loaded although its files are in order.
         KosimError: a model, index or key file is not as it must be.
     """
     settings = with_default_models(settings)
@@ -48,7 +47,7 @@ def serve(settings: ServingSettings, announce: Callable[[str, ServingSettings], 
         listener = stack.enter_context(_bound(settings.host, settings.port))
         announce(_address(listener), settings)
         config = uvicorn.Config(
-            functools.partial(_app_of_process, settings),
+            functools.partial(app_of_process, settings),
             factory=True,
             workers=settings.workers,
             log_level="warning",
@@ -60,25 +59,23 @@ def serve(settings: ServingSettings, announce: Callable[[str, ServingSettings], 
         )
         if settings.workers == 1:
             stack.enter_context(_signals_end_quietly())
-            uvicorn.Server(config).run(sockets=[listener])
+            try:
+                uvicorn.Server(config).run(sockets=[listener])
+            except SystemExit as ended:
+                raise _not_started() from ended
         else:
             os.environ[SHARED] = stack.enter_context(
                 tempfile.TemporaryDirectory(prefix="kosim-metrics-")
             )
             stack.callback(os.environ.pop, SHARED)
-            Multiprocess(config, sockets=[listener]).run()
+            supervisor = Multiprocess(config, sockets=[listener])
+            supervisor.run()
+            if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
+                raise _not_started()
 
 
-def _app_of_process(settings: ServingSettings) -> FastAPI:
-    """Return the application; a server process ends when its parent is gone, even if killed."""
-    if (parent := multiprocessing.parent_process()) is not None:
-
-        def follow() -> None:
-            multiprocessing.connection.wait([parent.sentinel])
-            os.kill(os.getpid(), signal.SIGTERM)
-
-        threading.Thread(target=follow, name="parent", daemon=True).start()
-    return create_app(settings)
+def _not_started() -> ConfigError:
+    return ConfigError("the server could not start; the lines above say why")
 
 
 @contextmanager

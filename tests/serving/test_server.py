@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -15,6 +16,7 @@ import httpx
 import psutil
 import pytest
 
+from encoders.storage import sha256
 from tests.encoders.tiny import SENTENCES, WORDS
 from tests.experiments.tiny_artifacts import answer, refusal
 from tests.serving.running import Running, running
@@ -69,6 +71,18 @@ def test_a_damaged_model_is_refused(encoders: dict[str, Path], tmp_path: Path) -
         file.seek(2000)
         file.write(b"\0\1\2\3")
     assert "is damaged" in refusal("serve", "--bi", damaged)
+
+
+def test_a_model_that_cannot_be_loaded_after_all_ends_the_server(
+    encoders: dict[str, Path], tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(encoders["bi"], broken)
+    (broken / "model.safetensors").write_bytes(b"no weights")
+    manifest = json.loads((broken / "kosim.json").read_text(encoding="utf-8"))
+    manifest["files"]["model.safetensors"] = sha256(broken / "model.safetensors")
+    (broken / "kosim.json").write_text(json.dumps(manifest), encoding="utf-8")
+    assert "could not start" in refusal("serve", "--bi", broken, "--port", 0)
 
 
 def test_an_index_whose_encoder_is_gone_is_refused(
