@@ -19,6 +19,7 @@ from encoders.backbone import Backbone
 from encoders.calibration import MonotoneCalibration
 from encoders.errors import ConfigError, DataError
 from encoders.records import DECISION_THRESHOLD, Hit, Pair
+from encoders.tokenizers.text_step import step_of
 
 Kind = Literal["bi", "cross"]
 Precision = Literal["fp32", "bf16"]
@@ -156,9 +157,9 @@ class PairEncoder(ABC):
     def fingerprint(self) -> str:
         """Return a SHA-256 over everything that changes a raw score or a vector.
 
-        That is the weights, the tokenizer and the settings of the kind (maximum length,
-        pooling, prompt, activation); not the calibration, which changes no ranking. The same
-        before saving and after loading, and in every precision.
+        That is the weights, the tokenizer with its text step and the settings of the kind
+        (maximum length, pooling, prompt, activation); not the calibration, which changes no
+        ranking. The same before saving and after loading, and in every precision.
         """
         if self._full_fingerprint is not None:
             return self._full_fingerprint
@@ -171,6 +172,8 @@ class PairEncoder(ABC):
         tokenizer.pop("truncation", None)
         tokenizer.pop("padding", None)
         settings = {"kind": self.kind, "max_length": self.max_length, **self._settings()}
+        if (step := step_of(self.tokenizer)) is not None:
+            settings["text_step"] = f"{step.name} {step.version}"
         for part in (tokenizer, settings):
             digest.update(json.dumps(part, sort_keys=True, ensure_ascii=False).encode())
         return digest.hexdigest()
@@ -208,6 +211,7 @@ class PairEncoder(ABC):
             raise ConfigError(
                 f"an encoder in {self.precision} is not saved: copy the artifact it was loaded from"
             )
+        step = step_of(self.tokenizer)
         manifest = Manifest(
             kind=self.kind,
             backbone=self.backbone.name,
@@ -217,6 +221,7 @@ class PairEncoder(ABC):
             calibration=self.calibration,
             threshold=self.threshold,
             fingerprint=self.fingerprint(),
+            text_step=step.name if step else None,
         )
         write_artifact(
             Path(folder), manifest, lambda place: self.model.save(str(place)), overwrite=overwrite

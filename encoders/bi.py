@@ -18,7 +18,9 @@ from encoders.backbone import find_backbone
 from encoders.base import FloatArray, PairEncoder
 from encoders.errors import ConfigError
 from encoders.opening import FULL_PRECISION, limited_length, opening, seeded
+from encoders.provenance import read_provenance
 from encoders.records import Pair
+from encoders.tokenizers.text_step import apply_before
 
 PoolingMode = Literal["mean", "cls", "max"]
 _PROMPT_NAME = "similarity"
@@ -41,6 +43,7 @@ class BiEncoder(PairEncoder):
         max_length: int = 128,
         device: str | None = None,
         seed: int = 0,
+        text_step: str | None = None,
     ) -> Self:
         """Make an untrained bi-encoder from a backbone folder or hub id.
 
@@ -53,10 +56,13 @@ class BiEncoder(PairEncoder):
             max_length: tokens after which a sentence is cut.
             device: torch device; the best there is when None.
             seed: of weights that the backbone does not have.
+            text_step: what is done to a text before the tokenizer, such as ``"morphemes"``; by
+                default what the backbone's ``kosim.json`` says.
 
         Raises:
             BackboneError: the backbone is not there, is incomplete, or cannot be loaded.
-            ConfigError: the pooling is unknown, or the length is not possible.
+            ConfigError: the pooling or text step is unknown, or the length is not possible.
+            MissingExtraError: the text step needs a package that is not installed.
         """
         if pooling is not None and pooling not in get_args(PoolingMode):
             raise ConfigError(f"pooling {pooling!r} is unknown; choose mean, cls or max")
@@ -77,6 +83,7 @@ class BiEncoder(PairEncoder):
                 default_prompt_name=_PROMPT_NAME if prompt else None,
             )
         network.max_seq_length = limited_length(max_length, network, model)
+        apply_before(network.tokenizer, text_step or read_provenance(backbone.path).text_step)
         return cls(network, backbone=backbone)
 
     @classmethod
@@ -85,6 +92,7 @@ class BiEncoder(PairEncoder):
         network = SentenceTransformer(
             str(folder), device=device, model_kwargs=FULL_PRECISION, local_files_only=True
         )
+        apply_before(network.tokenizer, manifest.text_step)
         return cls(network, **manifest.encoder_arguments(folder))
 
     @property

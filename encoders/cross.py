@@ -14,7 +14,9 @@ from encoders.artifact import Manifest
 from encoders.backbone import find_backbone
 from encoders.base import FloatArray, PairEncoder
 from encoders.opening import FULL_PRECISION, limited_length, opening, seeded
+from encoders.provenance import read_provenance
 from encoders.records import Pair
+from encoders.tokenizers.text_step import apply_before
 
 
 class CrossEncoder(PairEncoder):
@@ -36,6 +38,7 @@ class CrossEncoder(PairEncoder):
         max_length: int = 128,
         device: str | None = None,
         seed: int = 0,
+        text_step: str | None = None,
     ) -> Self:
         """Make an untrained cross-encoder from a backbone folder or hub id.
 
@@ -45,10 +48,13 @@ class CrossEncoder(PairEncoder):
             max_length: tokens after which a pair is cut.
             device: torch device; the best there is when None.
             seed: of the new classifier's weights.
+            text_step: what is done to a text before the tokenizer, such as ``"morphemes"``; by
+                default what the backbone's ``kosim.json`` says.
 
         Raises:
             BackboneError: the backbone is not there, is incomplete, or cannot be loaded.
-            ConfigError: the length is not possible.
+            ConfigError: the text step is unknown, or the length is not possible.
+            MissingExtraError: the text step needs a package that is not installed.
         """
         backbone = find_backbone(model, revision=revision)
         with opening(f"backbone {model}"), seeded(seed):
@@ -56,6 +62,7 @@ class CrossEncoder(PairEncoder):
                 str(backbone.path), num_labels=1, device=device, model_kwargs=dict(FULL_PRECISION)
             )
         network.max_seq_length = limited_length(max_length, network, model)
+        apply_before(network.tokenizer, text_step or read_provenance(backbone.path).text_step)
         return cls(network, backbone=backbone)
 
     @classmethod
@@ -64,6 +71,7 @@ class CrossEncoder(PairEncoder):
         network = PairClassifier(
             str(folder), device=device, model_kwargs=dict(FULL_PRECISION), local_files_only=True
         )
+        apply_before(network.tokenizer, manifest.text_step)
         return cls(network, **manifest.encoder_arguments(folder))
 
     def token_lengths(self, pairs: Sequence[Pair]) -> npt.NDArray[np.int64]:

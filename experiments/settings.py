@@ -82,6 +82,9 @@ class EncoderSettings(Settings):
     max_length: int = Field(128, ge=8, description="Tokens after which an input is cut.")
     pooling: PoolingMode | None = Field(None, description="mean, cls or max (bi only).")
     prompt: str = Field("", description="Text put before every sentence (bi only).")
+    text_step: str | None = Field(
+        None, description="morphemes: cut texts into morphemes first; the backbone's own if None."
+    )
     training: TrainingConfig = Field(default_factory=TrainingConfig)
 
     @model_validator(mode="after")

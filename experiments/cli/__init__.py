@@ -18,6 +18,10 @@ _COMMANDS = {
     "mine": "Find the most similar pairs inside a corpus.",
     "depth": "Measure how many candidates a reranker needs.",
     "evaluate-retrieval": "Evaluate ways of finding what is relevant.",
+    "tokenizer": "Train a tokenizer.",
+    "pretrain": "Pretrain a small ELECTRA on a corpus.",
+    "distill": "Teach a small encoder a larger one's sentence geometry.",
+    "compare-tokenizers": "Compare tokenizers by what they are good for.",
 }
 
 
