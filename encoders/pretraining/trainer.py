@@ -26,6 +26,8 @@ class ScheduledTrainer(Trainer):
     through those of a resumed run that were seen without making them.
     """
 
+    control: Any
+
     def __init__(self, *, source: EpochBatches[Any], quality: Quality, **options: Any) -> None:
         super().__init__(train_dataset=source, eval_dataset=[], **options)
         self.quality = quality

@@ -125,7 +125,7 @@ def _check(kind: str, vocabulary: int, coverage: float) -> _Recipe:
         )
     if not 0 < coverage <= 1:
         raise ConfigError(f"coverage is {coverage:g}; give a share above 0, at most 1")
-    return KINDS[kind]  # type: ignore[index]
+    return KINDS[kind]
 
 
 def _check_size(size: int, wanted: int, recipe: _Recipe, texts: set[str]) -> None:
