@@ -23,9 +23,9 @@ from encoders.pretraining.backbone_folder import (
     tokenizer_fingerprint,
     write_backbone,
 )
-from encoders.pretraining.batches import SpecialTokens
+from encoders.pretraining.batches import Rows, SpecialTokens
 from encoders.pretraining.budget import Budget
-from encoders.pretraining.corpus import read_sentences, tokenise
+from encoders.pretraining.corpus import TokenCache, read_sentences, tokenise
 from encoders.pretraining.trainer import train_schedule
 from encoders.pretraining.work_folder import WorkFolder
 from encoders.provenance import read_provenance
@@ -108,14 +108,12 @@ def distill(
     pupil = Student(backbone.path, objective=config.objective, seed=config.seed)
     announce("reading the corpus")
     sentences = read_sentences(corpus, limit=config.sentences, seed=config.seed)
-    if len(sentences) < _FEWEST:
-        raise DataError(f"the corpus has {len(sentences)} sentences; give at least {_FEWEST}")
+    learnt, measured = _split(len(sentences), config)
     texts = texts_fingerprint(sentences)
-    weights = sorted(backbone.path.glob("*.safetensors")) or sorted(backbone.path.glob("*.bin"))
     identity = {
         "corpus": texts,
         "tokenizer": tokenizer_fingerprint(tokenizer),
-        "student": [sha256(path) for path in weights],
+        "student": _weights(backbone.path),
         "teacher": source.fingerprint(),
         **config.model_dump(mode="json"),
     }
@@ -123,52 +121,18 @@ def distill(
     announce("tokenising the corpus")
     tokens = tokenise(sentences, tokenizer, work.path / "tokens", longest=config.longest - 2)
     announce("encoding the corpus with the teacher")
-    vectors = teacher_vectors(
-        source,
-        sentences,
-        texts,
-        Path(cache) if cache is not None else work.path / "teacher",
-        progress=progress,
-    )
+    place = Path(cache) if cache is not None else work.path / "teacher"
+    vectors = teacher_vectors(source, sentences, texts, place, progress=progress)
     geometry = SentenceGeometry.fit(vectors, pupil.width, seed=config.seed)
-    held_out = min(config.held_out, len(sentences) // 5)
-    order = np.random.default_rng(config.seed).permutation(len(sentences))
-    parts = [np.sort(order[held_out:]), np.sort(order[:held_out])]
-    learnt, measured = (
-        Lessons(
-            tokens,
-            rows,
-            geometry,
-            special,
-            tokens=config.tokens,
-            longest=config.longest,
-            pairs=config.pairs,
-            seed=config.seed,
-        )
-        for rows in parts
-    )
-    agreement = Agreement(measured)
-    steps = work.planned(lambda: config.budget.in_steps(pupil, learnt))
+    lessons = _lessons(tokens, learnt, geometry, special, config)
+    agreement = Agreement(_lessons(tokens, measured, geometry, special, config))
+    steps = work.planned(lambda: config.budget.in_steps(pupil, lessons))
     announce(f"distilling, {steps:,} steps")
-    rows = [{"step": 0, **agreement(pupil)}]
-    if steps:
-        rows += train_schedule(
-            pupil,
-            learnt,
-            agreement,
-            folder=work.path / "checkpoints",
-            steps=steps,
-            evaluations=config.evaluations,
-            learning_rate=config.learning_rate,
-            warmup=config.warmup,
-            weight_decay=config.weight_decay,
-            seed=config.seed,
-            callbacks=callbacks,
-        )
+    rows = _train(pupil, lessons, agreement, work.path / "checkpoints", steps, config, callbacks)
     result = {
         "settings": config.model_dump(mode="json"),
         "corpus": {"name": Path(corpus).name, "sentences": len(sentences), "sha256": texts},
-        "teacher": {"name": Path(teacher).name, "fingerprint": source.fingerprint()},
+        "teacher": {"name": Path(teacher).name, "fingerprint": identity["teacher"]},
         "variance_kept": geometry.kept,
         "steps": steps,
         "parameters": sum(weight.numel() for weight in pupil.network.base_model.parameters()),
@@ -185,3 +149,67 @@ def distill(
     )
     work.close()
     return result
+
+
+def _split(count: int, config: DistillationConfig) -> tuple[Rows, Rows]:
+    """Return the sentences to learn from and those to measure on, both in order."""
+    if count < _FEWEST:
+        raise DataError(f"the corpus has {count} sentences; give at least {_FEWEST}")
+    held_out = min(config.held_out, count // 5)
+    order = np.random.default_rng(config.seed).permutation(count)
+    return np.sort(order[held_out:]), np.sort(order[:held_out])
+
+
+def _weights(folder: Path) -> list[str]:
+    """Return the SHA-256 of a backbone's files of weights."""
+    files = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin"))
+    return [sha256(file) for file in files]
+
+
+def _lessons(
+    tokens: TokenCache,
+    rows: Rows,
+    geometry: SentenceGeometry,
+    special: SpecialTokens,
+    config: DistillationConfig,
+) -> Lessons:
+    return Lessons(
+        tokens,
+        rows,
+        geometry,
+        special,
+        tokens=config.tokens,
+        longest=config.longest,
+        pairs=config.pairs,
+        seed=config.seed,
+    )
+
+
+def _train(
+    pupil: Student,
+    lessons: Lessons,
+    agreement: Agreement,
+    folder: Path,
+    steps: int,
+    config: DistillationConfig,
+    callbacks: Sequence[TrainerCallback],
+) -> list[dict[str, float]]:
+    start = {"step": 0, **agreement(pupil)}
+    if not steps:
+        return [start]
+    return [
+        start,
+        *train_schedule(
+            pupil,
+            lessons,
+            agreement,
+            folder=folder,
+            steps=steps,
+            evaluations=config.evaluations,
+            learning_rate=config.learning_rate,
+            warmup=config.warmup,
+            weight_decay=config.weight_decay,
+            seed=config.seed,
+            callbacks=callbacks,
+        ),
+    ]

@@ -9,6 +9,7 @@ import click
 
 from encoders.distillation.run import CURVE, DistillationConfig, distill
 from encoders.distillation.student import Objective
+from encoders.errors import StorageError
 from encoders.pretraining.budget import Budget
 from experiments.cli.console import notes, output
 from experiments.cli.options import budget_options, given, setting
@@ -58,6 +59,8 @@ def distill_command(
         DistillationConfig,
         {**given(options, DistillationConfig), "budget": given(options, Budget)},
     )
+    if out.exists() and not overwrite:
+        raise StorageError(f"{out} exists already; choose another --out, or give --overwrite")
     with steps_progress("agreement", "vector_spearman") as (callbacks, progress):
         result = distill(
             corpus,

@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 import click
 
+from encoders.errors import StorageError
 from encoders.pretraining.budget import Budget
 from encoders.pretraining.run import CURVE, PretrainingConfig, pretrain
 from encoders.pretraining.sizes import Size
@@ -48,6 +49,8 @@ def pretrain_command(
         PretrainingConfig,
         {**given(options, PretrainingConfig), "budget": given(options, Budget)},
     )
+    if out.exists() and not overwrite:
+        raise StorageError(f"{out} exists already; choose another --out, or give --overwrite")
     with steps_progress("replaced tokens", "average_precision") as (callbacks, _):
         result = pretrain(
             corpus,
