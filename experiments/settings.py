@@ -77,7 +77,7 @@ class EncoderSettings(Settings):
     artifact: str | None = Field(
         None, description="A saved encoder to compare as it is, without training."
     )
-    backbone: str = Field(KOELECTRA, description="A folder, a hub id, or scratch.")
+    backbone: str = Field(KOELECTRA, description="A folder, a hub id, mini, or scratch.")
     revision: str | None = Field(None, description="Commit, tag or branch of a hub id.")
     max_length: int = Field(128, ge=8, description="Tokens after which an input is cut.")
     pooling: PoolingMode | None = Field(None, description="mean, cls or max (bi only).")

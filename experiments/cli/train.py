@@ -24,7 +24,7 @@ _LOSSES = [loss for recipe in RECIPES.values() for loss in recipe.losses]
 @click.command("train")
 @click.argument("kind", type=click.Choice(["bi", "cross"]))
 @data_options
-@click.option("--backbone", help="A folder, a hub id, or scratch; KoELECTRA by default.")
+@click.option("--backbone", help="A folder, a hub id, mini, or scratch; KoELECTRA by default.")
 @click.option("--revision", help="Commit, tag or branch of a hub id.")
 @click.option("--pooling", type=click.Choice(["mean", "cls", "max"]), help="Of a bi-encoder.")
 @click.option("--prompt", help="Text put before every sentence of a bi-encoder.")

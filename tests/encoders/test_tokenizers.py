@@ -107,24 +107,33 @@ def test_syllables_are_chosen_by_frequency() -> None:
     assert tokenizer.convert_ids_to_tokens(range(5, 8)) == ["▁가", "나", "▁나"]
 
 
-@pytest.mark.parametrize("kind", PLAIN)
-def test_neither_the_order_of_the_texts_nor_the_process_matters(
-    kind: str, trained: dict[str, TrainedTokenizer]
-) -> None:
+@pytest.fixture(scope="module")
+def of_another_process() -> dict[str, str]:
+    """The same tokenizers, of the texts in another order, as another process makes them."""
     script = (
         "import sys, json; from encoders.tokenizers.training import train_tokenizer;"
-        "texts = json.loads(sys.argv[1]);"
-        "made = train_tokenizer(texts, sys.argv[2], int(sys.argv[3]), coverage=1.0);"
-        "sys.stdout.write(made.tokenizer.backend_tokenizer.to_str())"
+        "texts, sizes = json.loads(sys.argv[1]);"
+        "make = lambda k, n: train_tokenizer(texts, k, n, coverage=1.0).tokenizer;"
+        "made = {k: make(k, n).backend_tokenizer.to_str() for k, n in sizes.items()};"
+        "sys.stdout.write(json.dumps(made))"
     )
+    sizes = {kind: VOCABULARY[kind] for kind in PLAIN}
     again = subprocess.run(
-        [sys.executable, "-c", script, json.dumps(TEXTS[::-1] * 2), kind, str(VOCABULARY[kind])],
+        [sys.executable, "-c", script, json.dumps([TEXTS[::-1] * 2, sizes])],
         capture_output=True,
         text=True,
         check=True,
         env={**os.environ, "PYTHONHASHSEED": "7"},
     )
-    assert json.loads(again.stdout)["model"] == _model(trained[kind])
+    made: dict[str, str] = json.loads(again.stdout)
+    return made
+
+
+@pytest.mark.parametrize("kind", PLAIN)
+def test_neither_the_order_of_the_texts_nor_the_process_matters(
+    kind: str, trained: dict[str, TrainedTokenizer], of_another_process: dict[str, str]
+) -> None:
+    assert json.loads(of_another_process[kind])["model"] == _model(trained[kind])
 
 
 def _model(made: TrainedTokenizer) -> object:
