@@ -118,7 +118,7 @@ def train_schedule(
         weight_decay=weight_decay,
         adam_epsilon=1e-6,
         seed=seed,
-        use_cpu=next(network.parameters()).device.type == "cpu",
+        use_cpu=True,
         eval_strategy="steps",
         eval_steps=every,
         save_strategy="steps",
