@@ -54,7 +54,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def arguments(place: Path, *more: str) -> list[str]:
     return [
         *("compare-tokenizers", str(place / "corpus.txt")),
-        *("--tokenizers", "syllable:500,jamo:120", "--size", "tiny"),
+        *("--tokenizers", "syllable:500,jamo:100", "--size", "tiny"),
         *("--pretraining-steps", "2", "--sentences", "400", "--held-out", "40"),
         *("--train", str(place / "train.csv"), "--test", str(place / "test.csv")),
         *("--epochs", "1", "--seeds", "1,2", "--max-length", "64", "--resamples", "400"),
