@@ -18,8 +18,8 @@ import click
 
 from encoders.base import Kind
 from encoders.errors import KosimError
-from encoders.loading import KINDS
 from encoders.metrics import f1, pearson
+from encoders.recipes import RECIPES
 from encoders.storage import write_json
 from encoders.training import TrainingConfig
 from experiments.comparison import compare
@@ -90,9 +90,9 @@ def main(starts: Path, data: Path, seeds: str, out: Path, results: Path) -> None
     if missing:
         raise click.ClickException(f"{starts / missing[0]} is not there; run make.sh first")
     try:
-        for kind in KINDS:
-            chosen = settings(kind, starts, data, [int(seed) for seed in seeds.split(",")])  # type: ignore[arg-type]
-            record_runs(chosen, kind, out / kind, results)  # type: ignore[arg-type]
+        for kind in RECIPES:
+            chosen = settings(kind, starts, data, [int(seed) for seed in seeds.split(",")])
+            record_runs(chosen, kind, out / kind, results)
             compare(chosen, out / kind, resume=True)
             for name in ("report.md", "report.html", "results.json", "config.toml"):
                 target = results / kind / name

@@ -12,9 +12,9 @@ from transformers import TrainerCallback
 
 from encoders.artifact import library_versions
 from encoders.base import Kind
-from encoders.loading import KINDS
 from encoders.pretraining.backbone_folder import open_tokenizer
 from encoders.pretraining.run import CURVE, pretrain
+from encoders.recipes import RECIPES
 from encoders.storage import write_json
 from encoders.tables import read_lines
 from encoders.tokenizers.segmentation import MorphemeSegmentation
@@ -100,7 +100,7 @@ def compare_tokenizers(
                 callbacks,
                 announce,
             )
-            for kind in KINDS
+            for kind in RECIPES
         },
         "ready": _compare_ready(settings, folder, callbacks, announce),
         "environment": describe_environment(),
@@ -199,5 +199,5 @@ def _compare_ready(
     }
     return {
         kind: _compare(kind, contenders, settings, folder / f"ready-{kind}", callbacks, announce)
-        for kind in KINDS
+        for kind in RECIPES
     }
