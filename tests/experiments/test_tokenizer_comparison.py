@@ -62,6 +62,7 @@ def arguments(place: Path, *more: str) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_a_run_has_all_figures_and_goes_on_where_it_was_killed(place: Path) -> None:
     first = CliRunner().invoke(main, [*arguments(place), "--ready-made", str(place / "ready")])
     if "kosim[lexical]" in first.output:
