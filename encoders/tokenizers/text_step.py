@@ -84,7 +84,7 @@ class _Stepped:
         """Return one text, a list of texts or a list of pairs of texts with the step applied."""
         if isinstance(text, str):
             return next(iter(self._kosim_text_step.apply([text])))
-        if not text:
+        if text is None or len(text) == 0:
             return text
         if isinstance(text[0], str):
             return list(self._kosim_text_step.apply(text))
