@@ -24,9 +24,12 @@ for _room in (encoders, index, experiments):
 
 from encoders.bi import BiEncoder  # noqa: E402
 from encoders.cross import CrossEncoder  # noqa: E402
+from encoders.distillation.run import DistillationConfig, distill  # noqa: E402
 from encoders.errors import KosimError  # noqa: E402
 from encoders.loading import load  # noqa: E402
+from encoders.pretraining.run import PretrainingConfig, pretrain  # noqa: E402
 from encoders.records import Hit, LabelledPairs  # noqa: E402
+from encoders.tokenizers.training import train_tokenizer  # noqa: E402
 from encoders.training import TrainingConfig, TrainingResult, train  # noqa: E402
 from experiments.comparison import compare  # noqa: E402
 from experiments.settings import CompareSettings  # noqa: E402
@@ -42,11 +45,13 @@ __all__ = [
     "CompareSettings",
     "CorpusIndex",
     "CrossEncoder",
+    "DistillationConfig",
     "Document",
     "Hit",
     "KosimError",
     "LabelledPairs",
     "MinedPair",
+    "PretrainingConfig",
     "SearchHit",
     "SearchResult",
     "Searcher",
@@ -54,9 +59,12 @@ __all__ = [
     "TrainingResult",
     "build_index",
     "compare",
+    "distill",
     "extend_index",
     "load",
     "mine",
+    "pretrain",
     "read_corpus",
     "train",
+    "train_tokenizer",
 ]

@@ -33,10 +33,10 @@ from typing import Any
 
 import click
 import psutil
-from experiments.datasets import load_sample
 
 from benchmarks.load import Outcome, closed_loop, open_loop
 from encoders.storage import write_json, write_text
+from experiments.data.datasets import load_sample
 from experiments.environment import describe_environment
 
 _START_SECONDS = 300

@@ -35,7 +35,8 @@ class Manifest(BaseModel):
     """The content of ``kosim.json``: all of an encoder that its model's own files do not say.
 
     ``files`` gives the SHA-256 of every other file of the folder; ``fingerprint`` is that of
-    :meth:`encoders.base.PairEncoder.fingerprint`.
+    :meth:`encoders.base.PairEncoder.fingerprint`; ``text_step`` names what is done to a text
+    before the tokenizer (see :mod:`encoders.tokenizers.text_step`).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -49,6 +50,7 @@ class Manifest(BaseModel):
     calibration: MonotoneCalibration
     threshold: float
     fingerprint: str
+    text_step: str | None = None
     versions: dict[str, str] = Field(default_factory=library_versions)
     files: dict[str, str] = Field(default_factory=dict)
 
@@ -122,6 +124,11 @@ def _parse(path: Path) -> Manifest:
     version = content.get("format") if isinstance(content, dict) else None
     if isinstance(version, int) and version > FORMAT:
         raise ArtifactError(f"{path} is of format {version}, newer than {FORMAT}; upgrade kosim")
+    if isinstance(content, dict) and "kind" not in content and "made" in content:
+        raise ArtifactError(
+            f"{path.parent} is a backbone or a tokenizer, not a saved encoder; train an encoder "
+            "from it with `kosim train`, or make one with from_backbone(...).save(...)"
+        )
     try:
         return Manifest.model_validate(content)
     except ValidationError as error:

@@ -13,6 +13,11 @@ from encoders.errors import BackboneError
 KOELECTRA = "monologg/koelectra-base-v3-discriminator"
 """The default backbone for real use: ELECTRA base, 35,000 word pieces, Apache-2.0."""
 
+MINI = "mini"
+"""The name of the bundled backbone: an ELECTRA of our own, small enough for the package."""
+
+BUNDLED = Path(__file__).parent / "bundled"
+
 _SUPPORT_FILES = ["*.json", "*.txt", "*.model", "*/config.json"]
 _SAFE_WEIGHTS = "*.safetensors"
 _OLD_WEIGHTS = "pytorch_model*.bin"
@@ -32,15 +37,18 @@ class Backbone:
 
 
 def find_backbone(name: str, *, revision: str | None = None) -> Backbone:
-    """Find a backbone by folder or hub id and check that it is complete.
+    """Find a backbone by name, folder or hub id and check that it is complete.
 
-    A hub id is fetched once into the hub's cache and works offline from then on; safetensors
-    weights are preferred to pickled ones. The commit that a branch or tag stood for is
-    resolved, so that an artifact names exactly what it was made from.
+    ``mini`` is the bundled one, even where a folder of that name is (give ``./mini``). A hub
+    id is fetched once into the hub's cache and works offline from then on; safetensors weights
+    are preferred to pickled ones. The commit that a branch or tag stood for is resolved, so
+    that an artifact names exactly what it was made from.
 
     Raises:
         BackboneError: nothing is there under that name, or a file is missing.
     """
+    if name == MINI:
+        return Backbone(name=name, path=_bundled(name, revision))
     folder = Path(name).expanduser()
     if folder.exists():
         if revision is not None:
@@ -52,6 +60,19 @@ def find_backbone(name: str, *, revision: str | None = None) -> Backbone:
     if not any(folder.glob(_SAFE_WEIGHTS)):
         folder = _fetch(name, revision, _OLD_WEIGHTS)
     return Backbone(name=name, path=_complete(folder, name), revision=folder.name)
+
+
+def _bundled(name: str, revision: str | None) -> Path:
+    if revision is not None:
+        raise BackboneError(f"backbone {name} is bundled; a revision belongs to a hub id")
+    folder = BUNDLED / name
+    if not folder.is_dir():
+        raise BackboneError(
+            f"the bundled backbone {name} is not part of this installation ({folder} is not "
+            "there); install kosim anew, make it as benchmarks/mini says, or give a folder or a "
+            "hub id"
+        )
+    return _complete(folder, name)
 
 
 def _fetch(name: str, revision: str | None, weights: str) -> Path:

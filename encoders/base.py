@@ -27,6 +27,7 @@ from encoders.compute.runtime import Backend, FloatArray, Precision, Runtime
 from encoders.compute.torch_runtime import TorchRuntime
 from encoders.errors import ConfigError, DataError
 from encoders.records import DECISION_THRESHOLD, Hit, Pair
+from encoders.tokenizers.text_step import step_of
 
 __all__ = ["FloatArray", "Kind", "PairEncoder"]
 
@@ -203,9 +204,9 @@ class PairEncoder(ABC):
     def fingerprint(self) -> str:
         """Return a SHA-256 over everything that changes a raw score or a vector.
 
-        That is the weights, the tokenizer and the settings of the kind (maximum length,
-        pooling, prompt, activation); not the calibration, which changes no ranking. The same
-        before saving and after loading, and in every precision.
+        That is the weights, the tokenizer with its text step and the settings of the kind
+        (maximum length, pooling, prompt, activation); not the calibration, which changes no
+        ranking. The same before saving and after loading, and in every precision.
         """
         if self._full_fingerprint is not None:
             return self._full_fingerprint
@@ -218,6 +219,8 @@ class PairEncoder(ABC):
         tokenizer.pop("truncation", None)
         tokenizer.pop("padding", None)
         settings = {"kind": self.kind, "max_length": self.max_length, **self._settings()}
+        if (step := step_of(self.tokenizer)) is not None:
+            settings["text_step"] = f"{step.name} {step.version}"
         for part in (tokenizer, settings):
             digest.update(json.dumps(part, sort_keys=True, ensure_ascii=False).encode())
         return digest.hexdigest()
@@ -259,6 +262,7 @@ class PairEncoder(ABC):
                 f"an encoder in {self.precision} by {self.backend} is not saved: copy the artifact "
                 "it was loaded from, or save it before it is given another backend or precision"
             )
+        step = step_of(self.tokenizer)
         manifest = Manifest(
             kind=self.kind,
             backbone=self.backbone.name,
@@ -268,6 +272,7 @@ class PairEncoder(ABC):
             calibration=self.calibration,
             threshold=self.threshold,
             fingerprint=self.fingerprint(),
+            text_step=step.name if step else None,
         )
         write_artifact(
             Path(folder), manifest, lambda place: self.model.save(str(place)), overwrite=overwrite

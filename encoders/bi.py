@@ -28,7 +28,9 @@ from encoders.opening import (
     saved_model_arguments,
     seeded,
 )
+from encoders.provenance import read_provenance
 from encoders.records import Pair
+from encoders.tokenizers.text_step import apply_before
 
 PoolingMode = Literal["mean", "cls", "max"]
 _PROMPT_NAME = "similarity"
@@ -54,6 +56,7 @@ class BiEncoder(PairEncoder):
         seed: int = 0,
         backend: Backend | None = None,
         precision: Precision = "fp32",
+        text_step: str | None = None,
     ) -> Self:
         """Make an untrained bi-encoder from a backbone folder or hub id.
 
@@ -69,12 +72,14 @@ class BiEncoder(PairEncoder):
             backend: what computes, as in :func:`encoders.load`; the export goes to the user's
                 cache.
             precision: arithmetic of the network, as in :func:`encoders.load`.
+            text_step: what is done to a text before the tokenizer, such as ``"morphemes"``; by
+                default what the backbone's ``kosim.json`` says.
 
         Raises:
             BackboneError: the backbone is not there, is incomplete, or cannot be loaded.
-            ConfigError: the pooling is unknown, the length is not possible, or backend,
-                precision and device do not fit.
-            MissingExtraError: the backend's packages are not installed.
+            ConfigError: the pooling or text step is unknown, the length is not possible, or
+                backend, precision and device do not fit.
+            MissingExtraError: the backend or the text step needs a package that is not installed.
         """
         choice = ComputeChoice.of(backend, precision)
         device = choice.device(device)
@@ -97,6 +102,7 @@ class BiEncoder(PairEncoder):
                 default_prompt_name=_PROMPT_NAME if prompt else None,
             )
         network.max_seq_length = limited_length(max_length, network, model)
+        apply_before(network.tokenizer, text_step or read_provenance(backbone.path).text_step)
         encoder = cls(network, backbone=backbone)
         encoder.compute_with(choice)
         return encoder
@@ -107,6 +113,7 @@ class BiEncoder(PairEncoder):
     ) -> Self:
         """Open a verified artifact folder; use :func:`encoders.load`, which verifies it."""
         network = SentenceTransformer(str(folder), **saved_model_arguments(device, weights=weights))
+        apply_before(network.tokenizer, manifest.text_step)
         return cls(network, **manifest.encoder_arguments(folder))
 
     @property

@@ -24,7 +24,9 @@ from encoders.opening import (
     saved_model_arguments,
     seeded,
 )
+from encoders.provenance import read_provenance
 from encoders.records import Pair
+from encoders.tokenizers.text_step import apply_before
 
 
 class CrossEncoder(PairEncoder):
@@ -49,6 +51,7 @@ class CrossEncoder(PairEncoder):
         seed: int = 0,
         backend: Backend | None = None,
         precision: Precision = "fp32",
+        text_step: str | None = None,
     ) -> Self:
         """Make an untrained cross-encoder from a backbone folder or hub id.
 
@@ -61,11 +64,14 @@ class CrossEncoder(PairEncoder):
             backend: what computes, as in :func:`encoders.load`; the export goes to the user's
                 cache.
             precision: arithmetic of the network, as in :func:`encoders.load`.
+            text_step: what is done to a text before the tokenizer, such as ``"morphemes"``; by
+                default what the backbone's ``kosim.json`` says.
 
         Raises:
             BackboneError: the backbone is not there, is incomplete, or cannot be loaded.
-            ConfigError: the length is not possible, or backend, precision and device do not fit.
-            MissingExtraError: the backend's packages are not installed.
+            ConfigError: the text step is unknown, the length is not possible, or backend,
+                precision and device do not fit.
+            MissingExtraError: the backend or the text step needs a package that is not installed.
         """
         choice = ComputeChoice.of(backend, precision)
         device = choice.device(device)
@@ -78,6 +84,7 @@ class CrossEncoder(PairEncoder):
                 model_kwargs=dict(FULL_PRECISION),
             )
         network.max_seq_length = limited_length(max_length, network, model)
+        apply_before(network.tokenizer, text_step or read_provenance(backbone.path).text_step)
         encoder = cls(network, backbone=backbone)
         encoder.compute_with(choice)
         return encoder
@@ -88,6 +95,7 @@ class CrossEncoder(PairEncoder):
     ) -> Self:
         """Open a verified artifact folder; use :func:`encoders.load`, which verifies it."""
         network = PairClassifier(str(folder), **saved_model_arguments(device, weights=weights))
+        apply_before(network.tokenizer, manifest.text_step)
         return cls(network, **manifest.encoder_arguments(folder))
 
     def token_lengths(self, pairs: Sequence[Pair]) -> npt.NDArray[np.int64]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from encoders.errors import BackboneError, ConfigError
+from encoders.errors import BackboneError, ConfigError, KosimError
 
 FULL_PRECISION: dict[str, Any] = {"dtype": torch.float32}
 """transformers keeps a checkpoint's own type, and half precision is slow on a CPU."""
@@ -37,6 +37,8 @@ def opening(what: str) -> Iterator[None]:
     """
     try:
         yield
+    except KosimError:
+        raise
     except Exception as error:  # a damaged file can make a loader fail in any way
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise BackboneError(f"{what} could not be loaded: {reason}") from error

@@ -34,6 +34,7 @@ def make_encoder(
             max_length=settings.max_length,
             device=device,
             seed=seed,
+            text_step=settings.text_step,
         )
     return CrossEncoder.from_backbone(
         backbone,
@@ -41,6 +42,7 @@ def make_encoder(
         max_length=settings.max_length,
         device=device,
         seed=seed,
+        text_step=settings.text_step,
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from encoders.errors import StorageError
 from encoders.storage import write_text
-from experiments.settings import CompareSettings, read_settings
+from experiments.settings import RunSettings, read_settings
 
 CONFIG = "config.toml"
 RESULTS = "results.json"
@@ -27,7 +27,7 @@ def default_folder(name: str, *, again: bool) -> Path:
 
 
 def open_run(
-    folder: Path, settings: CompareSettings, *, resume: bool = False, overwrite: bool = False
+    folder: Path, settings: RunSettings, *, resume: bool = False, overwrite: bool = False
 ) -> None:
     """Make the folder of a new run, or check that it can be resumed.
 
@@ -65,11 +65,11 @@ def _check_is_run(folder: Path) -> None:
         )
 
 
-def _check_same(folder: Path, settings: CompareSettings) -> None:
+def _check_same(folder: Path, settings: RunSettings) -> None:
     path = folder / CONFIG
     if not path.is_file():
         raise StorageError(f"{folder} has no {CONFIG}, so there is no run to resume")
-    before = CompareSettings.parse(read_settings(str(path)))
+    before = type(settings).parse(read_settings(str(path)))
     # The evaluation may change: nothing that took long depends on it.
     neutral = {"evaluation": settings.evaluation, "name": settings.name}
     if before.model_copy(update=neutral) != settings:

@@ -30,7 +30,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-_Group = TypeVar("_Group", bound=Settings)
+_Group = TypeVar("_Group", bound=BaseModel)
 
 
 class DataSettings(Settings):
@@ -77,11 +77,14 @@ class EncoderSettings(Settings):
     artifact: str | None = Field(
         None, description="A saved encoder to compare as it is, without training."
     )
-    backbone: str = Field(KOELECTRA, description="A folder, a hub id, or scratch.")
+    backbone: str = Field(KOELECTRA, description="A folder, a hub id, mini, or scratch.")
     revision: str | None = Field(None, description="Commit, tag or branch of a hub id.")
     max_length: int = Field(128, ge=8, description="Tokens after which an input is cut.")
     pooling: PoolingMode | None = Field(None, description="mean, cls or max (bi only).")
     prompt: str = Field("", description="Text put before every sentence (bi only).")
+    text_step: str | None = Field(
+        None, description="morphemes: cut texts into morphemes first; the backbone's own if None."
+    )
     training: TrainingConfig = Field(default_factory=TrainingConfig)
 
     @model_validator(mode="after")
@@ -109,15 +112,14 @@ class EvaluationSettings(Settings):
     rerank_candidates: int = Field(100, ge=1, description="Of retrieve-then-rerank in the costs.")
 
 
-class CompareSettings(Settings):
-    """Everything that decides the outcome of ``kosim compare``."""
+class RunSettings(Settings):
+    """What every run that trains and compares encoders is told."""
 
     name: str = Field("comparison", description="What the report calls this run.")
     seeds: list[int] = Field([1], min_length=1, description="One training run each.")
     device: str | None = Field(None, description="A torch device; the best there is by default.")
     data: DataSettings
     evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings)
-    encoders: dict[str, EncoderSettings] = Field(min_length=1)
 
     @field_validator("seeds")
     @classmethod
@@ -125,6 +127,21 @@ class CompareSettings(Settings):
         if len(set(value)) != len(value) or min(value) < 0:
             raise ValueError("seeds must be distinct whole numbers from 0 on")
         return value
+
+    @classmethod
+    def parse(cls, content: Mapping[str, Any]) -> Self:
+        """Check raw settings; see :func:`parse_settings`."""
+        return parse_settings(cls, content)
+
+    def to_toml(self) -> str:
+        """Return the settings as TOML that :func:`read_settings` accepts."""
+        return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
+
+
+class CompareSettings(RunSettings):
+    """Everything that decides the outcome of ``kosim compare``."""
+
+    encoders: dict[str, EncoderSettings] = Field(min_length=1)
 
     @field_validator("encoders")
     @classmethod
@@ -143,15 +160,6 @@ class CompareSettings(Settings):
         if trains and self.data.dataset is None and not self.data.train:
             raise ValueError("training needs data.train, or a data set")
         return self
-
-    @classmethod
-    def parse(cls, content: Mapping[str, Any]) -> Self:
-        """Check raw settings; see :func:`parse_settings`."""
-        return parse_settings(cls, content)
-
-    def to_toml(self) -> str:
-        """Return the settings as TOML that :func:`read_settings` accepts."""
-        return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
 
 
 def parse_settings(group: type[_Group], content: Mapping[str, Any]) -> _Group:

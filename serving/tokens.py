@@ -11,6 +11,7 @@ from tokenizers import Tokenizer
 
 from encoders.base import PairEncoder
 from encoders.records import Pair
+from encoders.tokenizers.text_step import stepped
 
 Lengths = npt.NDArray[np.int64]
 
@@ -23,18 +24,21 @@ class TokenCounter:
     """
 
     def __init__(self, encoder: PairEncoder, *, prompt: str = "") -> None:
-        self._tokenizer: Any = Tokenizer.from_str(encoder.tokenizer.backend_tokenizer.to_str())
+        self._source = encoder.tokenizer
+        self._tokenizer: Any = Tokenizer.from_str(self._source.backend_tokenizer.to_str())
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         self._prompt = prompt
 
     def texts(self, texts: Sequence[str]) -> Lengths:
         """Return the tokens of n texts, prompt included: (n,)."""
-        return self._count([self._prompt + text for text in texts])
+        return self._count(stepped(self._source, [self._prompt + text for text in texts]))
 
     def pairs(self, pairs: Sequence[Pair]) -> Lengths:
         """Return the tokens of n pairs, each as one sequence: (n,)."""
-        return self._count(list(pairs))
+        firsts = stepped(self._source, [first for first, _ in pairs])
+        seconds = stepped(self._source, [second for _, second in pairs])
+        return self._count(list(zip(firsts, seconds, strict=True)))
 
     def _count(self, inputs: list[Any]) -> Lengths:
         encoded = self._tokenizer.encode_batch_fast(inputs)

@@ -22,7 +22,17 @@ from tests.encoders.tiny import write_hub_cache, write_koelectra
 from tests.serving.running import running
 
 ROOT = Path(__file__).resolve().parents[1]
-SHORT = ["--limit", "50", "--epochs", "1"]
+PRETRAINING = ["--steps", "2", "--batch-tokens", "512", "--sentences", "200", "--held-out", "20"]
+SHORT = {
+    "compare": ["--limit", "50", "--epochs", "1"],
+    "pretrain": [*PRETRAINING, "--size", "tiny"],
+    "distill": PRETRAINING,
+    "compare-tokenizers": [
+        *("--tokenizers", "syllable:300,jamo:100", "--size", "tiny", "--pretraining-steps", "2"),
+        *("--sentences", "200", "--limit", "50", "--epochs", "1", "--seeds", "1"),
+        *("--resamples", "400"),
+    ],
+}
 SETUP = ["make demo", "make test"]
 
 
@@ -50,6 +60,8 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     sentences = "거실 조명을 꺼 줘\n내일 날씨 알려 줘\n주방 불을 켜 줘\n창문을 닫아 줘\n"
     Path("sentences.txt").write_text(sentences, encoding="utf-8")
     Path("more.csv").write_text("id,text\na1,불을 모두 꺼 줘\na2,비가 오니\n", encoding="utf-8")
+    corpus = dict.fromkeys([*frames["train"].sentence1, *frames["train"].sentence2])
+    Path("corpus.txt").write_text("\n".join(corpus), encoding="utf-8")
     groups = [
         f"{n},{who} {n}번 {act}" for n in range(6) for who in ("나는", "내가") for act in "가나"
     ]
@@ -97,8 +109,8 @@ def test_every_command_and_example_runs(name: str, workplace: Path) -> None:
                     assert server.end() == 0, line
                 ran += 1
                 continue
-            trains = arguments[0] == "compare" and "--no-train" not in arguments
-            result = CliRunner().invoke(main, arguments + SHORT * trains)
+            short = [] if "--no-train" in arguments else SHORT.get(arguments[0], [])
+            result = CliRunner().invoke(main, arguments + short)
             # A cross-encoder after one epoch may see no similar sentences, which depth refuses.
             nothing_to_keep = arguments[0] == "depth" and "a hit of at least 2.5" in result.output
             assert result.exit_code == 0 or nothing_to_keep, (line, result.output, result.exception)

@@ -11,6 +11,7 @@ from transformers.tokenization_utils_base import TruncationStrategy
 from transformers.utils import PaddingStrategy
 
 from encoders.records import Pair
+from encoders.tokenizers.text_step import stepped
 
 _LONGEST_FIRST = TruncationStrategy.LONGEST_FIRST
 _LOCK = threading.Lock()
@@ -21,8 +22,9 @@ def tokenise_texts(
     tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_length: int
 ) -> list[Encoding]:
     """Return the tokens of n texts with the model's special ones, cut to ``max_length``."""
+    prepared = stepped(tokenizer, texts)
     with _LOCK:
-        return _cutting(tokenizer, max_length).encode_batch_fast(list(texts))
+        return _cutting(tokenizer, max_length).encode_batch_fast(prepared)
 
 
 def tokenise_pairs(
@@ -34,10 +36,11 @@ def tokenise_pairs(
     once; the longer text of a pair is cut first, as sentence-transformers does.
     """
     places = {text: place for place, text in enumerate(dict.fromkeys(t for p in pairs for t in p))}
+    prepared = stepped(tokenizer, places)
     with _LOCK:
         # Uncut: which of two texts is the longer one decides how they are cut together.
         whole = _cutting(tokenizer, None)
-        parts = whole.encode_batch_fast(list(places), add_special_tokens=False)
+        parts = whole.encode_batch_fast(prepared, add_special_tokens=False)
         joined = _cutting(tokenizer, max_length)
         return [
             joined.post_process(parts[places[first]], parts[places[second]])

@@ -20,6 +20,10 @@ _COMMANDS = {
     "depth": "Measure how many candidates a reranker needs.",
     "evaluate-retrieval": "Evaluate ways of finding what is relevant.",
     "serve": "Serve encoders and an index over HTTP, with a page.",
+    "tokenizer": "Train a tokenizer.",
+    "pretrain": "Pretrain a small ELECTRA on a corpus.",
+    "distill": "Teach a small encoder a larger one's sentence geometry.",
+    "compare-tokenizers": "Compare tokenizers by what they are good for.",
 }
 
 

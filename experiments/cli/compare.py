@@ -21,7 +21,7 @@ from experiments.settings import CompareSettings, DataSettings, read_settings
 @click.command("compare")
 @click.argument("config", default="quickstart")
 @data_options
-@click.option("--backbone", help="Backbone of both encoders: a folder, a hub id, or scratch.")
+@click.option("--backbone", help="Backbone of both encoders: a folder, a hub id, mini, or scratch.")
 @click.option("--bi-backbone", help="Backbone of the bi-encoder.")
 @click.option("--cross-backbone", help="Backbone of the cross-encoder.")
 @training_options

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import click
 from pydantic import BaseModel
 
+from encoders.pretraining.budget import Budget
 from encoders.training import TrainingConfig
 from experiments.settings import DataSettings, EncoderSettings
 
@@ -57,6 +58,16 @@ def training_options(command: Command) -> Command:
         setting(TrainingConfig, "precision", "--precision", type=click.Choice(["fp32", "bf16"])),
         setting(TrainingConfig, "report_to", "--report-to"),
         setting(EncoderSettings, "max_length", "--max-length", type=int),
+    ]
+    return _add(options, command)
+
+
+def budget_options(command: Command) -> Command:
+    """Add the options that say how long a pretraining is."""
+    options = [
+        setting(Budget, "steps", "--steps", type=int),
+        setting(Budget, "epochs", "--epochs", type=float),
+        setting(Budget, "minutes", "--minutes", type=float),
     ]
     return _add(options, command)
 

@@ -10,9 +10,10 @@ import click
 from encoders.errors import StorageError
 from encoders.loading import load
 from encoders.recipes import RECIPES
+from encoders.tokenizers.text_step import TEXT_STEPS
 from encoders.training import TrainingConfig
 from experiments.cli.console import notes, output, training_progress
-from experiments.cli.options import data_options, given, training_options
+from experiments.cli.options import data_options, given, setting, training_options
 from experiments.contenders import train_and_save
 from experiments.data.partition import load_training
 from experiments.settings import DataSettings, EncoderSettings, parse_settings
@@ -23,10 +24,11 @@ _LOSSES = [loss for recipe in RECIPES.values() for loss in recipe.losses]
 @click.command("train")
 @click.argument("kind", type=click.Choice(["bi", "cross"]))
 @data_options
-@click.option("--backbone", help="A folder, a hub id, or scratch; KoELECTRA by default.")
+@click.option("--backbone", help="A folder, a hub id, mini, or scratch; KoELECTRA by default.")
 @click.option("--revision", help="Commit, tag or branch of a hub id.")
 @click.option("--pooling", type=click.Choice(["mean", "cls", "max"]), help="Of a bi-encoder.")
 @click.option("--prompt", help="Text put before every sentence of a bi-encoder.")
+@setting(EncoderSettings, "text_step", "--text-step", type=click.Choice(list(TEXT_STEPS)))
 @click.option("--loss", type=click.Choice(_LOSSES), help="What is minimised; by kind.")
 @training_options
 @click.option("--swap-augmentation", is_flag=True, default=None, help="Both orders of each pair.")

@@ -1,25 +1,21 @@
 """The terms under which a Korean sentence is found: its content morphemes, by Kiwi.
 
 Particles, endings, auxiliaries and the copula are left out and stems are given in their
-dictionary form, so that ``호스트가 친절했다`` and ``친절한 호스트`` have the same two terms. Kiwi
-(kiwipiepy) is an optional package; it takes seconds and some 500 MB to load, so that happens at
-the first sentence, once a process.
+dictionary form, so that ``호스트가 친절했다`` and ``친절한 호스트`` have the same two terms.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import threading
-import unicodedata
 from collections.abc import Iterable, Iterator
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Protocol
 
-from encoders.errors import ConfigError, DataError, MissingExtraError
+from encoders.errors import ConfigError
+from encoders.tokenizers.kiwi import composed, kiwi_version, load_kiwi
 
 if TYPE_CHECKING:
-    from kiwipiepy import Kiwi, Token
+    from kiwipiepy import Token
 
 _TAG_SET = 1
 """Raise this with every change of what a text's terms are: stored postings are then rebuilt."""
@@ -35,7 +31,6 @@ _CONTENT = _STEMS | {
 pattern. Not XSV, XSA and XSN: 친절하다 is found by 친절."""
 
 _LONG_RUN = re.compile(r"(.)\1{2,}", re.DOTALL)
-_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 class Analyzer(Protocol):
@@ -65,14 +60,7 @@ class MorphemeAnalyzer:
         if num_workers is not None and num_workers < 1:
             raise ConfigError(f"num_workers is {num_workers}; give at least 1 thread")
         self.num_workers = num_workers or len(os.sched_getaffinity(0))
-        try:
-            packages = [f"{name}-{version(name)}" for name in ("kiwipiepy", "kiwipiepy_model")]
-        except PackageNotFoundError as error:
-            raise MissingExtraError(
-                f"lexical search needs {error.name}, which is not installed: "
-                'pip install "kosim[lexical]"'
-            ) from error
-        self._version = "+".join([*packages, f"unicode-{unicodedata.unidata_version}"])
+        self._version = kiwi_version("lexical search")
 
     @property
     def version(self) -> str:
@@ -89,16 +77,13 @@ class MorphemeAnalyzer:
         Raises:
             DataError: a text is not a string.
         """
-        tokens = _kiwi(self.num_workers).tokenize(map(_normalised, texts), echo=True)
+        tokens = load_kiwi(self.num_workers).tokenize(map(_normalised, texts), echo=True)
         for morphemes, text in tokens:
             yield _content(morphemes) or _all(morphemes) or _shortened(text).split()
 
 
 def _normalised(text: str) -> str:
-    if not isinstance(text, str):
-        raise DataError(f"a text to analyse is {text!r}; give a string")
-    # Kiwi rejects half surrogate pairs, which a terminal or broken JSON can produce.
-    return unicodedata.normalize("NFC", _SURROGATES.sub("\ufffd", text)).lower()
+    return composed(text).lower()
 
 
 def _content(morphemes: list[Token]) -> list[str]:
@@ -121,25 +106,3 @@ def _tag(token: Token) -> str:
 def _shortened(text: str) -> str:
     """Cut laughter and dots to three: ``ㅋㅋㅋㅋㅋ`` finds ``ㅋㅋㅋ``."""
     return _LONG_RUN.sub(r"\1\1\1", text)
-
-
-_loaded: dict[int, Kiwi] = {}
-_loading = threading.Lock()
-
-
-def _kiwi(num_workers: int) -> Kiwi:
-    """Return this process's Kiwi.
-
-    Threads do not survive a fork, so a forked process makes its own. It keeps its parent's, whose
-    end would wait for them.
-    """
-    with _loading:
-        if os.getpid() not in _loaded:
-            from kiwipiepy import Kiwi
-
-            # Without the dictionary of names of several words, 해리 포터 is two terms, each of
-            # which finds it, and loading takes half the time. We correct no typing errors.
-            _loaded[os.getpid()] = Kiwi(
-                num_workers=num_workers, load_multi_dict=False, load_typo_dict=False
-            )
-        return _loaded[os.getpid()]

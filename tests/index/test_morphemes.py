@@ -147,6 +147,6 @@ def test_without_kiwi_the_command_to_install_it_is_named(monkeypatch):
     def missing(name):
         raise metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr("index.lexical.morphemes.version", missing)
+    monkeypatch.setattr("encoders.tokenizers.kiwi.version", missing)
     with pytest.raises(MissingExtraError, match=r'pip install "kosim\[lexical\]"'):
         MorphemeAnalyzer()

@@ -1,0 +1,106 @@
+"""What each way to begin is worth: both encoders fine-tuned from four backbones, three seeds.
+
+The backbones are those of ``make.sh``: as drawn, after replaced token detection, after
+distillation, after both. Every run is written to ``runs.json`` as it ends and is not trained again
+when this is started again; at the end each kind has a report of ``kosim compare``, with intervals
+and adjusted paired tests.
+
+    python -m benchmarks.mini.starts --starts runs/mini --out runs/mini/starts
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import click
+
+from encoders.base import Kind
+from encoders.errors import KosimError
+from encoders.metrics import f1, pearson
+from encoders.recipes import RECIPES
+from encoders.storage import write_json
+from encoders.training import TrainingConfig
+from experiments.comparison import compare
+from experiments.contenders import obtain_encoder
+from experiments.data.partition import load_partition
+from experiments.run import open_run
+from experiments.settings import CompareSettings, DataSettings, EncoderSettings
+
+RESULTS = Path(__file__).parents[1] / "results" / "mini"
+STARTS = ("random", "rtd", "distilled", "rtd-distilled")
+EPOCHS: dict[Kind, int] = {"bi": 4, "cross": 6}
+DATA = Path("../shared/data/klue-sts")
+
+
+def settings(kind: Kind, starts: Path, data: Path, seeds: list[int]) -> CompareSettings:
+    """Return the settings of the comparison of one kind."""
+    training = TrainingConfig(
+        epochs=EPOCHS[kind], learning_rate=2e-4, warmup=0.1, batch_size=32, weight_decay=0.01
+    )
+    return CompareSettings(
+        name=f"mini: {kind}-encoders by start",
+        seeds=seeds,
+        data=DataSettings(train=str(data / "train.csv"), test=str(data / "klue-sts-v1.1_dev.json")),
+        encoders={
+            start: EncoderSettings(
+                kind=kind, backbone=str(starts / start), max_length=120, training=training
+            )
+            for start in STARTS
+        },
+    )
+
+
+def record_runs(chosen: CompareSettings, kind: Kind, folder: Path, results: Path) -> None:
+    """Train what is not trained yet and write the figures of every run as it ends."""
+    partition = load_partition(chosen.data)
+    test = partition.test.pairs
+    open_run(folder, chosen, resume=True)
+    runs: list[dict[str, Any]] = []
+    for seed in chosen.seeds:
+        for start in STARTS:
+            encoder = obtain_encoder(start, chosen, partition.training, seed=seed, out=folder)
+            scores = encoder.score(test.pairs)
+            training = encoder.training or {}
+            runs.append(
+                {
+                    "start": start,
+                    "seed": seed,
+                    "pearson": pearson(test.labels, scores),
+                    "f1": f1(test.labels, scores),
+                    "f1_tuned": f1(test.labels, scores, threshold=encoder.threshold),
+                    "best_epoch": training["best_epoch"],
+                    "seconds": training["seconds"],
+                }
+            )
+            write_json(results / f"{kind}-runs.json", runs)
+            click.echo(f"{kind} {start} seed {seed}: Pearson {runs[-1]['pearson']:.4f}", err=True)
+
+
+@click.command()
+@click.option("--starts", type=click.Path(path_type=Path), required=True, help="Of the backbones.")
+@click.option("--data", type=click.Path(path_type=Path), default=DATA, show_default=True)
+@click.option("--seeds", default="1,2,3", show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Of the encoders.")
+@click.option("--results", type=click.Path(path_type=Path), default=RESULTS, show_default=True)
+def main(starts: Path, data: Path, seeds: str, out: Path, results: Path) -> None:
+    """Fine-tune, evaluate, report."""
+    missing = [start for start in STARTS if not (starts / start).is_dir()]
+    if missing:
+        raise click.ClickException(f"{starts / missing[0]} is not there; run make.sh first")
+    try:
+        for kind in RECIPES:
+            chosen = settings(kind, starts, data, [int(seed) for seed in seeds.split(",")])
+            record_runs(chosen, kind, out / kind, results)
+            compare(chosen, out / kind, resume=True)
+            for name in ("report.md", "report.html", "results.json", "config.toml"):
+                target = results / kind / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(out / kind / name, target)
+    except KosimError as error:
+        raise click.ClickException(str(error)) from error
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Distillation: a small encoder learns the sentence geometry of a larger one."""

@@ -1,0 +1,215 @@
+"""One distillation from a corpus file and two models to a backbone folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+from transformers import TrainerCallback
+
+from encoders.backbone import find_backbone
+from encoders.distillation.agreement import Agreement
+from encoders.distillation.geometry import SentenceGeometry
+from encoders.distillation.lessons import Lessons
+from encoders.distillation.student import Objective, Student
+from encoders.distillation.teacher import Progress, open_teacher, teacher_vectors
+from encoders.errors import DataError
+from encoders.pretraining.backbone_folder import (
+    open_tokenizer,
+    texts_fingerprint,
+    tokenizer_fingerprint,
+    write_backbone,
+)
+from encoders.pretraining.batches import Rows, SpecialTokens
+from encoders.pretraining.budget import Budget
+from encoders.pretraining.corpus import TokenCache, read_sentences, tokenise
+from encoders.pretraining.trainer import train_schedule
+from encoders.pretraining.work_folder import WorkFolder
+from encoders.provenance import read_provenance
+from encoders.storage import sha256
+
+CURVE = "distillation.json"
+_FEWEST = 10
+
+
+class DistillationConfig(BaseModel):
+    """How a student is taught."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    budget: Budget = Field(default_factory=Budget)
+    objective: Objective = Field(
+        "embedding", description="What sentences alone teach: embedding or similarity."
+    )
+    pairs: float = Field(0.25, ge=0, le=4, description="Pairs for each sentence alone.")
+    tokens: int = Field(4_096, ge=128, description="The most tokens of a batch.")
+    longest: int = Field(128, ge=8, le=512, description="The most tokens of an input.")
+    learning_rate: float = Field(1e-3, gt=0, lt=1, description="Peak of the linear schedule.")
+    warmup: float = Field(0.05, ge=0, lt=1, description="Share of the steps that warm up.")
+    weight_decay: float = Field(0.01, ge=0, lt=1, description="AdamW's weight decay.")
+    sentences: int | None = Field(None, ge=_FEWEST, description="Draw so many of the corpus.")
+    held_out: int = Field(2_000, ge=2, description="Sentences that are only measured on.")
+    evaluations: int = Field(20, ge=1, description="Points of the curve, and checkpoints.")
+    teacher_prompt: str = Field("", description="Text put before every sentence for the teacher.")
+    seed: int = Field(1, ge=0, description="Of order, pairs and new weights.")
+
+
+def distill(
+    corpus: str | Path,
+    teacher: str,
+    student: str,
+    out: str | Path,
+    config: DistillationConfig,
+    *,
+    cache: str | Path | None = None,
+    overwrite: bool = False,
+    callbacks: Sequence[TrainerCallback] = (),
+    announce: Callable[[str], object] = lambda stage: None,
+    progress: Progress = lambda done, total: None,
+) -> dict[str, Any]:
+    """Teach a student a teacher's sentence geometry and write it as a backbone folder.
+
+    A killed run goes on when it is started again with the same settings, from the last whole
+    block of the teacher's vectors and the last checkpoint, and ends in the same weights.
+
+    Args:
+        corpus: text, a sentence a line, also ``.gz``.
+        teacher: a saved bi-encoder or a backbone, by folder or hub id.
+        student: a backbone, by folder, hub id or name.
+        out: where the student goes; ``distillation.json`` in it holds settings and curve.
+        config: the settings.
+        cache: where the teacher's vectors are kept for further students; with the run when None,
+            and removed with its end.
+        overwrite: replace what is there.
+        callbacks: transformers' hooks.
+        announce: called with a short description as each stage begins.
+        progress: told how many sentences the teacher has encoded of how many.
+
+    Returns:
+        The content of ``distillation.json``.
+
+    Raises:
+        DataError: the corpus is missing, empty or too small.
+        BackboneError: teacher or student is missing or damaged, or the student's tokenizer lacks
+            a special token.
+        StorageError: ``out`` exists, a killed run had other settings, the cache is of something
+            else, or the disk is full.
+        TrainingError: training diverged, or a checkpoint cannot be used.
+    """
+    out = Path(out)
+    backbone = find_backbone(student)
+    tokenizer = open_tokenizer(backbone.path)
+    special = SpecialTokens.of(tokenizer)
+    announce("opening teacher and student")
+    source = open_teacher(teacher, prompt=config.teacher_prompt)
+    pupil = Student(backbone.path, objective=config.objective, seed=config.seed)
+    announce("reading the corpus")
+    sentences = read_sentences(corpus, limit=config.sentences, seed=config.seed)
+    learnt, measured = _split(len(sentences), config)
+    texts = texts_fingerprint(sentences)
+    identity = {
+        "corpus": texts,
+        "tokenizer": tokenizer_fingerprint(tokenizer),
+        "student": _weights(backbone.path),
+        "teacher": source.fingerprint(),
+        **config.model_dump(mode="json"),
+    }
+    work = WorkFolder.open(out, identity, overwrite=overwrite)
+    announce("tokenising the corpus")
+    tokens = tokenise(sentences, tokenizer, work.path / "tokens", longest=config.longest - 2)
+    announce("encoding the corpus with the teacher")
+    place = Path(cache) if cache is not None else work.path / "teacher"
+    vectors = teacher_vectors(source, sentences, texts, place, progress=progress)
+    geometry = SentenceGeometry.fit(vectors, pupil.width, seed=config.seed)
+    lessons = _lessons(tokens, learnt, geometry, special, config)
+    agreement = Agreement(_lessons(tokens, measured, geometry, special, config))
+    steps = work.planned(lambda: config.budget.in_steps(pupil, lessons))
+    announce(f"distilling, {steps:,} steps")
+    rows = _train(pupil, lessons, agreement, work.path / "checkpoints", steps, config, callbacks)
+    result = {
+        "settings": config.model_dump(mode="json"),
+        "corpus": {"name": Path(corpus).name, "sentences": len(sentences), "sha256": texts},
+        "teacher": {"name": Path(teacher).name, "fingerprint": identity["teacher"]},
+        "variance_kept": geometry.kept,
+        "steps": steps,
+        "parameters": sum(weight.numel() for weight in pupil.network.base_model.parameters()),
+        "curve": rows,
+    }
+    made = {"step": "distillation", **result, "curve": rows[-1]}
+    write_backbone(
+        pupil.finished(),
+        backbone.path,
+        out,
+        read_provenance(backbone.path).then(made),
+        {CURVE: result},
+        overwrite=overwrite,
+    )
+    work.close()
+    return result
+
+
+def _split(count: int, config: DistillationConfig) -> tuple[Rows, Rows]:
+    """Return the sentences to learn from and those to measure on, both in order."""
+    if count < _FEWEST:
+        raise DataError(f"the corpus has {count} sentences; give at least {_FEWEST}")
+    held_out = min(config.held_out, count // 5)
+    order = np.random.default_rng(config.seed).permutation(count)
+    return np.sort(order[held_out:]), np.sort(order[:held_out])
+
+
+def _weights(folder: Path) -> list[str]:
+    """Return the SHA-256 of a backbone's files of weights."""
+    files = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin"))
+    return [sha256(file) for file in files]
+
+
+def _lessons(
+    tokens: TokenCache,
+    rows: Rows,
+    geometry: SentenceGeometry,
+    special: SpecialTokens,
+    config: DistillationConfig,
+) -> Lessons:
+    return Lessons(
+        tokens,
+        rows,
+        geometry,
+        special,
+        tokens=config.tokens,
+        longest=config.longest,
+        pairs=config.pairs,
+        seed=config.seed,
+    )
+
+
+def _train(
+    pupil: Student,
+    lessons: Lessons,
+    agreement: Agreement,
+    folder: Path,
+    steps: int,
+    config: DistillationConfig,
+    callbacks: Sequence[TrainerCallback],
+) -> list[dict[str, float]]:
+    start = {"step": 0, **agreement(pupil)}
+    if not steps:
+        return [start]
+    return [
+        start,
+        *train_schedule(
+            pupil,
+            lessons,
+            agreement,
+            folder=folder,
+            steps=steps,
+            evaluations=config.evaluations,
+            learning_rate=config.learning_rate,
+            warmup=config.warmup,
+            weight_decay=config.weight_decay,
+            seed=config.seed,
+            callbacks=callbacks,
+        ),
+    ]

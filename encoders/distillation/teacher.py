@@ -1,0 +1,120 @@
+"""The teacher, and its vectors of a corpus on the disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from encoders.artifact import MANIFEST
+from encoders.bi import BiEncoder
+from encoders.errors import BackboneError, StorageError
+from encoders.loading import load
+from encoders.provenance import read_provenance
+from encoders.storage import write_json
+
+_BLOCK = 4_096
+"""Sentences encoded between two notes of how far it got."""
+
+_VECTORS, _ABOUT, _DONE = "vectors.f16", "about.json", "done.json"
+Progress = Callable[[int, int], object]
+
+
+def open_teacher(
+    name: str, *, revision: str | None = None, prompt: str = "", device: str | None = None
+) -> BiEncoder:
+    """Open what is learnt from: a saved bi-encoder, or a backbone with its own pooling.
+
+    Args:
+        name: a folder or hub id.
+        revision: commit, tag or branch of a hub id.
+        prompt: text put before every sentence; a saved bi-encoder has its own.
+        device: torch device; the best there is when None.
+
+    Raises:
+        BackboneError: nothing is there under that name, or it is no encoder of sentences.
+        ArtifactError: it is a saved encoder and damaged.
+    """
+    folder = Path(name).expanduser()
+    if (folder / MANIFEST).is_file() and not read_provenance(folder).made:
+        encoder = load(folder, device=device)
+        if not isinstance(encoder, BiEncoder):
+            raise BackboneError(
+                f"teacher {name} is a {encoder.kind}-encoder, which has no sentence vectors; give "
+                "a bi-encoder"
+            )
+        return encoder
+    return BiEncoder.from_backbone(name, revision=revision, prompt=prompt, device=device)
+
+
+def teacher_vectors(
+    teacher: BiEncoder,
+    sentences: Sequence[str],
+    texts: str,
+    folder: Path,
+    *,
+    progress: Progress = lambda done, total: None,
+) -> npt.NDArray[np.float16]:
+    """Return the teacher's vectors, mapped from ``folder``, encoding only what is not there yet.
+
+    Args:
+        teacher: the encoder.
+        sentences: n texts.
+        texts: their fingerprint.
+        folder: of the cache; a killed run leaves whole blocks, and the next one goes on.
+        progress: told how many are done of how many.
+
+    Returns:
+        (n, dimension) float16, rows of about unit length.
+
+    Raises:
+        StorageError: the folder holds vectors of another teacher or corpus, or the disk is full.
+    """
+    about = {
+        "teacher": teacher.fingerprint(),
+        "texts": texts,
+        "sentences": len(sentences),
+        "dimension": teacher.dimension,
+    }
+    _check_about(folder, about)
+    shape = (len(sentences), teacher.dimension)
+    done = _done(folder)
+    try:
+        vectors = np.memmap(
+            folder / _VECTORS, dtype=np.float16, mode="r+" if done else "w+", shape=shape
+        )
+        while done < len(sentences):
+            block = list(sentences[done : done + _BLOCK])
+            vectors[done : done + len(block)] = teacher.encode(block)
+            vectors.flush()
+            done += len(block)
+            write_json(folder / _DONE, {"sentences": done})
+            progress(done, len(sentences))
+    except OSError as error:
+        raise StorageError(f"cannot write {folder}: {error.strerror or error}") from error
+    return np.memmap(folder / _VECTORS, dtype=np.float16, mode="r", shape=shape)
+
+
+def _check_about(folder: Path, about: dict[str, Any]) -> None:
+    path = folder / _ABOUT
+    if not path.is_file():
+        write_json(path, about)
+        return
+    before = json.loads(path.read_text("utf-8"))
+    changed = [name for name in about if before.get(name) != about[name]]
+    if changed:
+        raise StorageError(
+            f"{folder} holds vectors of another {' and other '.join(changed)}; give another place, "
+            "or remove it"
+        )
+
+
+def _done(folder: Path) -> int:
+    path = folder / _DONE
+    if not path.is_file() or not (folder / _VECTORS).is_file():
+        return 0
+    return int(json.loads(path.read_text("utf-8"))["sentences"])

@@ -1,0 +1,1 @@
+"""Pretraining of small ELECTRAs by replaced token detection."""

@@ -1,0 +1,120 @@
+"""The sentences of a corpus file, and their tokens in a memory-mapped cache."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from transformers import PreTrainedTokenizerBase
+
+from encoders.errors import ConfigError, DataError
+from encoders.storage import atomic_folder, write_json
+from encoders.tables import read_lines
+
+_BLOCK = 8_192
+"""Sentences tokenised at a time."""
+
+_IDS, _ENDS, _ABOUT = "ids.u16", "ends.i64", "about.json"
+
+
+def read_sentences(path: str | Path, *, limit: int | None = None, seed: int = 0) -> list[str]:
+    """Return the lines of a text file without blank ones, in order.
+
+    Args:
+        path: text, a sentence a line, also ``.gz``; "-" is standard input.
+        limit: draw this many of them, still in order; all when None or when there are fewer.
+        seed: of what is drawn.
+
+    Raises:
+        ConfigError: the limit is below 1.
+        DataError: the file cannot be read, or holds no text.
+    """
+    if limit is not None and limit < 1:
+        raise ConfigError(f"the limit is {limit} sentences; give at least 1")
+    sentences = [text for text in (line.strip() for line in read_lines(path)) if text]
+    if not sentences:
+        raise DataError(f"{path} holds no text; give a file with a sentence a line")
+    if limit is None or limit >= len(sentences):
+        return sentences
+    random = np.random.default_rng(seed)
+    rows = np.sort(random.permutation(len(sentences))[:limit])
+    return [sentences[row] for row in rows]
+
+
+@dataclass(frozen=True)
+class TokenCache:
+    """The token numbers of n sentences, without special tokens, mapped from the disk.
+
+    ``ids`` is (total,) uint16, sentence after sentence; ``ends`` (n + 1,) int64 says where each
+    begins, and the last one ends.
+    """
+
+    ids: npt.NDArray[np.uint16]
+    ends: npt.NDArray[np.int64]
+
+    @classmethod
+    def open(cls, folder: Path) -> TokenCache | None:
+        """Map a finished cache; None where there is none."""
+        if not (folder / _ABOUT).is_file():
+            return None
+        about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
+        ids = np.memmap(folder / _IDS, dtype=np.uint16, mode="r", shape=(about["tokens"],))
+        ends = np.fromfile(folder / _ENDS, dtype=np.int64)
+        return cls(ids, ends)
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """The tokens of each sentence: (n,)."""
+        return np.diff(self.ends)
+
+    def __len__(self) -> int:
+        return len(self.ends) - 1
+
+    def __getitem__(self, row: int) -> npt.NDArray[np.uint16]:
+        """Return the tokens of the sentence in ``row``."""
+        return self.ids[self.ends[row] : self.ends[row + 1]]
+
+
+def tokenise(
+    sentences: Sequence[str],
+    tokenizer: PreTrainedTokenizerBase,
+    folder: Path,
+    *,
+    longest: int,
+) -> TokenCache:
+    """Return the cache in ``folder``; written first, block by block, where there is none.
+
+    Args:
+        sentences: n texts; the tokenizer's text step is applied.
+        tokenizer: of fewer than 65,536 tokens.
+        folder: of the cache, which must be of the same sentences and tokenizer.
+        longest: tokens after which a sentence is cut.
+
+    Raises:
+        StorageError: the disk is full.
+    """
+    if (found := TokenCache.open(folder)) is not None:
+        return found
+    lengths: list[int] = []
+    with atomic_folder(folder, overwrite=True) as place:
+        with (place / _IDS).open("wb") as file:
+            for start in range(0, len(sentences), _BLOCK):
+                block = list(sentences[start : start + _BLOCK])
+                encoded = tokenizer(
+                    block, add_special_tokens=False, truncation=True, max_length=longest
+                )["input_ids"]
+                lengths += map(len, encoded)
+                np.array([token for ids in encoded for token in ids], dtype=np.uint16).tofile(file)
+        ends = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        if not ends[-1]:
+            raise DataError("the tokenizer makes nothing of the corpus; give another one")
+        ends.tofile(place / _ENDS)
+        write_json(place / _ABOUT, {"sentences": len(lengths), "tokens": int(ends[-1])})
+    cache = TokenCache.open(folder)
+    if cache is None:
+        raise DataError(f"{folder} was written but is not there; something removed it")
+    return cache

@@ -1,0 +1,217 @@
+"""One pretraining from a corpus file to a backbone folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from transformers import TrainerCallback
+
+from encoders.errors import DataError
+from encoders.opening import seeded
+from encoders.pretraining.backbone_folder import (
+    open_tokenizer,
+    texts_fingerprint,
+    tokenizer_fingerprint,
+    write_backbone,
+)
+from encoders.pretraining.batches import Rows, SpecialTokens
+from encoders.pretraining.budget import Budget
+from encoders.pretraining.corpus import TokenCache, read_sentences, tokenise
+from encoders.pretraining.detection_quality import DetectionQuality
+from encoders.pretraining.masking import MaskedCorpus
+from encoders.pretraining.network import ReplacedTokenDetection
+from encoders.pretraining.sizes import DROPOUT, Size, network_config
+from encoders.pretraining.trainer import train_schedule
+from encoders.pretraining.work_folder import WorkFolder
+from encoders.provenance import read_provenance
+
+CURVE = "pretraining.json"
+_FEWEST_TOKENS = 2
+Announce = Callable[[str], object]
+
+
+class PretrainingConfig(BaseModel):
+    """How a network is pretrained by replaced token detection; weights as in ELECTRA's paper."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    size: Size = Field("mini", description="tiny, mini or small.")
+    budget: Budget = Field(default_factory=Budget)
+    tokens: int = Field(4_096, ge=128, description="The most tokens of a batch.")
+    longest: int = Field(128, ge=8, le=512, description="The most tokens of an input.")
+    pair_share: float = Field(0.5, ge=0, le=1, description="Of sentences read two by two.")
+    masking: float = Field(0.15, gt=0, lt=1, description="Share of tokens that are masked.")
+    discriminator_weight: float = Field(50.0, gt=0, description="Of its loss in the sum.")
+    learning_rate: float = Field(1e-3, gt=0, lt=1, description="Peak of the linear schedule.")
+    warmup: float = Field(0.05, ge=0, lt=1, description="Share of the steps that warm up.")
+    weight_decay: float = Field(0.01, ge=0, lt=1, description="AdamW's weight decay.")
+    dropout: float = Field(0.0, ge=0, lt=1, description="While pretraining; it costs time.")
+    sentences: int | None = Field(None, ge=2, description="Draw so many of the corpus.")
+    held_out: int = Field(2_000, ge=1, description="Sentences that are only measured on.")
+    evaluations: int = Field(20, ge=1, description="Points of the curve, and checkpoints.")
+    seed: int = Field(1, ge=0, description="Of weights, order, masks and draws.")
+
+
+def pretrain(
+    corpus: str | Path,
+    tokenizer: str | Path,
+    out: str | Path,
+    config: PretrainingConfig,
+    *,
+    overwrite: bool = False,
+    callbacks: Sequence[TrainerCallback] = (),
+    announce: Announce = lambda stage: None,
+) -> dict[str, Any]:
+    """Pretrain an ELECTRA and write its discriminator as an ordinary backbone folder.
+
+    A killed run goes on when it is started again with the same settings, and ends in the same
+    weights. No step at all (a budget of 0) writes the network as it was drawn.
+
+    Args:
+        corpus: text, a sentence a line, also ``.gz``.
+        tokenizer: a folder that `train_tokenizer` wrote, or any tokenizer in BERT's format.
+        out: where the backbone goes; ``pretraining.json`` in it holds settings and curve.
+        config: the settings.
+        overwrite: replace what is there.
+        callbacks: transformers' hooks.
+        announce: called with a short description as each stage begins.
+
+    Returns:
+        The content of ``pretraining.json``.
+
+    Raises:
+        DataError: the corpus is missing, empty or too small.
+        BackboneError: the tokenizer is missing, damaged, or lacks a special token.
+        StorageError: ``out`` exists, a killed run had other settings, or the disk is full.
+        TrainingError: training diverged, or a checkpoint cannot be used.
+    """
+    folder, out = Path(tokenizer), Path(out)
+    source = open_tokenizer(folder)
+    special = SpecialTokens.of(source)
+    announce("reading the corpus")
+    sentences = read_sentences(corpus, limit=config.sentences, seed=config.seed)
+    training, held_out = _split(len(sentences), config)
+    identity = {
+        "corpus": texts_fingerprint(sentences),
+        "tokenizer": tokenizer_fingerprint(source),
+        **config.model_dump(mode="json"),
+    }
+    work = WorkFolder.open(out, identity, overwrite=overwrite)
+    announce("tokenising the corpus")
+    cache = tokenise(sentences, source, work.path / "tokens", longest=config.longest - 2)
+    network = _network(len(source), special, config)
+    masked = _masked(cache, training, special, config)
+    quality = DetectionQuality(_masked(cache, held_out, special, config))
+    steps = work.planned(lambda: config.budget.in_steps(network, masked))
+    announce(f"pretraining, {steps:,} steps")
+    rows = _train(network, masked, quality, work.path / "checkpoints", steps, config, callbacks)
+    result = {
+        "settings": config.model_dump(mode="json"),
+        "corpus": {
+            "name": Path(corpus).name,
+            "sentences": len(sentences),
+            "sha256": identity["corpus"],
+        },
+        "steps": steps,
+        "parameters": sum(weight.numel() for weight in network.discriminator.electra.parameters()),
+        "curve": rows,
+    }
+    made = {"step": "replaced token detection", **result, "curve": rows[-1]}
+    discriminator = network.discriminator
+    _for_fine_tuning(discriminator.config)
+    write_backbone(
+        discriminator,
+        folder,
+        out,
+        read_provenance(folder).then(made),
+        {CURVE: result},
+        overwrite=overwrite,
+    )
+    work.close()
+    return result
+
+
+def _split(count: int, config: PretrainingConfig) -> tuple[Rows, Rows]:
+    """Return the sentences to learn from and those to measure on, both in order."""
+    held_out = min(config.held_out, count // 5)
+    if not held_out:
+        raise DataError(f"the corpus has {count} sentences; pretraining needs at least 5")
+    order = np.random.default_rng(config.seed).permutation(count)
+    return np.sort(order[held_out:]), np.sort(order[:held_out])
+
+
+def _network(
+    vocabulary: int, special: SpecialTokens, config: PretrainingConfig
+) -> ReplacedTokenDetection:
+    with seeded(config.seed), torch.device("cpu"):
+        return ReplacedTokenDetection(
+            network_config(
+                config.size,
+                vocabulary=vocabulary,
+                special=special,
+                dropout=config.dropout,
+                discriminator_weight=config.discriminator_weight,
+            )
+        )
+
+
+def _masked(
+    cache: TokenCache, rows: Rows, special: SpecialTokens, config: PretrainingConfig
+) -> MaskedCorpus:
+    usable = rows[cache.lengths[rows] >= _FEWEST_TOKENS]
+    if not len(usable):
+        raise DataError(
+            f"no sentence of the corpus has {_FEWEST_TOKENS} tokens; give longer ones, or more"
+        )
+    return MaskedCorpus(
+        cache,
+        usable,
+        special,
+        tokens=config.tokens,
+        longest=config.longest,
+        pair_share=config.pair_share,
+        masking=config.masking,
+        seed=config.seed,
+    )
+
+
+def _train(
+    network: ReplacedTokenDetection,
+    source: MaskedCorpus,
+    quality: DetectionQuality,
+    folder: Path,
+    steps: int,
+    config: PretrainingConfig,
+    callbacks: Sequence[TrainerCallback],
+) -> list[dict[str, float]]:
+    start = {"step": 0, **quality(network)}
+    if not steps:
+        return [start]
+    return [
+        start,
+        *train_schedule(
+            network,
+            source,
+            quality,
+            folder=folder,
+            steps=steps,
+            evaluations=config.evaluations,
+            learning_rate=config.learning_rate,
+            warmup=config.warmup,
+            weight_decay=config.weight_decay,
+            seed=config.seed,
+            callbacks=callbacks,
+        ),
+    ]
+
+
+def _for_fine_tuning(settings: Any) -> None:
+    """Leave in a discriminator's configuration what ELECTRA's has, with its usual dropout."""
+    settings.hidden_dropout_prob = settings.attention_probs_dropout_prob = DROPOUT
+    for name in ("generator", "mask_token_id", "discriminator_weight"):
+        delattr(settings, name)

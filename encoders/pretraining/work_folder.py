@@ -1,0 +1,69 @@
+"""Where a long run keeps what it needs to go on after a kill."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from encoders.errors import StorageError
+from encoders.storage import write_json
+
+_SETTINGS, _PLAN = "settings.json", "plan.json"
+
+
+class WorkFolder:
+    """The hidden folder beside what a run will write: settings, plan, tokens and checkpoints.
+
+    It is there from the start of a run until its result is written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def open(cls, out: Path, settings: dict[str, Any], *, overwrite: bool) -> WorkFolder:
+        """Make the folder of a run that will write ``out``, or go on with a killed one.
+
+        Args:
+            out: where the result will be.
+            settings: everything that decides the result, as JSON has it.
+            overwrite: replace a result that is there, and a killed run of other settings.
+
+        Raises:
+            StorageError: ``out`` is there, or a killed run of other settings is, and
+                ``overwrite`` is false; or the place cannot be written.
+        """
+        if out.exists() and not overwrite:
+            raise StorageError(f"{out} exists already; choose another place, or overwrite it")
+        path = out.with_name(f".{out.name}.work")
+        before = path / _SETTINGS
+        if path.exists():
+            known = json.loads(before.read_text("utf-8")) if before.is_file() else None
+            if known != settings:
+                if known is not None and not overwrite:
+                    changed = sorted(
+                        name
+                        for name in {*known, *settings}
+                        if known.get(name) != settings.get(name)
+                    )
+                    raise StorageError(
+                        f"{path} holds a killed run with other settings ({', '.join(changed)}); "
+                        "give the same ones to go on, or overwrite it"
+                    )
+                shutil.rmtree(path)
+        write_json(before, settings)
+        return cls(path)
+
+    def planned(self, measure: Callable[[], int]) -> int:
+        """Return the steps of the run: measured once, then always the same."""
+        plan = self.path / _PLAN
+        if not plan.is_file():
+            write_json(plan, {"steps": measure()})
+        return int(json.loads(plan.read_text("utf-8"))["steps"])
+
+    def close(self) -> None:
+        """Remove the folder; the result is written."""
+        shutil.rmtree(self.path)

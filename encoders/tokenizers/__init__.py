@@ -1,0 +1,1 @@
+"""Tokenizers trained from a corpus, each an ordinary fast Hugging Face tokenizer on disk."""

@@ -1,0 +1,143 @@
+"""Training of all our kinds of tokenizers, and what they look like on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import tokenizers
+from transformers import PreTrainedTokenizerFast
+
+from encoders.errors import ConfigError, DataError
+from encoders.provenance import Provenance
+from encoders.storage import atomic_folder
+from encoders.tokenizers.alphabet import COVERAGE, rare_characters, without
+from encoders.tokenizers.characters import learn_jamo, learn_syllables
+from encoders.tokenizers.input_format import SPECIAL, in_bert_format
+from encoders.tokenizers.segmentation import MorphemeSegmentation
+from encoders.tokenizers.text_step import apply_before, make_text_step
+from encoders.tokenizers.unigram import learn_unigram
+from encoders.tokenizers.wordpiece import learn_wordpiece
+
+TokenizerKind = Literal["wordpiece", "morpheme", "unigram", "syllable", "jamo"]
+
+
+@dataclass(frozen=True)
+class _Recipe:
+    """How a kind is learnt, what is done to texts before, and what its pieces are called."""
+
+    learn: Callable[[set[str], int], tokenizers.Tokenizer]
+    pieces: str
+    text_step: str | None = None
+
+
+KINDS: dict[TokenizerKind, _Recipe] = {
+    "wordpiece": _Recipe(learn_wordpiece, "word pieces"),
+    "morpheme": _Recipe(learn_wordpiece, "word pieces", MorphemeSegmentation.name),
+    "unigram": _Recipe(learn_unigram, "pieces"),
+    "syllable": _Recipe(learn_syllables, "syllables"),
+    "jamo": _Recipe(learn_jamo, "jamo"),
+}
+"""All that differs by kind."""
+
+
+@dataclass(frozen=True)
+class TrainedTokenizer:
+    """A tokenizer that applies its text step, and how it was made."""
+
+    tokenizer: PreTrainedTokenizerFast
+    provenance: Provenance
+
+    def save(self, folder: Path, *, overwrite: bool = False) -> None:
+        """Write the tokenizer's own files and ``kosim.json``, whole or not.
+
+        Raises:
+            StorageError: the folder exists and ``overwrite`` is false, or cannot be written.
+        """
+        with atomic_folder(folder, overwrite=overwrite) as place:
+            self.tokenizer.save_pretrained(place)
+            self.provenance.write(place)
+
+
+def train_tokenizer(
+    texts: Iterable[str],
+    kind: TokenizerKind,
+    vocabulary: int,
+    *,
+    coverage: float = COVERAGE,
+    corpus: str | None = None,
+) -> TrainedTokenizer:
+    """Learn a vocabulary of exactly ``vocabulary`` pieces; the order of the texts is nothing.
+
+    Args:
+        texts: the corpus, a text each; blank ones and repetitions count for nothing.
+        kind: wordpiece; morpheme (word pieces of Kiwi's morphemes); unigram; syllable; jamo.
+        vocabulary: the pieces, the five special ones included.
+        coverage: share of the corpus' characters that stay known; rarer ones become [UNK].
+        corpus: what to call the corpus in ``kosim.json``.
+
+    Raises:
+        ConfigError: the kind is unknown or a number impossible.
+        DataError: the corpus is empty, has too many distinct characters for the vocabulary, or
+            too few pieces.
+        MissingExtraError: the kind needs Kiwi, which is not installed.
+    """
+    recipe = _check(kind, vocabulary, coverage)
+    step = make_text_step(recipe.text_step) if recipe.text_step else None
+    distinct = {text for text in (text.strip() for text in texts) if text}
+    if not distinct:
+        raise DataError("the corpus holds no text; a vocabulary needs sentences to learn from")
+    if step is not None:
+        distinct = set(step.apply(sorted(distinct)))
+    known = without(distinct, rare_characters(distinct, coverage))
+    try:
+        core = recipe.learn(known, vocabulary)
+    except Exception as error:  # the library's trainers have no error of their own
+        reason = str(error).splitlines()[0]
+        raise DataError(
+            f"no vocabulary of {vocabulary:,} {recipe.pieces} could be learnt: {reason}"
+        ) from error
+    _check_size(core.get_vocab_size(), vocabulary, recipe, known)
+    tokenizer = in_bert_format(core)
+    apply_before(tokenizer, recipe.text_step)
+    made: dict[str, Any] = {
+        "step": "tokenizer",
+        "kind": kind,
+        "vocabulary": vocabulary,
+        "coverage": coverage,
+        "corpus": corpus,
+        "texts": len(distinct),
+    }
+    if step is not None:
+        made["text_step_version"] = step.version
+    return TrainedTokenizer(tokenizer, Provenance(text_step=recipe.text_step, made=[made]))
+
+
+def _check(kind: str, vocabulary: int, coverage: float) -> _Recipe:
+    if kind not in KINDS:
+        raise ConfigError(f"tokenizer kind {kind!r} is unknown; choose from {', '.join(KINDS)}")
+    if not len(SPECIAL) < vocabulary < 1 << 16:
+        raise ConfigError(
+            f"a vocabulary of {vocabulary} is not possible; give more than the {len(SPECIAL)} "
+            f"special tokens and fewer than {1 << 16:,}"
+        )
+    if not 0 < coverage <= 1:
+        raise ConfigError(f"coverage is {coverage:g}; give a share above 0, at most 1")
+    return KINDS[kind]
+
+
+def _check_size(size: int, wanted: int, recipe: _Recipe, texts: set[str]) -> None:
+    if size < wanted:
+        raise DataError(
+            f"the corpus has only {size - len(SPECIAL):,} distinct {recipe.pieces}, so that a "
+            f"vocabulary of {wanted:,} cannot be reached; ask for at most {size:,}, or give more "
+            "text"
+        )
+    if size > wanted:
+        raise DataError(
+            f"a vocabulary of {wanted:,} cannot hold the {len(set(''.join(texts))):,} characters "
+            f"of the corpus, alone and inside words; ask for at least {size:,}, or lower the "
+            "coverage"
+        )

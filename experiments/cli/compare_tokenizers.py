@@ -1,0 +1,131 @@
+"""``kosim compare-tokenizers``: compare tokenizers by what they are good for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+
+from encoders.errors import ConfigError
+from encoders.pretraining.budget import Budget
+from encoders.pretraining.run import PretrainingConfig
+from encoders.pretraining.sizes import Size
+from encoders.training import TrainingConfig
+from experiments.cli.console import notes, output, print_json, table, training_progress
+from experiments.cli.options import data_options, given, setting, training_options
+from experiments.notation import decimal, estimate
+from experiments.run import default_folder
+from experiments.settings import DataSettings
+from experiments.tokenizers.run import compare_tokenizers
+from experiments.tokenizers.settings import VOCABULARIES, TokenizerSettings
+
+
+@click.command("compare-tokenizers")
+@click.argument("corpus")
+@click.option(
+    "--tokenizers",
+    help="KIND:SIZE, comma-separated.",
+    default=",".join(f"{kind}:{size}" for kind, size in VOCABULARIES.items()),
+    show_default=True,
+)
+@setting(PretrainingConfig, "size", "--size", type=click.Choice(get_args(Size)))
+@click.option("--pretraining-steps", type=int, help="Batches that each network learns from.")
+@click.option("--pretraining-epochs", type=float, help="Its passes over the corpus.")
+@click.option("--pretraining-minutes", type=float, help="Its time; measured by a short trial.")
+@setting(PretrainingConfig, "sentences", "--sentences", type=int)
+@setting(PretrainingConfig, "held_out", "--held-out", type=int)
+@data_options
+@training_options
+@click.option("--cross-epochs", type=int, help="Of the cross-encoders, if not those of both.")
+@click.option("--seeds", default="1,2,3", show_default=True, help="Of the fine-tunings.")
+@setting(TokenizerSettings, "ready", "--ready-made")
+@click.option("--device", help="Torch device, such as cpu or cuda:0.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Folder of the run; runs/tokenizers by default."
+)
+@click.option("--resume", is_flag=True, help="Go on with a killed run.")
+@click.option("--overwrite", is_flag=True, help="Replace an earlier run.")
+@click.option("--resamples", type=int, hidden=True)
+@click.option("--json", "as_json", is_flag=True, help="Print results.json to standard output.")
+def compare_tokenizers_command(
+    corpus: str,
+    tokenizers: str,
+    seeds: str,
+    cross_epochs: int | None,
+    device: str | None,
+    out: Path | None,
+    resume: bool,
+    overwrite: bool,
+    resamples: int | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Train tokenizers and a network on each from CORPUS, fine-tune both encoders, compare.
+
+    CORPUS is text, a sentence a line, also .gz. Every part that is finished is kept for --resume.
+    """
+    training = given(options, TrainingConfig)
+    pretraining = {
+        name: options[name] for name in ("size", "sentences", "held_out") if options[name]
+    }
+    budget = {
+        name: options[f"pretraining_{name}"]
+        for name in Budget.model_fields
+        if options[f"pretraining_{name}"] is not None
+    }
+    settings = TokenizerSettings.parse(
+        {
+            "name": (out or Path("tokenizers")).name,
+            "corpus": corpus,
+            "tokenizers": _sizes(tokenizers),
+            "seeds": seeds.split(","),
+            "data": given(options, DataSettings),
+            "pretraining": {**pretraining, "budget": budget},
+            "bi": training,
+            "cross": {**training, **({"epochs": cross_epochs} if cross_epochs else {})},
+            "evaluation": {"resamples": resamples} if resamples else {},
+            "device": device,
+            **given(options, TokenizerSettings),
+        }
+    )
+    folder = out or default_folder("tokenizers", again=resume or overwrite)
+    with training_progress(quiet=as_json) as callbacks:
+        results = compare_tokenizers(
+            settings,
+            folder,
+            resume=resume,
+            overwrite=overwrite,
+            callbacks=callbacks,
+            announce=lambda stage: None if as_json else notes.print(stage, style="dim"),
+        )
+    if as_json:
+        print_json(results)
+    else:
+        _print_summary(results, folder)
+
+
+def _sizes(given_tokenizers: str) -> dict[str, str]:
+    sizes = {}
+    for entry in given_tokenizers.split(","):
+        kind, separator, size = entry.partition(":")
+        if not separator:
+            raise ConfigError(f"--tokenizers has {entry!r}; give KIND:SIZE, such as wordpiece:8000")
+        sizes[kind.strip()] = size.strip()
+    return sizes
+
+
+def _print_summary(results: dict[str, Any], folder: Path) -> None:
+    finding = results["finding"]
+    for language in ("ko", "en"):
+        output.print(finding[language]["headline"], style="bold", highlight=False, markup=False)
+        for sentence in [*finding[language]["sentences"], *finding[language]["warnings"]]:
+            output.print(f"  {sentence}", highlight=False, markup=False)
+        output.print()
+    kinds = results["encoders"]
+    summary = table("", "tokens a word", *(f"Pearson, {kind}" for kind in kinds))
+    for name, record in results["tokenizers"].items():
+        cells = [estimate(part["encoders"][name]["test"]["pearson"]) for part in kinds.values()]
+        summary.add_row(name, decimal(record["tokens_per_word"], 2), *cells)
+    output.print(summary)
+    output.print(f"\nReport: {folder / 'report.html'}", highlight=False, soft_wrap=True)

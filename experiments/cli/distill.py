@@ -1,0 +1,84 @@
+"""``kosim distill``: a small encoder learns a larger one's sentence geometry."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+
+from encoders.distillation.run import CURVE, DistillationConfig, distill
+from encoders.distillation.student import Objective
+from encoders.errors import StorageError
+from encoders.pretraining.budget import Budget
+from experiments.cli.console import notes, output
+from experiments.cli.options import budget_options, given, setting
+from experiments.cli.steps_bar import steps_progress
+from experiments.notation import decimal
+from experiments.settings import parse_settings
+
+
+@click.command("distill")
+@click.argument("corpus")
+@click.option("--teacher", required=True, help="A saved bi-encoder, a folder or a hub id.")
+@click.option("--student", required=True, help="A backbone: a folder, a hub id, or mini.")
+@setting(DistillationConfig, "teacher_prompt", "--teacher-prompt")
+@setting(DistillationConfig, "objective", "--objective", type=click.Choice(get_args(Objective)))
+@budget_options
+@setting(DistillationConfig, "pairs", "--pairs", type=float)
+@setting(DistillationConfig, "tokens", "--batch-tokens", type=int)
+@setting(DistillationConfig, "longest", "--max-length", type=int)
+@setting(DistillationConfig, "learning_rate", "--learning-rate", type=float)
+@setting(DistillationConfig, "warmup", "--warmup", type=float)
+@setting(DistillationConfig, "sentences", "--sentences", type=int)
+@setting(DistillationConfig, "held_out", "--held-out", type=int)
+@setting(DistillationConfig, "evaluations", "--evaluations", type=int)
+@setting(DistillationConfig, "seed", "--seed", type=int)
+@click.option(
+    "--cache",
+    type=click.Path(path_type=Path),
+    help="Keep the teacher's vectors here, for further students.",
+)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write.")
+@click.option("--overwrite", is_flag=True, help="Replace an earlier backbone or killed run.")
+def distill_command(
+    corpus: str,
+    teacher: str,
+    student: str,
+    cache: Path | None,
+    out: Path,
+    overwrite: bool,
+    **options: Any,
+) -> None:
+    """Teach --student the sentence geometry of --teacher on the sentences of CORPUS.
+
+    CORPUS is text, a sentence a line, also .gz. A killed run goes on when the same command is
+    given again. --minutes are those of the student: the teacher's vectors come on top.
+    """
+    config = parse_settings(
+        DistillationConfig,
+        {**given(options, DistillationConfig), "budget": given(options, Budget)},
+    )
+    if out.exists() and not overwrite:
+        raise StorageError(f"{out} exists already; choose another --out, or give --overwrite")
+    with steps_progress("agreement", "vector_spearman") as (callbacks, progress):
+        result = distill(
+            corpus,
+            teacher,
+            student,
+            out,
+            config,
+            cache=cache,
+            overwrite=overwrite,
+            callbacks=callbacks,
+            announce=lambda stage: notes.print(stage, style="dim"),
+            progress=progress,
+        )
+    last = result["curve"][-1]
+    output.print(
+        f"After {result['steps']:,} steps: cosine with the teacher {decimal(last['cosine'])}, "
+        f"rank correlation of cosines {decimal(last['vector_spearman'])}, of judged pairs "
+        f"{decimal(last.get('pair_spearman'))}",
+        highlight=False,
+    )
+    output.print(f"Saved: {out} (curve in {CURVE})", highlight=False, soft_wrap=True)

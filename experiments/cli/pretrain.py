@@ -1,0 +1,73 @@
+"""``kosim pretrain``: a small ELECTRA from a corpus."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+
+from encoders.errors import StorageError
+from encoders.pretraining.budget import Budget
+from encoders.pretraining.run import CURVE, PretrainingConfig, pretrain
+from encoders.pretraining.sizes import Size
+from experiments.cli.console import notes, output
+from experiments.cli.options import budget_options, given, setting
+from experiments.cli.steps_bar import steps_progress
+from experiments.notation import decimal
+from experiments.settings import parse_settings
+
+
+@click.command("pretrain")
+@click.argument("corpus")
+@click.option("--tokenizer", type=click.Path(path_type=Path), required=True, help="Its folder.")
+@setting(PretrainingConfig, "size", "--size", type=click.Choice(get_args(Size)))
+@budget_options
+@setting(PretrainingConfig, "tokens", "--batch-tokens", type=int)
+@setting(PretrainingConfig, "longest", "--max-length", type=int)
+@setting(PretrainingConfig, "pair_share", "--pair-share", type=float)
+@setting(PretrainingConfig, "masking", "--masking", type=float)
+@setting(PretrainingConfig, "discriminator_weight", "--discriminator-weight", type=float)
+@setting(PretrainingConfig, "learning_rate", "--learning-rate", type=float)
+@setting(PretrainingConfig, "warmup", "--warmup", type=float)
+@setting(PretrainingConfig, "dropout", "--dropout", type=float)
+@setting(PretrainingConfig, "sentences", "--sentences", type=int)
+@setting(PretrainingConfig, "held_out", "--held-out", type=int)
+@setting(PretrainingConfig, "evaluations", "--evaluations", type=int)
+@setting(PretrainingConfig, "seed", "--seed", type=int)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write.")
+@click.option("--overwrite", is_flag=True, help="Replace an earlier backbone or killed run.")
+def pretrain_command(
+    corpus: str, tokenizer: Path, out: Path, overwrite: bool, **options: Any
+) -> None:
+    """Pretrain an ELECTRA on CORPUS by replaced token detection, and write its discriminator.
+
+    CORPUS is text, a sentence a line, also .gz. A killed run goes on when the same command is
+    given again. --minutes is turned into steps by a trial at the start: evaluations come on top.
+    """
+    config = parse_settings(
+        PretrainingConfig,
+        {**given(options, PretrainingConfig), "budget": given(options, Budget)},
+    )
+    if out.exists() and not overwrite:
+        raise StorageError(f"{out} exists already; choose another --out, or give --overwrite")
+    with steps_progress("replaced tokens", "average_precision") as (callbacks, _):
+        result = pretrain(
+            corpus,
+            tokenizer,
+            out,
+            config,
+            overwrite=overwrite,
+            callbacks=callbacks,
+            announce=lambda stage: notes.print(stage, style="dim"),
+        )
+    last = result["curve"][-1]
+    output.print(
+        f"After {result['steps']:,} steps: generator loss {decimal(last['generator_loss'])}, "
+        f"discriminator loss {decimal(last['discriminator_loss'])}; replaced tokens: precision "
+        f"{decimal(last['precision'])}, recall {decimal(last['recall'])}, area under the "
+        f"precision-recall curve {decimal(last['average_precision'])} "
+        f"(by chance {decimal(last['replaced_share'])})",
+        highlight=False,
+    )
+    output.print(f"Saved: {out} (curve in {CURVE})", highlight=False, soft_wrap=True)

@@ -1,0 +1,50 @@
+"""``kosim tokenizer``: train tokenizers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from encoders.errors import StorageError
+from encoders.tables import read_lines
+from encoders.tokenizers.alphabet import COVERAGE
+from encoders.tokenizers.training import KINDS, train_tokenizer
+from experiments.cli.console import notes, output
+
+
+@click.group("tokenizer")
+def tokenizer_command() -> None:
+    """Train a tokenizer."""
+
+
+@tokenizer_command.command("train")
+@click.argument("corpus")
+@click.option("--kind", type=click.Choice(list(KINDS)), required=True, help="What the pieces are.")
+@click.option("--vocab-size", type=int, required=True, help="Pieces, 5 special ones included.")
+@click.option(
+    "--coverage",
+    type=float,
+    default=COVERAGE,
+    show_default=True,
+    help="Share of the corpus' characters that stay known.",
+)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write.")
+@click.option("--overwrite", is_flag=True, help="Replace an earlier tokenizer.")
+def train(
+    corpus: str, kind: Any, vocab_size: int, coverage: float, out: Path, overwrite: bool
+) -> None:
+    """Learn a vocabulary from CORPUS: text, a sentence a line, also .gz, or - for standard input.
+
+    wordpiece, unigram, syllable and jamo are whole in their own files. morpheme learns word
+    pieces of Kiwi's morphemes: kosim cuts texts into morphemes by itself, other programs must.
+    """
+    if out.exists() and not overwrite:
+        raise StorageError(f"{out} exists already; choose another --out, or give --overwrite")
+    trained = train_tokenizer(
+        read_lines(corpus), kind, vocab_size, coverage=coverage, corpus=Path(corpus).name
+    )
+    trained.save(out, overwrite=overwrite)
+    notes.print(f"{vocab_size:,} {KINDS[kind].pieces}", style="dim")
+    output.print(f"Saved: {out}", highlight=False, soft_wrap=True)

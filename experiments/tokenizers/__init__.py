@@ -1,0 +1,1 @@
+"""The comparison of tokenizers by what their encoders are good for."""
