@@ -27,6 +27,7 @@ SHORT = {
     "compare": ["--limit", "50", "--epochs", "1"],
     "pretrain": [*PRETRAINING, "--size", "tiny"],
     "distill": PRETRAINING,
+    "tune bi": ["--limit", "50", "--space", "space.toml"],
     "compare-tokenizers": [
         *("--tokenizers", "syllable:300,jamo:100", "--size", "tiny", "--pretraining-steps", "2"),
         *("--sentences", "200", "--limit", "50", "--epochs", "1", "--seeds", "1"),
@@ -59,6 +60,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         part[["sentence1", "sentence2", "score", "source"]].to_csv(f"{name}.csv", index=False)
     sentences = "거실 조명을 꺼 줘\n내일 날씨 알려 줘\n주방 불을 켜 줘\n창문을 닫아 줘\n"
     Path("sentences.txt").write_text(sentences, encoding="utf-8")
+    Path("space.toml").write_text("epochs = { values = [1, 2] }\n", encoding="utf-8")
     Path("more.csv").write_text("id,text\na1,불을 모두 꺼 줘\na2,비가 오니\n", encoding="utf-8")
     corpus = dict.fromkeys([*frames["train"].sentence1, *frames["train"].sentence2])
     Path("corpus.txt").write_text("\n".join(corpus), encoding="utf-8")
@@ -109,7 +111,8 @@ def test_every_command_and_example_runs(name: str, workplace: Path) -> None:
                     assert server.end() == 0, line
                 ran += 1
                 continue
-            short = [] if "--no-train" in arguments else SHORT.get(arguments[0], [])
+            short = SHORT.get(" ".join(arguments[:2])) or SHORT.get(arguments[0], [])
+            short = [] if "--no-train" in arguments else short
             result = CliRunner().invoke(main, arguments + short)
             # A cross-encoder after one epoch may see no similar sentences, which depth refuses.
             nothing_to_keep = arguments[0] == "depth" and "a hit of at least 2.5" in result.output

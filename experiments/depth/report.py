@@ -199,14 +199,17 @@ def _adaptive_plot(results: Results) -> list[Plot]:
     chances = [row["chance"] for row in rows]
 
     def paint(misses: Axes, calls: Axes) -> None:
-        misses.plot([0, max(chances)], [0, max(chances)], color=MUTED, linewidth=0.9)
+        stated = np.geomspace(min(chances), max(chances), 50)
+        misses.plot(stated, stated, color=MUTED, linewidth=0.9)
         for row in rows:
             rate = row["miss_rate"]
             misses.plot([row["chance"]] * 2, [rate["low"], rate["high"]], color=colour(0))
             misses.plot(row["chance"], rate["value"], "o", color=colour(0))
         calls.plot(chances, [row["calls"]["mean"] for row in rows], "o-", color=colour(1))
         calls.set_ylim(0, 1.1 * max(row["calls"]["mean"] for row in rows))
+        calls.set_xscale("log")
         calls.xaxis.set_major_locator(FixedLocator(chances))
+        calls.xaxis.set_minor_locator(NullLocator())
         misses.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}%")
         calls.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}%")
         misses.set(ylabel="missed")
