@@ -6,15 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
-import torch
 from fastapi import FastAPI
 
-from serving.admission import Admission
 from serving.intake import Intake
 from serving.keys import Keys
-from serving.limits import Limits
-from serving.metrics import Metrics, forget_dead_processes
-from serving.models import Models
+from serving.metrics import Metrics
 from serving.problems import add_handlers
 from serving.routes import documents, embeddings, operations, page, rerank, search, similarity
 from serving.service import Service
@@ -26,22 +22,22 @@ Texts longer than an encoder's maximum length are cut there. A request over a li
 422 with the limit's name; when too many are at work, 429 with `Retry-After`."""
 
 
-def create_app(settings: ServingSettings) -> FastAPI:
-    """Return the application of one server process; its models are loaded when it starts up.
+def create_app(settings: ServingSettings, *, service: Service | None = None) -> FastAPI:
+    """Return the application of one server process.
+
+    Args:
+        settings: what to serve.
+        service: what was opened of them already; else the application opens it when it starts
+            up. It is closed when the application shuts down.
 
     Raises:
         ConfigError: the key file is readable by others, or has no key.
     """
-    metrics = Metrics()
+    metrics = Metrics() if service is None else service.metrics
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        forget_dead_processes()
-        torch.set_num_threads(max(1, torch.get_num_threads() // settings.workers))
-        # Nothing is served yet that this could hold up.
-        models = Models.open(settings, metrics.batch_report)
-        admission = Admission(settings.queue, metrics.inside.set)
-        app.state.service = Service(models, Limits.of(settings), admission, metrics)
+        app.state.service = service or Service.open(settings, metrics)
         try:
             yield
         finally:

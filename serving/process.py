@@ -6,12 +6,16 @@ check, which would take it for hung otherwise.
 
 from __future__ import annotations
 
+import logging
 import multiprocessing.connection
 import os
 import signal
 import threading
 from typing import TYPE_CHECKING
 
+from uvicorn.config import STARTUP_FAILURE
+
+from encoders.errors import KosimError
 from serving.settings import ServingSettings
 
 if TYPE_CHECKING:
@@ -19,13 +23,28 @@ if TYPE_CHECKING:
 
 
 def app_of_process(settings: ServingSettings) -> FastAPI:
-    """Return the application; the process ends when its parent is gone, even if that was killed."""
-    if (parent := multiprocessing.parent_process()) is not None:
-        follow = threading.Thread(target=_follow, args=(parent.sentinel,), daemon=True)
-        follow.start()
-    from serving.app import create_app
+    """Return the application with its models loaded.
 
-    return create_app(settings)
+    A process that has a parent ends when that is gone, even if it was killed.
+
+    Raises:
+        KosimError: a model or the index cannot be opened.
+        SystemExit: the same in a process that has a parent, which is not to try it again.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_follow, args=(parent.sentinel,), daemon=True).start()
+    from serving.app import create_app
+    from serving.metrics import Metrics
+    from serving.service import Service
+
+    try:
+        return create_app(settings, service=Service.open(settings, Metrics()))
+    except KosimError as error:
+        if parent is None:
+            raise
+        logging.getLogger("uvicorn.error").error("%s", error)
+        raise SystemExit(STARTUP_FAILURE) from error
 
 
 def _follow(parent: int) -> None:

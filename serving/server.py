@@ -59,10 +59,7 @@ def serve(settings: ServingSettings, announce: Callable[[str, ServingSettings], 
         )
         if settings.workers == 1:
             stack.enter_context(_signals_end_quietly())
-            try:
-                uvicorn.Server(config).run(sockets=[listener])
-            except SystemExit as ended:
-                raise _not_started() from ended
+            uvicorn.Server(config).run(sockets=[listener])
         else:
             os.environ[SHARED] = stack.enter_context(
                 tempfile.TemporaryDirectory(prefix="kosim-metrics-")
@@ -71,11 +68,7 @@ def serve(settings: ServingSettings, announce: Callable[[str, ServingSettings], 
             supervisor = Multiprocess(config, sockets=[listener])
             supervisor.run()
             if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
-                raise _not_started()
-
-
-def _not_started() -> ConfigError:
-    return ConfigError("the server could not start; the lines above say why")
+                raise ConfigError("a server process could not start; the line above says why")
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Annotated
 
+import torch
 from fastapi import Depends, Request
 
 from encoders.errors import IndexLockedError
@@ -16,9 +17,10 @@ from index.searcher import Searcher
 from serving.admission import Admission
 from serving.batched_encoders import BatchedBiEncoder
 from serving.limits import Limits
-from serving.metrics import Metrics
+from serving.metrics import Metrics, forget_dead_processes
 from serving.models import Models
 from serving.problems import Problem
+from serving.settings import ServingSettings
 
 WRITE_SECONDS = 10.0
 """For which a change of the index waits for other threads, and then for other processes."""
@@ -33,6 +35,19 @@ class Service:
     admission: Admission
     metrics: Metrics
     _one_writer: threading.Lock = field(default_factory=threading.Lock)
+
+    @classmethod
+    def open(cls, settings: ServingSettings, metrics: Metrics) -> Service:
+        """Load the models, and divide the cores among the server processes.
+
+        Raises:
+            KosimError: a model or the index cannot be opened.
+        """
+        forget_dead_processes()
+        torch.set_num_threads(max(1, torch.get_num_threads() // settings.workers))
+        models = Models.open(settings, metrics.batch_report)
+        admission = Admission(settings.queue, metrics.inside.set)
+        return cls(models, Limits.of(settings), admission, metrics)
 
     @contextmanager
     def writing(self) -> Iterator[CorpusIndex]:
