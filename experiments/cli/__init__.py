@@ -18,6 +18,8 @@ _COMMANDS = {
     "mine": "Find the most similar pairs inside a corpus.",
     "depth": "Measure how many candidates a reranker needs.",
     "evaluate-retrieval": "Evaluate ways of finding what is relevant.",
+    "export": "Prepare a saved encoder for a faster backend.",
+    "bench": "Measure the speed of encoders and search.",
 }
 
 
