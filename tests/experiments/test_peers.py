@@ -1,4 +1,4 @@
-"""The benchmark of peers: its ratios, its page, and that it runs a peer and lists one that fails."""
+"""The benchmark of peers: its ratios, its page, and that it lists a peer that fails."""
 
 from __future__ import annotations
 
