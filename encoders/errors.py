@@ -39,6 +39,10 @@ class UndefinedMetricError(KosimError):
     """A metric has no value on this data, such as a correlation with constant labels."""
 
 
+class QualityError(KosimError):
+    """An export changes scores more than is allowed."""
+
+
 class MissingExtraError(KosimError):
     """A feature needs an optional package that is not installed."""
 

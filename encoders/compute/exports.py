@@ -6,6 +6,7 @@ import importlib.metadata
 import json
 import logging
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -94,6 +95,8 @@ class Exports:
                 else:
                     with self._full_graph(network) as graph:
                         quantise_graph(graph, made / _GRAPH)
+                for file in made.iterdir():  # onnx lets only the user read its weights
+                    file.chmod((made / _GRAPH).stat().st_mode)
                 files = {file.name: sha256(file) for file in sorted(made.iterdir())}
                 record = ExportRecord(
                     format=_FORMAT,
@@ -103,6 +106,12 @@ class Exports:
                 )
                 write_json(made / _RECORD, record.model_dump())
         return place / _GRAPH
+
+    def remove(self, precision: Precision) -> None:
+        """Remove the export in ``precision`` from wherever it is."""
+        self._checked.pop(precision, None)
+        for folder in self._places():
+            shutil.rmtree(folder / precision, ignore_errors=True)
 
     @contextmanager
     def _full_graph(self, network: Network) -> Iterator[Path]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from encoders.compute.runtime import FloatArray, Precision, Runtime, TokenBatch
+from encoders.compute.runtime import CPU_TOKEN_BUDGET, FloatArray, Precision, Runtime, TokenBatch
 from encoders.errors import ArtifactError
 
 
@@ -21,7 +21,6 @@ class OnnxRuntime(Runtime):
     """
 
     backend = "onnx"
-    token_budget = 2_048
 
     def __init__(self, graph: Path, precision: Precision) -> None:
         import onnxruntime
@@ -43,6 +42,11 @@ class OnnxRuntime(Runtime):
                 "or remove that folder to have it exported again"
             ) from error
         self._inputs = [one.name for one in self._session.get_inputs()]
+
+    @property
+    def token_budget(self) -> int:
+        """The padded tokens that suit a CPU."""
+        return CPU_TOKEN_BUDGET
 
     def run(self, batch: TokenBatch) -> FloatArray:
         """Return the network's output for each row, (rows, width) float32."""

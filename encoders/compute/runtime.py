@@ -16,17 +16,20 @@ TokenBatch = Mapping[str, npt.NDArray[np.int64]]
 """What the tokenizer calls a model's inputs (``input_ids``, ``attention_mask``, perhaps
 ``token_type_ids``), each (rows, tokens)."""
 
+CPU_TOKEN_BUDGET = 2_048
+"""Padded tokens of a batch on a CPU: enough to keep its cores busy, few enough for its caches."""
+
 
 class Runtime(ABC):
-    """Computes the output of one encoder's network.
-
-    ``token_budget`` is how many padded tokens a batch holds at most where this runtime is
-    at its best.
-    """
+    """Computes the output of one encoder's network."""
 
     backend: ClassVar[Backend]
     precision: Precision
-    token_budget: int
+
+    @property
+    @abstractmethod
+    def token_budget(self) -> int:
+        """The padded tokens that a batch should hold at most."""
 
     @abstractmethod
     def run(self, batch: TokenBatch) -> FloatArray:

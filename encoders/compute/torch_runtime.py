@@ -5,10 +5,7 @@ from __future__ import annotations
 import torch
 
 from encoders.compute.network import Network
-from encoders.compute.runtime import FloatArray, Precision, Runtime, TokenBatch
-
-_CPU_BUDGET = 2_048
-"""What a batch computes on stays near the cores' caches; larger batches gain nothing there."""
+from encoders.compute.runtime import CPU_TOKEN_BUDGET, FloatArray, Precision, Runtime, TokenBatch
 
 _ACCELERATOR_BUDGET = 32_768
 
@@ -25,10 +22,10 @@ class TorchRuntime(Runtime):
         self._network = network
 
     @property
-    def token_budget(self) -> int:  # type: ignore[override]
-        """Depends on the device, on which training may put the network."""
+    def token_budget(self) -> int:
+        """The padded tokens that suit the device, on which training may put the network."""
         on_cpu = self._network.model.device.type == "cpu"
-        return _CPU_BUDGET if on_cpu else _ACCELERATOR_BUDGET
+        return CPU_TOKEN_BUDGET if on_cpu else _ACCELERATOR_BUDGET
 
     @torch.inference_mode()
     def run(self, batch: TokenBatch) -> FloatArray:

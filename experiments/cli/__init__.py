@@ -24,6 +24,8 @@ _COMMANDS = {
     "pretrain": "Pretrain a small ELECTRA on a corpus.",
     "distill": "Teach a small encoder a larger one's sentence geometry.",
     "compare-tokenizers": "Compare tokenizers by what they are good for.",
+    "export": "Prepare a saved encoder for a faster backend.",
+    "bench": "Measure the speed of encoders and search.",
 }
 
 

@@ -1,0 +1,81 @@
+"""What is written once for all who are measured: texts, vectors, an index, exports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.peers.environments import packages_of
+from encoders.bi import BiEncoder
+from encoders.compute.choice import ComputeChoice
+from encoders.errors import ConfigError
+from encoders.loading import load
+from encoders.storage import write_json
+from experiments.speed.workload import Workload
+from index.build import build_index
+from index.documents import Document
+
+OURS = (
+    ComputeChoice("torch", "fp32"),
+    ComputeChoice("onnx", "fp32"),
+    ComputeChoice("onnx", "int8"),
+)
+"""How kosim computes where it is measured."""
+
+
+@dataclass(frozen=True)
+class Materials:
+    """What is written once for all workers of a run."""
+
+    folder: Path
+    encoder: Path
+    reranker: Path
+    prompt: str
+    workload: Workload
+    threads: int
+
+    def job(self, peer: str, task: str) -> dict[str, Any]:
+        """Return what a worker is told."""
+        return {
+            "peer": peer,
+            "task": task,
+            "encoder": str(self.encoder.resolve()),
+            "reranker": str(self.reranker.resolve()),
+            "prompt": self.prompt,
+            "texts": str(self.folder / "texts.json"),
+            "vectors": str(self.folder / "vectors.npy"),
+            "query_vectors": str(self.folder / "queries.npy"),
+            "candidates": self.workload.sizes.candidates,
+            "threads": self.threads,
+            "packages": packages_of(peer),
+        }
+
+
+def prepare(
+    folder: Path, encoder: Path, reranker: Path, workload: Workload, threads: int
+) -> Materials:
+    """Write texts, vectors and an index, and export what ours need."""
+    bi = load(encoder, device="cpu")
+    if not isinstance(bi, BiEncoder):
+        raise ConfigError(f"--encoder {encoder} is a cross-encoder; give a bi-encoder")
+    texts = {
+        "corpus": workload.texts,
+        "sentences": workload.sentences,
+        "pairs": workload.pairs,
+        "queries": workload.queries,
+        "candidates": workload.candidates,
+        "singles": workload.single_texts(),
+    }
+    write_json(folder / "texts.json", texts)
+    vectors = bi.encode(workload.texts)
+    np.save(folder / "vectors.npy", vectors)
+    np.save(folder / "queries.npy", vectors[: len(workload.queries)])
+    documents = (Document(id=str(n), text=text) for n, text in enumerate(workload.texts))
+    build_index(documents, bi, folder / "index", type="flat")
+    for choice in OURS:
+        for place in (encoder, reranker):
+            load(place, device="cpu", backend=choice.backend, precision=choice.precision)
+    return Materials(folder, encoder, reranker, bi.prompt, workload, threads)

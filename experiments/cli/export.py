@@ -1,0 +1,103 @@
+"""``kosim export``: prepare a saved encoder for another backend, and check what it loses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from encoders.artifact import read_manifest
+from encoders.compute.choice import ComputeChoice
+from encoders.compute.exports import Exports
+from encoders.errors import QualityError
+from encoders.loading import load
+from encoders.records import LabelledPairs
+from experiments.cli.console import notes, output, print_json, table
+from experiments.data.cleaning import check_test
+from experiments.data.datasets import load_pairs
+from experiments.notation import amount, decimal, signed
+from experiments.speed.export_check import check_export, require_quality
+
+
+@click.command("export")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--backend", type=click.Choice(["onnx"]), default="onnx", show_default=True)
+@click.option("--precision", type=click.Choice(["fp32", "int8"]), default="int8", show_default=True)
+@click.option(
+    "--validation", type=click.Path(), help="Labelled pairs on which the export is checked."
+)
+@click.option("--label-scale", default="0:5", show_default=True, metavar="LOW:HIGH|binary")
+@click.option(
+    "--accept-loss", is_flag=True, help="Keep the export even if Pearson falls by over 0.5 points."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON to standard output.")
+def export_command(
+    model: Path,
+    backend: Any,
+    precision: Any,
+    validation: str | None,
+    label_scale: str,
+    accept_loss: bool,
+    as_json: bool,
+) -> None:
+    """Export MODEL into its folder, where every command then finds it.
+
+    With --validation, reports its speed and how Pearson and F1 change against the full weights.
+    """
+    pairs = check_test(load_pairs(validation, scale=label_scale)) if validation else None
+    choice = ComputeChoice.of(backend, precision)
+    with notes.status(f"exporting {model}"):
+        load(model, backend=backend, precision=precision)
+    exports = Exports(read_manifest(model).fingerprint, model)
+    graph = exports.find(precision)
+    result: dict[str, Any] = {
+        "model": str(model),
+        "backend": backend,
+        "precision": precision,
+        "export": None if graph is None else str(graph.parent),
+    }
+    if pairs is not None:
+        with notes.status(f"scoring {len(pairs)} pairs"):
+            result["check"] = _checked(model, choice, pairs, exports, accept_loss=accept_loss)
+    if as_json:
+        print_json(result)
+        return
+    output.print(f"Exported to {result['export']}", highlight=False, soft_wrap=True)
+    if pairs is None:
+        notes.print("its scores were not checked; give --validation FILE", style="dim")
+    else:
+        _print_check(result["check"], str(choice))
+
+
+def _checked(
+    model: Path,
+    choice: ComputeChoice,
+    pairs: LabelledPairs,
+    exports: Exports,
+    *,
+    accept_loss: bool,
+) -> dict[str, Any]:
+    figures = check_export(model, choice, pairs)
+    try:
+        require_quality(figures)
+    except QualityError:
+        if not accept_loss:
+            exports.remove(choice.precision)
+            raise
+    return figures
+
+
+def _print_check(figures: dict[str, Any], name: str) -> None:
+    shown = table(f"on {figures['n']:,} pairs", "torch fp32", name, "change")
+    full, exported = figures["full"], figures["exported"]
+    for metric, label in (("pearson", "Pearson"), ("f1", "F1 at 3.0")):
+        shown.add_row(
+            label,
+            decimal(full[metric], 4),
+            decimal(exported[metric], 4),
+            signed(figures[f"{metric}_change"], 4),
+        )
+    speeds = [amount(side["pairs_per_second"]) for side in (full, exported)]
+    shown.add_row("pairs a second", *speeds, f"{figures['times_faster']:.2f} times")
+    output.print(shown)

@@ -1,0 +1,179 @@
+"""The speed benchmark: what it counts, what it compares, and that each row stands alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from encoders.bi import BiEncoder
+from encoders.errors import ConfigError, DataError, KosimError
+from encoders.scratch import build_scratch_backbone
+from experiments.cli.bench import parse_choices
+from experiments.speed.bench import BenchSettings, agreement
+from experiments.speed.flops import encoder_flops
+from experiments.speed.machine_peak import fp32_peak, int8_peak
+from experiments.speed.measurement import Measurement
+from experiments.speed.processes import alone, peak_memory
+from experiments.speed.workload import Workload, WorkloadSizes
+from tests.experiments.tiny_artifacts import answer, refusal, save_encoders, sentences
+
+SMALL = (
+    *("--sentences", 20, "--pairs", 20, "--queries", 5, "--candidates", 12, "--singles", 3),
+    *("--rounds", 1, "--threads", 1),
+)
+
+
+@pytest.fixture(scope="module")
+def encoders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return save_encoders(tmp_path_factory.mktemp("encoders"))
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("corpus") / "corpus.txt"
+    path.write_text("\n".join(dict.fromkeys(sentences(80))) + "\n", encoding="utf-8")
+    return path
+
+
+def test_operations_are_those_that_torch_counts(tmp_path: Path) -> None:
+    build_scratch_backbone(sentences(50), tmp_path / "backbone", hidden=64, layers=2, heads=2)
+    encoder = BiEncoder.from_backbone(str(tmp_path / "backbone"), device="cpu")
+    encoder.model.transformers_model.set_attn_implementation("eager")  # torch counts its products
+    ids = torch.ones((3, 17), dtype=torch.int64)
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        encoder.model.transformers_model(input_ids=ids, attention_mask=torch.ones_like(ids))
+    counted = encoder_flops(encoder.model.transformers_model.config, np.array([17, 17, 17]))
+    assert counted == pytest.approx(counter.get_total_flops(), rel=1e-6)
+
+
+def test_peaks_are_above_nothing() -> None:
+    assert fp32_peak(size=64, repeats=2) > 0
+    peak = int8_peak(size=64, repeats=2)
+    assert peak is None or peak > 0
+
+
+def test_a_task_alone_has_a_process_and_a_clock_of_its_own() -> None:
+    before = time.monotonic()
+    started, process, memory = alone(_facts)
+    assert before <= started <= time.monotonic()
+    assert process != os.getpid()
+    assert memory > 1 << 20
+
+
+def _facts(started: float) -> tuple[float, int, int]:
+    return started, os.getpid(), peak_memory()
+
+
+def test_the_peak_of_memory_is_seen_after_it_is_given_back() -> None:
+    before = alone(_touch, 0)
+    after = alone(_touch, 200)
+    assert 190 < (after - before) / (1 << 20) < 260
+
+
+def _touch(_started: float, mebibytes: int) -> int:
+    bytearray(b"x") * (mebibytes << 20)
+    return peak_memory()
+
+
+def test_a_killed_process_is_an_error_of_ours() -> None:
+    with pytest.raises(KosimError, match="measuring process was killed"):
+        alone(_die)
+
+
+def _die(_started: float) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def measured(found: np.ndarray) -> Measurement:
+    return Measurement(1.0, 1.0, 1.0, len(found), (1.0,), 1, None, found)
+
+
+def test_agreement_is_cosine_correlation_or_shared_hits() -> None:
+    vectors = np.eye(2, dtype=np.float32)
+    turned = np.array([[1, 0], [0.6, 0.8]], dtype=np.float32)
+    assert agreement("encode", measured(vectors), measured(turned)) == pytest.approx(0.9)
+    scores, other = np.array([1.0, 2.0, 4.0]), np.array([2.0, 4.0, 8.0])
+    assert agreement("score", measured(scores), measured(other)) == pytest.approx(1)
+    hits, found = np.array([[1, 2, 3, -1], [4, 5, -1, -1]]), np.array([[3, 9, 1, 7], [4, 5, 6, -1]])
+    assert agreement("rerank", measured(hits), measured(found)) == pytest.approx((2 / 3 + 1) / 2)
+
+
+def test_a_workload_is_distinct_texts_and_pairs_in_an_order_of_its_seed(corpus: Path) -> None:
+    sizes = WorkloadSizes(sentences=30, pairs=100, queries=4, candidates=5, singles=3)
+    one, same, other = (Workload.of(corpus, sizes, seed=seed) for seed in (1, 1, 2))
+    assert one == same
+    assert one.texts != other.texts
+    assert set(one.texts) == set(other.texts) == set(corpus.read_text().split("\n")) - {""}
+    assert len(one.sentences) == len(set(one.sentences)) == 30
+    assert len(one.pairs) == len(set(one.pairs)) == 100
+    assert all(first != second for first, second in one.pairs)
+    assert (len(one.queries), len(one.candidates), len(one.single_texts())) == (4, 5, 3)
+
+
+def test_a_corpus_that_is_too_small_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "few.txt").write_text("하나\n둘\n하나\n")
+    with pytest.raises(DataError, match="has 2 different sentences"):
+        Workload.of(tmp_path / "few.txt", WorkloadSizes())
+
+
+def test_impossible_settings_are_refused() -> None:
+    for given in ("torch", "torch:int8", "tpu:fp32"):
+        with pytest.raises(ConfigError):
+            parse_choices(given)
+    with pytest.raises(ConfigError, match="each backend and precision once"):
+        BenchSettings(choices=parse_choices("torch:fp32,torch:fp32"))
+    with pytest.raises(ConfigError, match="rounds is 0"):
+        BenchSettings(rounds=0)
+    with pytest.raises(ConfigError, match="pairs is 0"):
+        WorkloadSizes(pairs=0)
+
+
+def test_bench_of_a_cross_encoder(encoders: dict[str, Path], corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "bench"
+    options = ("--corpus", corpus, "--compare", "torch:fp32,torch:bf16", "--out", out)
+    printed = json.loads(
+        answer("bench", "--encoders", encoders["cross"], *options, *SMALL, "--json")
+    )
+    assert printed == json.loads((out / "results.json").read_text())
+    full, half = printed["rows"]
+    assert [row["precision"] for row in (full, half)] == ["fp32", "bf16"]
+    assert full["times_faster"] == 1
+    assert full["agreement"] == pytest.approx(1)
+    assert 0.9 < half["agreement"] < 1
+    for row in (full, half):
+        assert row["items"] == 20
+        assert row["items_per_second"] == pytest.approx(20 / row["bulk_seconds"][0])
+        assert 0 < row["latency_ms"]["p50"] <= row["latency_ms"]["p95"]
+        assert 0 < row["opening_seconds"] < row["cold_start_seconds"]
+        assert row["peak_memory_mib"] > 100
+    assert half["times_faster"] == pytest.approx(full["bulk_seconds"][0] / half["bulk_seconds"][0])
+    assert "Scoring pairs, cross" in (out / "report.md").read_text()
+    assert "<svg" in (out / "report.html").read_text()
+
+
+@pytest.mark.slow
+def test_bench_of_both_kinds_and_backends(
+    encoders: dict[str, Path], corpus: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("onnxruntime")
+    given = ("--encoders", encoders["bi"], "--encoders", encoders["cross"])
+    options = ("--corpus", corpus, "--compare", "torch:fp32,onnx:int8", "--out", tmp_path / "b")
+    results = json.loads(answer("bench", *given, *options, *SMALL, "--json"))
+    tasks = [(row["task"], row["backend"]) for row in results["rows"]]
+    expected = ["encode", "score", "score", "search", "rerank"]
+    assert tasks == [(task, backend) for task in expected for backend in ("torch", "onnx")]
+    assert all(0.5 < row["agreement"] <= 1 + 1e-6 for row in results["rows"])
+
+
+def test_bench_refuses_what_it_cannot_measure(encoders: dict[str, Path], tmp_path: Path) -> None:
+    assert "is not there" in refusal("bench", "--encoders", tmp_path / "none")
+    line = refusal("bench", "--encoders", encoders["bi"], "--compare", "torch:int8")
+    assert "does not compute in int8" in line
