@@ -50,6 +50,12 @@ def step_of(tokenizer: PreTrainedTokenizerBase) -> TextStep | None:
     return step
 
 
+def stepped(tokenizer: PreTrainedTokenizerBase, texts: Iterable[str]) -> list[str]:
+    """Return texts as the tokenizer's own files expect them: for who calls its backend directly."""
+    step = step_of(tokenizer)
+    return list(texts) if step is None else list(step.apply(texts))
+
+
 def apply_before(tokenizer: PreTrainedTokenizerBase, name: str | None) -> None:
     """Make a fast tokenizer apply the step of that name to all its texts from now on.
 
