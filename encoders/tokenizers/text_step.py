@@ -51,9 +51,9 @@ def step_of(tokenizer: PreTrainedTokenizerBase) -> TextStep | None:
 
 
 def stepped(tokenizer: PreTrainedTokenizerBase, texts: Iterable[str]) -> list[str]:
-    """Return texts as the tokenizer's step leaves them, for who asks the tokenizer underneath."""
+    """Return texts as the tokenizer's own files expect them: for who calls its backend directly."""
     step = step_of(tokenizer)
-    return list(texts if step is None else step.apply(texts))
+    return list(texts) if step is None else list(step.apply(texts))
 
 
 def apply_before(tokenizer: PreTrainedTokenizerBase, name: str | None) -> None:

@@ -16,6 +16,7 @@ from transformers import AutoTokenizer
 
 from encoders.errors import ConfigError, DataError, MissingExtraError, StorageError
 from encoders.tokenizers.alphabet import rare_characters, without
+from encoders.tokenizers.text_step import stepped
 from encoders.tokenizers.training import KINDS, TrainedTokenizer, train_tokenizer
 
 TEXTS = [
@@ -244,3 +245,14 @@ def test_without_kiwi_the_command_to_install_it_is_named(monkeypatch: pytest.Mon
     monkeypatch.setattr("encoders.tokenizers.kiwi.version", missing)
     with pytest.raises(MissingExtraError, match=r'pip install "kosim\[lexical\]"'):
         train_tokenizer(TEXTS, "morpheme", 100)
+
+
+def test_who_calls_the_backend_directly_can_apply_the_step(
+    morpheme: TrainedTokenizer, trained: dict[str, TrainedTokenizer]
+) -> None:
+    texts = ["날씨가 더웠다", "방이 조용했다"]
+    (first, second) = stepped(morpheme.tokenizer, texts)
+    backend = morpheme.tokenizer.backend_tokenizer
+    assert first == "날씨 가 덥 었 다"
+    assert backend.encode(second).ids == morpheme.tokenizer(texts[1])["input_ids"]
+    assert stepped(trained["jamo"].tokenizer, texts) == texts
