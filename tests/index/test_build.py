@@ -108,15 +108,15 @@ def test_index_holds_the_corpus(bi: BiEncoder, tmp_path: Path, count: int) -> No
 
 def test_text_that_repeats_in_a_block_is_encoded_once(bi: BiEncoder, tmp_path: Path) -> None:
     seen: list[int] = []
-    original = bi.model.encode
+    original = bi.runtime.run
 
-    def spy(texts: list[str], **rest: Any) -> Any:
-        seen.append(len(texts))
-        return original(texts, **rest)
+    def spy(batch: Any) -> Any:
+        seen.append(len(batch["input_ids"]))
+        return original(batch)
 
     twice = [Document(str(i), WORDS[i % 3]) for i in range(6)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bi.model, "encode", spy)
+        patch.setattr(bi.runtime, "run", spy)
         index = build(tmp_path / "index", bi, twice)
     assert seen == [3]
     assert len(index) == 6

@@ -242,7 +242,7 @@ def test_without_the_extra_the_command_to_install_it_is_named(parts, monkeypatch
     def missing(name):
         raise metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr("index.lexical.morphemes.version", missing)
+    monkeypatch.setattr("encoders.tokenizers.kiwi.version", missing)
     with pytest.raises(MissingExtraError, match=r'pip install "kosim\[lexical\]"'):
         LexicalIndex(parts)
 

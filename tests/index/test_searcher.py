@@ -264,8 +264,7 @@ def test_another_encoder_than_that_of_the_index_is_refused(
 
 
 def test_same_encoder_in_another_precision_is_allowed(index: CorpusIndex, koelectra: Path) -> None:
-    lowered = BiEncoder.from_backbone(str(koelectra), device="cpu")
-    lowered.lower("bf16")
+    lowered = BiEncoder.from_backbone(str(koelectra), device="cpu", precision="bf16")
     assert len(Searcher(index, lowered).search(QUERIES, k=4)[0].hits) == 4
 
 
