@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import optuna
@@ -24,9 +26,6 @@ GRACE = 40
 """Seconds without one after which a trial counts as killed and is run again."""
 RETRIES = 3
 
-optuna.logging.set_verbosity(optuna.logging.WARNING)
-warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
-
 
 def open_storage(address: str) -> RDBStorage:
     """Open a storage: a SQLite file, or the address of a database.
@@ -38,13 +37,15 @@ def open_storage(address: str) -> RDBStorage:
     try:
         if url.startswith("sqlite:///"):
             Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-        return RDBStorage(
-            url,
-            engine_kwargs={"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {},
-            heartbeat_interval=HEARTBEAT,
-            grace_period=GRACE,
-            heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(max_retry=RETRIES),
-        )
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        with _knowing_that_it_is_experimental():
+            return RDBStorage(
+                url,
+                engine_kwargs={"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {},
+                heartbeat_interval=HEARTBEAT,
+                grace_period=GRACE,
+                heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(max_retry=RETRIES),
+            )
     except ModuleNotFoundError as error:
         raise StorageError(
             f"the storage {_hidden(url)} needs the package {error.name}; "
@@ -152,7 +153,16 @@ def finished(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
 
 
 def _is_retry(trial: optuna.trial.FrozenTrial) -> bool:
-    return RetryHeartbeatStaleTrialCallback.retried_trial_number(trial) is not None
+    with _knowing_that_it_is_experimental():
+        return RetryHeartbeatStaleTrialCallback.retried_trial_number(trial) is not None
+
+
+@contextmanager
+def _knowing_that_it_is_experimental() -> Iterator[None]:
+    """Keep back Optuna's remark that its heartbeat may change."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", category=optuna.exceptions.ExperimentalWarning)
+        yield
 
 
 def _check_same(study: optuna.Study, settings: TuneSettings, data: str) -> None:

@@ -190,6 +190,7 @@ class _CountingReranker(PairEncoder):
     """A cross-encoder that counts its pairs and may be stopped after some."""
 
     kind = "cross"
+    output = CrossEncoder.output
     order_matters = True
 
     def __init__(self, inner: CrossEncoder, limit: int | None = None) -> None:
