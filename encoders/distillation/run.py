@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from transformers import TrainerCallback
 
 from encoders.backbone import find_backbone
@@ -26,7 +26,7 @@ from encoders.pretraining.backbone_folder import (
 from encoders.pretraining.batches import Rows, SpecialTokens
 from encoders.pretraining.budget import Budget
 from encoders.pretraining.corpus import TokenCache, read_sentences, tokenise
-from encoders.pretraining.trainer import train_schedule
+from encoders.pretraining.trainer import ScheduleConfig, train_schedule
 from encoders.pretraining.work_folder import WorkFolder
 from encoders.provenance import read_provenance
 from encoders.storage import sha256
@@ -35,10 +35,8 @@ CURVE = "distillation.json"
 _FEWEST = 10
 
 
-class DistillationConfig(BaseModel):
+class DistillationConfig(ScheduleConfig):
     """How a student is taught."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     budget: Budget = Field(default_factory=Budget)
     objective: Objective = Field(
@@ -47,14 +45,9 @@ class DistillationConfig(BaseModel):
     pairs: float = Field(0.25, ge=0, le=4, description="Pairs for each sentence alone.")
     tokens: int = Field(4_096, ge=128, description="The most tokens of a batch.")
     longest: int = Field(128, ge=8, le=512, description="The most tokens of an input.")
-    learning_rate: float = Field(1e-3, gt=0, lt=1, description="Peak of the linear schedule.")
-    warmup: float = Field(0.05, ge=0, lt=1, description="Share of the steps that warm up.")
-    weight_decay: float = Field(0.01, ge=0, lt=1, description="AdamW's weight decay.")
     sentences: int | None = Field(None, ge=_FEWEST, description="Draw so many of the corpus.")
     held_out: int = Field(2_000, ge=2, description="Sentences that are only measured on.")
-    evaluations: int = Field(20, ge=1, description="Points of the curve, and checkpoints.")
     teacher_prompt: str = Field("", description="Text put before every sentence for the teacher.")
-    seed: int = Field(1, ge=0, description="Of order, pairs and new weights.")
 
 
 def distill(
@@ -128,7 +121,15 @@ def distill(
     agreement = Agreement(_lessons(tokens, measured, geometry, special, config))
     steps = work.planned(lambda: config.budget.in_steps(pupil, lessons))
     announce(f"distilling, {steps:,} steps")
-    rows = _train(pupil, lessons, agreement, work.path / "checkpoints", steps, config, callbacks)
+    rows = train_schedule(
+        pupil,
+        lessons,
+        agreement,
+        folder=work.path / "checkpoints",
+        steps=steps,
+        config=config,
+        callbacks=callbacks,
+    )
     result = {
         "settings": config.model_dump(mode="json"),
         "corpus": {"name": Path(corpus).name, "sentences": len(sentences), "sha256": texts},
@@ -183,33 +184,3 @@ def _lessons(
         pairs=config.pairs,
         seed=config.seed,
     )
-
-
-def _train(
-    pupil: Student,
-    lessons: Lessons,
-    agreement: Agreement,
-    folder: Path,
-    steps: int,
-    config: DistillationConfig,
-    callbacks: Sequence[TrainerCallback],
-) -> list[dict[str, float]]:
-    start = {"step": 0, **agreement(pupil)}
-    if not steps:
-        return [start]
-    return [
-        start,
-        *train_schedule(
-            pupil,
-            lessons,
-            agreement,
-            folder=folder,
-            steps=steps,
-            evaluations=config.evaluations,
-            learning_rate=config.learning_rate,
-            warmup=config.warmup,
-            weight_decay=config.weight_decay,
-            seed=config.seed,
-            callbacks=callbacks,
-        ),
-    ]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from transformers import TrainerCallback
 
 from encoders.errors import DataError
@@ -26,7 +26,7 @@ from encoders.pretraining.detection_quality import DetectionQuality
 from encoders.pretraining.masking import MaskedCorpus
 from encoders.pretraining.network import ReplacedTokenDetection
 from encoders.pretraining.sizes import DROPOUT, Size, network_config
-from encoders.pretraining.trainer import train_schedule
+from encoders.pretraining.trainer import ScheduleConfig, train_schedule
 from encoders.pretraining.work_folder import WorkFolder
 from encoders.provenance import read_provenance
 
@@ -35,10 +35,8 @@ _FEWEST_TOKENS = 2
 Announce = Callable[[str], object]
 
 
-class PretrainingConfig(BaseModel):
+class PretrainingConfig(ScheduleConfig):
     """How a network is pretrained by replaced token detection; weights as in ELECTRA's paper."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     size: Size = Field("mini", description="tiny, mini or small.")
     budget: Budget = Field(default_factory=Budget)
@@ -47,14 +45,9 @@ class PretrainingConfig(BaseModel):
     pair_share: float = Field(0.5, ge=0, le=1, description="Of sentences read two by two.")
     masking: float = Field(0.15, gt=0, lt=1, description="Share of tokens that are masked.")
     discriminator_weight: float = Field(50.0, gt=0, description="Of its loss in the sum.")
-    learning_rate: float = Field(1e-3, gt=0, lt=1, description="Peak of the linear schedule.")
-    warmup: float = Field(0.05, ge=0, lt=1, description="Share of the steps that warm up.")
-    weight_decay: float = Field(0.01, ge=0, lt=1, description="AdamW's weight decay.")
     dropout: float = Field(0.0, ge=0, lt=1, description="While pretraining; it costs time.")
     sentences: int | None = Field(None, ge=2, description="Draw so many of the corpus.")
     held_out: int = Field(2_000, ge=1, description="Sentences that are only measured on.")
-    evaluations: int = Field(20, ge=1, description="Points of the curve, and checkpoints.")
-    seed: int = Field(1, ge=0, description="Of weights, order, masks and draws.")
 
 
 def pretrain(
@@ -109,7 +102,15 @@ def pretrain(
     quality = DetectionQuality(_masked(cache, held_out, special, config))
     steps = work.planned(lambda: config.budget.in_steps(network, masked))
     announce(f"pretraining, {steps:,} steps")
-    rows = _train(network, masked, quality, work.path / "checkpoints", steps, config, callbacks)
+    rows = train_schedule(
+        network,
+        masked,
+        quality,
+        folder=work.path / "checkpoints",
+        steps=steps,
+        config=config,
+        callbacks=callbacks,
+    )
     result = {
         "settings": config.model_dump(mode="json"),
         "corpus": {
@@ -178,36 +179,6 @@ def _masked(
         masking=config.masking,
         seed=config.seed,
     )
-
-
-def _train(
-    network: ReplacedTokenDetection,
-    source: MaskedCorpus,
-    quality: DetectionQuality,
-    folder: Path,
-    steps: int,
-    config: PretrainingConfig,
-    callbacks: Sequence[TrainerCallback],
-) -> list[dict[str, float]]:
-    start = {"step": 0, **quality(network)}
-    if not steps:
-        return [start]
-    return [
-        start,
-        *train_schedule(
-            network,
-            source,
-            quality,
-            folder=folder,
-            steps=steps,
-            evaluations=config.evaluations,
-            learning_rate=config.learning_rate,
-            warmup=config.warmup,
-            weight_decay=config.weight_decay,
-            seed=config.seed,
-            callbacks=callbacks,
-        ),
-    ]
 
 
 def _for_fine_tuning(settings: Any) -> None:

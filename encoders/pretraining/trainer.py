@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, Field
 from safetensors import SafetensorError
 from torch import nn
 from torch.utils.data import DataLoader
@@ -17,6 +18,18 @@ from encoders.pretraining.batches import EpochBatches, Schedule
 from encoders.storage import write_json
 
 Quality = Callable[[Any], dict[str, float]]
+
+
+class ScheduleConfig(BaseModel):
+    """What pretraining and distillation say of their steps."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    learning_rate: float = Field(1e-3, gt=0, lt=1, description="Peak of the linear schedule.")
+    warmup: float = Field(0.05, ge=0, lt=1, description="Share of the steps that warm up.")
+    weight_decay: float = Field(0.01, ge=0, lt=1, description="AdamW's weight decay.")
+    evaluations: int = Field(20, ge=1, description="Points of the curve, and checkpoints.")
+    seed: int = Field(1, ge=0, description="Of everything that is drawn.")
 
 
 class ScheduledTrainer(Trainer):
@@ -90,11 +103,7 @@ def train_schedule(
     *,
     folder: Path,
     steps: int,
-    evaluations: int,
-    learning_rate: float,
-    warmup: float,
-    weight_decay: float,
-    seed: int,
+    config: ScheduleConfig,
     callbacks: Sequence[TrainerCallback] = (),
 ) -> list[dict[str, float]]:
     """Train a network in place, from the last whole checkpoint in ``folder`` if there is one.
@@ -104,20 +113,23 @@ def train_schedule(
     run goes on to the same weights; ``folder`` keeps the last two, and ``curve.json``.
 
     Returns:
-        The rows of the curve.
+        The rows of the curve, the first of the network as it was before the first step.
 
     Raises:
         TrainingError: a checkpoint cannot be written or read, or training diverged.
     """
-    every = max(1, -(-steps // evaluations))
+    start = {"step": 0, **quality(network)}
+    if not steps:
+        return [start]
+    every = max(1, -(-steps // config.evaluations))
     arguments = TrainingArguments(
         output_dir=str(folder),
         max_steps=steps,
-        learning_rate=learning_rate,
-        warmup_steps=warmup,
-        weight_decay=weight_decay,
+        learning_rate=config.learning_rate,
+        warmup_steps=config.warmup,
+        weight_decay=config.weight_decay,
         adam_epsilon=1e-6,
-        seed=seed,
+        seed=config.seed,
         use_cpu=True,
         eval_strategy="steps",
         eval_steps=every,
@@ -153,4 +165,4 @@ def train_schedule(
     if not rows or rows[-1]["step"] != steps:
         figures = {name.removeprefix("eval_"): v for name, v in trainer.evaluate().items()}
         rows.append({"step": steps, **figures})
-    return rows
+    return [start, *rows]
