@@ -39,14 +39,12 @@ def compute_finding(results: Results) -> dict[str, dict[str, Any]]:
         gain = signed(best["value"] - base["value"])
         english.append(f"The base reached {decimal(base['value'])} there ({gain}).")
         korean.append(f"기본 설정은 검증 데이터에서 {decimal(base['value'])} ({gain}).")
-    english.append(
-        f"{trials} trials took {count(cost['epochs'])} epochs; pruning saved "
-        f"{percent(cost['epochs_saved'])} of them."
-    )
-    korean.append(
-        f"시도 {trials}번에 {count(cost['epochs'])}에폭이 들었고, 가지치기로 "
-        f"{percent(cost['epochs_saved'])}를 아꼈다."
-    )
+    english.append(f"{trials} trials took {count(cost['epochs'])} epochs.")
+    korean.append(f"시도 {trials}번에 {count(cost['epochs'])}에폭이 들었다.")
+    if results["prune"]:
+        saved, whole = percent(cost["epochs_saved"]), count(cost["epochs_unpruned"])
+        english.append(f"Pruning saved {saved} of the {whole} that they would have taken.")
+        korean.append(f"가지치기가 없었다면 {whole}에폭이었을 것이며, 그 {saved}를 아꼈다.")
     headlines = _headlines(results, same)
     warnings: dict[str, list[str]] = {"en": [], "ko": []}
     if results["test"] is None and not same:
@@ -86,7 +84,7 @@ def _headlines(results: Results, same: bool) -> dict[str, str]:
             "ko": f"검증 데이터의 최고 {metric}: {value}.",
         }
     tested = results["test"]["difference"][results["metric"]]
-    figures = f"{signed(tested['value'])}, p = {p_value(tested.get('p_value'))}"
+    figures = f"{signed(tested['value'])}, {p_value(tested.get('p_value'))}"
     if (tested.get("p_value") or 1.0) >= LEVEL:
         return {
             "en": f"The test cannot tell the tuned encoder from the base: {metric} {figures}.",

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from encoders.storage import write_text
 from experiments.notation import (
@@ -154,6 +155,7 @@ def _history(results: Results) -> Plot | None:
         axes.step(numbers, np.maximum.accumulate(values), where="post", color=INK)
         if results["base"]:
             axes.axhline(results["base"]["value"], color=MUTED, linewidth=0.9, linestyle="--")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set(xlabel="trial", ylabel=f"{label}, validation")
 
     alt = f"{len(trials)} finished trials; the best reached {decimal(max(values))}."
@@ -237,6 +239,7 @@ def _curves(results: Results) -> Plot | None:
             for place, (_, curve) in enumerate(drawn)
         ]
         legend(axes, handles, [f"#{number}" for number, _ in drawn])
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set(xlabel="epoch", ylabel=f"{METRIC_NAMES[metric]}, validation")
 
     alt = "; ".join(f"trial {number}: {decimal(curve[-1])} at its end" for number, curve in drawn)
