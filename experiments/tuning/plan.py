@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import product
-from typing import Any
 
 import numpy as np
 
 from encoders.errors import ConfigError
 from experiments.tuning.settings import TuneSettings
-from experiments.tuning.space import Space, Value, value_of
+from experiments.tuning.space import WHOLE, Space, Value, value_of
 
 GRID_OF_TWO = ("epochs", "weight_decay")
 """The two factors that one-factor crosses at the end, as the tuning by hand did."""
@@ -68,15 +67,8 @@ def _needed(settings: TuneSettings) -> int:
 def _base_first(settings: TuneSettings, rest: list[PlannedTrial]) -> list[PlannedTrial]:
     """Begin with the base, which the others are compared with, where the space holds it."""
     base = base_values(settings)
-    inside = all(_holds(settings.space, name, value) for name, value in base.items())
+    inside = all(settings.space[name].holds(value) for name, value in base.items())
     return [PlannedTrial(base, "base") if inside else PlannedTrial(), *rest]
-
-
-def _holds(space: Space, name: str, value: Any) -> bool:
-    domain = space[name]
-    if domain.values is not None:
-        return value in domain.values
-    return bool(domain.distribution(name)._contains(value))
 
 
 def _draw(space: Space, random: np.random.Generator) -> dict[str, Value]:
@@ -87,13 +79,11 @@ def _draw(space: Space, random: np.random.Generator) -> dict[str, Value]:
             values[name] = grid[int(random.integers(len(grid)))]
             continue
         low, high = domain.bounds
-        distribution = domain.distribution(name)
         if domain.log:
             drawn = float(np.exp(random.uniform(np.log(low), np.log(high))))
         else:
             drawn = float(random.uniform(low, high))
-        whole = type(distribution).__name__ == "IntDistribution"
-        values[name] = round(drawn) if whole else drawn
+        values[name] = round(drawn) if name in WHOLE else drawn
     return values
 
 

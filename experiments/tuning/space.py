@@ -6,14 +6,9 @@ import math
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
+from optuna import Trial
 from pydantic import model_validator
 
 from encoders.errors import ConfigError
@@ -100,19 +95,32 @@ class Domain(Settings):
             )
         count = math.floor((high - low) / self.step + 1e-9) + 1
         made = [round(low + number * self.step, 10) for number in range(count)]
-        return [int(value) if name in _WHOLE else value for value in made]
+        return [int(value) if name in WHOLE else value for value in made]
 
-    def distribution(self, name: str) -> BaseDistribution:
-        """Return the values as Optuna states them."""
+    def holds(self, value: Any) -> bool:
+        """Return whether a value is one of these."""
         if self.values is not None:
-            return CategoricalDistribution(self.values)
+            return value in self.values
         low, high = self.bounds
-        if name in _WHOLE:
-            return IntDistribution(int(low), int(high), self.log, int(self.step or 1))
-        return FloatDistribution(low, high, self.log, self.step)
+        if self.step is None:
+            return low <= value <= high
+        steps = (value - low) / self.step
+        return low <= value <= high and math.isclose(steps, round(steps), abs_tol=1e-9)
+
+    def suggest(self, trial: Trial, name: str) -> Value:
+        """Let the sampler of a trial choose one."""
+        if self.values is not None:
+            return cast(Value, trial.suggest_categorical(name, self.values))
+        low, high = self.bounds
+        if name in WHOLE:
+            return trial.suggest_int(
+                name, int(low), int(high), step=int(self.step or 1), log=self.log
+            )
+        return trial.suggest_float(name, low, high, step=self.step, log=self.log)
 
 
-_WHOLE = ("epochs", "batch_size", "gradient_accumulation", "max_length")
+WHOLE = ("epochs", "batch_size", "gradient_accumulation", "max_length")
+"""Parameters that are whole numbers."""
 
 Space = dict[str, Domain]
 
@@ -184,7 +192,7 @@ def check_space(space: Space, encoder: EncoderSettings) -> None:
     for name, domain in space.items():
         ends = domain.values if domain.values is not None else list(domain.bounds)
         for value in ends:
-            whole = name in _WHOLE and float(value) == int(value)
+            whole = name in WHOLE and float(value) == int(value)
             try:
                 with_values(encoder, {name: int(value) if whole else value})
             except ConfigError as error:

@@ -43,10 +43,7 @@ def run_trial(
         optuna.TrialPruned: it is hopeless, or the memory does not suffice.
         KosimError: it cannot be trained or judged.
     """
-    values = {
-        name: trial._suggest(name, domain.distribution(name))
-        for name, domain in settings.space.items()
-    }
+    values = {name: domain.suggest(trial, name) for name, domain in settings.space.items()}
     encoder = with_values(settings.base, values)
     started = time.monotonic()
     progress = _Epochs()

@@ -126,6 +126,22 @@ def test_base_outside_the_space_is_not_forced_into_it() -> None:
     assert [trial.values for trial in planned] == [{}, {}, {}]
 
 
+@pytest.mark.parametrize(
+    ("domain", "inside", "outside"),
+    [
+        ({"values": [1e-4, 5e-4]}, [1e-4], [2e-4]),
+        ({"low": 0.0, "high": 0.4}, [0.0, 0.17, 0.4], [-0.1, 0.41]),
+        ({"low": 0.0, "high": 0.4, "step": 0.1}, [0.0, 0.1 + 0.2, 0.4], [0.15, 0.5]),
+    ],
+)
+def test_a_domain_holds_its_values_alone(
+    domain: dict[str, Any], inside: list[float], outside: list[float]
+) -> None:
+    made = parse_space({"warmup": domain})["warmup"]
+    assert [made.holds(value) for value in inside] == [True] * len(inside)
+    assert [made.holds(value) for value in outside] == [False] * len(outside)
+
+
 def test_one_factor_changes_one_value_at_a_time_and_crosses_two() -> None:
     space = {**SPACE, "weight_decay": {"values": [0.0, 0.1]}}
     tuned = settings(space, sampler="one-factor")
