@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Search over the 799,122 sentences of the corpus, and mining of 10,000, with encoders of two layers.
+# Search over the 799,122 sentences of the corpus with a bi-encoder of two layers.
 set -euo pipefail
 DATA=../shared/data
 WORK=${1:-runs/search-scale}
@@ -11,11 +11,8 @@ mkdir -p "$WORK"
 [ -d "$WORK/shallow" ] ||
   python -m benchmarks.shallow_backbone ../shared/models/e5-small-ko --layers 2 --out "$WORK/shallow"
 [ -d "$WORK/bi" ] || kosim train bi $TRAIN --prompt "query: " --out "$WORK/bi"
-[ -d "$WORK/cross" ] || kosim train cross $TRAIN --out "$WORK/cross"
 [ -d "$WORK/corpus.index" ] ||
   kosim index build $DATA/corpus/ko-sentences.txt.gz --encoder "$WORK/bi" --type flat \
     --out "$WORK/corpus.index"
 
 python -m benchmarks.search_scale "$WORK/corpus.index" --work "$WORK/types"
-python -m benchmarks.mining $DATA/parakqc/paraKQC_v1.txt --text-at 2 \
-  --encoder "$WORK/bi" --reranker "$WORK/cross" --sample 1000
