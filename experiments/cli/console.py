@@ -47,6 +47,18 @@ def table(*columns: str, title: str | None = None) -> Table:
     return made
 
 
+def bars() -> Progress:
+    """Return what shows bars on standard error, in the style of all our bars, while it lasts."""
+    columns = (
+        TextColumn("  {task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    return Progress(*columns, console=notes, transient=True)
+
+
 @contextmanager
 def training_progress(*, quiet: bool = False) -> Iterator[list[TrainerCallback]]:
     """Yield the trainer callbacks that show progress on standard error; none when ``quiet``."""
@@ -56,12 +68,5 @@ def training_progress(*, quiet: bool = False) -> Iterator[list[TrainerCallback]]
         return
     from experiments.cli.training_bar import TrainingBar
 
-    columns = (
-        TextColumn("  {task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=notes, transient=True) as progress:
+    with bars() as progress:
         yield [TrainingBar(progress)]

@@ -5,17 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import TaskID
 
-from experiments.cli.console import notes
+from experiments.cli.console import bars
 from experiments.retrieval.rankings import Progress as Report
 
 
@@ -25,22 +17,15 @@ def stage_progress() -> Iterator[Report]:
 
     A stage's bar ends when the next one begins.
     """
-    columns = (
-        TextColumn("  {task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    bars: dict[str, TaskID] = {}
-    with Progress(*columns, console=notes, transient=True) as progress:
+    shown: dict[str, TaskID] = {}
+    with bars() as progress:
 
         def report(stage: str, done: int, total: int) -> None:
-            if stage not in bars:
-                for bar in bars.values():
+            if stage not in shown:
+                for bar in shown.values():
                     progress.remove_task(bar)
-                bars.clear()
-                bars[stage] = progress.add_task(stage)
-            progress.update(bars[stage], completed=done, total=total)
+                shown.clear()
+                shown[stage] = progress.add_task(stage)
+            progress.update(shown[stage], completed=done, total=total)
 
         yield report

@@ -6,18 +6,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import Progress, TaskID
 from transformers import TrainerCallback
 
-from experiments.cli.console import notes
+from experiments.cli.console import bars
 
 
 class StepsBar(TrainerCallback):
@@ -55,14 +47,7 @@ def steps_progress(
         label: what the figure is called.
         figure: the name of the figure to show at each evaluation.
     """
-    columns = (
-        TextColumn("  {task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=notes, transient=True) as progress:
+    with bars() as progress:
         tasks: list[TaskID] = []
 
         def encoded(done: int, total: int) -> None:
