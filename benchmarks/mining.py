@@ -14,7 +14,8 @@ The exhaustive symmetric ranking of the sample is exact without scoring both ord
 pairs: with scores of at most 1 (the logistic function), a pair whose one order scores ``a``
 averages at most ``(a + 1) / 2``, so that only pairs which can still reach the top are scored in
 the other order. A pair counts as found when its score is at least that of the last pair of the
-exhaustive top: saturated scores tie.
+exhaustive top: saturated scores tie. With ``--work`` the scores are kept block by block, and a
+killed run goes on.
 
     python -m benchmarks.mining ../shared/data/parakqc/paraKQC_v1.txt --text-at 2 \
         --encoder BI --reranker CROSS --sample 1000
@@ -28,7 +29,7 @@ import tempfile
 import time
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 import numpy as np
@@ -36,6 +37,7 @@ import torch
 
 from encoders.base import FloatArray, PairEncoder
 from encoders.bi import BiEncoder
+from encoders.compute.runtime import Precision
 from encoders.errors import ConfigError, KosimError
 from encoders.loading import load
 from encoders.storage import write_json, write_text
@@ -51,14 +53,17 @@ _THROUGHPUT_PAIRS = 2000
 _BLOCK = 20_000
 
 
-def time_job(sentences: list[str], encoder: str, reranker: str, top: int, candidates: int) -> float:
+def time_job(
+    sentences: list[str], encoder: str, reranker: str, precision: str, top: int, candidates: int
+) -> float:
     """Return the seconds of the command over the sentences, process start included."""
     with tempfile.TemporaryDirectory(prefix="kosim-") as place:
         corpus = Path(place) / "corpus.txt"
         corpus.write_text("\n".join(sentences) + "\n", encoding="utf-8")
         command = [sys.executable, "-m", "experiments.cli", "mine", str(corpus)]
         command += ["--encoder", encoder, "--reranker", reranker, "--json"]
-        command += ["--top", str(top), "--candidates", str(candidates)]
+        command += ["--precision", precision, "--top", str(top)]
+        command += ["--candidates", str(candidates)]
         started = time.perf_counter()
         subprocess.run(command, check=True, capture_output=True)
         return time.perf_counter() - started
@@ -75,21 +80,33 @@ def inferences_per_second(cross: PairEncoder, sentences: list[str], *, seed: int
     return len(pairs) / (time.perf_counter() - started)
 
 
-def exhaustive_top(cross: PairEncoder, sentences: list[str], top: int) -> FloatArray:
-    """Return the ``top`` highest symmetric scores among all pairs, best first: (top,).
+def exhaustive_top(
+    cross: PairEncoder, sentences: list[str], top: int, *, work: Path | None
+) -> tuple[FloatArray, float]:
+    """Return the ``top`` highest symmetric scores among all pairs, best first, and the seconds.
+
+    Args:
+        cross: the reranker.
+        sentences: n texts.
+        top: how many scores are wanted.
+        work: where whole blocks of scores are kept for a run that goes on; the seconds of a block
+            are kept with it.
 
     Raises:
         ConfigError: a score exceeds 1, so that the bound does not hold.
     """
     pairs = list(combinations(sentences, 2))
     forward = np.empty(len(pairs), dtype=np.float32)
-    started = time.perf_counter()
+    seconds = 0.0
     for start in range(0, len(pairs), _BLOCK):
         block = pairs[start : start + _BLOCK]
-        forward[start : start + len(block)] = score_pairs(cross, block)
+        scores, took = score_block(cross, block, kept=work and work / f"{start}.npz")
+        forward[start : start + len(block)] = scores
+        seconds += took
         done = start + len(block)
-        left = (time.perf_counter() - started) / done * (len(pairs) - done)
+        left = seconds / done * (len(pairs) - done)
         click.echo(f"  {done:,} of {len(pairs):,} pairs, {duration(left)} left", err=True)
+    started = time.perf_counter()
     if forward.max() > 1:
         raise ConfigError(f"a score is {forward.max():g}; the bound needs scores of at most 1")
     order = np.argsort(-forward, kind="stable")
@@ -101,7 +118,25 @@ def exhaustive_top(cross: PairEncoder, sentences: list[str], top: int) -> FloatA
         chosen = order[start : start + 4 * top]
         backward = score_pairs(cross, [pairs[place][::-1] for place in chosen])
         scores = np.sort(np.concatenate([scores, (forward[chosen] + backward) / 2]))[::-1]
-    return scores[:top]
+    return scores[:top], seconds + time.perf_counter() - started
+
+
+def score_block(
+    cross: PairEncoder, pairs: list[tuple[str, str]], *, kept: Path | None
+) -> tuple[FloatArray, float]:
+    """Return the scores of a block and the seconds they took, from ``kept`` if they are there."""
+    if kept is not None and kept.is_file():
+        with np.load(kept) as before:
+            return before["scores"], float(before["seconds"])
+    started = time.perf_counter()
+    scores = score_pairs(cross, pairs)
+    seconds = time.perf_counter() - started
+    if kept is not None:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        partial = kept.with_suffix(".partial.npz")
+        np.savez(partial, scores=scores, seconds=seconds)
+        partial.replace(kept)
+    return scores, seconds
 
 
 def measure_recall(
@@ -111,11 +146,10 @@ def measure_recall(
     *,
     top: int,
     depths: list[int],
+    work: Path | None,
 ) -> dict[str, Any]:
     """Return the share of the exhaustive top that mining finds, by its number of candidates."""
-    started = time.perf_counter()
-    truth = exhaustive_top(cross, sentences, top)
-    seconds = time.perf_counter() - started
+    truth, seconds = exhaustive_top(cross, sentences, top, work=work)
     documents = [Document(str(number), text) for number, text in enumerate(sentences, 1)]
     recalls = {}
     for candidates in depths:
@@ -144,41 +178,52 @@ def read_sentences(path: Path, column: int | None) -> list[str]:
 @click.option("--text-at", type=int, help="Which tab-separated cell of a line is the sentence.")
 @click.option("--encoder", required=True, help="A saved bi-encoder.")
 @click.option("--reranker", required=True, help="A saved cross-encoder.")
+@click.option(
+    "--precision",
+    type=click.Choice(get_args(Precision)),
+    default="fp32",
+    show_default=True,
+    help="Of both encoders.",
+)
 @click.option("--sentences", default=10_000, show_default=True, help="Of the job.")
 @click.option("--top", default=100, show_default=True, help="Pairs wanted.")
 @click.option("--candidates", default=1000, show_default=True, help="Pairs reranked in the job.")
 @click.option("--sample", default=0, show_default=True, help="Sentences compared exhaustively.")
 @click.option("--rounds", default=3, show_default=True, help="Of job and throughput.")
 @click.option("--seed", default=1, show_default=True, help="Of samples.")
+@click.option("--work", type=click.Path(path_type=Path), help="Keep the sample's scores here.")
 @click.option("--out", default="mining", show_default=True, help="Name of the results.")
 def main(
     corpus: Path,
     text_at: int | None,
     encoder: str,
     reranker: str,
+    precision: Precision,
     sentences: int,
     top: int,
     candidates: int,
     sample: int,
     rounds: int,
     seed: int,
+    work: Path | None,
     out: str,
 ) -> None:
     """Measure mining over CORPUS and write results/OUT.json and .md."""
     try:
         texts = read_sentences(corpus, text_at)[:sentences]
-        bi, cross = load(encoder), load(reranker)
+        bi, cross = load(encoder, precision=precision), load(reranker, precision=precision)
         if not isinstance(bi, BiEncoder):
             raise ConfigError(f"{encoder} is no bi-encoder; vectors need one")
         jobs, speeds = [], []
         for number in range(rounds):
-            jobs.append(time_job(texts, encoder, reranker, top, candidates))
+            jobs.append(time_job(texts, encoder, reranker, precision, top, candidates))
             speeds.append(inferences_per_second(cross, texts, seed=seed + number))
             click.echo(f"job {jobs[-1]:.1f} s, {speeds[-1]:.0f} inferences a second", err=True)
         pairs = len(texts) * (len(texts) - 1) // 2
         results: dict[str, Any] = {
             "sentences": len(texts),
             "pairs": pairs,
+            "precision": precision,
             "top": top,
             "candidates": candidates,
             "job_seconds": jobs,
@@ -192,7 +237,7 @@ def main(
             drawn = np.random.default_rng(seed).choice(len(texts), size=sample, replace=False)
             depths = sorted({top, 2 * top, 5 * top, candidates})
             chosen = [texts[place] for place in np.sort(drawn)]
-            results["recall"] = measure_recall(bi, cross, chosen, top=top, depths=depths)
+            results["recall"] = measure_recall(bi, cross, chosen, top=top, depths=depths, work=work)
     except KosimError as error:
         raise click.ClickException(str(error)) from error
     write_json(RESULTS / f"{out}.json", results)
@@ -208,7 +253,8 @@ def to_markdown(results: dict[str, Any]) -> str:
         "",
         f"{results['sentences']:,} sentences, {results['pairs']:,} pairs; the best "
         f"{results['top']} of {results['candidates']:,} reranked candidates. Medians of "
-        f"{len(results['ratios'])} rounds on {results['threads']} threads.",
+        f"{len(results['ratios'])} rounds on {results['threads']} threads, in "
+        f"{results['precision']}.",
         "",
         "| | |",
         "|---|---|",
