@@ -8,11 +8,15 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
 from encoders.compute.network import Network
 from encoders.errors import BackboneError, MissingExtraError
+
+if TYPE_CHECKING:
+    import onnx
 
 _PACKAGES = ("onnx", "onnxruntime", "onnxscript")
 _NOISY = "torch.onnx._internal.exporter._registration"
@@ -72,7 +76,8 @@ def quantise_graph(graph: Path, quantised: Path) -> None:
 
     Weights have one scale a column, activations one a product, found as it is computed. The
     weights use 7 bits: AVX2 adds two products in 16 bits, which saturate with 8. Embeddings
-    and products of two activations stay in full precision.
+    and products of two activations stay in full precision, and so do those of a head, which has
+    one vector a row: they cost nothing, and a score hangs on every digit of them.
     """
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
@@ -84,11 +89,22 @@ def quantise_graph(graph: Path, quantised: Path) -> None:
         model,
         quantised,
         op_types_to_quantize=["MatMul"],
+        nodes_to_exclude=_head_products(model),
         per_channel=True,
         reduce_range=True,
         weight_type=QuantType.QInt8,
         use_external_data_format=True,
     )
+
+
+def _head_products(model: onnx.ModelProto) -> list[str]:
+    """Return the names that onnxruntime's quantiser gives to products of one vector a row.
+
+    The exporter writes them as ``Gemm``, which takes matrices only; products for every token have
+    a dimension more. The quantiser turns each into a ``MatMul`` of a longer name.
+    """
+    heads = [node.name for node in model.graph.node if node.op_type == "Gemm"]
+    return [*heads, *(f"{name}_MatMul" for name in heads)]
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import logging
 import os
 import shutil
@@ -18,10 +17,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from encoders.compute.export import export_graph, quantise_graph
 from encoders.compute.network import Network
 from encoders.compute.runtime import Precision
+from encoders.errors import QualityError
 from encoders.storage import atomic_folder, sha256, write_json
 
 _LOG = logging.getLogger(__name__)
-_FORMAT = 1
+_FORMAT = 2
 """Raised when an export of the same weights by the same libraries would come out differently."""
 
 _LIBRARIES = ("torch", "transformers", "sentence-transformers", "onnx", "onnxscript", "onnxruntime")
@@ -31,7 +31,10 @@ _RECORD = "export.json"
 
 
 class ExportRecord(BaseModel):
-    """What an export was made from, and the SHA-256 of its files."""
+    """What an export was made from, and the SHA-256 of its files.
+
+    ``refused`` says why an export may not be used; its files are then gone.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -39,6 +42,7 @@ class ExportRecord(BaseModel):
     fingerprint: str
     versions: dict[str, str]
     files: dict[str, str]
+    refused: str | None = None
 
 
 class Exports:
@@ -63,6 +67,9 @@ class Exports:
 
         One that belongs to other weights or library versions, or is damaged, is named in a
         warning and not returned.
+
+        Raises:
+            QualityError: the export of these weights was refused.
         """
         if precision in self._checked:
             return self._checked[precision]
@@ -72,6 +79,7 @@ class Exports:
                 continue
             problem = self._problem(place)
             if problem is None:
+                self._check_allowed(place)
                 self._checked[precision] = place / _GRAPH
                 return place / _GRAPH
             _LOG.warning("the export %s %s; it is made again", place, problem)
@@ -82,12 +90,14 @@ class Exports:
 
         Raises:
             BackboneError: torch cannot export this architecture.
+            QualityError: the export of these weights was refused.
             StorageError: the disk is full or cannot be written.
         """
         place = self._writable() / precision
         place.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(place.parent / f"{precision}.lock"):
             if place.is_dir() and self._problem(place) is None:
+                self._check_allowed(place)
                 return place / _GRAPH
             with atomic_folder(place, overwrite=True) as made:
                 if precision == "fp32":
@@ -98,20 +108,29 @@ class Exports:
                 for file in made.iterdir():  # onnx lets only the user read its weights
                     file.chmod((made / _GRAPH).stat().st_mode)
                 files = {file.name: sha256(file) for file in sorted(made.iterdir())}
-                record = ExportRecord(
-                    format=_FORMAT,
-                    fingerprint=self.fingerprint,
-                    versions=_versions(),
-                    files=files,
-                )
-                write_json(made / _RECORD, record.model_dump())
+                write_json(made / _RECORD, self._record(files).model_dump())
         return place / _GRAPH
+
+    def refuse(self, precision: Precision, reason: str) -> None:
+        """Replace the export in ``precision`` by a note that it may not be used, and why."""
+        self.remove(precision)
+        place = self._writable() / precision
+        with FileLock(place.parent / f"{precision}.lock"), atomic_folder(place) as made:
+            record = self._record({}).model_copy(update={"refused": reason})
+            write_json(made / _RECORD, record.model_dump())
 
     def remove(self, precision: Precision) -> None:
         """Remove the export in ``precision`` from wherever it is."""
         self._checked.pop(precision, None)
         for folder in self._places():
             shutil.rmtree(folder / precision, ignore_errors=True)
+
+    def allow(self, precision: Precision) -> None:
+        """Forget that the export in ``precision`` was refused, if it was."""
+        for folder in self._places():
+            place = folder / precision
+            if self._problem(place) is None and self._read(place).refused is not None:
+                shutil.rmtree(place, ignore_errors=True)
 
     @contextmanager
     def _full_graph(self, network: Network) -> Iterator[Path]:
@@ -134,11 +153,23 @@ class Exports:
             return first
         return rest[0]
 
+    def _record(self, files: dict[str, str]) -> ExportRecord:
+        return ExportRecord(
+            format=_FORMAT, fingerprint=self.fingerprint, versions=_versions(), files=files
+        )
+
+    def _check_allowed(self, place: Path) -> None:
+        """Check that a valid export was not refused."""
+        if (reason := self._read(place).refused) is not None:
+            raise QualityError(f"{place} was refused by kosim export: {reason}")
+
+    def _read(self, place: Path) -> ExportRecord:
+        return ExportRecord.model_validate_json((place / _RECORD).read_bytes())
+
     def _problem(self, place: Path) -> str | None:
         """Say why an export cannot be used, if so."""
         try:
-            content = json.loads((place / _RECORD).read_text(encoding="utf-8"))
-            record = ExportRecord.model_validate(content)
+            record = self._read(place)
         except (OSError, ValueError, ValidationError):
             return f"has no readable {_RECORD}"
         if record.fingerprint != self.fingerprint:

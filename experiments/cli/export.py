@@ -47,9 +47,11 @@ def export_command(
     """
     pairs = check_test(load_pairs(validation, scale=label_scale)) if validation else None
     choice = ComputeChoice.of(backend, precision)
+    exports = Exports(read_manifest(model).fingerprint, model)
+    if pairs is not None or accept_loss:
+        exports.allow(precision)
     with notes.status(f"exporting {model}"):
         load(model, backend=backend, precision=precision)
-    exports = Exports(read_manifest(model).fingerprint, model)
     graph = exports.find(precision)
     result: dict[str, Any] = {
         "model": str(model),
@@ -81,9 +83,9 @@ def _checked(
     figures = check_export(model, choice, pairs)
     try:
         require_quality(figures)
-    except QualityError:
+    except QualityError as error:
         if not accept_loss:
-            exports.remove(choice.precision)
+            exports.refuse(choice.precision, str(error))
             raise
     return figures
 

@@ -105,6 +105,23 @@ def test_int8_scores_closely_but_not_equally(kind: str, place: Path) -> None:
     assert 0 < np.abs(full - integer).max() < 0.1
 
 
+@pytest.mark.parametrize(("kind", "head"), [("bi", []), ("cross", [(32, 1), (32, 32)])])
+def test_int8_leaves_the_products_of_the_head_alone(
+    exported: dict[str, Path], kind: str, head: list[tuple[int, int]]
+) -> None:
+    import onnx
+
+    place = exported[kind] / "onnx" / "int8" / "model.onnx"
+    graph = onnx.load(place, load_external_data=False).graph
+    weights = {one.name: tuple(sorted(one.dims, reverse=True)) for one in graph.initializer}
+    by_type: dict[str, list[tuple[int, ...]]] = {"MatMul": [], "Gemm": [], "MatMulInteger": []}
+    for node in graph.node:
+        if node.op_type in by_type and node.input[1] in weights:
+            by_type[node.op_type].append(weights[node.input[1]])
+    assert sorted(by_type["MatMul"] + by_type["Gemm"]) == head
+    assert len(by_type["MatMulInteger"]) == 1 + 2 * 6  # the embeddings' projection, two layers
+
+
 @pytest.mark.parametrize(("backend", "precision"), BOTH)
 def test_what_an_encoder_is_does_not_depend_on_what_computes(
     encoder: PairEncoder, place: Path, backend: Any, precision: Any

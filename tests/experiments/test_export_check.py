@@ -62,11 +62,15 @@ def test_a_loss_is_refused_unless_it_is_accepted(
     line = refusal("export", folder, "--validation", own_scores)
     assert "points of Pearson" in line
     assert "--accept-loss" in line
-    assert not (folder / "onnx" / "int8").exists()
+    assert not (folder / "onnx" / "int8" / "model.onnx").exists()
+    with pytest.raises(QualityError, match=r"was refused by kosim export: .* points of Pearson"):
+        load(folder, precision="int8")
+    assert "was refused" in refusal("export", folder)
     assert load(folder).score([("가", "나")]) == full
     output = answer("export", folder, "--validation", own_scores, "--accept-loss")
     assert (folder / "onnx" / "int8" / "model.onnx").is_file()
     assert "Pearson" in output
+    assert load(folder, precision="int8").precision == "int8"
 
 
 @pytest.mark.parametrize(("change", "refused"), [(-0.0049, False), (0.2, False), (-0.0051, True)])
