@@ -250,6 +250,11 @@ class PairEncoder(ABC):
         self._full_fingerprint = exports.fingerprint
         self.runtime = start(choice, self._network(), exports)
 
+    def compute_as(self, encoder: PairEncoder) -> None:
+        """Compute by the runtime of another encoder, which has the same weights."""
+        self.runtime = encoder.runtime
+        self._full_fingerprint = encoder._full_fingerprint
+
     def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
         """Write the artifact: a sentence-transformers folder and ``kosim.json``, whole or not.
 

@@ -22,6 +22,7 @@ class BatchedBiEncoder(BiEncoder):
 
     def __init__(self, encoder: BiEncoder, settings: BatchSettings, report: Report) -> None:
         super().__init__(encoder.model, **_described(encoder))
+        self.compute_as(encoder)
         self._counter = TokenCounter(encoder, prompt=encoder.prompt)
         self.batcher: MicroBatcher[str] = MicroBatcher(
             "bi-encoder",
@@ -53,6 +54,7 @@ class BatchedCrossEncoder(CrossEncoder):
 
     def __init__(self, encoder: CrossEncoder, settings: BatchSettings, report: Report) -> None:
         super().__init__(encoder.model, **_described(encoder))
+        self.compute_as(encoder)
         self._counter = TokenCounter(encoder)
         self.batcher: MicroBatcher[Pair] = MicroBatcher(
             "cross-encoder",

@@ -13,6 +13,8 @@ import torch
 from encoders.artifact import Manifest, read_manifest
 from encoders.base import PairEncoder
 from encoders.bi import BiEncoder
+from encoders.compute.choice import ComputeChoice
+from encoders.compute.export import check_onnx
 from encoders.cross import CrossEncoder
 from encoders.errors import ConfigError, CorpusIndexError
 from encoders.loading import load
@@ -52,10 +54,10 @@ class Models:
         )
         bi = cross = None
         if (folder := _bi_folder(settings, index)) is not None:
-            encoder = _loaded(folder, BiEncoder, settings.device)
+            encoder = _loaded(folder, BiEncoder, settings)
             bi = BatchedBiEncoder(encoder, batches, report("bi"))
         if settings.cross is not None:
-            classifier = _loaded(settings.cross, CrossEncoder, settings.device)
+            classifier = _loaded(settings.cross, CrossEncoder, settings)
             cross = BatchedCrossEncoder(classifier, batches, report("cross"))
         searcher = None if index is None or bi is None else Searcher(index, bi, cross)
         return cls(bi, cross, searcher)
@@ -92,10 +94,15 @@ def check_models(settings: ServingSettings) -> None:
 
     Raises:
         ArtifactError: a folder is no saved encoder, or damaged.
-        ConfigError: an encoder is of the wrong kind, or the device is unknown.
+        ConfigError: an encoder is of the wrong kind, the device is unknown, or backend, precision
+            and device do not go together.
+        MissingExtraError: the backend's packages are not installed.
         CorpusIndexError: the index is none, damaged, of another encoder, or its own is gone.
     """
-    _check_device(settings.device)
+    choice = ComputeChoice.of(settings.backend, settings.precision)
+    _check_device(choice.device(settings.device))
+    if choice.backend == "onnx":
+        check_onnx()
     if settings.cross is not None:
         _manifest(settings.cross, "cross")
     index = None if settings.index is None else CorpusIndex.open(settings.index)
@@ -138,8 +145,13 @@ def _manifest(folder: Path, kind: Literal["bi", "cross"]) -> Manifest:
     return manifest
 
 
-def _loaded(folder: Path, kind: type[Kind], device: str | None) -> Kind:
-    encoder = load(folder, device=device)
+def _loaded(folder: Path, kind: type[Kind], settings: ServingSettings) -> Kind:
+    encoder = load(
+        folder,
+        device=settings.device,
+        backend=settings.backend,
+        precision=settings.precision,
+    )
     if not isinstance(encoder, kind):
         raise ConfigError(f"{folder} is a {encoder.kind}-encoder; a {kind.kind}-encoder is needed")
     return encoder

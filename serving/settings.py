@@ -8,6 +8,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from encoders.compute.runtime import Backend, Precision
 from encoders.errors import ConfigError
 
 
@@ -28,6 +29,15 @@ class ServingSettings(BaseModel):
     workers: int = Field(1, ge=1, le=64, description="Server processes. [default: 1]")
     keys: Path | None = Field(
         None, description="A file of bearer keys, one a line, that nobody else can read."
+    )
+    backend: Backend | None = Field(
+        None,
+        description="What computes; onnx is faster on a CPU. torch by default, onnx for int8.",
+    )
+    precision: Precision = Field(
+        "fp32",
+        description="Arithmetic of the encoders; int8 is the fastest (see kosim export). "
+        "[default: fp32]",
     )
     device: str | None = Field(None, description="Torch device, such as cpu or cuda:0.")
     queue: int = Field(

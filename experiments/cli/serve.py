@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import click
 
+from encoders.compute.runtime import Backend, Precision
 from encoders.errors import MissingExtraError
 from experiments.cli.console import notes
 from experiments.cli.options import setting
@@ -24,6 +25,8 @@ def _option(field: str, **options: Any) -> Any:
 @_option("port", type=int)
 @_option("workers", type=int)
 @_option("keys", metavar="FILE")
+@_option("backend", type=click.Choice(get_args(Backend)))
+@_option("precision", type=click.Choice(get_args(Precision)))
 @_option("device")
 @_option("queue", type=int)
 @setting(ServingSettings, "batching", "--batching/--no-batching")

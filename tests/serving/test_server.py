@@ -58,6 +58,8 @@ def test_a_wrong_call_is_refused_in_one_line(
     assert "--workers" in refusal("serve", "--bi", bi, "--workers", 0)
     assert "cannot listen on 192.0.2.1" in refusal("serve", "--bi", bi, "--host", "192.0.2.1")
     assert "cannot be used" in refusal("serve", "--bi", bi, "--device", "abacus")
+    wrong = refusal("serve", "--bi", bi, "--backend", "torch", "--precision", "int8")
+    assert "torch does not compute in int8" in wrong
     keys = tmp_path / "keys"
     keys.write_text("a-key-of-some-length\n")
     keys.chmod(0o644)

@@ -10,6 +10,8 @@ from fastapi.testclient import TestClient
 
 from encoders.bi import BiEncoder
 from encoders.cross import CrossEncoder
+from serving.app import create_app
+from serving.settings import ServingSettings
 from tests.encoders.tiny import SENTENCES
 
 PAIRS = [(SENTENCES[0], SENTENCES[4]), (SENTENCES[1], SENTENCES[3]), (SENTENCES[2],) * 2]
@@ -62,3 +64,18 @@ def test_symmetric_averages_both_orders(client: TestClient, cross: CrossEncoder)
     answer = client.post("/v1/similarity", json=call).json()
     raw = [one["raw"] for one in answer["cross"]["scores"]]
     np.testing.assert_allclose(raw, cross.score(PAIRS, raw=True, symmetric=True), atol=1e-5)
+
+
+def test_another_backend_serves_the_same_scores(
+    settings: ServingSettings, cross: CrossEncoder
+) -> None:
+    pytest.importorskip("onnxruntime", reason="needs kosim[onnx]")
+    app = create_app(settings.model_copy(update={"backend": "onnx"}))
+    with TestClient(app) as client:
+        answer = client.post("/v1/similarity", json={"pairs": PAIRS}).json()
+        hits = client.post("/v1/search", json={"query": PAIRS[0][0], "k": 3}).json()
+        served = app.state.service.models.served
+    raw = [one["raw"] for one in answer["cross"]["scores"]]
+    np.testing.assert_allclose(raw, cross.score(PAIRS, raw=True), atol=1e-5)
+    assert {encoder.backend for encoder in served.values()} == {"onnx"}
+    assert len(hits["hits"]) == 3
