@@ -21,7 +21,7 @@ from encoders.errors import (
 from index.corpus import check_document
 from index.corpus_index import CorpusIndex, EncoderIdentity
 from index.documents import Document
-from index.searcher import check_encoder
+from index.index_encoder import check_encoder
 from index.store.block import Block
 from index.store.identifiers import GrowingIdTable, hash_ids
 from index.store.spool import Spool, SpoolSettings

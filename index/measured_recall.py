@@ -10,7 +10,7 @@ from encoders.bi import BiEncoder
 from encoders.errors import ConfigError, StorageError
 from encoders.storage import write_json
 from index.corpus_index import CorpusIndex
-from index.searcher import check_encoder
+from index.index_encoder import check_encoder
 from index.vectors.recall import DEPTH
 
 SAMPLE = 200

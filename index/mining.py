@@ -14,8 +14,8 @@ from encoders.bi import BiEncoder
 from encoders.errors import ConfigError
 from index.corpus_index import CorpusIndex
 from index.documents import Document
+from index.index_encoder import check_encoder
 from index.reranking import score_pairs
-from index.searcher import check_encoder
 from index.top_pairs import Places, neighbour_pairs, top_pairs_of_blocks
 
 MOST_PAIRS = 100_000

@@ -12,15 +12,16 @@ import numpy.typing as npt
 
 from encoders.base import FloatArray, PairEncoder
 from encoders.bi import BiEncoder
-from encoders.errors import ConfigError, CorpusIndexError, DataError
+from encoders.errors import ConfigError, DataError
 from index.adaptive.policy import CandidatePolicy
 from index.corpus_index import CorpusIndex, Snapshot
 from index.fusion import reciprocal_rank_fusion
 from index.hits import SearchHit, SearchResult
+from index.index_encoder import check_encoder
 from index.lexical.lexical_index import LexicalIndex
 from index.reranking import score_pairs
 
-__all__ = ["Mode", "Places", "SearchHit", "SearchResult", "Searcher", "check_encoder"]
+__all__ = ["Mode", "Places", "SearchHit", "SearchResult", "Searcher"]
 
 Mode = Literal["dense", "lexical", "hybrid"]
 Places = npt.NDArray[np.int64]
@@ -279,21 +280,6 @@ class Searcher:
                 )
             )
         return hits
-
-
-def check_encoder(index: CorpusIndex, encoder: BiEncoder) -> None:
-    """Check that an index holds the vectors of ``encoder``.
-
-    Raises:
-        CorpusIndexError: it holds those of another one; both are named.
-    """
-    given, expected = encoder.fingerprint(), index.encoder.fingerprint
-    if given != expected:
-        raise CorpusIndexError(
-            f"{index.folder} was made with the encoder {index.encoder.name} "
-            f"({expected[:12]}), not with the given one, of backbone {encoder.backbone.name} "
-            f"({given[:12]}); search with the former, or build an index with the latter"
-        )
 
 
 def _check_queries(queries: Sequence[str]) -> None:

@@ -19,6 +19,7 @@ from encoders.cross import CrossEncoder
 from encoders.errors import ConfigError, CorpusIndexError
 from encoders.loading import load
 from index.corpus_index import CorpusIndex
+from index.index_encoder import encoder_folder
 from index.searcher import Mode, Searcher
 from serving.batched_encoders import BatchedBiEncoder, BatchedCrossEncoder
 from serving.microbatch import BatchReport, BatchSettings
@@ -126,14 +127,7 @@ def name_of(encoder: PairEncoder) -> str:
 def _bi_folder(settings: ServingSettings, index: CorpusIndex | None) -> Path | None:
     if settings.bi is not None or index is None:
         return settings.bi
-    folder = Path(index.encoder.name)
-    if not folder.is_dir():
-        raise CorpusIndexError(
-            f"{index.folder} was made with the encoder {folder} "
-            f"({index.encoder.fingerprint[:12]}), which is not there any more; say where it is "
-            "with --bi"
-        )
-    return folder
+    return encoder_folder(index, option="--bi")
 
 
 def _manifest(folder: Path, kind: Literal["bi", "cross"]) -> Manifest:

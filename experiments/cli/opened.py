@@ -6,10 +6,10 @@ from pathlib import Path
 
 from encoders.base import PairEncoder
 from encoders.bi import BiEncoder
-from encoders.errors import ConfigError, CorpusIndexError
+from encoders.errors import ConfigError
 from experiments.cli.compute_options import ComputeOptions
 from index.corpus_index import CorpusIndex
-from index.searcher import check_encoder
+from index.index_encoder import check_encoder, encoder_folder
 
 
 def open_bi_encoder(folder: str | Path, compute: ComputeOptions) -> BiEncoder:
@@ -38,14 +38,8 @@ def open_index_encoder(
         ConfigError: it is a cross-encoder.
         ArtifactError: it is no encoder, or damaged.
     """
-    expected = index.encoder
-    if given is None and not Path(expected.name).is_dir():
-        raise CorpusIndexError(
-            f"{index.folder} was made with the encoder {expected.name} "
-            f"({expected.fingerprint[:12]}), which is not there any more; say where it is with "
-            "--encoder"
-        )
-    encoder = open_bi_encoder(given or expected.name, compute)
+    folder = given or encoder_folder(index, option="--encoder")
+    encoder = open_bi_encoder(folder, compute)
     check_encoder(index, encoder)
     return encoder
 

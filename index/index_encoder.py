@@ -1,0 +1,44 @@
+"""The encoder of an index: where it is, and whether a given one is the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from encoders.bi import BiEncoder
+from encoders.errors import CorpusIndexError
+from index.corpus_index import CorpusIndex
+
+
+def check_encoder(index: CorpusIndex, encoder: BiEncoder) -> None:
+    """Check that an index holds the vectors of ``encoder``.
+
+    Raises:
+        CorpusIndexError: it holds those of another one; both are named.
+    """
+    given, expected = encoder.fingerprint(), index.encoder.fingerprint
+    if given != expected:
+        raise CorpusIndexError(
+            f"{index.folder} was made with the encoder {index.encoder.name} "
+            f"({expected[:12]}), not with the given one, of backbone {encoder.backbone.name} "
+            f"({given[:12]}); search with the former, or build an index with the latter"
+        )
+
+
+def encoder_folder(index: CorpusIndex, *, option: str) -> Path:
+    """Return the folder of the encoder that made an index.
+
+    Args:
+        index: the index.
+        option: where a user can say that the encoder was moved.
+
+    Raises:
+        CorpusIndexError: it is not there any more.
+    """
+    folder = Path(index.encoder.name)
+    if not folder.is_dir():
+        raise CorpusIndexError(
+            f"{index.folder} was made with the encoder {folder} "
+            f"({index.encoder.fingerprint[:12]}), which is not there any more; say where it is "
+            f"with {option}"
+        )
+    return folder
