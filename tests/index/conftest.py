@@ -1,8 +1,9 @@
-"""Tiny encoders that the tests of this room share; made once, never changed by a test."""
+"""Tiny encoders, and an index that tests may change, shared by the tests of this room."""
 
 from __future__ import annotations
 
 import gc
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,11 @@ import torch
 
 from encoders.bi import BiEncoder
 from encoders.cross import CrossEncoder
+from index.corpus_index import CorpusIndex
+from index.store import commit
 from tests.encoders.tiny import write_koelectra
+from tests.index.stored import DOCUMENTS, VECTORS
+from tests.index.vectors import ENCODER, in_blocks
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -37,3 +42,29 @@ def bi(koelectra: Path) -> BiEncoder:
 def cross(koelectra: Path) -> CrossEncoder:
     """An untrained cross-encoder whose scores differ clearly and depend on a pair's order."""
     return CrossEncoder.from_backbone(str(koelectra), device="cpu")
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An index of three segments that no test changes."""
+    folder = tmp_path_factory.mktemp("made") / "index"
+    CorpusIndex.create(folder, ENCODER, in_blocks(DOCUMENTS, VECTORS, 7), segment_rows=25)
+    return folder
+
+
+@pytest.fixture
+def folder(made: Path, tmp_path: Path) -> Path:
+    """A copy of it that a test may change."""
+    return shutil.copytree(made, tmp_path / "index")
+
+
+@pytest.fixture
+def index(folder: Path) -> CorpusIndex:
+    """The copy, opened."""
+    return CorpusIndex.open(folder)
+
+
+@pytest.fixture
+def short_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A log ends with its generation after 10 documents."""
+    monkeypatch.setattr(commit, "LOG_DOCUMENTS", 10)
