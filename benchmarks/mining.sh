@@ -8,4 +8,4 @@ MINING=(python -m benchmarks.mining ../shared/data/parakqc/paraKQC_v1.txt --text
 export OMP_NUM_THREADS=1
 
 "${MINING[@]}" --rounds 2 --sample 300 --work "$WORK/mining-300"
-"${MINING[@]}" --rounds 1 --sample 1000 --precision int8 --work "$WORK/mining-1000" --out mining-1000
+"${MINING[@]}" --rounds 2 --sample 1000 --precision int8 --work "$WORK/mining-1000" --out mining-1000

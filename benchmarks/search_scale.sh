@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
-# Search over the 799,122 sentences of the corpus with a bi-encoder of two layers.
+# Search over the 799,122 sentences of the corpus with a bi-encoder of two layers. Encoding them and
+# writing the flat index took 49 minutes of one core with other work on it (2,575 s of processor
+# time), at most 2,360 MiB of memory (mapped files included) and 1,334 MB on the disk.
 set -euo pipefail
 DATA=../shared/data
 WORK=${1:-runs/search-scale}
@@ -15,4 +17,5 @@ mkdir -p "$WORK"
   kosim index build $DATA/corpus/ko-sentences.txt.gz --encoder "$WORK/bi" --type flat \
     --out "$WORK/corpus.index"
 
-python -m benchmarks.search_scale "$WORK/corpus.index" --work "$WORK/types"
+python -m benchmarks.search_scale "$WORK/corpus.index" --threads 1 --singles 300 --alternations 5 \
+  --work "$WORK/types" --out benchmarks/results/search_scale-799k
