@@ -40,7 +40,8 @@ from encoders.bi import BiEncoder
 from encoders.compute.runtime import Precision
 from encoders.errors import ConfigError, KosimError
 from encoders.loading import load
-from encoders.storage import write_json, write_text
+from encoders.pretraining.backbone_folder import texts_fingerprint
+from encoders.storage import atomic_file, write_json, write_text
 from encoders.tables import read_lines
 from experiments.environment import describe_environment
 from experiments.notation import amount, duration
@@ -96,11 +97,14 @@ def exhaustive_top(
         ConfigError: a score exceeds 1, so that the bound does not hold.
     """
     pairs = list(combinations(sentences, 2))
+    # Scores of another encoder, precision or sample are never taken for these.
+    scored = f"{cross.fingerprint()[:16]}-{cross.precision}-{texts_fingerprint(sentences)[:16]}"
+    kept = work and work / scored
     forward = np.empty(len(pairs), dtype=np.float32)
     seconds = 0.0
     for start in range(0, len(pairs), _BLOCK):
         block = pairs[start : start + _BLOCK]
-        scores, took = score_block(cross, block, kept=work and work / f"{start}.npz")
+        scores, took = score_block(cross, block, kept=kept and kept / f"{start}.npz")
         forward[start : start + len(block)] = scores
         seconds += took
         done = start + len(block)
@@ -132,10 +136,8 @@ def score_block(
     scores = score_pairs(cross, pairs)
     seconds = time.perf_counter() - started
     if kept is not None:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        partial = kept.with_suffix(".partial.npz")
-        np.savez(partial, scores=scores, seconds=seconds)
-        partial.replace(kept)
+        with atomic_file(kept) as partial, partial.open("wb") as file:
+            np.savez(file, scores=scores, seconds=seconds)
     return scores, seconds
 
 

@@ -40,6 +40,7 @@ def load(
         ArtifactError: the folder is no artifact, is of a newer format, or is damaged.
         ConfigError: the backend or precision is unknown, or they or the device do not fit.
         MissingExtraError: the backend's packages are not installed.
+        QualityError: the export was refused, because it loses too much.
         StorageError: the export cannot be written.
     """
     choice = ComputeChoice.of(backend, precision)

@@ -79,7 +79,6 @@ class Exports:
                 continue
             problem = self._problem(place)
             if problem is None:
-                self._check_allowed(place)
                 self._checked[precision] = place / _GRAPH
                 return place / _GRAPH
             _LOG.warning("the export %s %s; it is made again", place, problem)
@@ -97,7 +96,6 @@ class Exports:
         place.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(place.parent / f"{precision}.lock"):
             if place.is_dir() and self._problem(place) is None:
-                self._check_allowed(place)
                 return place / _GRAPH
             with atomic_folder(place, overwrite=True) as made:
                 if precision == "fp32":
@@ -113,23 +111,20 @@ class Exports:
 
     def refuse(self, precision: Precision, reason: str) -> None:
         """Replace the export in ``precision`` by a note that it may not be used, and why."""
-        self.remove(precision)
-        place = self._writable() / precision
-        with FileLock(place.parent / f"{precision}.lock"), atomic_folder(place) as made:
-            record = self._record({}).model_copy(update={"refused": reason})
-            write_json(made / _RECORD, record.model_dump())
-
-    def remove(self, precision: Precision) -> None:
-        """Remove the export in ``precision`` from wherever it is."""
         self._checked.pop(precision, None)
         for folder in self._places():
             shutil.rmtree(folder / precision, ignore_errors=True)
+        place = self._writable() / precision
+        with FileLock(place.parent / f"{precision}.lock"), atomic_folder(place) as made:
+            write_json(made / _RECORD, self._record({}, refused=reason).model_dump())
 
     def allow(self, precision: Precision) -> None:
         """Forget that the export in ``precision`` was refused, if it was."""
         for folder in self._places():
             place = folder / precision
-            if self._problem(place) is None and self._read(place).refused is not None:
+            try:
+                self._problem(place)
+            except QualityError:
                 shutil.rmtree(place, ignore_errors=True)
 
     @contextmanager
@@ -153,23 +148,23 @@ class Exports:
             return first
         return rest[0]
 
-    def _record(self, files: dict[str, str]) -> ExportRecord:
+    def _record(self, files: dict[str, str], *, refused: str | None = None) -> ExportRecord:
         return ExportRecord(
-            format=_FORMAT, fingerprint=self.fingerprint, versions=_versions(), files=files
+            format=_FORMAT,
+            fingerprint=self.fingerprint,
+            versions=_versions(),
+            files=files,
+            refused=refused,
         )
 
-    def _check_allowed(self, place: Path) -> None:
-        """Check that a valid export was not refused."""
-        if (reason := self._read(place).refused) is not None:
-            raise QualityError(f"{place} was refused by kosim export: {reason}")
-
-    def _read(self, place: Path) -> ExportRecord:
-        return ExportRecord.model_validate_json((place / _RECORD).read_bytes())
-
     def _problem(self, place: Path) -> str | None:
-        """Say why an export cannot be used, if so."""
+        """Say why an export must be made again, if so.
+
+        Raises:
+            QualityError: it need not be: it was refused.
+        """
         try:
-            record = self._read(place)
+            record = ExportRecord.model_validate_json((place / _RECORD).read_bytes())
         except (OSError, ValueError, ValidationError):
             return f"has no readable {_RECORD}"
         if record.fingerprint != self.fingerprint:
@@ -179,6 +174,8 @@ class Exports:
         for name, version in _versions().items():
             if (before := record.versions.get(name)) != version:
                 return f"was made with {name} {before}, not {version}"
+        if record.refused is not None:
+            raise QualityError(f"{place} was refused by kosim export: {record.refused}")
         for name, expected in record.files.items():
             if not (place / name).is_file() or sha256(place / name) != expected:
                 return f"is damaged: {name} is missing or was changed"
