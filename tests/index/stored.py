@@ -12,11 +12,7 @@ import numpy.typing as npt
 
 from index.corpus_index import CorpusIndex
 from index.documents import Document
-from tests.index.vectors import (
-    brute_force,
-    corpus,
-    unit_vectors,
-)
+from tests.index.vectors import brute_force, corpus, unit_vectors
 
 DOCUMENTS, VECTORS = corpus(60)
 MORE, MORE_VECTORS = corpus(20, prefix="새것", seed=1)

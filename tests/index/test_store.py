@@ -12,10 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from encoders.errors import (
-    ConfigError,
-    KosimError,
-)
+from encoders.errors import ConfigError, KosimError
 from index.corpus_index import CorpusIndex
 from index.documents import Document
 from index.store import commit
@@ -30,14 +27,7 @@ from tests.index.stored import (
     expect_search_only,
     files,
 )
-from tests.index.vectors import (
-    DIMENSION,
-    ENCODER,
-    brute_force,
-    corpus,
-    in_blocks,
-    unit_vectors,
-)
+from tests.index.vectors import DIMENSION, ENCODER, brute_force, corpus, in_blocks, unit_vectors
 
 
 def test_a_new_index_holds_its_corpus(index: CorpusIndex) -> None:

@@ -9,12 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from encoders.errors import (
-    CorpusIndexError,
-    IndexLockedError,
-    KosimError,
-    StorageError,
-)
+from encoders.errors import CorpusIndexError, IndexLockedError, KosimError, StorageError
 from index.corpus_index import CorpusIndex, EncoderIdentity
 from index.store.write_lock import write_lock
 from tests.index.stored import (
@@ -27,12 +22,7 @@ from tests.index.stored import (
     expect_search_only,
     full_disk,
 )
-from tests.index.vectors import (
-    ENCODER,
-    corpus,
-    some_documents,
-    unit_vectors,
-)
+from tests.index.vectors import ENCODER, corpus, some_documents, unit_vectors
 
 
 def test_another_encoder_is_noticed_by_open_readers(index: CorpusIndex) -> None:

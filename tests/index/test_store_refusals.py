@@ -12,12 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from encoders.errors import (
-    ConfigError,
-    CorpusIndexError,
-    DataError,
-    StorageError,
-)
+from encoders.errors import ConfigError, CorpusIndexError, DataError, StorageError
 from index.corpus_index import CorpusIndex
 from index.documents import Document
 from index.store import commit
@@ -32,11 +27,7 @@ from tests.index.stored import (
     files,
     full_disk,
 )
-from tests.index.vectors import (
-    DIMENSION,
-    ENCODER,
-    unit_vectors,
-)
+from tests.index.vectors import DIMENSION, ENCODER, unit_vectors
 
 
 def test_a_damaged_index_can_be_overwritten(folder: Path) -> None:
