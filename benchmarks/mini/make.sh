@@ -31,7 +31,7 @@ distill() {
 mkdir -p "$WORK"
 step "$WORK/tokenizer" kosim tokenizer train "$CORPUS" --kind wordpiece --vocab-size 14000
 step "$WORK/random" kosim pretrain "$CORPUS" --tokenizer "$WORK/tokenizer" --size mini \
-  --steps 0 --seed $SEED
+  --steps 0 --embeddings drawn --seed $SEED
 step "$WORK/rtd" kosim pretrain "$CORPUS" --tokenizer "$WORK/tokenizer" --size mini \
   --epochs "$RTD_EPOCHS" --seed $SEED
 distill random distilled

@@ -7,12 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from pydantic import Field
 from transformers import TrainerCallback
 
 from encoders.errors import DataError
-from encoders.opening import seeded
 from encoders.pretraining.backbone_folder import (
     open_tokenizer,
     texts_fingerprint,
@@ -24,8 +22,8 @@ from encoders.pretraining.budget import Budget
 from encoders.pretraining.corpus import TokenCache, read_sentences, tokenise
 from encoders.pretraining.detection_quality import DetectionQuality
 from encoders.pretraining.masking import MaskedCorpus
-from encoders.pretraining.network import ReplacedTokenDetection
-from encoders.pretraining.sizes import DROPOUT, Size, network_config
+from encoders.pretraining.sizes import DROPOUT, Size
+from encoders.pretraining.start import Embeddings, drawn_network, informed
 from encoders.pretraining.trainer import ScheduleConfig, train_schedule
 from encoders.pretraining.work_folder import WorkFolder
 from encoders.provenance import read_provenance
@@ -39,6 +37,9 @@ class PretrainingConfig(ScheduleConfig):
     """How a network is pretrained by replaced token detection; weights as in ELECTRA's paper."""
 
     size: Size = Field("mini", description="tiny, mini or small.")
+    embeddings: Embeddings = Field(
+        "cooccurrence", description="Begin with counted embeddings, or with drawn ones."
+    )
     budget: Budget = Field(default_factory=Budget)
     tokens: int = Field(4_096, ge=128, description="The most tokens of a batch.")
     longest: int = Field(128, ge=8, le=512, description="The most tokens of an input.")
@@ -63,7 +64,7 @@ def pretrain(
     """Pretrain an ELECTRA and write its discriminator as an ordinary backbone folder.
 
     A killed run goes on when it is started again with the same settings, and ends in the same
-    weights. No step at all (a budget of 0) writes the network as it was drawn.
+    weights. No step at all (a budget of 0) writes the network as it begins.
 
     Args:
         corpus: text, a sentence a line, also ``.gz``.
@@ -97,7 +98,17 @@ def pretrain(
     work = WorkFolder.open(out, identity, overwrite=overwrite)
     announce("tokenising the corpus")
     cache = tokenise(sentences, source, work.path / "tokens", longest=config.longest - 2)
-    network = _network(len(source), special, config)
+    network = drawn_network(
+        config.size,
+        vocabulary=len(source),
+        special=special,
+        dropout=config.dropout,
+        discriminator_weight=config.discriminator_weight,
+        seed=config.seed,
+    )
+    if config.embeddings == "cooccurrence":
+        announce("counting which tokens occur together")
+        informed(network, cache, training, seed=config.seed)
     masked = _masked(cache, training, special, config)
     quality = DetectionQuality(_masked(cache, held_out, special, config))
     steps = work.planned(lambda: config.budget.in_steps(network, masked))
@@ -144,21 +155,6 @@ def _split(count: int, config: PretrainingConfig) -> tuple[Rows, Rows]:
         raise DataError(f"the corpus has {count} sentences; pretraining needs at least 5")
     order = np.random.default_rng(config.seed).permutation(count)
     return np.sort(order[held_out:]), np.sort(order[:held_out])
-
-
-def _network(
-    vocabulary: int, special: SpecialTokens, config: PretrainingConfig
-) -> ReplacedTokenDetection:
-    with seeded(config.seed), torch.device("cpu"):
-        return ReplacedTokenDetection(
-            network_config(
-                config.size,
-                vocabulary=vocabulary,
-                special=special,
-                dropout=config.dropout,
-                discriminator_weight=config.discriminator_weight,
-            )
-        )
 
 
 def _masked(

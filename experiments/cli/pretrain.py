@@ -11,6 +11,7 @@ from encoders.errors import StorageError
 from encoders.pretraining.budget import Budget
 from encoders.pretraining.run import CURVE, PretrainingConfig, pretrain
 from encoders.pretraining.sizes import Size
+from encoders.pretraining.start import Embeddings
 from experiments.cli.console import notes, output
 from experiments.cli.options import budget_options, given, setting
 from experiments.cli.steps_bar import steps_progress
@@ -22,6 +23,7 @@ from experiments.settings import parse_settings
 @click.argument("corpus")
 @click.option("--tokenizer", type=click.Path(path_type=Path), required=True, help="Its folder.")
 @setting(PretrainingConfig, "size", "--size", type=click.Choice(get_args(Size)))
+@setting(PretrainingConfig, "embeddings", "--embeddings", type=click.Choice(get_args(Embeddings)))
 @budget_options
 @setting(PretrainingConfig, "tokens", "--batch-tokens", type=int)
 @setting(PretrainingConfig, "longest", "--max-length", type=int)

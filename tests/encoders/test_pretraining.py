@@ -149,7 +149,7 @@ def test_it_learns_to_find_replaced_tokens(shared: Path, tmp_path: Path) -> None
     lines = list(islice(read_lines(corpus), 4_000))
     train_tokenizer(lines[:3_000], "wordpiece", 3_500).save(tmp_path / "tokenizer")
     (tmp_path / "corpus.txt").write_text("\n".join(lines), encoding="utf-8")
-    long = {"budget": Budget(steps=60), "tokens": 2_048, "held_out": 200}
+    long = {"budget": Budget(steps=60), "tokens": 2_048, "held_out": 200, "embeddings": "drawn"}
     first, *_, last = run(tmp_path, "learned", **long)["curve"]
     assert last["generator_loss"] < first["generator_loss"] - 0.2
     assert last["average_precision"] > 1.7 * last["replaced_share"]

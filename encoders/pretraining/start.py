@@ -1,0 +1,75 @@
+"""The network that a pretraining begins with."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import torch
+
+from encoders.opening import seeded
+from encoders.pretraining.batches import Rows, SpecialTokens
+from encoders.pretraining.cooccurrence import cooccurrence_embeddings, frequencies
+from encoders.pretraining.corpus import TokenCache
+from encoders.pretraining.network import ReplacedTokenDetection
+from encoders.pretraining.sizes import Size, network_config
+
+Embeddings = Literal["cooccurrence", "drawn"]
+
+_WORDS = 0.06
+"""Standard deviation of counted embeddings: three times that of the segments they are added to."""
+
+_POSITIONS = 0.03
+"""Amplitude of the waves that positions start as."""
+
+
+def drawn_network(
+    size: Size,
+    *,
+    vocabulary: int,
+    special: SpecialTokens,
+    dropout: float,
+    discriminator_weight: float,
+    seed: int,
+) -> ReplacedTokenDetection:
+    """Return a network with weights drawn from ``seed`` alone."""
+    config = network_config(
+        size,
+        vocabulary=vocabulary,
+        special=special,
+        dropout=dropout,
+        discriminator_weight=discriminator_weight,
+    )
+    with seeded(seed), torch.device("cpu"):
+        return ReplacedTokenDetection(config)
+
+
+def informed(
+    network: ReplacedTokenDetection, cache: TokenCache, rows: Rows, *, seed: int
+) -> ReplacedTokenDetection:
+    """Put into a network what counting tells of a corpus, in place.
+
+    Word embeddings come from co-occurrence, positions from the sines of Vaswani et al. (2017), and
+    the generator's bias is the logarithm of the tokens' frequencies.
+    """
+    embeddings = network.discriminator.electra.embeddings
+    words, positions = embeddings.word_embeddings.weight, embeddings.position_embeddings.weight
+    vocabulary, width = words.shape
+    counted = cooccurrence_embeddings(cache, rows, vocabulary, width, seed=seed)
+    occurring = torch.from_numpy(np.flatnonzero(counted.any(axis=1)))
+    counts = frequencies(cache, rows, vocabulary) + 1
+    with torch.no_grad():
+        words[occurring] = _WORDS * torch.from_numpy(counted)[occurring]
+        positions.copy_(_POSITIONS * _waves(*positions.shape))
+        network.vocabulary.bias.copy_(torch.from_numpy(np.log(counts / counts.sum())))
+    return network
+
+
+def _waves(length: int, width: int) -> torch.Tensor:
+    """Return sines and cosines of geometrically growing wavelengths: (length, width)."""
+    place = torch.arange(length)[:, None]
+    frequency = torch.exp(torch.arange(0, width, 2) * (-np.log(10_000.0) / width))
+    waves = torch.zeros(length, width)
+    waves[:, 0::2] = torch.sin(place * frequency)
+    waves[:, 1::2] = torch.cos(place * frequency)[:, : width // 2]
+    return waves
