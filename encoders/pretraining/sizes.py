@@ -14,6 +14,9 @@ Size = Literal["tiny", "mini", "small"]
 DROPOUT = 0.1
 """Of the finished network, when it is fine-tuned."""
 
+_SPREAD = 0.05
+"""Standard deviation of drawn weights: near 1 / sqrt(width) for these widths, as 0.02 is for 768."""
+
 
 @dataclass(frozen=True)
 class NetworkSize:
@@ -62,6 +65,7 @@ def network_config(
         num_attention_heads=shape.heads,
         intermediate_size=4 * shape.hidden,
         max_position_embeddings=POSITIONS,
+        initializer_range=_SPREAD,
         pad_token_id=special.pad,
         mask_token_id=special.mask,
         hidden_dropout_prob=dropout,

@@ -17,7 +17,7 @@ from encoders.pretraining.sizes import Size, network_config
 Embeddings = Literal["cooccurrence", "drawn"]
 
 _WORDS = 0.06
-"""Standard deviation of counted embeddings: three times that of the segments they are added to."""
+"""Standard deviation of counted embeddings, which outweigh what they are added to."""
 
 _POSITIONS = 0.03
 """Amplitude of the waves that positions start as."""
@@ -49,8 +49,8 @@ def informed(
 ) -> ReplacedTokenDetection:
     """Put into a network what counting tells of a corpus, in place.
 
-    Word embeddings come from co-occurrence, positions from the sines of Vaswani et al. (2017), and
-    the generator's bias is the logarithm of the tokens' frequencies.
+    Word embeddings come from co-occurrence, positions from the sines of Vaswani et al. (2017),
+    segments begin alike, and the generator's bias is the logarithm of the tokens' frequencies.
     """
     embeddings = network.discriminator.electra.embeddings
     words, positions = embeddings.word_embeddings.weight, embeddings.position_embeddings.weight
@@ -61,6 +61,7 @@ def informed(
     with torch.no_grad():
         words[occurring] = _WORDS * torch.from_numpy(counted)[occurring]
         positions.copy_(_POSITIONS * _waves(*positions.shape))
+        embeddings.token_type_embeddings.weight.zero_()
         network.vocabulary.bias.copy_(torch.from_numpy(np.log(counts / counts.sum())))
     return network
 
