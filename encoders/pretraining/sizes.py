@@ -15,7 +15,7 @@ DROPOUT = 0.1
 """Of the finished network, when it is fine-tuned."""
 
 _SPREAD = 0.05
-"""Standard deviation of drawn weights: near 1 / sqrt(width) for these widths, as 0.02 is for 768."""
+"""Standard deviation of drawn weights: near 1 / sqrt(width) of these, as 0.02 is for 768."""
 
 
 @dataclass(frozen=True)
