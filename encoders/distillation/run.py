@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -16,6 +16,7 @@ from encoders.distillation.geometry import SentenceGeometry
 from encoders.distillation.lessons import Lessons
 from encoders.distillation.student import Objective, Student
 from encoders.distillation.teacher import Progress, open_teacher, teacher_vectors
+from encoders.distillation.token_vectors import put_token_vectors
 from encoders.errors import DataError
 from encoders.pretraining.backbone_folder import (
     open_tokenizer,
@@ -33,6 +34,7 @@ from encoders.storage import sha256
 
 CURVE = "distillation.json"
 _FEWEST = 10
+Embeddings = Literal["student", "teacher"]
 
 
 class DistillationConfig(ScheduleConfig):
@@ -41,6 +43,9 @@ class DistillationConfig(ScheduleConfig):
     budget: Budget = Field(default_factory=Budget)
     objective: Objective = Field(
         "embedding", description="What sentences alone teach: embedding or similarity."
+    )
+    embeddings: Embeddings = Field(
+        "student", description="Begin with the student's word embeddings, or the teacher's."
     )
     pairs: float = Field(0.25, ge=0, le=4, description="Pairs for each sentence alone.")
     tokens: int = Field(4_096, ge=128, description="The most tokens of a batch.")
@@ -117,6 +122,9 @@ def distill(
     place = Path(cache) if cache is not None else work.path / "teacher"
     vectors = teacher_vectors(source, sentences, texts, place, progress=progress)
     geometry = SentenceGeometry.fit(vectors, pupil.width, seed=config.seed)
+    if config.embeddings == "teacher":
+        announce("encoding the tokens with the teacher")
+        put_token_vectors(pupil.network, tokenizer, source)
     lessons = _lessons(tokens, learnt, geometry, special, config)
     agreement = Agreement(_lessons(tokens, measured, geometry, special, config))
     steps = work.planned(lambda: config.budget.in_steps(pupil, lessons))

@@ -16,7 +16,7 @@ from encoders.pretraining.sizes import Size, network_config
 
 Embeddings = Literal["cooccurrence", "drawn"]
 
-_WORDS = 0.06
+WORDS = 0.06
 """Standard deviation of counted embeddings, which outweigh what they are added to."""
 
 _POSITIONS = 0.03
@@ -59,7 +59,7 @@ def informed(
     occurring = torch.from_numpy(np.flatnonzero(counted.any(axis=1)))
     counts = frequencies(cache, rows, vocabulary) + 1
     with torch.no_grad():
-        words[occurring] = _WORDS * torch.from_numpy(counted)[occurring]
+        words[occurring] = WORDS * torch.from_numpy(counted)[occurring]
         positions.copy_(_POSITIONS * _waves(*positions.shape))
         embeddings.token_type_embeddings.weight.zero_()
         network.vocabulary.bias.copy_(torch.from_numpy(np.log(counts / counts.sum())))

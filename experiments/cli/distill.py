@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import click
 
-from encoders.distillation.run import CURVE, DistillationConfig, distill
+from encoders.distillation.run import CURVE, DistillationConfig, Embeddings, distill
 from encoders.distillation.student import Objective
 from encoders.errors import StorageError
 from encoders.pretraining.budget import Budget
@@ -24,6 +24,7 @@ from experiments.settings import parse_settings
 @click.option("--student", required=True, help="A backbone: a folder, a hub id, or mini.")
 @setting(DistillationConfig, "teacher_prompt", "--teacher-prompt")
 @setting(DistillationConfig, "objective", "--objective", type=click.Choice(get_args(Objective)))
+@setting(DistillationConfig, "embeddings", "--embeddings", type=click.Choice(get_args(Embeddings)))
 @budget_options
 @setting(DistillationConfig, "pairs", "--pairs", type=float)
 @setting(DistillationConfig, "tokens", "--batch-tokens", type=int)
