@@ -28,14 +28,14 @@ class SentenceGeometry:
     variance that the axes hold.
     """
 
-    vectors: npt.NDArray[np.float16]
+    vectors: npt.NDArray[np.floating]
     mean: Floats
     axes: Floats
     kept: float
 
     @classmethod
     def fit(
-        cls, vectors: npt.NDArray[np.float16], width: int, *, seed: int = 0
+        cls, vectors: npt.NDArray[np.floating], width: int, *, seed: int = 0
     ) -> SentenceGeometry:
         """Find the mean and the principal axes of ``vectors`` (n, d).
 

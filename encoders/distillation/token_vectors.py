@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -29,7 +28,7 @@ def put_token_vectors(
     special = set(tokenizer.all_special_ids)
     ids = [number for number in range(len(tokenizer)) if number not in special]
     vectors = teacher.encode([_text(tokenizer, number) for number in ids])
-    geometry = SentenceGeometry.fit(vectors.astype(np.float16), words.shape[1])
+    geometry = SentenceGeometry.fit(vectors, words.shape[1])
     turned = (vectors - geometry.mean) @ geometry.axes
     embeddings = torch.from_numpy(turned * (WORDS / max(float(turned.std()), 1e-12)))
     with torch.no_grad():

@@ -18,6 +18,7 @@ from encoders.distillation.lessons import Lessons
 from encoders.distillation.run import CURVE, DistillationConfig, distill
 from encoders.distillation.student import SIMILARITY_WEIGHT, Student
 from encoders.distillation.teacher import open_teacher, teacher_vectors
+from encoders.distillation.token_vectors import put_token_vectors
 from encoders.errors import BackboneError, DataError, StorageError
 from encoders.loading import KINDS
 from encoders.pretraining.backbone_folder import open_tokenizer
@@ -25,6 +26,7 @@ from encoders.pretraining.batches import SpecialTokens
 from encoders.pretraining.budget import Budget
 from encoders.pretraining.corpus import tokenise
 from encoders.pretraining.run import pretrain
+from encoders.pretraining.start import WORDS
 from encoders.provenance import read_provenance
 from tests.encoders.pretraining_fixtures import (
     pretraining,
@@ -301,3 +303,32 @@ def test_a_student_without_a_mask_token_is_refused(place: Path, tmp_path: Path) 
             tmp_path / "none",
             DistillationConfig(),
         )
+
+
+def test_word_embeddings_can_come_from_the_teacher(place: Path) -> None:
+    """Angles between embeddings are those of the teacher's vectors of single tokens."""
+    student = Student(place / "student", objective="embedding", seed=1)
+    tokenizer = open_tokenizer(place / "student")
+    teacher = open_teacher(str(place / "teacher"))
+    words = student.network.get_input_embeddings().weight
+    before = words.detach().clone()
+    put_token_vectors(student.network, tokenizer, teacher)
+    special = tokenizer.all_special_ids
+    assert torch.equal(words[special], before[special])
+    ids = [number for number in range(len(tokenizer)) if number not in special]
+    texts = [token.removeprefix("▁") for token in tokenizer.convert_ids_to_tokens(ids)]
+    expected = teacher.encode(texts).astype(np.float64)
+    expected -= expected.mean(axis=0)
+    found = words[ids].detach().numpy()
+    assert found.std() == pytest.approx(WORDS, rel=0.01)
+    left, values, _ = np.linalg.svd(expected, full_matrices=False)
+    kept = left[:, : words.shape[1]] * values[: words.shape[1]]
+    expected_angles, angles = kept @ kept.T, found @ found.T
+    np.testing.assert_allclose(
+        angles / np.abs(angles).max(), expected_angles / np.abs(expected_angles).max(), atol=5e-3
+    )
+    run(place, "taught-words", embeddings="teacher", cache=place / "cache", budget=Budget(steps=0))
+    kept_words = load_file(place / "taught-words" / "model.safetensors")[
+        "electra.embeddings.word_embeddings.weight"
+    ]
+    torch.testing.assert_close(kept_words, words.detach())
