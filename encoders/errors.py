@@ -53,3 +53,7 @@ class CorpusIndexError(KosimError):
 
 class IndexLockedError(CorpusIndexError):
     """Another process writes to the index, and went on doing so for as long as was waited."""
+
+
+class ClusterError(KosimError):
+    """A cluster is not there, its nodes differ, or its workers fail again and again."""

@@ -84,15 +84,10 @@ def build_index(
         IndexLockedError: another process is building the same index.
     """
     folder = Path(folder)
-    if type not in _TYPES:
-        raise ConfigError(f"index type {type!r} is unknown; choose from {', '.join(_TYPES)}")
-    if block_size < 1:
-        raise ConfigError(f"block_size is {block_size}; give at least 1 document")
-    if folder.exists() and not overwrite:
-        raise StorageError(f"{folder} exists already; choose another place or overwrite it")
+    check_build(folder, type, block_size, overwrite=overwrite)
     identity = identify(encoder, name)
     place = folder.with_name(f"{folder.name}.building")
-    with Spool.opened(place, _settings(encoder, identity, block_size)) as spool:
+    with Spool.opened(place, spool_settings(encoder, identity, block_size)) as spool:
         blocks = _blocks(corpus, block_size)
         total = _fill(spool, blocks, encoder, unique=True, progress=progress)
         if not total:
@@ -158,7 +153,7 @@ def extend_index(
         index.add(first, vectors, on_duplicate=on_duplicate, timeout=timeout)
         return len(first)
     place = index.folder.with_name(f"{index.folder.name}.adding")
-    settings = _settings(encoder, index.encoder, block_size)
+    settings = spool_settings(encoder, index.encoder, block_size)
     with Spool.opened(place, settings) as spool:
         spool.discard()
         try:
@@ -172,6 +167,21 @@ def extend_index(
     return total
 
 
+def check_build(folder: Path, type: str, block_size: int, *, overwrite: bool) -> None:
+    """Check what can be wrong with a build before anything is encoded.
+
+    Raises:
+        ConfigError: the type is unknown, or the block size below 1.
+        StorageError: the folder exists and is not to be overwritten.
+    """
+    if type not in _TYPES:
+        raise ConfigError(f"index type {type!r} is unknown; choose from {', '.join(_TYPES)}")
+    if block_size < 1:
+        raise ConfigError(f"block_size is {block_size}; give at least 1 document")
+    if folder.exists() and not overwrite:
+        raise StorageError(f"{folder} exists already; choose another place or overwrite it")
+
+
 def identify(encoder: BiEncoder, name: str | None = None) -> EncoderIdentity:
     """Return what an index remembers of its encoder; ``name`` is its artifact folder by default."""
     return EncoderIdentity(
@@ -181,7 +191,8 @@ def identify(encoder: BiEncoder, name: str | None = None) -> EncoderIdentity:
     )
 
 
-def _settings(encoder: BiEncoder, identity: EncoderIdentity, block_size: int) -> SpoolSettings:
+def spool_settings(encoder: BiEncoder, identity: EncoderIdentity, block_size: int) -> SpoolSettings:
+    """Return what all encoded blocks of a build have in common."""
     return SpoolSettings(
         fingerprint=identity.fingerprint,
         precision=encoder.precision,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -48,6 +48,11 @@ class BadLines:
         if len(self.first) < _REPORTED:
             self.first.append(reason)
 
+    def merge(self, count: int, first: Sequence[str]) -> None:
+        """Count what was skipped elsewhere."""
+        self.count += count
+        self.first += first[: _REPORTED - len(self.first)]
+
 
 class _BadValueError(Exception):
     """What is wrong with one row, said without its place."""
@@ -77,6 +82,7 @@ def read_corpus(
     format: Format | None = None,
     bad_lines: Literal["refuse", "skip"] = "refuse",
     skipped: BadLines | None = None,
+    row_prefix: str = "",
 ) -> Iterator[Document]:
     """Yield the documents of a corpus file in bounded memory.
 
@@ -92,6 +98,7 @@ def read_corpus(
         bad_lines: what to do with a line that is blank, too long, not UTF-8 or otherwise
             unreadable: refuse the corpus, or skip and count the line.
         skipped: counts the skipped lines.
+        row_prefix: what stands before the number of a row that has no id of its own.
 
     Returns:
         The documents in order. All other columns are their ``extra``, as JSON values.
@@ -112,7 +119,7 @@ def read_corpus(
             if row.error:
                 raise row.error
             if columns is None:
-                columns = _Columns.find(row.record, name, text_column, id_column)
+                columns = _Columns.find(row.record, name, text_column, id_column, row_prefix)
             try:
                 document = columns.document(row.record, number)
             except _BadValueError as error:
@@ -134,10 +141,16 @@ def read_corpus(
 class _Columns:
     text: str
     id: str | None
+    row_prefix: str
 
     @classmethod
     def find(
-        cls, record: Record, name: str, text_column: str | None, id_column: str | None
+        cls,
+        record: Record,
+        name: str,
+        text_column: str | None,
+        id_column: str | None,
+        row_prefix: str,
     ) -> _Columns:
         for wanted, option in ((text_column, "--text-column"), (id_column, "--id-column")):
             if wanted is not None and wanted not in record:
@@ -154,13 +167,13 @@ class _Columns:
                 f"{_listed(record)}: name the one with the sentences with --text-column"
             )
         numbered = ID_COLUMN not in record or text == ID_COLUMN
-        return cls(text=text, id=id_column or (None if numbered else ID_COLUMN))
+        return cls(text, id_column or (None if numbered else ID_COLUMN), row_prefix)
 
     def document(self, record: Record, number: int) -> Document:
         if self.text not in record:
             raise _BadValueError(f"it has no column {self.text!r}, only {_listed(record)}")
         text = _text(record[self.text])
-        id = str(number) if self.id is None else _id(record.get(self.id), self.id)
+        id = f"{self.row_prefix}{number}" if self.id is None else _id(record.get(self.id), self.id)
         rest = {key: value for key, value in record.items() if key not in (self.text, self.id)}
         try:
             return Document(id=id, text=text, extra=_json_value(rest))

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar, cast, get_args
 
 import click
 
-from encoders.table_formats import STANDARD_INPUT
 from encoders.tables import Format
 from experiments.cli.console import notes
-from index.corpus import BadLines, read_corpus
+from index.corpus import BadLines
+from index.corpus_files import CorpusFiles
 from index.documents import Document
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -36,34 +35,42 @@ _OPTIONS = [
 
 
 def corpus_options(command: Command) -> Command:
-    """Add the options that say how a corpus is read; `CorpusFile` takes them."""
+    """Add the options that say how a corpus is read; `Corpus` takes them."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
 
 
-@dataclass
-class CorpusFile:
-    """A corpus as the options describe it; "-" is standard input."""
+class Corpus:
+    """A corpus as the options describe it: a file, a folder, a pattern, or "-" (standard input)."""
 
-    path: str
-    text_column: str | None
-    id_column: str | None
-    corpus_format: str | None
-    bad_lines: str
-    skipped: BadLines = field(default_factory=BadLines)
+    def __init__(
+        self,
+        source: str,
+        *,
+        text_column: str | None,
+        id_column: str | None,
+        corpus_format: str | None,
+        bad_lines: str,
+    ) -> None:
+        """Find the files.
+
+        Raises:
+            DataError: there are none.
+        """
+        self.files = CorpusFiles.find(
+            source,
+            text_column=text_column,
+            id_column=id_column,
+            format=cast(Format | None, corpus_format),
+            bad_lines=cast(Literal["refuse", "skip"], bad_lines),
+        )
+        self.skipped = BadLines()
 
     def documents(self) -> Iterator[Document]:
         """Read the documents, and count in ``skipped`` what is skipped."""
         self.skipped = BadLines()
-        return read_corpus(
-            self.path,
-            text_column=self.text_column,
-            id_column=self.id_column,
-            format=cast(Format | None, self.corpus_format),
-            bad_lines=cast(Literal["refuse", "skip"], self.bad_lines),
-            skipped=self.skipped,
-        )
+        return self.files.documents(self.skipped)
 
     def count(self) -> int | None:
         """Read the corpus once, which finds bad lines before hours of encoding; None if it can
@@ -72,7 +79,7 @@ class CorpusFile:
         Raises:
             DataError: the corpus has a bad line that is not to be skipped.
         """
-        if self.path == STANDARD_INPUT:
+        if not self.files.rereadable:
             return None
         return sum(1 for _ in self.documents())
 

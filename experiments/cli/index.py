@@ -10,7 +10,8 @@ import click
 from encoders.errors import ConfigError, StorageError
 from experiments.cli.compute_options import ComputeOptions, compute_options
 from experiments.cli.console import notes, output, print_json, table
-from experiments.cli.corpus_options import CorpusFile, corpus_options
+from experiments.cli.corpus_options import Corpus, corpus_options
+from experiments.cli.ray_option import ray_option
 from index.corpus_index import CorpusIndex
 from index.measured_recall import measured_recall
 from index.store.verification import problems
@@ -42,6 +43,10 @@ def index_command() -> None:
     "--lexical/--no-lexical", help="Prepare BM25 now rather than at the first search by words."
 )
 @click.option("--overwrite", is_flag=True, help="Replace an index that is there.")
+@ray_option
+@click.option(
+    "--ray-workers", type=click.IntRange(min=1), help="Of the cluster at most; one a CPU otherwise."
+)
 @compute_options
 def build(
     corpus: str,
@@ -50,34 +55,32 @@ def build(
     index_type: Any,
     lexical: bool,
     overwrite: bool,
+    ray: str | None,
+    ray_workers: int | None,
     compute: ComputeOptions,
     **options: Any,
 ) -> None:
     """Encode the sentences of CORPUS and write their index.
 
     CORPUS is text with one sentence a line, CSV, TSV, JSONL or Parquet, each also with .gz, or -
-    for standard input. A killed build goes on when the same command is given again.
+    for standard input; or a folder or a quoted pattern of several such files. A killed build goes
+    on when the same command is given again.
     """
-    from experiments.cli.opened import open_bi_encoder
     from experiments.cli.stages import stage_progress
-    from index.build import build_index
 
+    if ray_workers and not ray:
+        raise ConfigError(f"--ray-workers is {ray_workers}, and there is no cluster: give --ray")
     if out.exists() and not overwrite:
         raise StorageError(f"{out} exists already; choose another --out, or give --overwrite")
-    source = CorpusFile(corpus, **options)
+    source = Corpus(corpus, **options)
     total = source.count()
-    model = open_bi_encoder(encoder, compute)
     with stage_progress() as report:
         resumed = _Resumed(report, total)
-        index = build_index(
-            source.documents(),
-            model,
-            out,
-            type=index_type,
-            name=str(encoder.resolve()),
-            overwrite=overwrite,
-            progress=resumed,
-        )
+        common = {"type": index_type, "overwrite": overwrite, "progress": resumed}
+        if ray:
+            index = _built_on_cluster(source, encoder, out, ray, ray_workers, compute, common)
+        else:
+            index = _built_here(source, encoder, out, compute, common)
         if lexical:
             _prepare_lexical(index, report)
     resumed.note()
@@ -116,7 +119,7 @@ def add(
     from index.build import extend_index
 
     index = CorpusIndex.open(folder)
-    source = CorpusFile(corpus, **options)
+    source = Corpus(corpus, **options)
     total = source.count()
     model = open_index_encoder(index, encoder, compute)
     with stage_progress() as report:
@@ -202,6 +205,39 @@ def compact(folder: Path, index_type: Any, timeout: float) -> None:
     with notes.status("merging"):
         index.compact(type=index_type, timeout=timeout)
     _say_made(index)
+
+
+def _built_here(
+    source: Corpus, encoder: Path, out: Path, compute: ComputeOptions, common: dict[str, Any]
+) -> CorpusIndex:
+    from experiments.cli.opened import open_bi_encoder
+    from index.build import build_index
+
+    model = open_bi_encoder(encoder, compute)
+    return build_index(source.documents(), model, out, name=str(encoder.resolve()), **common)
+
+
+def _built_on_cluster(
+    source: Corpus,
+    encoder: Path,
+    out: Path,
+    address: str,
+    workers: int | None,
+    compute: ComputeOptions,
+    common: dict[str, Any],
+) -> CorpusIndex:
+    from index.distributed.build import ClusterOptions, build_index_on_cluster
+
+    return build_index_on_cluster(
+        source.files,
+        encoder,
+        out,
+        cluster=ClusterOptions(address, workers),
+        backend=compute.backend,
+        precision=compute.precision,
+        device=compute.device,
+        **common,
+    )
 
 
 class _Resumed:

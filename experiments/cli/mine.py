@@ -16,7 +16,7 @@ from encoders.bi import BiEncoder
 from encoders.errors import ConfigError
 from experiments.cli.compute_options import ComputeOptions, compute_options
 from experiments.cli.console import output, print_json_line, table
-from experiments.cli.corpus_options import CorpusFile, corpus_options
+from experiments.cli.corpus_options import Corpus, corpus_options
 from experiments.cli.opened import open_bi_encoder, open_index_encoder, open_reranker
 from experiments.cli.stages import stage_progress
 from index.build import build_index
@@ -90,7 +90,7 @@ def _opened(
         raise ConfigError(
             f"{source} is no index, and a corpus needs --encoder DIR, the folder of a bi-encoder"
         )
-    corpus = CorpusFile(source, **options)
+    corpus = Corpus(source, **options)
     total = corpus.count()
     model = open_bi_encoder(encoder, compute)
     with tempfile.TemporaryDirectory(prefix="kosim-") as place:

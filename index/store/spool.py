@@ -85,7 +85,7 @@ class Spool:
         Raises:
             DataError: it is, but with other documents: the corpus was changed.
         """
-        if number >= self.finished:
+        if not self._path(number, "json").is_file():
             return False
         stored = json.loads(self._path(number, "json").read_text(encoding="utf-8"))
         if stored["sha256"] != hashlib.sha256(_lines(documents)).hexdigest():
@@ -101,7 +101,9 @@ class Spool:
     def write(
         self, number: int, documents: Sequence[Document], vectors: npt.NDArray[np.float32]
     ) -> None:
-        """Add the next block; a crash meanwhile leaves the spool without it.
+        """Add a block; a crash meanwhile leaves the spool without it.
+
+        ``finished`` counts those without a gap before them.
 
         Raises:
             StorageError: it cannot be written.
@@ -115,7 +117,7 @@ class Spool:
         # Last: a block without this file does not count.
         stored = {"documents": len(documents), "sha256": hashlib.sha256(lines).hexdigest()}
         write_json(self._path(number, "json"), stored)
-        self.finished = number + 1
+        self.finished += number == self.finished
 
     def documents(self, number: int) -> list[Document]:
         """Return the documents of a finished block."""

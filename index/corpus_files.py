@@ -1,0 +1,111 @@
+"""A corpus of one file or of many: a folder, a pattern, a Parquet dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from glob import has_magic
+from itertools import takewhile
+from pathlib import Path
+from typing import Literal, Self
+
+from encoders.errors import DataError
+from encoders.table_formats import STANDARD_INPUT
+from encoders.tables import Format
+from index.corpus import BadLines, read_corpus
+from index.documents import Document
+
+_HIDDEN = (".", "_")
+"""How the names begin of what is no data: hidden files, and the notes of those who wrote it."""
+
+
+@dataclass(frozen=True)
+class CorpusFiles:
+    """Where a corpus lies and how it is read; it can be sent to another process.
+
+    ``names`` are what rows are called after: where there are several files, a row without an id
+    of its own is ``<name>:<number>``, and its number alone where there is one.
+    """
+
+    paths: tuple[str, ...]
+    names: tuple[str, ...]
+    text_column: str | None = None
+    id_column: str | None = None
+    format: Format | None = None
+    bad_lines: Literal["refuse", "skip"] = "refuse"
+
+    @classmethod
+    def find(
+        cls,
+        source: str | Path,
+        *,
+        text_column: str | None = None,
+        id_column: str | None = None,
+        format: Format | None = None,
+        bad_lines: Literal["refuse", "skip"] = "refuse",
+    ) -> Self:
+        """Find the files that ``source`` means, in the order of their paths.
+
+        Args:
+            source: a file; a folder, with all files in and below it whose names begin with
+                neither a dot nor an underscore; a pattern such as ``news/*.csv``; or "-",
+                standard input.
+            text_column: as for `read_corpus`.
+            id_column: likewise.
+            format: likewise.
+            bad_lines: likewise.
+
+        Raises:
+            DataError: a folder holds no file, or no file has such a name.
+        """
+        paths, root = _found(str(source))
+        names = tuple(Path(path).relative_to(root).as_posix() if root else path for path in paths)
+        return cls(tuple(paths), names, text_column, id_column, format, bad_lines)
+
+    @property
+    def rereadable(self) -> bool:
+        """Whether it can be read more than once."""
+        return self.paths != (STANDARD_INPUT,)
+
+    def documents(self, skipped: BadLines | None = None) -> Iterator[Document]:
+        """Yield the documents of all files, one file after the other; see `read_corpus`."""
+        for number in range(len(self.paths)):
+            yield from self.file(number, skipped)
+
+    def file(self, number: int, skipped: BadLines | None = None) -> Iterator[Document]:
+        """Yield the documents of one file."""
+        return read_corpus(
+            self.paths[number],
+            text_column=self.text_column,
+            id_column=self.id_column,
+            format=self.format,
+            bad_lines=self.bad_lines,
+            skipped=skipped,
+            row_prefix=f"{self.names[number]}:" if len(self.paths) > 1 else "",
+        )
+
+
+def _found(source: str) -> tuple[list[str], Path | None]:
+    """Return the paths, and the folder that they are named from where there are several."""
+    place = Path(source)
+    if source == STANDARD_INPUT or place.is_file():
+        return [source], None
+    if place.is_dir():
+        paths = [path for path in sorted(place.rglob("*")) if _is_data(path, place)]
+        if not paths:
+            raise DataError(f"{source} is a folder without files; give one with a corpus in it")
+        return [str(path) for path in paths], place
+    fixed = list(takewhile(lambda part: not has_magic(part), place.parts))
+    if len(fixed) < len(place.parts):
+        root = Path(*fixed)
+        pattern = Path(*place.parts[len(fixed) :]).as_posix()
+        paths = [path for path in sorted(root.glob(pattern)) if path.is_file()]
+        if not paths:
+            raise DataError(f"no file is called {source}; correct the pattern")
+        return [str(path) for path in paths], root
+    return [source], None
+
+
+def _is_data(path: Path, root: Path) -> bool:
+    inner = path.relative_to(root).parts
+    return path.is_file() and not any(part.startswith(_HIDDEN) for part in inner)

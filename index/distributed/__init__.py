@@ -1,0 +1,1 @@
+"""Encoding and search on a cluster; Ray schedules, places, retries and transports."""

@@ -1,0 +1,53 @@
+"""What driver and workers of a build have in common."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from encoders import errors
+from encoders.compute.runtime import Backend, Precision
+from encoders.errors import KosimError
+from index.documents import Document
+from index.store.spool import Spool, SpoolSettings
+
+
+@dataclass(frozen=True)
+class EncodingJob:
+    """What all workers of a build are told; ``place`` is the folder that they share."""
+
+    encoder: Path
+    backend: Backend | None
+    precision: Precision
+    device: str | None
+    place: Path
+    settings: SpoolSettings
+
+    def part(self, file: int) -> Spool:
+        """Return the blocks of one file of the corpus; the driver has locked all parts."""
+        folder = self.place / f"part-{file:06d}"
+        folder.mkdir(exist_ok=True)
+        return Spool(folder, self.settings)
+
+
+def packed_error(error: KosimError) -> str:
+    """Return an error as text: Ray would bring it back as one of its own."""
+    return json.dumps([type(error).__name__, str(error)])
+
+
+def unpacked_error(packed: str) -> KosimError:
+    """Return the error that `packed_error` was given."""
+    name, message = json.loads(packed)
+    kind: type[KosimError] = getattr(errors, name, KosimError)
+    return kind(message)
+
+
+def pack(documents: list[Document]) -> bytes:
+    """Return documents as bytes; their extra values are JSON already."""
+    return json.dumps([[one.id, one.text, dict(one.extra)] for one in documents]).encode()
+
+
+def unpack(packed: bytes) -> list[Document]:
+    """Return the documents that `pack` was given."""
+    return [Document(*parts) for parts in json.loads(packed)]
