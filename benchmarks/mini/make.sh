@@ -5,8 +5,8 @@ set -euo pipefail
 CORPUS=${CORPUS:-../shared/data/corpus/ko-sentences.txt.gz}
 TEACHER=${TEACHER:-../shared/models/e5-small-ko}
 WORK=${WORK:-runs/mini}
-RTD_EPOCHS=${RTD_EPOCHS:-4}
-DISTILL_EPOCHS=${DISTILL_EPOCHS:-3}
+RTD_STEPS=${RTD_STEPS:-5000}
+DISTILL_MINUTES=${DISTILL_MINUTES:-50}
 SHIPPED=${SHIPPED:-rtd-distilled}
 SEED=1
 
@@ -24,17 +24,21 @@ step() {
 }
 
 distill() {
-  step "$WORK/$2" kosim distill "$CORPUS" --teacher "$TEACHER" --teacher-prompt "query: " \
-    --student "$WORK/$1" --epochs "$DISTILL_EPOCHS" --cache "$WORK/teacher" --seed $SEED
+  local student=$1 out=$2
+  shift 2
+  step "$WORK/$out" kosim distill "$CORPUS" --teacher "$TEACHER" --teacher-prompt "query: " \
+    --student "$WORK/$student" --sentences 200000 --minutes "$DISTILL_MINUTES" --pairs 0.5 \
+    --batch-tokens 2048 --learning-rate 1e-3 --cache "$WORK/teacher" --seed $SEED "$@"
 }
 
 mkdir -p "$WORK"
 step "$WORK/tokenizer" kosim tokenizer train "$CORPUS" --kind wordpiece --vocab-size 14000
-step "$WORK/random" kosim pretrain "$CORPUS" --tokenizer "$WORK/tokenizer" --size mini \
-  --steps 0 --embeddings drawn --seed $SEED
-step "$WORK/rtd" kosim pretrain "$CORPUS" --tokenizer "$WORK/tokenizer" --size mini \
-  --epochs "$RTD_EPOCHS" --seed $SEED
-distill random distilled
+pretrain=(kosim pretrain "$CORPUS" --tokenizer "$WORK/tokenizer" --size mini --seed $SEED)
+step "$WORK/random" "${pretrain[@]}" --sentences 200000 --steps 0 --embeddings drawn
+step "$WORK/counted" "${pretrain[@]}" --steps 0
+step "$WORK/rtd" "${pretrain[@]}" --sentences 400000 --steps "$RTD_STEPS" --batch-tokens 2048 \
+  --learning-rate 5e-4
+distill counted distilled --embeddings teacher
 distill rtd rtd-distilled
 
 python -m benchmarks.mini.starts --starts "$WORK" --out "$WORK/starts"
