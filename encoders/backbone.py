@@ -8,15 +8,11 @@ from pathlib import Path
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
+from encoders.bundle import BUNDLED, MINI
 from encoders.errors import BackboneError
 
 KOELECTRA = "monologg/koelectra-base-v3-discriminator"
 """The default backbone for real use: ELECTRA base, 35,000 word pieces, Apache-2.0."""
-
-MINI = "mini"
-"""The name of the bundled backbone: an ELECTRA of our own, small enough for the package."""
-
-BUNDLED = Path(__file__).parent / "bundled"
 
 _SUPPORT_FILES = ["*.json", "*.txt", "*.model", "*/config.json"]
 _SAFE_WEIGHTS = "*.safetensors"
@@ -48,7 +44,7 @@ def find_backbone(name: str, *, revision: str | None = None) -> Backbone:
         BackboneError: nothing is there under that name, or a file is missing.
     """
     if name == MINI:
-        return Backbone(name=name, path=_bundled(name, revision))
+        return Backbone(name=name, path=_bundled(revision))
     folder = Path(name).expanduser()
     if folder.exists():
         if revision is not None:
@@ -62,17 +58,17 @@ def find_backbone(name: str, *, revision: str | None = None) -> Backbone:
     return Backbone(name=name, path=_complete(folder, name), revision=folder.name)
 
 
-def _bundled(name: str, revision: str | None) -> Path:
+def _bundled(revision: str | None) -> Path:
     if revision is not None:
-        raise BackboneError(f"backbone {name} is bundled; a revision belongs to a hub id")
-    folder = BUNDLED / name
+        raise BackboneError(f"backbone {MINI} is bundled; a revision belongs to a hub id")
+    folder = BUNDLED / MINI
     if not folder.is_dir():
         raise BackboneError(
-            f"the bundled backbone {name} is not part of this installation ({folder} is not "
+            f"the bundled backbone {MINI} is not part of this installation ({folder} is not "
             "there); install kosim anew, make it as benchmarks/mini says, or give a folder or a "
             "hub id"
         )
-    return _complete(folder, name)
+    return _complete(folder, MINI)
 
 
 def _fetch(name: str, revision: str | None, weights: str) -> Path:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from encoders.artifact import read_manifest
 from encoders.bi import BiEncoder
+from encoders.bundle import saved_encoder
 from encoders.compute.backends import is_exported
 from encoders.compute.choice import ComputeChoice
 from encoders.compute.exports import Exports
@@ -27,7 +28,8 @@ def load(
     """Open a saved encoder after checking every file of it.
 
     Args:
-        folder: what :meth:`encoders.base.PairEncoder.save` wrote.
+        folder: what :meth:`encoders.base.PairEncoder.save` wrote, or the name of a bundled
+            encoder: ``mini-bi``, ``mini-cross``.
         device: torch device; the best there is when None.
         backend: what computes: torch, or onnx (the extra ``onnx``), which is faster on a CPU and
             exports the encoder into its folder at the first time; torch by default, onnx for
@@ -45,7 +47,7 @@ def load(
     """
     choice = ComputeChoice.of(backend, precision)
     device = choice.device(device)
-    place = Path(folder)
+    place = saved_encoder(folder)
     manifest = read_manifest(place)
     exports = Exports(manifest.fingerprint, place)
     exported = is_exported(choice, exports)

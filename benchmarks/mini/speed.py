@@ -18,8 +18,8 @@ from typing import Any
 
 import click
 
-from encoders.backbone import MINI
 from encoders.bi import BiEncoder
+from encoders.bundle import MINI
 from encoders.cross import CrossEncoder
 from encoders.errors import KosimError
 from encoders.storage import write_json

@@ -14,6 +14,7 @@ from pathlib import Path
 from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from encoders.bundle import is_bundled
 from encoders.compute.export import export_graph, quantise_graph
 from encoders.compute.network import Network
 from encoders.compute.runtime import Precision
@@ -49,7 +50,7 @@ class Exports:
     """Finds and makes the exports of one encoder.
 
     They lie in the artifact's folder ``onnx``, one folder a precision. An encoder without an
-    artifact, or with one that cannot be written, has them in the user's cache
+    artifact, with a bundled one, or with one that cannot be written, has them in the user's cache
     (``$XDG_CACHE_HOME/kosim/onnx``).
 
     Args:
@@ -59,7 +60,7 @@ class Exports:
 
     def __init__(self, fingerprint: str, artifact: Path | None = None) -> None:
         self.fingerprint = fingerprint
-        self.artifact = artifact
+        self.artifact = None if artifact is None or is_bundled(artifact) else artifact
         self._checked: dict[Precision, Path] = {}
 
     def find(self, precision: Precision) -> Path | None:

@@ -54,7 +54,7 @@ class Student(nn.Module):
     def encode(self, **inputs: torch.Tensor) -> torch.Tensor:
         """Return the unit vectors of sentences alone: (b, width)."""
         mask = inputs.get("attention_mask")
-        hidden = self.network.base_model(**inputs).last_hidden_state
+        hidden = self.network.base_model(**inputs).last_hidden_state.float()
         if mask is None:
             mean = hidden.mean(dim=1)
         else:
@@ -64,7 +64,7 @@ class Student(nn.Module):
 
     def judge(self, **inputs: torch.Tensor) -> torch.Tensor:
         """Return the logit of each pair's similarity: (b,)."""
-        logits: torch.Tensor = self.network(**inputs).logits.squeeze(1)
+        logits: torch.Tensor = self.network(**inputs).logits.squeeze(1).float()
         return logits
 
     def forward(

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from encoders.artifact import MANIFEST
 from encoders.bi import BiEncoder
+from encoders.compute.runtime import Precision
 from encoders.errors import BackboneError, StorageError
 from encoders.loading import load
 from encoders.provenance import read_provenance
@@ -25,7 +26,12 @@ Progress = Callable[[int, int], object]
 
 
 def open_teacher(
-    name: str, *, revision: str | None = None, prompt: str = "", device: str | None = None
+    name: str,
+    *,
+    revision: str | None = None,
+    prompt: str = "",
+    device: str | None = None,
+    precision: Precision = "fp32",
 ) -> BiEncoder:
     """Open what is learnt from: a saved bi-encoder, or a backbone with its own pooling.
 
@@ -34,6 +40,7 @@ def open_teacher(
         revision: commit, tag or branch of a hub id.
         prompt: text put before every sentence; a saved bi-encoder has its own.
         device: torch device; the best there is when None.
+        precision: arithmetic of the network, as in :func:`encoders.load`.
 
     Raises:
         BackboneError: nothing is there under that name, or it is no encoder of sentences.
@@ -41,14 +48,16 @@ def open_teacher(
     """
     folder = Path(name).expanduser()
     if (folder / MANIFEST).is_file() and not read_provenance(folder).made:
-        encoder = load(folder, device=device)
+        encoder = load(folder, device=device, precision=precision)
         if not isinstance(encoder, BiEncoder):
             raise BackboneError(
                 f"teacher {name} is a {encoder.kind}-encoder, which has no sentence vectors; give "
                 "a bi-encoder"
             )
         return encoder
-    return BiEncoder.from_backbone(name, revision=revision, prompt=prompt, device=device)
+    return BiEncoder.from_backbone(
+        name, revision=revision, prompt=prompt, device=device, precision=precision
+    )
 
 
 def teacher_vectors(
@@ -76,6 +85,7 @@ def teacher_vectors(
     """
     about = {
         "teacher": teacher.fingerprint(),
+        "precision": teacher.precision,
         "texts": texts,
         "sentences": len(sentences),
         "dimension": teacher.dimension,

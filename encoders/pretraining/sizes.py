@@ -35,7 +35,7 @@ SIZES: dict[Size, NetworkSize] = {
     # For tests and trials.
     "tiny": NetworkSize(32, 64, 2, 2, 32, 1, 1),
     # The bundled one: a third of e5-small's width of layers, a third of their number.
-    "mini": NetworkSize(128, 256, 4, 4, 128, 2, 2),
+    "mini": NetworkSize(128, 256, 4, 4, 64, 2, 1),
     # ELECTRA-small, KoELECTRA-small.
     "small": NetworkSize(128, 256, 12, 4, 64, 12, 1),
 }

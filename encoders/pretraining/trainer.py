@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from safetensors import SafetensorError
@@ -30,6 +30,9 @@ class ScheduleConfig(BaseModel):
     weight_decay: float = Field(0.01, ge=0, lt=1, description="AdamW's weight decay.")
     evaluations: int = Field(20, ge=1, description="Points of the curve, and checkpoints.")
     seed: int = Field(1, ge=0, description="Of everything that is drawn.")
+    precision: Literal["fp32", "bf16"] = Field(
+        "fp32", description="Arithmetic; bf16 pays where the processor has instructions for it."
+    )
 
 
 class ScheduledTrainer(Trainer):
@@ -131,6 +134,7 @@ def train_schedule(
         adam_epsilon=1e-6,
         seed=config.seed,
         use_cpu=True,
+        bf16=config.precision == "bf16",
         eval_strategy="steps",
         eval_steps=every,
         save_strategy="steps",

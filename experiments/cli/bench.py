@@ -11,6 +11,7 @@ from encoders.compute.choice import ComputeChoice
 from encoders.compute.runtime import Backend, Precision
 from encoders.errors import ConfigError
 from experiments.cli.console import notes, output, print_json, table
+from experiments.cli.options import SAVED_ENCODER
 from experiments.cli.stages import stage_progress
 from experiments.notation import amount, count, duration
 from experiments.retrieval.run import check_folder
@@ -26,7 +27,7 @@ _CHOICES = "torch:fp32,onnx:fp32,onnx:int8"
 @click.command("bench")
 @click.option(
     "--encoders",
-    type=click.Path(path_type=Path),
+    type=SAVED_ENCODER,
     multiple=True,
     required=True,
     help="The folder of a saved encoder; several may follow. Bi-encoders search, cross-encoders "

@@ -50,12 +50,15 @@ class ComputeOptions:
             ConfigError: the options do not fit together.
             MissingExtraError: the backend's packages are not installed.
         """
+        from encoders.bundle import is_bundled, saved_encoder
         from encoders.compute.choice import ComputeChoice
         from encoders.compute.exports import export_folder
         from encoders.loading import load
 
         backend = ComputeChoice.of(self.backend, self.precision).backend
-        if backend == "onnx" and not export_folder(Path(folder), self.precision).is_dir():
+        place = saved_encoder(folder)
+        exported = is_bundled(place) or export_folder(place, self.precision).is_dir()
+        if backend == "onnx" and not exported:
             notes.print(f"{folder} is exported to onnx in {self.precision} once", style="dim")
         return load(folder, backend=self.backend, precision=self.precision, device=self.device)
 

@@ -11,6 +11,7 @@ from experiments.cli.compute_options import ComputeOptions, compute_options
 from experiments.cli.console import notes, output, print_json, table
 from experiments.cli.evaluate_retrieval import numbers
 from experiments.cli.opened import open_index_encoder, open_reranker
+from experiments.cli.options import SAVED_ENCODER
 from experiments.cli.stages import stage_progress
 from experiments.depth.plan import DEFAULT_DEPTHS, DepthSettings, default_depths
 from experiments.depth.report import write_report
@@ -24,13 +25,9 @@ _DEPTHS = ",".join(map(str, DEFAULT_DEPTHS))
 
 @click.command("depth")
 @click.argument("index", type=click.Path(path_type=Path))
-@click.option(
-    "--reranker", "cross", type=click.Path(path_type=Path), required=True, help="A cross-encoder."
-)
+@click.option("--reranker", "cross", type=SAVED_ENCODER, required=True, help="A cross-encoder.")
 @click.option("--queries", required=True, help="Sentences: one a line, or a table.")
-@click.option(
-    "--encoder", "bi", type=click.Path(path_type=Path), help="The index's bi-encoder, if it moved."
-)
+@click.option("--encoder", "bi", type=SAVED_ENCODER, help="The index's bi-encoder, if it moved.")
 @click.option("--limit-queries", type=int, help="Take only the first ones.")
 @click.option(
     "--exhaustive-sample",

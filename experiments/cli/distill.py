@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 import click
 
+from encoders.compute.runtime import Precision
 from encoders.distillation.run import CURVE, DistillationConfig, Embeddings, distill
 from encoders.distillation.student import Objective
 from encoders.errors import StorageError
@@ -23,6 +24,12 @@ from experiments.settings import parse_settings
 @click.option("--teacher", required=True, help="A saved bi-encoder, a folder or a hub id.")
 @click.option("--student", required=True, help="A backbone: a folder, a hub id, or mini.")
 @setting(DistillationConfig, "teacher_prompt", "--teacher-prompt")
+@setting(
+    DistillationConfig,
+    "teacher_precision",
+    "--teacher-precision",
+    type=click.Choice(get_args(Precision)),
+)
 @setting(DistillationConfig, "objective", "--objective", type=click.Choice(get_args(Objective)))
 @setting(DistillationConfig, "embeddings", "--embeddings", type=click.Choice(get_args(Embeddings)))
 @budget_options
@@ -35,6 +42,7 @@ from experiments.settings import parse_settings
 @setting(DistillationConfig, "held_out", "--held-out", type=int)
 @setting(DistillationConfig, "evaluations", "--evaluations", type=int)
 @setting(DistillationConfig, "seed", "--seed", type=int)
+@setting(DistillationConfig, "precision", "--precision", type=click.Choice(["fp32", "bf16"]))
 @click.option(
     "--cache",
     type=click.Path(path_type=Path),

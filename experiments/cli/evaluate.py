@@ -10,6 +10,7 @@ import numpy as np
 
 from experiments.cli.compute_options import ComputeOptions, compute_options
 from experiments.cli.console import output, print_json, table
+from experiments.cli.options import SAVED_ENCODER
 from experiments.data.cleaning import check_test
 from experiments.data.datasets import load_pairs
 from experiments.evaluation import ScoredContender, evaluate, evaluate_sources
@@ -18,7 +19,7 @@ from experiments.settings import EvaluationSettings
 
 
 @click.command("evaluate")
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", type=SAVED_ENCODER)
 @click.option("--test", required=True, help="A file of labelled pairs.")
 @click.option("--label-scale", default="0:5", show_default=True, metavar="LOW:HIGH|binary")
 @compute_options

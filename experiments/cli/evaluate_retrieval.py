@@ -11,6 +11,7 @@ from encoders.errors import ConfigError
 from experiments.cli.compute_options import ComputeOptions, compute_options
 from experiments.cli.console import notes, output, print_json, table
 from experiments.cli.opened import open_bi_encoder, open_reranker
+from experiments.cli.options import SAVED_ENCODER
 from experiments.cli.stages import stage_progress
 from experiments.notation import decimal, duration, estimate
 from experiments.retrieval.evaluation import RetrievalSettings
@@ -44,8 +45,8 @@ from experiments.run import default_folder
 @click.option(
     "--index", type=click.Path(), help="Search this index; else one is built and removed."
 )
-@click.option("--encoder", "bi", type=click.Path(path_type=Path), help="The bi-encoder.")
-@click.option("--reranker", "cross", type=click.Path(path_type=Path), help="The cross-encoder.")
+@click.option("--encoder", "bi", type=SAVED_ENCODER, help="The bi-encoder.")
+@click.option("--reranker", "cross", type=SAVED_ENCODER, help="The cross-encoder.")
 @click.option("--depths", default="10,50,100", show_default=True, help="Hits that are reranked.")
 @click.option("--latency-queries", type=int, default=30, show_default=True)
 @click.option("--resamples", type=int, default=10_000, show_default=True, hidden=True)

@@ -14,6 +14,7 @@ from encoders.errors import QualityError
 from encoders.loading import load
 from encoders.records import LabelledPairs
 from experiments.cli.console import notes, output, print_json, table
+from experiments.cli.options import SAVED_ENCODER
 from experiments.data.cleaning import check_test
 from experiments.data.datasets import load_pairs
 from experiments.notation import amount, decimal, signed
@@ -21,7 +22,7 @@ from experiments.speed.export_check import check_export, require_quality
 
 
 @click.command("export")
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", type=SAVED_ENCODER)
 @click.option("--backend", type=click.Choice(["onnx"]), default="onnx", show_default=True)
 @click.option("--precision", type=click.Choice(["fp32", "int8"]), default="int8", show_default=True)
 @click.option(

@@ -11,6 +11,7 @@ from encoders.errors import ConfigError, StorageError
 from experiments.cli.compute_options import ComputeOptions, compute_options
 from experiments.cli.console import notes, output, print_json, table
 from experiments.cli.corpus_options import Corpus, corpus_options
+from experiments.cli.options import SAVED_ENCODER
 from experiments.cli.ray_option import ray_option
 from index.corpus_index import CorpusIndex
 from index.measured_recall import measured_recall
@@ -35,7 +36,7 @@ def index_command() -> None:
 
 @index_command.command("build")
 @click.argument("corpus")
-@click.option("--encoder", type=click.Path(path_type=Path), required=True, help="A bi-encoder.")
+@click.option("--encoder", type=SAVED_ENCODER, required=True, help="A bi-encoder.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write.")
 @click.option("--type", "index_type", type=_TYPES, default="auto", show_default=True)
 @corpus_options
@@ -99,9 +100,7 @@ def build(
     show_default=True,
     help="What to do about an id that is there.",
 )
-@click.option(
-    "--encoder", type=click.Path(path_type=Path), help="The encoder of the index, if it was moved."
-)
+@click.option("--encoder", type=SAVED_ENCODER, help="The encoder of the index, if it was moved.")
 @_timeout
 @compute_options
 def add(

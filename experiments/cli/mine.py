@@ -18,6 +18,7 @@ from experiments.cli.compute_options import ComputeOptions, compute_options
 from experiments.cli.console import output, print_json_line, table
 from experiments.cli.corpus_options import Corpus, corpus_options
 from experiments.cli.opened import open_bi_encoder, open_index_encoder, open_reranker
+from experiments.cli.options import SAVED_ENCODER
 from experiments.cli.stages import stage_progress
 from index.build import build_index
 from index.corpus_index import CorpusIndex
@@ -30,10 +31,10 @@ _TOP = 100
 @click.argument("source", metavar="INDEX|CORPUS")
 @click.option(
     "--encoder",
-    type=click.Path(path_type=Path),
+    type=SAVED_ENCODER,
     help="A bi-encoder: for a corpus, or for an index whose encoder was moved.",
 )
-@click.option("--reranker", type=click.Path(path_type=Path), help="An encoder, best a cross one.")
+@click.option("--reranker", type=SAVED_ENCODER, help="An encoder, best a cross one.")
 @click.option("--top", type=int, help="Pairs; 100, or with --min-score all that reach it.")
 @click.option("--min-score", type=float, help="Leave out pairs below this score (0-5).")
 @click.option("--candidates", type=int, help="Pairs that the reranker scores; 10 times --top.")

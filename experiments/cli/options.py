@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 from pydantic import BaseModel
 
+from encoders.bundle import saved_encoder
 from encoders.pretraining.budget import Budget
 from encoders.training import TrainingConfig
 from experiments.settings import DataSettings, EncoderSettings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class SavedEncoder(click.ParamType):
+    """The folder of a saved encoder, or the name of a bundled one."""
+
+    name = "encoder"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Path:
+        """Return the folder."""
+        return saved_encoder(value)
+
+
+SAVED_ENCODER = SavedEncoder()
 
 
 def setting(model: type[BaseModel], field: str, *names: str, **options: Any) -> Any:

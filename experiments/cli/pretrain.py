@@ -37,6 +37,7 @@ from experiments.settings import parse_settings
 @setting(PretrainingConfig, "held_out", "--held-out", type=int)
 @setting(PretrainingConfig, "evaluations", "--evaluations", type=int)
 @setting(PretrainingConfig, "seed", "--seed", type=int)
+@setting(PretrainingConfig, "precision", "--precision", type=click.Choice(["fp32", "bf16"]))
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write.")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier backbone or killed run.")
 def pretrain_command(

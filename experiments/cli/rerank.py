@@ -11,10 +11,11 @@ from encoders.errors import DataError
 from encoders.tables import read_lines
 from experiments.cli.compute_options import ComputeOptions, compute_options
 from experiments.cli.console import output, print_json, table
+from experiments.cli.options import SAVED_ENCODER
 
 
 @click.command("rerank")
-@click.option("--encoder", "model", type=click.Path(path_type=Path), required=True)
+@click.option("--encoder", "model", type=SAVED_ENCODER, required=True)
 @click.option("--query", required=True, help="The sentence to compare with.")
 @click.argument("file", default="-")
 @click.option("-k", "--top-k", type=int, help="How many hits to show; all by default.")

@@ -9,10 +9,11 @@ import click
 from encoders.errors import DataError
 from experiments.cli.compute_options import ComputeOptions, compute_options
 from experiments.cli.console import output, print_json
+from experiments.cli.options import SAVED_ENCODER
 
 
 @click.command("score")
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", type=SAVED_ENCODER)
 @click.argument("sentence1")
 @click.argument("sentence2")
 @compute_options

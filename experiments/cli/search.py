@@ -17,6 +17,7 @@ from encoders.tables import Format
 from experiments.cli.compute_options import ComputeOptions, compute_options
 from experiments.cli.console import notes, output, print_json_line, table
 from experiments.cli.opened import open_index_encoder, open_reranker
+from experiments.cli.options import SAVED_ENCODER
 from index.corpus import read_corpus
 from index.corpus_index import CorpusIndex
 from index.measured_recall import kept_recall
@@ -39,7 +40,7 @@ _Search = Callable[[Sequence[str]], list[SearchResult]]
     type=click.Choice(get_args(Format)),
     help="Of the queries, where the file's name does not tell; text (one a line) otherwise.",
 )
-@click.option("--reranker", type=click.Path(path_type=Path), help="An encoder, best a cross one.")
+@click.option("--reranker", type=SAVED_ENCODER, help="An encoder, best a cross one.")
 @click.option("-k", "--top-k", "k", type=int, default=10, show_default=True, help="Hits a query.")
 @click.option(
     "--candidates",
@@ -56,9 +57,7 @@ _Search = Callable[[Sequence[str]], list[SearchResult]]
     help="Of candidates auto: the share of queries that may lose a hit.",
 )
 @click.option("--mode", type=click.Choice(get_args(Mode)), default="dense", show_default=True)
-@click.option(
-    "--encoder", type=click.Path(path_type=Path), help="The encoder of the index, if it was moved."
-)
+@click.option("--encoder", type=SAVED_ENCODER, help="The encoder of the index, if it was moved.")
 @compute_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a query and line.")
 def search_command(

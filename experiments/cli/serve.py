@@ -9,7 +9,7 @@ import click
 from encoders.compute.runtime import Backend, Precision
 from encoders.errors import MissingExtraError
 from experiments.cli.console import notes
-from experiments.cli.options import setting
+from experiments.cli.options import SAVED_ENCODER, setting
 from serving.settings import ServingSettings
 
 
@@ -18,8 +18,8 @@ def _option(field: str, **options: Any) -> Any:
 
 
 @click.command("serve")
-@_option("cross", metavar="MODEL")
-@_option("bi", metavar="MODEL")
+@_option("cross", type=SAVED_ENCODER, metavar="MODEL")
+@_option("bi", type=SAVED_ENCODER, metavar="MODEL")
 @_option("index", metavar="INDEX")
 @_option("host")
 @_option("port", type=int)

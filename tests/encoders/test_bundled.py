@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from encoders.backbone import BUNDLED, MINI, find_backbone
+from encoders.backbone import find_backbone
+from encoders.bundle import BUNDLED, MINI, MINI_BI, MINI_CROSS, saved_encoder
+from encoders.compute.exports import Exports
 from encoders.errors import BackboneError
-from encoders.loading import KINDS
+from encoders.loading import KINDS, load
 from tests.encoders.tiny import write_koelectra
 
 
@@ -53,3 +55,31 @@ def test_what_is_shipped_is_small_and_whole(kind: str) -> None:
     assert sum(file.stat().st_size for file in folder.iterdir()) <= 16_000_000
     encoder = KINDS[kind].from_backbone(MINI, device="cpu")
     assert encoder.score([("거실 불 꺼 줘", "조명을 꺼 줘")]).shape == (1,)
+
+
+def test_the_encoders_that_are_shipped_are_small_and_score(kind: str) -> None:
+    name = {"bi": MINI_BI, "cross": MINI_CROSS}[kind]
+    folder = saved_encoder(name)
+    if not folder.is_dir():
+        pytest.skip("the bundled encoders are not made yet")
+    assert sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) <= 16_000_000
+    encoder = load(name, device="cpu")
+    assert encoder.kind == kind
+    same, other = encoder.score(
+        [("거실 불 꺼 줘", "거실 조명을 꺼 줄래?"), ("거실 불 꺼 줘", "숙소가 역에서 가까웠어요.")]
+    )
+    assert same >= encoder.threshold > other
+
+
+def test_only_bundled_names_are_not_paths() -> None:
+    assert saved_encoder(MINI_BI) == BUNDLED / MINI_BI
+    assert saved_encoder(f"./{MINI_BI}") == Path(MINI_BI)
+    assert saved_encoder("runs/x") == Path("runs/x")
+
+
+def test_exports_of_a_bundled_encoder_go_to_the_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("encoders.bundle.BUNDLED", tmp_path)
+    assert Exports("0" * 64, tmp_path / MINI_BI).artifact is None
+    assert Exports("0" * 64, tmp_path / "deeper" / MINI_BI).artifact is not None

@@ -77,7 +77,7 @@ def test_a_folder_that_is_too_large_or_there_is_refused(
     bundle(backbone, tmp_path / "mini")
     with pytest.raises(StorageError, match="exists already"):
         bundle(backbone, tmp_path / "mini")
-    monkeypatch.setattr("benchmarks.mini.bundle.MOST_BYTES", 1_000)
+    monkeypatch.setattr("benchmarks.mini.halved.MOST_BYTES", 1_000)
     with pytest.raises(click.ClickException, match="more than"):
         bundle(backbone, tmp_path / "large")
     assert not (tmp_path / "large").exists()

@@ -1,0 +1,100 @@
+"""Put the two fine-tuned encoders into the package, as ``mini-bi`` and ``mini-cross``.
+
+Of the seeds that ``benchmarks.mini.starts`` trained from the backbone that ships, the one with the
+highest Pearson on the validation pairs is taken; the test pairs have no say.
+
+    python -m benchmarks.mini.bundle_encoders --runs runs/mini/starts --start rtd-distilled
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import click
+
+from benchmarks.mini.cards import encoder_card
+from benchmarks.mini.halved import checked_size, halve
+from encoders.artifact import read_manifest, write_artifact
+from encoders.base import Kind
+from encoders.bundle import BUNDLED, MINI, MINI_BI, MINI_CROSS
+from encoders.errors import KosimError
+from encoders.loading import load
+from encoders.storage import write_json, write_text
+
+RESULTS = Path(__file__).parents[1] / "results" / "mini"
+NAMES: dict[Kind, str] = {"bi": MINI_BI, "cross": MINI_CROSS}
+
+
+def best_seed(folder: Path) -> tuple[int, float]:
+    """Return the seed whose encoder is the best on the validation pairs, and its Pearson there."""
+    found = {}
+    for artifact in folder.glob("seed-*"):
+        training = read_manifest(artifact).training or {}
+        best = training["history"][training["best_epoch"] - 1]
+        found[int(artifact.name.removeprefix("seed-"))] = float(best["pearson"])
+    if not found:
+        raise click.ClickException(f"{folder} holds no trained encoder; run the starts first")
+    seed = max(found, key=lambda seed: (found[seed], -seed))
+    return seed, found[seed]
+
+
+def bundle_encoder(artifact: Path, out: Path, card: str, *, overwrite: bool) -> int:
+    """Write an encoder with half-precision weights and return the folder's size in bytes.
+
+    Raises:
+        ClickException: the folder is larger than a package can carry.
+        KosimError: the artifact is damaged, or ``out`` exists.
+    """
+    encoder = load(artifact, device="cpu")
+    for weight in encoder.model.parameters():
+        weight.data = weight.data.half().float()
+    encoder.backbone = type(encoder.backbone)(name=MINI, path=encoder.backbone.path)
+    with tempfile.TemporaryDirectory(prefix="kosim-") as place:
+        saved = Path(place) / "encoder"
+        encoder.save(saved)
+        manifest = read_manifest(saved)
+
+        def write_halved(folder: Path) -> None:
+            for file in sorted(saved.iterdir()):
+                copy = shutil.copytree if file.is_dir() else shutil.copy2
+                copy(file, folder / file.name)
+            halve(folder)
+            write_text(folder / "README.md", card)
+            checked_size(folder)
+
+        write_artifact(out, manifest, write_halved, overwrite=overwrite)
+    return checked_size(out)
+
+
+@click.command()
+@click.option("--runs", type=click.Path(path_type=Path), required=True, help="Of the starts.")
+@click.option("--start", required=True, help="The start that ships.")
+@click.option("--out", type=click.Path(path_type=Path), default=BUNDLED)
+@click.option("--overwrite", is_flag=True)
+def main(runs: Path, start: str, out: Path, overwrite: bool) -> None:
+    """Write both bundled encoders."""
+    record: dict[str, Any] = {}
+    try:
+        for kind, name in NAMES.items():
+            seed, validation = best_seed(runs / kind / start)
+            tested = json.loads((RESULTS / f"{kind}-runs.json").read_text("utf-8"))
+            figures = next(r for r in tested if (r["start"], r["seed"]) == (start, seed))
+            size = bundle_encoder(
+                runs / kind / start / f"seed-{seed}",
+                out / name,
+                encoder_card(kind, name, figures, validation),
+                overwrite=overwrite,
+            )
+            record[name] = {"bytes": size, **figures, "validation_pearson": validation}
+            click.echo(f"{out / name}: seed {seed}, {size / 1e6:.2f} MB")
+        write_json(RESULTS / "bundled-encoders.json", record)
+    except KosimError as error:
+        raise click.ClickException(str(error)) from error
+
+
+if __name__ == "__main__":
+    main()

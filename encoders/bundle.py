@@ -1,0 +1,26 @@
+"""The models that come with the package, and the names by which they are given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+MINI = "mini"
+"""The bundled backbone: an ELECTRA of our own, small enough for the package."""
+
+MINI_BI, MINI_CROSS = "mini-bi", "mini-cross"
+"""The bundled encoders, which were trained from `MINI` on KLUE-STS."""
+
+BUNDLED = Path(__file__).parent / "bundled"
+
+
+def saved_encoder(name: str | Path) -> Path:
+    """Return the folder of a saved encoder, which is given by its path or, if bundled, by name.
+
+    A folder of the user's that has such a name is given with its place: ``./mini-bi``.
+    """
+    return BUNDLED / str(name) if str(name) in (MINI_BI, MINI_CROSS) else Path(name)
+
+
+def is_bundled(folder: Path) -> bool:
+    """Say whether a folder lies in the package, where nothing is to be written."""
+    return folder.parent == BUNDLED
