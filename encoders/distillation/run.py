@@ -23,6 +23,7 @@ from encoders.pretraining.backbone_folder import (
     open_tokenizer,
     texts_fingerprint,
     tokenizer_fingerprint,
+    weights_fingerprint,
     write_backbone,
 )
 from encoders.pretraining.batches import Rows, SpecialTokens
@@ -31,7 +32,6 @@ from encoders.pretraining.corpus import TokenCache, read_sentences, tokenise
 from encoders.pretraining.trainer import ScheduleConfig, train_schedule
 from encoders.pretraining.work_folder import WorkFolder
 from encoders.provenance import read_provenance
-from encoders.storage import sha256
 
 CURVE = "distillation.json"
 _FEWEST = 10
@@ -115,7 +115,7 @@ def distill(
     identity = {
         "corpus": texts,
         "tokenizer": tokenizer_fingerprint(tokenizer),
-        "student": _weights(backbone.path),
+        "student": weights_fingerprint(backbone.path),
         "teacher": source.fingerprint(),
         **config.model_dump(mode="json"),
     }
@@ -171,12 +171,6 @@ def _split(count: int, config: DistillationConfig) -> tuple[Rows, Rows]:
     held_out = min(config.held_out, count // 5)
     order = np.random.default_rng(config.seed).permutation(count)
     return np.sort(order[held_out:]), np.sort(order[:held_out])
-
-
-def _weights(folder: Path) -> list[str]:
-    """Return the SHA-256 of a backbone's files of weights."""
-    files = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin"))
-    return [sha256(file) for file in files]
 
 
 def _lessons(

@@ -12,7 +12,7 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from encoders.errors import BackboneError
 from encoders.opening import opening
 from encoders.provenance import Provenance, read_provenance
-from encoders.storage import atomic_folder, write_json, write_text
+from encoders.storage import atomic_folder, sha256, write_json, write_text
 from encoders.tokenizers.text_step import apply_before, step_of
 
 _MOST_TOKENS = 1 << 16
@@ -51,6 +51,12 @@ def tokenizer_fingerprint(tokenizer: PreTrainedTokenizerBase) -> str:
     step = step_of(tokenizer)
     said = json.dumps([content, step.version if step else None], sort_keys=True)
     return hashlib.sha256(said.encode()).hexdigest()
+
+
+def weights_fingerprint(folder: Path) -> list[str]:
+    """Return the SHA-256 of a backbone's files of weights."""
+    files = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin"))
+    return [sha256(file) for file in files]
 
 
 def texts_fingerprint(texts: list[str]) -> str:

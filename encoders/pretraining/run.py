@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,20 +11,29 @@ import numpy as np
 from pydantic import Field
 from transformers import TrainerCallback
 
-from encoders.errors import DataError
+from encoders.backbone import find_backbone
+from encoders.errors import ConfigError, DataError
 from encoders.pretraining.backbone_folder import (
     open_tokenizer,
     texts_fingerprint,
     tokenizer_fingerprint,
+    weights_fingerprint,
     write_backbone,
 )
 from encoders.pretraining.batches import Rows, SpecialTokens
 from encoders.pretraining.budget import Budget
+from encoders.pretraining.continued import continued_network
 from encoders.pretraining.corpus import TokenCache, read_sentences, tokenise
 from encoders.pretraining.detection_quality import DetectionQuality
 from encoders.pretraining.masking import MaskedCorpus
+from encoders.pretraining.network import ReplacedTokenDetection
 from encoders.pretraining.sizes import DROPOUT, Size
-from encoders.pretraining.start import Embeddings, drawn_network, informed
+from encoders.pretraining.start import (
+    Embeddings,
+    drawn_network,
+    expecting_frequencies,
+    informed,
+)
 from encoders.pretraining.trainer import ScheduleConfig, train_schedule
 from encoders.pretraining.work_folder import WorkFolder
 from encoders.provenance import read_provenance
@@ -40,6 +50,9 @@ class PretrainingConfig(ScheduleConfig):
     embeddings: Embeddings = Field(
         "cooccurrence", description="Begin with counted embeddings, or with drawn ones."
     )
+    backbone: str | None = Field(
+        None, description="Go on from this ELECTRA, with its tokenizer, instead of a new one."
+    )
     budget: Budget = Field(default_factory=Budget)
     tokens: int = Field(4_096, ge=128, description="The most tokens of a batch.")
     longest: int = Field(128, ge=8, le=512, description="The most tokens of an input.")
@@ -53,7 +66,7 @@ class PretrainingConfig(ScheduleConfig):
 
 def pretrain(
     corpus: str | Path,
-    tokenizer: str | Path,
+    tokenizer: str | Path | None,
     out: str | Path,
     config: PretrainingConfig,
     *,
@@ -68,7 +81,8 @@ def pretrain(
 
     Args:
         corpus: text, a sentence a line, also ``.gz``.
-        tokenizer: a folder that `train_tokenizer` wrote, or any tokenizer in BERT's format.
+        tokenizer: a folder that `train_tokenizer` wrote, or any tokenizer in BERT's format; None
+            where the run goes on from a backbone, which has its own.
         out: where the backbone goes; ``pretraining.json`` in it holds settings and curve.
         config: the settings.
         overwrite: replace what is there.
@@ -80,11 +94,14 @@ def pretrain(
 
     Raises:
         DataError: the corpus is missing, empty or too small.
-        BackboneError: the tokenizer is missing, damaged, or lacks a special token.
+        BackboneError: the tokenizer is missing, damaged, or lacks a special token; or the backbone
+            is missing, damaged or no ELECTRA.
+        ConfigError: neither a tokenizer nor a backbone is given, or both are.
         StorageError: ``out`` exists, a killed run had other settings, or the disk is full.
         TrainingError: training diverged, or a checkpoint cannot be used.
     """
-    folder, out = Path(tokenizer), Path(out)
+    out = Path(out)
+    folder = _tokenizer_folder(tokenizer, config)
     source = open_tokenizer(folder)
     special = SpecialTokens.of(source)
     announce("reading the corpus")
@@ -93,20 +110,16 @@ def pretrain(
     identity = {
         "corpus": texts_fingerprint(sentences),
         "tokenizer": tokenizer_fingerprint(source),
+        "backbone_weights": weights_fingerprint(folder) if config.backbone else None,
         **config.model_dump(mode="json"),
     }
     work = WorkFolder.open(out, identity, overwrite=overwrite)
     announce("tokenising the corpus")
     cache = tokenise(sentences, source, work.path / "tokens", longest=config.longest - 2)
-    network = drawn_network(
-        config.size,
-        vocabulary=len(source),
-        special=special,
-        dropout=config.dropout,
-        discriminator_weight=config.discriminator_weight,
-        seed=config.seed,
-    )
-    if config.embeddings == "cooccurrence":
+    network = _network(folder, len(source), special, config)
+    if config.backbone is not None:
+        expecting_frequencies(network, cache, training)
+    elif config.embeddings == "cooccurrence":
         announce("counting which tokens occur together")
         informed(network, cache, training, seed=config.seed)
     masked = _masked(cache, training, special, config)
@@ -146,6 +159,33 @@ def pretrain(
     )
     work.close()
     return result
+
+
+def _tokenizer_folder(tokenizer: str | Path | None, config: PretrainingConfig) -> Path:
+    if (tokenizer is None) == (config.backbone is None):
+        given = "neither" if tokenizer is None else "both"
+        raise ConfigError(
+            f"a tokenizer and a backbone: {given} given; a new network needs a tokenizer, and a "
+            "backbone to go on from has its own"
+        )
+    return find_backbone(config.backbone).path if config.backbone else Path(str(tokenizer))
+
+
+def _network(
+    folder: Path, vocabulary: int, special: SpecialTokens, config: PretrainingConfig
+) -> ReplacedTokenDetection:
+    begun = (
+        partial(continued_network, folder)
+        if config.backbone
+        else partial(drawn_network, config.size)
+    )
+    return begun(
+        vocabulary=vocabulary,
+        special=special,
+        dropout=config.dropout,
+        discriminator_weight=config.discriminator_weight,
+        seed=config.seed,
+    )
 
 
 def _split(count: int, config: PretrainingConfig) -> tuple[Rows, Rows]:

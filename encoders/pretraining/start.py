@@ -54,14 +54,21 @@ def informed(
     """
     embeddings = network.discriminator.electra.embeddings
     words, positions = embeddings.word_embeddings.weight, embeddings.position_embeddings.weight
-    vocabulary, width = words.shape
-    counted = cooccurrence_embeddings(cache, rows, vocabulary, width, seed=seed)
+    counted = cooccurrence_embeddings(cache, rows, *words.shape, seed=seed)
     occurring = torch.from_numpy(np.flatnonzero(counted.any(axis=1)))
-    counts = frequencies(cache, rows, vocabulary) + 1
     with torch.no_grad():
         words[occurring] = WORDS * torch.from_numpy(counted)[occurring]
         positions.copy_(_POSITIONS * _waves(*positions.shape))
         embeddings.token_type_embeddings.weight.zero_()
+    return expecting_frequencies(network, cache, rows)
+
+
+def expecting_frequencies(
+    network: ReplacedTokenDetection, cache: TokenCache, rows: Rows
+) -> ReplacedTokenDetection:
+    """Let the generator begin with the tokens' frequencies: its bias is their logarithm."""
+    counts = frequencies(cache, rows, network.vocabulary.out_features) + 1
+    with torch.no_grad():
         network.vocabulary.bias.copy_(torch.from_numpy(np.log(counts / counts.sum())))
     return network
 

@@ -21,7 +21,8 @@ from experiments.settings import parse_settings
 
 @click.command("pretrain")
 @click.argument("corpus")
-@click.option("--tokenizer", type=click.Path(path_type=Path), required=True, help="Its folder.")
+@click.option("--tokenizer", type=click.Path(path_type=Path), help="Of a new network: its folder.")
+@setting(PretrainingConfig, "backbone", "--backbone")
 @setting(PretrainingConfig, "size", "--size", type=click.Choice(get_args(Size)))
 @setting(PretrainingConfig, "embeddings", "--embeddings", type=click.Choice(get_args(Embeddings)))
 @budget_options
@@ -41,11 +42,12 @@ from experiments.settings import parse_settings
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write.")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier backbone or killed run.")
 def pretrain_command(
-    corpus: str, tokenizer: Path, out: Path, overwrite: bool, **options: Any
+    corpus: str, tokenizer: Path | None, out: Path, overwrite: bool, **options: Any
 ) -> None:
     """Pretrain an ELECTRA on CORPUS by replaced token detection, and write its discriminator.
 
-    CORPUS is text, a sentence a line, also .gz. A killed run goes on when the same command is
+    CORPUS is text, a sentence a line, also .gz. With --backbone an ELECTRA that is there goes on,
+    to learn the language of a field for example. A killed run goes on when the same command is
     given again. --minutes is turned into steps by a trial at the start: evaluations come on top.
     """
     config = parse_settings(

@@ -15,7 +15,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from sklearn.metrics import average_precision_score, log_loss, precision_score, recall_score
-from transformers import AutoModel, ElectraForPreTraining
+from transformers import AutoModel, AutoTokenizer, BertConfig, ElectraForPreTraining
 
 from encoders.errors import BackboneError, ConfigError, DataError, StorageError
 from encoders.loading import KINDS
@@ -45,8 +45,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(place: Path, name: str, **changes: Any) -> dict[str, Any]:
     options = {key: changes.pop(key) for key in ("overwrite", "callbacks") if key in changes}
+    tokenizer = None if "backbone" in changes else place / "tokenizer"
     return pretrain(
-        place / "corpus.txt", place / "tokenizer", place / name, pretraining(**changes), **options
+        place / "corpus.txt", tokenizer, place / name, pretraining(**changes), **options
     )
 
 
@@ -288,3 +289,39 @@ def test_what_cannot_be_used_is_refused_before_anything_is_written(place: Path) 
     with pytest.raises(StorageError, match="exists already"):
         run(place, "whole")
     assert not [path for path in place.iterdir() if "none" in path.name]
+
+
+def test_a_run_goes_on_from_a_finished_backbone(place: Path) -> None:
+    run(place, "continued-0", backbone=str(place / "whole"), budget=Budget(steps=0))
+    before, after = (
+        load_file(place / name / "model.safetensors") for name in ("whole", "continued-0")
+    )
+    assert before.keys() == after.keys()
+    for name, weight in before.items():
+        torch.testing.assert_close(after[name], weight, rtol=0, atol=0)
+    result = run(place, "continued", backbone=str(place / "whole"))
+    first = result["curve"][0]
+    whole = json.loads((place / "whole" / CURVE).read_text("utf-8"))["curve"][-1]
+    # The same discriminator, though another generator deceives it.
+    assert first["discriminator_loss"] == pytest.approx(whole["discriminator_loss"], rel=0.25)
+    made = [step["step"] for step in read_provenance(place / "continued").made]
+    assert made == ["tokenizer", "replaced token detection", "replaced token detection"]
+
+
+def test_a_backbone_that_is_no_electra_or_a_second_tokenizer_is_refused(
+    place: Path, tmp_path: Path
+) -> None:
+    settings = pretraining(backbone=str(place / "whole"))
+    with pytest.raises(ConfigError, match="both given"):
+        pretrain(place / "corpus.txt", place / "tokenizer", tmp_path / "x", settings)
+    with pytest.raises(ConfigError, match="neither given"):
+        pretrain(place / "corpus.txt", None, tmp_path / "x", pretraining())
+    AutoModel.from_config(
+        BertConfig(vocab_size=60, hidden_size=16, num_hidden_layers=1, num_attention_heads=2)
+    ).save_pretrained(tmp_path / "bert")
+    AutoTokenizer.from_pretrained(place / "tokenizer").save_pretrained(tmp_path / "bert")
+    with pytest.raises(BackboneError, match="of the type bert"):
+        pretrain(
+            place / "corpus.txt", None, tmp_path / "x", pretraining(backbone=str(tmp_path / "bert"))
+        )
+    assert not (tmp_path / "x").exists()
