@@ -5,6 +5,9 @@ distillation, after both. Every run is written to ``runs.json`` as it ends and i
 when this is started again; at the end each kind has a report of ``kosim compare``, with intervals
 and adjusted paired tests.
 
+With ``--only`` just some are trained, as soon as their backbones are there; the report follows when
+it is started without. Each kind can have a process of its own (``--kind``).
+
     python -m benchmarks.mini.starts --starts runs/mini --out runs/mini/starts
 """
 
@@ -30,14 +33,19 @@ from experiments.settings import CompareSettings, DataSettings, EncoderSettings
 
 RESULTS = Path(__file__).parents[1] / "results" / "mini"
 STARTS = ("random", "rtd", "distilled", "rtd-distilled")
-EPOCHS: dict[Kind, int] = {"bi": 4, "cross": 6}
+EPOCHS: dict[Kind, int] = {"bi": 2, "cross": 3}
 DATA = Path("../shared/data/klue-sts")
 
 
 def settings(kind: Kind, starts: Path, data: Path, seeds: list[int]) -> CompareSettings:
     """Return the settings of the comparison of one kind."""
     training = TrainingConfig(
-        epochs=EPOCHS[kind], learning_rate=2e-4, warmup=0.1, batch_size=32, weight_decay=0.01
+        epochs=EPOCHS[kind],
+        learning_rate=2e-4,
+        warmup=0.1,
+        batch_size=32,
+        weight_decay=0.01,
+        precision="bf16",
     )
     return CompareSettings(
         name=f"mini: {kind}-encoders by start",
@@ -52,14 +60,16 @@ def settings(kind: Kind, starts: Path, data: Path, seeds: list[int]) -> CompareS
     )
 
 
-def record_runs(chosen: CompareSettings, kind: Kind, folder: Path, results: Path) -> None:
+def record_runs(
+    chosen: CompareSettings, kind: Kind, starts: list[str], folder: Path, results: Path
+) -> None:
     """Train what is not trained yet and write the figures of every run as it ends."""
     partition = load_partition(chosen.data)
     test = partition.test.pairs
     open_run(folder, chosen, resume=True)
     runs: list[dict[str, Any]] = []
     for seed in chosen.seeds:
-        for start in STARTS:
+        for start in starts:
             encoder = obtain_encoder(start, chosen, partition.training, seed=seed, out=folder)
             scores = encoder.score(test.pairs)
             training = encoder.training or {}
@@ -82,17 +92,29 @@ def record_runs(chosen: CompareSettings, kind: Kind, folder: Path, results: Path
 @click.option("--starts", type=click.Path(path_type=Path), required=True, help="Of the backbones.")
 @click.option("--data", type=click.Path(path_type=Path), default=DATA, show_default=True)
 @click.option("--seeds", default="1,2,3", show_default=True)
+@click.option("--only", multiple=True, type=click.Choice(STARTS), help="Train these, no report.")
+@click.option("--kind", "kinds", multiple=True, type=click.Choice(list(RECIPES)))
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Of the encoders.")
 @click.option("--results", type=click.Path(path_type=Path), default=RESULTS, show_default=True)
-def main(starts: Path, data: Path, seeds: str, out: Path, results: Path) -> None:
+def main(
+    starts: Path,
+    data: Path,
+    seeds: str,
+    only: tuple[str, ...],
+    kinds: tuple[Kind, ...],
+    out: Path,
+    results: Path,
+) -> None:
     """Fine-tune, evaluate, report."""
-    missing = [start for start in STARTS if not (starts / start).is_dir()]
+    missing = [start for start in only or STARTS if not (starts / start).is_dir()]
     if missing:
         raise click.ClickException(f"{starts / missing[0]} is not there; run make.sh first")
     try:
-        for kind in RECIPES:
+        for kind in kinds or RECIPES:
             chosen = settings(kind, starts, data, [int(seed) for seed in seeds.split(",")])
-            record_runs(chosen, kind, out / kind, results)
+            record_runs(chosen, kind, list(only or STARTS), out / kind, results)
+            if only:
+                continue
             compare(chosen, out / kind, resume=True)
             for name in ("report.md", "report.html", "results.json", "config.toml"):
                 target = results / kind / name
