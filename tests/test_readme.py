@@ -31,6 +31,7 @@ SHORT = {
     "compare": ["--limit", "50", "--epochs", "1"],
     "pretrain": [*PRETRAINING, "--size", "tiny"],
     "distill": PRETRAINING,
+    "plan": ["--sample", "20", "--vectors", "200", "--pairs", "10"],
     "tune bi": ["--limit", "50", "--space", "space.toml"],
     "compare-tokenizers": [
         *("--tokenizers", "syllable:300,jamo:100", "--size", "tiny", "--pretraining-steps", "2"),
