@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any, get_args
 
@@ -62,7 +62,7 @@ def encode(started: float, encoder: Path, texts: list[str], sizes: list[int], ou
     )
     seconds: dict[int, float] = {}
     spent, stops = 0.0, sorted({*sizes, *range(0, len(texts), _BLOCK), len(texts)})
-    for at, end in zip(stops, stops[1:], strict=False):
+    for at, end in pairwise(stops):
         began = time.perf_counter()
         vectors[at:end] = opened.encode(texts[at:end])
         spent += time.perf_counter() - began

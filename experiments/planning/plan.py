@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, get_args
 
 from encoders.errors import ConfigError
 from experiments.notation import amount, count, duration, percent
@@ -18,7 +18,7 @@ from experiments.planning.scaling import (
     search_seconds,
     segments,
 )
-from index.vectors.vector_index import IndexType, choose_type
+from index.vectors.vector_index import IndexType, VectorIndex, choose_type
 
 
 @dataclass(frozen=True)
@@ -175,8 +175,10 @@ def _sizes(measured: Measurements, type: IndexType) -> Sequence[SizeFigures]:
 
 def _assumptions(demand: Demand, measured: Measurements) -> tuple[tuple[str, str, str], ...]:
     """Return what the plan rests on: what, its value, and where that is from."""
-    here = f"measured on one core, {measured.created}"
+    here = "measured"
     rows: list[tuple[str, str, str]] = [
+        ("figures are of", "one core of this machine", measured.created),
+        ("sentences are like", measured.corpus, "--corpus"),
         ("sentences encoded", f"{amount(measured.sentences_per_second)} a second", here),
         ("one query encoded", duration(measured.query_seconds), here),
     ]
@@ -201,18 +203,22 @@ def _assumptions(demand: Demand, measured: Measurements) -> tuple[tuple[str, str
                 for one in sizes
             ),
         ]
+    rows += [
+        (f"{type} left out", f"{VectorIndex.minimum_rows(type):,} vectors needed", "--vectors")
+        for type in get_args(IndexType)
+        if type not in measured.types
+    ]
     if measured.mixed_vectors:
         rows.append(
             (
                 "vectors mixed from encoded ones",
                 f"{count(measured.mixed_vectors)} beside {count(measured.encoded_sentences)}",
-                "made up; measure on a larger corpus (--corpus) to do without",
+                "--sample",
             )
         )
     return (
         *rows,
-        ("cores, memory and disk scale", "linearly with the nodes", "assumed"),
-        ("every core is as fast as the one measured", "also when all compute", "assumed"),
+        ("other cores", "as fast as this one, also when all compute", "assumed"),
         ("memory planned with", percent(demand.memory_share), "--memory-share"),
         ("time planned with", percent(demand.utilisation), "--utilisation"),
         ("growth beyond the measured sizes", "flat n, ivfpq n^0.5, hnsw as measured", "scaling.py"),
