@@ -57,3 +57,7 @@ class IndexLockedError(CorpusIndexError):
 
 class ClusterError(KosimError):
     """A cluster is not there, its nodes differ, or its workers fail again and again."""
+
+
+class RankError(KosimError):
+    """The main process of a training on several failed; it says itself what was wrong."""

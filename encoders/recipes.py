@@ -47,7 +47,10 @@ class Recipe:
     """How one kind is trained.
 
     ``losses`` maps a name to a function that makes the loss for a model and gives the model
-    the activation that matches it.
+    the activation that matches it; ``comparing`` are those that compare the pairs of a batch
+    with each other. ``find_unused`` is for several ranks: whether to look for weights that a
+    loss does not reach, such as a pooler's. sentence-transformers' cross-encoder trainer must
+    not.
     """
 
     trainer: type[Any]
@@ -55,6 +58,8 @@ class Recipe:
     losses: Mapping[str, Callable[[Any], nn.Module]]
     default_loss: str
     prompt: Callable[[PairEncoder], str | None]
+    find_unused: bool
+    comparing: frozenset[str] = frozenset()
 
 
 RECIPES: Mapping[Kind, Recipe] = {
@@ -64,6 +69,8 @@ RECIPES: Mapping[Kind, Recipe] = {
         losses={"cosine": CosineSimilarityLoss, "cosent": CoSENTLoss, "angle": AnglELoss},
         default_loss="cosine",
         prompt=lambda encoder: getattr(encoder, "prompt", None) or None,
+        find_unused=True,
+        comparing=frozenset({"cosent", "angle"}),
     ),
     "cross": Recipe(
         trainer=CrossTrainer,
@@ -71,5 +78,6 @@ RECIPES: Mapping[Kind, Recipe] = {
         losses={"bce": _cross_entropy, "mse": _squared_error},
         default_loss="bce",
         prompt=lambda encoder: None,
+        find_unused=False,
     ),
 }

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
-from datasets import Dataset
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from safetensors import SafetensorError
-from transformers import PrinterCallback, TrainerCallback
+from transformers import TrainerCallback
 
+from encoders import ranks
 from encoders.base import PairEncoder
 from encoders.calibration import MonotoneCalibration
 from encoders.checkpoints import file_problem, last_whole_checkpoint, verify_best
 from encoders.errors import ConfigError, DataError, TrainingError
 from encoders.metrics import best_f1_threshold
-from encoders.patience import Patience
 from encoders.recipes import RECIPES
-from encoders.records import DECISION_THRESHOLD, LABEL_HIGH, LabelledPairs
-from encoders.validation import PairValidator
+from encoders.records import DECISION_THRESHOLD, LabelledPairs
+from encoders.trainers import make_patience, make_trainer
 
 Criterion = Literal["loss", "pearson", "f1"]
 CRITERIA: dict[Criterion, str] = {
@@ -41,7 +42,7 @@ class TrainingConfig(BaseModel):
     learning_rate: float = Field(5e-5, gt=0, lt=1, description="Peak of the linear schedule.")
     warmup: float = Field(0.0, ge=0, lt=1, description="Share of the steps that warm up.")
     weight_decay: float = Field(0.0, ge=0, lt=1, description="AdamW's weight decay.")
-    batch_size: int = Field(32, ge=1, description="Pairs in a batch.")
+    batch_size: int = Field(32, ge=1, description="Pairs in a batch, of all processes.")
     gradient_accumulation: int = Field(1, ge=1, description="Batches summed before a step.")
     max_gradient_norm: float = Field(1.0, gt=0, description="Norm to which gradients are cut.")
     loss: str | None = Field(
@@ -72,7 +73,10 @@ class EpochRecord(BaseModel):
 
 
 class TrainingResult(BaseModel):
-    """What training did: the curves, the chosen epoch and the decision threshold."""
+    """What training did: the curves, the chosen epoch and the decision threshold.
+
+    ``notices`` say what is not as it would have been in one process.
+    """
 
     config: TrainingConfig
     history: list[EpochRecord]
@@ -82,6 +86,8 @@ class TrainingResult(BaseModel):
     seconds: float
     train_pairs: int
     validation_pairs: int
+    processes: int = 1
+    notices: list[str] = []
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -103,31 +109,30 @@ def train(
     """Train an encoder in place; keep the best epoch, calibrate it and choose its threshold.
 
     Everything is chosen on the validation pairs. After each epoch a checkpoint is written,
-    from which a killed run goes on to the same result.
+    from which a killed run goes on to the same result. Started by torchrun, the processes train
+    one encoder together, each on its share of every batch, and all return the same.
 
     Args:
         encoder: a bi- or cross-encoder, changed in place.
         train_pairs: what is learnt from.
         validation_pairs: what the epoch, the calibration and the threshold are chosen on.
         config: the settings.
-        folder: where checkpoints go; a temporary folder, removed afterwards, when None.
+        folder: where checkpoints go, shared by all nodes; a temporary folder, removed
+            afterwards, when None.
         resume: go on from the last whole checkpoint in ``folder`` if there is one.
         callbacks: transformers' own hooks, for progress or pruning.
 
     Raises:
         ConfigError: the loss does not belong to the encoder's kind, or the encoder was opened
-            in another precision or with another backend.
+            in another precision or with another backend, or the batch cannot be shared evenly
+            by the processes.
         DataError: there are too few pairs, or the validation labels are all on one side.
         TrainingError: the best checkpoint could not be restored, or training diverged.
     """
-    _check_data(train_pairs, validation_pairs)
-    if not encoder.has_full_weights:
-        raise ConfigError(
-            f"an encoder in {encoder.precision} by {encoder.backend} cannot be trained; load it "
-            "with backend torch in fp32"
-        )
+    ranks.join()
+    ranks.on_main(lambda: _check(encoder, train_pairs, validation_pairs, config))
     if folder is None:
-        with tempfile.TemporaryDirectory(prefix="kosim-") as place:
+        with _temporary_folder() as place:
             return train(
                 encoder,
                 train_pairs,
@@ -138,8 +143,10 @@ def train(
             )
     started = time.monotonic()
     checkpoints = Path(folder)
-    patience = _patience(config)
-    trainer = _trainer(
+    last = ranks.on_main(lambda: _start(checkpoints, resume=resume))
+    ranks.check_shared(checkpoints)
+    patience = make_patience(config)
+    trainer = make_trainer(
         encoder,
         train_pairs,
         validation_pairs,
@@ -147,7 +154,6 @@ def train(
         checkpoints,
         [*callbacks, patience] if patience else callbacks,
     )
-    last = last_whole_checkpoint(checkpoints) if resume else None
     if last and patience and (epoch := patience.stopped_at(last)):
         trainer.args.num_train_epochs = epoch  # nothing is left to train
     try:
@@ -160,23 +166,84 @@ def train(
             f"{problem}; free some space, or remove the damaged checkpoint, and resume"
         ) from error
     verify_best(encoder.model, trainer.state.best_model_checkpoint)
+    ranks.barrier()  # from here on nobody reads the checkpoints
     history = _history(trainer.state.log_history)
-    raw = encoder.score(validation_pairs.pairs, raw=True)
-    encoder.calibration = MonotoneCalibration.fit(raw, validation_pairs.labels)
-    encoder.threshold = best_f1_threshold(validation_pairs.labels, encoder.calibration(raw))
-    best: dict[str, int] = {name: _best_epoch(history, name) for name in CRITERIA}
-    result = TrainingResult(
-        config=config,
-        history=history,
-        best_epoch=best[config.select],
-        best_epochs=best,
-        threshold=encoder.threshold,
-        seconds=time.monotonic() - started,
-        train_pairs=len(train_pairs),
-        validation_pairs=len(validation_pairs),
-    )
+
+    def choose() -> tuple[MonotoneCalibration, TrainingResult]:
+        raw = encoder.score(validation_pairs.pairs, raw=True)
+        calibration = MonotoneCalibration.fit(raw, validation_pairs.labels)
+        best: dict[str, int] = {name: _best_epoch(history, name) for name in CRITERIA}
+        return calibration, TrainingResult(
+            config=config,
+            history=history,
+            best_epoch=best[config.select],
+            best_epochs=best,
+            threshold=best_f1_threshold(validation_pairs.labels, calibration(raw)),
+            seconds=time.monotonic() - started,
+            train_pairs=len(train_pairs),
+            validation_pairs=len(validation_pairs),
+            processes=ranks.world_size(),
+            notices=_notices(encoder, config),
+        )
+
+    encoder.calibration, result = ranks.on_main(choose)
+    encoder.threshold = result.threshold
     encoder.training = result.model_dump(mode="json")
     return result
+
+
+@contextmanager
+def _temporary_folder() -> Iterator[Path]:
+    """Yield a folder that is the same for all ranks, and removed afterwards."""
+    place = ranks.on_main(lambda: tempfile.mkdtemp(prefix="kosim-"))
+    try:
+        yield Path(place)
+    finally:
+        if ranks.is_main():
+            shutil.rmtree(place, ignore_errors=True)
+
+
+def _start(folder: Path, *, resume: bool) -> Path | None:
+    """Make the folder of the checkpoints; return the one to go on from, if any."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrainingError(
+            f"checkpoints cannot be written to {folder}: {error.strerror or error}; "
+            "choose another place"
+        ) from error
+    return last_whole_checkpoint(folder) if resume else None
+
+
+def _check(
+    encoder: PairEncoder,
+    train_pairs: LabelledPairs,
+    validation_pairs: LabelledPairs,
+    config: TrainingConfig,
+) -> None:
+    _check_data(train_pairs, validation_pairs)
+    if not encoder.has_full_weights:
+        raise ConfigError(
+            f"an encoder in {encoder.precision} by {encoder.backend} cannot be trained; load it "
+            "with backend torch in fp32"
+        )
+    recipe, name = RECIPES[encoder.kind], _loss(encoder, config)
+    if name not in recipe.losses:
+        raise ConfigError(
+            f"loss {name!r} is not one of a {encoder.kind}-encoder; choose from "
+            f"{', '.join(recipe.losses)}"
+        )
+    if config.swap_augmentation and not encoder.order_matters:
+        raise ConfigError(
+            f"swap_augmentation has no effect on a {encoder.kind}-encoder, whose score does "
+            "not depend on the order; leave it out"
+        )
+    if config.batch_size % ranks.world_size():
+        raise ConfigError(
+            f"batch_size is {config.batch_size}, which {ranks.world_size()} processes cannot "
+            "share evenly; it counts the pairs of all processes together: give a multiple of "
+            f"{ranks.world_size()}"
+        )
 
 
 def _check_data(train_pairs: LabelledPairs, validation_pairs: LabelledPairs) -> None:
@@ -197,84 +264,19 @@ def _check_data(train_pairs: LabelledPairs, validation_pairs: LabelledPairs) -> 
         )
 
 
-def _patience(config: TrainingConfig) -> Patience | None:
-    if config.patience is None:
-        return None
-    return Patience(
-        config.patience,
-        metric=f"eval_{config.select}",
-        greater_is_better=config.select != "loss",
-    )
+def _loss(encoder: PairEncoder, config: TrainingConfig) -> str:
+    return config.loss or RECIPES[encoder.kind].default_loss
 
 
-def _trainer(
-    encoder: PairEncoder,
-    train_pairs: LabelledPairs,
-    validation_pairs: LabelledPairs,
-    config: TrainingConfig,
-    folder: Path,
-    callbacks: Sequence[TrainerCallback],
-) -> Any:
-    recipe = RECIPES[encoder.kind]
-    name = config.loss or recipe.default_loss
-    if name not in recipe.losses:
-        raise ConfigError(
-            f"loss {name!r} is not one of a {encoder.kind}-encoder; choose from "
-            f"{', '.join(recipe.losses)}"
-        )
-    if config.swap_augmentation and not encoder.order_matters:
-        raise ConfigError(
-            f"swap_augmentation has no effect on a {encoder.kind}-encoder, whose score does "
-            "not depend on the order; leave it out"
-        )
-    arguments = recipe.arguments(
-        output_dir=str(folder),
-        num_train_epochs=config.epochs,
-        learning_rate=config.learning_rate,
-        warmup_steps=config.warmup,
-        weight_decay=config.weight_decay,
-        per_device_train_batch_size=config.batch_size,
-        per_device_eval_batch_size=64,
-        gradient_accumulation_steps=config.gradient_accumulation,
-        max_grad_norm=config.max_gradient_norm,
-        bf16=config.precision == "bf16",
-        use_cpu=encoder.model.device.type == "cpu",
-        seed=config.seed,
-        prompts=recipe.prompt(encoder),
-        eval_strategy="epoch",
-        save_strategy="epoch",
-        logging_strategy="epoch",
-        save_total_limit=2,
-        load_best_model_at_end=True,
-        metric_for_best_model=f"eval_{config.select}",
-        greater_is_better=config.select != "loss",
-        report_to=config.report_to,
-        disable_tqdm=True,
-        dataloader_pin_memory=False,
-    )
-    # The model card's example: left to be drawn from the pairs, it prints a progress bar.
-    encoder.model.model_card_data.widget = [{"text": "거실 불을 꺼 줘."}]
-    trainer = recipe.trainer(
-        model=encoder.model,
-        args=arguments,
-        train_dataset=_dataset(train_pairs, both_orders=config.swap_augmentation),
-        eval_dataset=_dataset(validation_pairs),
-        loss=recipe.losses[name](encoder.model),
-        evaluator=PairValidator(encoder, validation_pairs),
-        callbacks=list(callbacks),
-    )
-    trainer.remove_callback(PrinterCallback)  # a library never prints
-    if config.group_by_length:
-        trainer.count_tokens = encoder.token_lengths
-    return trainer
-
-
-def _dataset(pairs: LabelledPairs, *, both_orders: bool = False) -> Dataset:
-    first, second = list(pairs.sentence1), list(pairs.sentence2)
-    labels = (pairs.labels / LABEL_HIGH).tolist()
-    if both_orders:
-        first, second, labels = first + second, second + first, labels + labels
-    return Dataset.from_dict({"sentence1": first, "sentence2": second, "label": labels})
+def _notices(encoder: PairEncoder, config: TrainingConfig) -> list[str]:
+    name, processes = _loss(encoder, config), ranks.world_size()
+    if processes == 1 or name not in RECIPES[encoder.kind].comparing:
+        return []
+    return [
+        f"loss {name} compares the pairs of a batch with each other; on {processes} processes it "
+        f"compared only those within one, {config.batch_size // processes} of "
+        f"{config.batch_size}, so the result is not that of one process"
+    ]
 
 
 def _history(log: list[dict[str, float]]) -> list[EpochRecord]:

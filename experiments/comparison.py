@@ -12,12 +12,13 @@ import numpy as np
 import pandas as pd
 from transformers import TrainerCallback
 
+from encoders import ranks
 from encoders.artifact import library_versions
 from encoders.base import Kind
 from encoders.errors import DataError, UndefinedMetricError
 from encoders.recipes import RECIPES
 from encoders.storage import atomic_file, write_json, write_text
-from experiments.contenders import obtain_encoder
+from experiments.contenders import load_contender, train_contender
 from experiments.cost import measure, project
 from experiments.data.data_report import data_report, describe_split, token_lengths
 from experiments.data.datasets import RawPairs
@@ -60,6 +61,9 @@ def compare(
 ) -> Results:
     """Train and evaluate all contenders and write the run's folder.
 
+    Of the processes that torchrun started all train; the main one does everything else, and all
+    return the same.
+
     Args:
         settings: what to compare.
         out: the folder of the run.
@@ -75,11 +79,30 @@ def compare(
         KosimError: of the kind that fits what was wrong; nothing half-written looks whole.
     """
     folder = Path(out)
-    announce("reading and cleaning the data")
-    partition = load_partition(settings.data)
-    open_run(folder, settings, resume=resume, overwrite=overwrite)
+
+    def begin() -> Partition:
+        announce("reading and cleaning the data")
+        partition = load_partition(settings.data)
+        open_run(folder, settings, resume=resume, overwrite=overwrite)
+        return partition
+
+    partition = ranks.on_main(begin)
+    ranks.check_shared(folder)
+    for name, contender in settings.encoders.items():
+        for seed in settings.seeds if contender.artifact is None else ():
+            announce(f"{name}, seed {seed}: training")
+            train_contender(
+                name, settings, partition.training, seed=seed, out=folder, callbacks=callbacks
+            )
+    return ranks.on_main(lambda: _evaluate_run(settings, partition, folder, announce))
+
+
+def _evaluate_run(
+    settings: CompareSettings, partition: Partition, folder: Path, announce: Announce
+) -> Results:
+    """Evaluate what was trained, and write all that is written of it."""
     runs = [
-        _run_contender(name, settings, partition, folder, callbacks=callbacks, announce=announce)
+        _evaluate_contender(name, settings, partition, folder, announce=announce)
         for name in settings.encoders
     ]
     data = _describe_data(partition, runs)
@@ -109,27 +132,23 @@ class _Run:
     revision: str | None
 
 
-def _run_contender(
+def _evaluate_contender(
     name: str,
     settings: CompareSettings,
     partition: Partition,
     folder: Path,
     *,
-    callbacks: Sequence[TrainerCallback],
     announce: Announce,
 ) -> _Run:
-    """Obtain one contender for each seed, score the test pairs and measure its cost."""
+    """Load one contender of each seed, score the test pairs and measure its cost."""
     pairs = partition.test.pairs.pairs
     swapped_pairs = [(second, first) for first, second in pairs]
     scores, swapped, thresholds, trainings = [], [], [], []
     # A saved encoder is one encoder, however many seeds the others have.
     given = settings.encoders[name].artifact is not None
     for seed in settings.seeds[:1] if given else settings.seeds:
-        announce(f"{name}, seed {seed}: " + ("loading" if given else "training"))
-        encoder = obtain_encoder(
-            name, settings, partition.training, seed=seed, out=folder, callbacks=callbacks
-        )
         announce(f"{name}, seed {seed}: scoring the test pairs")
+        encoder = load_contender(name, settings, seed=seed, out=folder)
         scores.append(encoder.score(pairs))
         swapped.append(encoder.score(swapped_pairs))
         thresholds.append(encoder.threshold)
@@ -264,7 +283,13 @@ def _describe_contender(run: _Run, settings: CompareSettings, partition: Partiti
 
 def _describe_training(kind: Kind, training: Mapping[str, Any] | None) -> Results:
     if training is None:
-        return {"best_epoch": None, "train_seconds": None, "loss": None, "history": []}
+        return {
+            "best_epoch": None,
+            "train_seconds": None,
+            "loss": None,
+            "history": [],
+            "notices": [],
+        }
     return {
         "best_epoch": training["best_epoch"],
         "best_epochs": training["best_epochs"],
@@ -272,6 +297,8 @@ def _describe_training(kind: Kind, training: Mapping[str, Any] | None) -> Result
         "loss": training["config"]["loss"] or RECIPES[kind].default_loss,
         "train_seconds": training["seconds"],
         "history": training["history"],
+        "processes": training.get("processes", 1),
+        "notices": training.get("notices", []),
     }
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from transformers import TrainerCallback
 
+from encoders import ranks
 from encoders.artifact import MANIFEST
 from encoders.bi import BiEncoder
 from encoders.cross import CrossEncoder
@@ -60,13 +61,15 @@ def train_and_save(
     """Train an encoder and write its artifact to ``folder``.
 
     Checkpoints stand beside it while training runs, so that a killed run goes on from the last
-    whole one. A backbone from scratch is built in the folder ``scratch``, once.
+    whole one. A backbone from scratch is built in the folder ``scratch``, once. Of the processes
+    that torchrun started, all train and the main one writes.
     """
     backbone = settings.backbone
     if backbone == SCRATCH:
         backbone = str(scratch)
         sentences = [*pairs.train.sentence1, *pairs.train.sentence2]
-        build_scratch_backbone(sentences, scratch)
+        ranks.on_main(lambda: build_scratch_backbone(sentences, scratch))
+        ranks.check_shared(scratch)
     encoder = make_encoder(settings, seed=seed, device=device, backbone=backbone)
     checkpoints = folder.with_name(f".{folder.name}.checkpoints")
     train(
@@ -78,11 +81,15 @@ def train_and_save(
         resume=True,
         callbacks=callbacks,
     )
-    encoder.save(folder, overwrite=overwrite)
-    shutil.rmtree(checkpoints)
+
+    def keep() -> None:
+        encoder.save(folder, overwrite=overwrite)
+        shutil.rmtree(checkpoints)
+
+    ranks.on_main(keep)
 
 
-def obtain_encoder(
+def train_contender(
     name: str,
     settings: CompareSettings,
     pairs: TrainingSet | None,
@@ -90,36 +97,50 @@ def obtain_encoder(
     seed: int,
     out: Path,
     callbacks: Sequence[TrainerCallback] = (),
-) -> Encoder:
+) -> None:
+    """Train the contender ``name`` with one seed and save it under ``out/name/seed-N``.
+
+    One that stands there already, from a killed run, is not trained again, and one that was
+    given as an artifact is not trained at all.
+
+    Raises:
+        DataError: there are no training pairs.
+    """
+    contender, folder = settings.encoders[name], _folder(out, name, seed)
+    if contender.artifact is not None or ranks.on_main((folder / MANIFEST).is_file):
+        return
+    if pairs is None:
+        raise DataError(f"{name} cannot be trained: there are no training pairs")
+    train_and_save(
+        contender,
+        pairs,
+        folder,
+        seed=seed,
+        device=settings.device,
+        scratch=out / "backbone",
+        callbacks=callbacks,
+    )
+
+
+def load_contender(name: str, settings: CompareSettings, *, seed: int, out: Path) -> Encoder:
     """Return the contender ``name`` of one seed as it was read back from disk.
 
-    A given artifact is opened. Otherwise the contender is trained, saved under
-    ``out/name/seed-N`` and loaded again, so that what is evaluated is what was saved; one that
-    stands there already, from a killed run, is not trained again.
+    So what is evaluated is what was saved.
 
     Raises:
         ArtifactError: a given artifact cannot be opened, or is of the other kind.
     """
     contender = settings.encoders[name]
-    if contender.artifact is not None:
-        encoder = load(contender.artifact, device=settings.device)
-        if encoder.kind != contender.kind:
-            raise ArtifactError(
-                f"{contender.artifact} is a {encoder.kind}-encoder, but {name} is to be a "
-                f"{contender.kind}-encoder"
-            )
-        return encoder
-    folder = out / name / f"seed-{seed}"
-    if not (folder / MANIFEST).is_file():
-        if pairs is None:
-            raise DataError(f"{name} cannot be trained: there are no training pairs")
-        train_and_save(
-            contender,
-            pairs,
-            folder,
-            seed=seed,
-            device=settings.device,
-            scratch=out / "backbone",
-            callbacks=callbacks,
+    if contender.artifact is None:
+        return load(_folder(out, name, seed), device=settings.device)
+    encoder = load(contender.artifact, device=settings.device)
+    if encoder.kind != contender.kind:
+        raise ArtifactError(
+            f"{contender.artifact} is a {encoder.kind}-encoder, but {name} is to be a "
+            f"{contender.kind}-encoder"
         )
-    return load(folder, device=settings.device)
+    return encoder
+
+
+def _folder(out: Path, name: str, seed: int) -> Path:
+    return out / name / f"seed-{seed}"

@@ -7,9 +7,12 @@ further options that make them short; `make demo` and `make test` are run by .ci
 from __future__ import annotations
 
 import ast
+import os
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import huggingface_hub.constants
@@ -28,6 +31,7 @@ SHORT = {
     "compare": ["--limit", "50", "--epochs", "1"],
     "pretrain": [*PRETRAINING, "--size", "tiny"],
     "distill": PRETRAINING,
+    "plan": ["--sample", "20", "--vectors", "200", "--pairs", "10"],
     "tune bi": ["--limit", "50", "--space", "space.toml"],
     "compare-tokenizers": [
         *("--tokenizers", "syllable:300,jamo:100", "--size", "tiny", "--pretraining-steps", "2"),
@@ -90,6 +94,14 @@ def _write_klue(hub: Path, frames: dict[str, pd.DataFrame]) -> None:
         ).to_parquet(snapshot / f"{split}-00000-of-00001.parquet")
 
 
+def launched(arguments: list[str]) -> None:
+    """Run torchrun, of this environment, on the commands of this checkout."""
+    command = [sys.executable, "-m", "torch.distributed.run", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
+    assert ended.returncode == 0, (arguments, ended.stderr)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_every_command_and_example_runs(workplace: Path) -> None:
@@ -105,6 +117,10 @@ def test_every_command_and_example_runs(workplace: Path) -> None:
             if line in SETUP:
                 continue
             program, *arguments = shlex.split(line)
+            if program == "torchrun":
+                launched(arguments)
+                ran += 1
+                continue
             assert program == "kosim", line
             if arguments[0] == "serve":
                 with running(*arguments[1:]) as server:

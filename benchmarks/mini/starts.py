@@ -26,7 +26,7 @@ from encoders.recipes import RECIPES
 from encoders.storage import write_json
 from encoders.training import TrainingConfig
 from experiments.comparison import compare
-from experiments.contenders import obtain_encoder
+from experiments.contenders import load_contender, train_contender
 from experiments.data.partition import load_partition
 from experiments.run import open_run
 from experiments.settings import CompareSettings, DataSettings, EncoderSettings
@@ -70,7 +70,8 @@ def record_runs(
     runs: list[dict[str, Any]] = []
     for seed in chosen.seeds:
         for start in starts:
-            encoder = obtain_encoder(start, chosen, partition.training, seed=seed, out=folder)
+            train_contender(start, chosen, partition.training, seed=seed, out=folder)
+            encoder = load_contender(start, chosen, seed=seed, out=folder)
             scores = encoder.score(test.pairs)
             training = encoder.training or {}
             runs.append(

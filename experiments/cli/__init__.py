@@ -26,6 +26,7 @@ _COMMANDS = {
     "compare-tokenizers": "Compare tokenizers by what they are good for.",
     "export": "Prepare a saved encoder for a faster backend.",
     "bench": "Measure the speed of encoders and search.",
+    "plan": "Say what a corpus and its queries will need.",
 }
 
 

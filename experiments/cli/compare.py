@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from encoders import ranks
 from encoders.errors import ConfigError
 from encoders.training import TrainingConfig
 from experiments.cli.console import notes, output, print_json, table, training_progress
@@ -44,7 +45,7 @@ def compare_command(config: str, **options: Any) -> None:
     """
     settings = CompareSettings.parse(_override(read_settings(config), options))
     again = options["resume"] or options["overwrite"]
-    out = options["out"] or default_folder(settings.name, again=again)
+    out = options["out"] or ranks.on_main(lambda: default_folder(settings.name, again=again))
     with training_progress(quiet=options["as_json"]) as callbacks:
         results = compare(
             settings,
@@ -54,6 +55,8 @@ def compare_command(config: str, **options: Any) -> None:
             callbacks=callbacks,
             announce=lambda stage: None if options["as_json"] else notes.print(stage, style="dim"),
         )
+    if not ranks.is_main():
+        return
     if options["as_json"]:
         print_json(results)
     else:

@@ -19,13 +19,15 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from encoders.ranks import is_main
+
 if TYPE_CHECKING:
     from transformers import TrainerCallback
 
-output = Console()
-"""Results: standard output."""
+output = Console(quiet=not is_main())
+"""Results: standard output. Of several processes only the main one prints."""
 
-notes = Console(stderr=True)
+notes = Console(stderr=True, quiet=not is_main())
 """Everything said on the way: standard error."""
 
 
@@ -62,7 +64,7 @@ def bars() -> Progress:
 @contextmanager
 def training_progress(*, quiet: bool = False) -> Iterator[list[TrainerCallback]]:
     """Yield the trainer callbacks that show progress on standard error; none when ``quiet``."""
-    if quiet:
+    if quiet or not is_main():
         # The trainer itself prints its log rows unless one of its printers is replaced.
         yield []
         return

@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from encoders.errors import KosimError
+from encoders import ranks
+from encoders.errors import ConfigError, KosimError, RankError
 
 _QUIET = {
     "TRANSFORMERS_VERBOSITY": "error",
@@ -16,6 +17,10 @@ _QUIET = {
     "TOKENIZERS_PARALLELISM": "false",
 }
 """What the libraries underneath read when they are imported, which a command does."""
+
+
+_ON_RANKS = {"train", "compare"}
+"""What several processes do together."""
 
 
 class _Refusal(click.ClickException):
@@ -58,5 +63,20 @@ class LazyGroup(click.Group):
             os.environ.setdefault(name, value)
         try:
             return super().invoke(ctx)
+        except RankError:
+            ctx.exit(_Refusal.exit_code)
         except KosimError as error:
+            if not ranks.is_main() and not ranks.has_joined():
+                ctx.exit(_Refusal.exit_code)  # the main process says the same
             raise _Refusal(str(error)) from error
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that is called; of several processes only one that is for them."""
+        if ranks.world_size() > 1 and args[0] not in _ON_RANKS:
+            raise ConfigError(
+                f"torchrun started {ranks.world_size()} processes, but `{args[0]}` is for one; "
+                "call it without torchrun"
+            )
+        return super().resolve_command(ctx, args)

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from encoders import ranks
 from encoders.errors import StorageError
 from encoders.loading import load
 from encoders.recipes import RECIPES
@@ -42,8 +43,7 @@ def train_command(kind: str, out: Path, seed: int, overwrite: bool, **options: A
     A killed run goes on from its last checkpoint when it is started again. Test pairs are
     not learnt from: give them so that they are kept out.
     """
-    if out.exists() and not overwrite:
-        raise StorageError(f"{out} exists already; choose another --out, or give --overwrite")
+    ranks.on_main(lambda: _check_free(out, overwrite=overwrite))
     data = parse_settings(DataSettings, given(options, DataSettings))
     contender = parse_settings(
         EncoderSettings,
@@ -56,7 +56,7 @@ def train_command(kind: str, out: Path, seed: int, overwrite: bool, **options: A
     with training_progress() as callbacks:
         train_and_save(
             contender,
-            load_training(data),
+            ranks.on_main(lambda: load_training(data)),
             out,
             seed=seed,
             device=options["device"],
@@ -64,6 +64,15 @@ def train_command(kind: str, out: Path, seed: int, overwrite: bool, **options: A
             overwrite=overwrite,
             callbacks=callbacks,
         )
-    best = (load(out).training or {})["best_epoch"]
-    notes.print(f"epoch {best} was the best", style="dim")
+    if not ranks.is_main():
+        return
+    training = load(out).training or {}
+    for notice in training["notices"]:
+        notes.print(notice, style="yellow")
+    notes.print(f"epoch {training['best_epoch']} was the best", style="dim")
     output.print(f"Saved: {out}", highlight=False, soft_wrap=True)
+
+
+def _check_free(out: Path, *, overwrite: bool) -> None:
+    if out.exists() and not overwrite:
+        raise StorageError(f"{out} exists already; choose another --out, or give --overwrite")

@@ -146,6 +146,26 @@ def seed_luck(facts: Facts) -> Line | None:
     )
 
 
+def compared_within_processes(facts: Facts) -> list[Line]:
+    """Warn of each loss that compared the pairs of a batch, where processes shared the batches."""
+    lines = []
+    for name, encoder in facts.encoders.items():
+        runs = [run for run in encoder["seeds"].values() if run.get("notices")]
+        if not runs:
+            continue
+        who, loss, processes = name_of(facts, name), encoder["loss"], runs[0]["processes"]
+        lines.append(
+            Line(
+                f"The loss of {who.en}, {loss}, compares the pairs of a batch with each other; "
+                f"trained on {processes} processes it compared only those within one, so the "
+                "result is not that of one process.",
+                f"{who.ko}의 손실 {loss}는 배치 안의 쌍끼리 비교합니다. 프로세스 {processes}개로 "
+                "학습하면 한 프로세스 안의 쌍만 비교하므로, 하나로 학습한 결과와 다릅니다.",
+            )
+        )
+    return lines
+
+
 def undefined_metrics(facts: Facts) -> list[Line]:
     """Warn of each metric that has no value."""
     lines = []

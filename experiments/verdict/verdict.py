@@ -83,6 +83,7 @@ def _warnings(facts: Facts) -> list[Line]:
         advice.different_backbones(facts),
         advice.few_pairs(facts),
         advice.seed_luck(facts),
+        *advice.compared_within_processes(facts),
         *advice.undefined_metrics(facts),
     ]
     return [line for line in lines if line is not None]

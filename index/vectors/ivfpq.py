@@ -76,8 +76,7 @@ class IvfpqFinder(Finder):
         bytes a row, and a block.
         """
         rows, dimension = vectors.shape
-        lists = min(4 * math.isqrt(rows), rows // _POINTS, _MAX_LISTS)
-        codes = _code_bytes(dimension)
+        lists, codes = list_count(rows), code_bytes(dimension)
         coarse = faiss.IndexFlatIP(dimension)
         index = faiss.IndexIVFPQ(coarse, dimension, lists, codes, 8, faiss.METRIC_INNER_PRODUCT)
         index.train(_training_sample(vectors, _POINTS * max(lists, _CENTROIDS)))
@@ -166,7 +165,12 @@ class IvfpqFinder(Finder):
         return visited * self._index.pq.M + refine * DEPTH * _REFINEMENT_COST
 
 
-def _code_bytes(dimension: int) -> int:
+def list_count(rows: int) -> int:
+    """Return the number of lists that so many rows are divided among."""
+    return min(4 * math.isqrt(rows), rows // _POINTS, _MAX_LISTS)
+
+
+def code_bytes(dimension: int) -> int:
     """Return the bytes of a compressed vector: a divisor of the dimension, near a quarter."""
     return max(
         size for size in range(1, max(1, dimension // _FLOATS_A_CODE) + 1) if dimension % size == 0

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
-from encoders.batching import LengthGroupedBatchSampler
+from encoders.batching import LengthGroupedBatchSampler, deal
 
 LENGTHS = np.random.default_rng(0).integers(4, 120, size=1_003)
 
 
 def sampler(
-    *, batch_size: int = 4, seed: int = 0, epoch: int = 0, drop_last: bool = False
+    *, batch_size: int = 4, seed: int = 0, epoch: int = 0, **options: Any
 ) -> LengthGroupedBatchSampler:
-    made = LengthGroupedBatchSampler(LENGTHS, batch_size=batch_size, drop_last=drop_last, seed=seed)
+    made = LengthGroupedBatchSampler(LENGTHS, batch_size=batch_size, seed=seed, **options)
     made.set_epoch(epoch)
     return made
 
@@ -83,3 +85,53 @@ def test_padding_is_a_fraction_of_that_of_random_batches() -> None:
 def test_batches_do_not_come_in_order_of_length() -> None:
     means = [LENGTHS[batch].mean() for batch in sampler()]
     assert abs(np.corrcoef(means, np.arange(len(means)))[0, 1]) < 0.3
+
+
+def test_the_incomplete_batch_comes_last() -> None:
+    sizes = [len(batch) for batch in sampler(batch_size=4)]
+    assert sizes == [4] * 250 + [3]
+
+
+def test_ungrouped_batches_of_any_size_are_cuts_of_one_order() -> None:
+    small, large = (
+        [index for batch in sampler(batch_size=size, grouped=False) for index in batch]
+        for size in (4, 16)
+    )
+    assert small == large
+    assert sorted(small) == list(range(len(LENGTHS)))
+
+
+@pytest.mark.parametrize("grouped", [True, False])
+@pytest.mark.parametrize("hands", [2, 3, 4])
+@pytest.mark.parametrize("epoch", [0, 5])
+def test_shares_of_all_ranks_are_together_the_batches_of_one_process(
+    grouped: bool, hands: int, epoch: int
+) -> None:
+    same = {"batch_size": 12, "seed": 3, "epoch": epoch, "grouped": grouped}
+    whole = list(sampler(**same))
+    dealt = [list(sampler(**same, hand=hand, hands=hands)) for hand in range(hands)]
+    assert len(whole[-1]) == 1_003 % 12
+    for batch, *shares in zip(whole[:-1], *dealt, strict=False):
+        assert [len(share) for share in shares] == [12 // hands] * hands
+        assert sorted(index for share in shares for index in share) == sorted(batch)
+    assert [len(batches) for batches in dealt] == [len(whole)] * hands
+
+
+def test_every_rank_gets_the_incomplete_batch_whole() -> None:
+    whole = list(sampler(batch_size=4))[-1]
+    assert [list(sampler(batch_size=4, hand=hand, hands=2))[-1] for hand in (0, 1)] == [whole] * 2
+
+
+@pytest.mark.parametrize("hands", [2, 4, 8])
+def test_shares_are_about_equally_long(hands: int) -> None:
+    """Shares dealt there and back differ by less than the longest and shortest example do."""
+    batch = list(range(64))
+    shares = deal(batch, LENGTHS, hands)
+    totals = [LENGTHS[share].sum() for share in shares]
+    assert max(totals) - min(totals) <= np.ptp(LENGTHS[batch])
+    longest = [LENGTHS[share].max() for share in shares]
+    assert min(longest) >= np.sort(LENGTHS[batch])[-2 * hands]
+
+
+def test_one_rank_keeps_the_order_of_a_batch() -> None:
+    assert deal([3, 1, 2], LENGTHS, 1) == [[3, 1, 2]]

@@ -243,3 +243,14 @@ def test_different_backbones_are_a_warning() -> None:
     results = example_results()
     results["encoders"]["bi"]["backbone"] = "another"
     assert "different backbones (another, e5-small-ko)" in english(results)
+
+
+def test_a_loss_that_compared_within_processes_is_told() -> None:
+    results = example_results()
+    bi = results["encoders"]["bi"]
+    bi["loss"] = "cosent"
+    for run in bi["seeds"].values():
+        run |= {"processes": 4, "notices": ["loss cosent compares the pairs of a batch"]}
+    warning = "The loss of the bi-encoder, cosent, compares the pairs of a batch with each other"
+    assert f"{warning}; trained on 4 processes" in english(results)
+    assert warning not in english(example_results())

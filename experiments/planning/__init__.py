@@ -1,0 +1,1 @@
+"""What a corpus and its queries will need, from what was measured on this machine."""

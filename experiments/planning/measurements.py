@@ -1,0 +1,81 @@
+"""What was measured on a machine, as it is kept in a file and used again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from encoders.errors import DataError
+from encoders.storage import write_text
+from index.vectors.vector_index import IndexType
+
+FORMAT = 1
+
+
+class SizeFigures(BaseModel):
+    """An index of some rows: bytes of its structure on disk and of what a search reads of it.
+
+    ``build_seconds`` are those of the structure and the documents, ``search_seconds`` those of
+    one query for 10 hits at ``recall``, both on one core.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rows: int = Field(ge=1)
+    disk_bytes: int = Field(ge=1)
+    resident_bytes: int = Field(ge=1)
+    build_seconds: float = Field(gt=0)
+    search_seconds: float = Field(gt=0)
+    recall: float = Field(ge=0, le=1)
+
+
+class Measurements(BaseModel):
+    """Figures of one core of a machine, for one encoder and perhaps a reranker.
+
+    ``types`` holds each index type at growing sizes; ``mixed_vectors`` of their vectors were not
+    encoded but mixed from encoded ones. Memory is that of a process that has the encoder loaded
+    and has computed in bulk.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: int = Field(FORMAT, le=FORMAT)
+    created: str
+    encoder: str
+    reranker: str | None
+    corpus: str
+    dimension: int = Field(ge=1)
+    encoded_sentences: int = Field(ge=1)
+    mixed_vectors: int = Field(ge=0)
+    sentences_per_second: float = Field(gt=0)
+    query_seconds: float = Field(gt=0)
+    pairs_per_second: float | None = Field(None, gt=0)
+    process_bytes: int = Field(ge=1)
+    document_bytes: float = Field(gt=0)
+    types: dict[IndexType, list[SizeFigures]] = Field(min_length=1)
+    environment: dict[str, str | int]
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a file that :meth:`save` wrote.
+
+        Raises:
+            DataError: it cannot be read, or holds no such measurements.
+        """
+        try:
+            return cls.model_validate_json(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(f"{path} cannot be read: {error}") from error
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"]) or "the whole"
+            raise DataError(
+                f"{path} holds no measurements of this version: {place}: {first['msg']}; remove "
+                "it and measure again"
+            ) from error
+
+    def save(self, path: Path) -> None:
+        """Write the figures as JSON."""
+        write_text(path, self.model_dump_json(indent=2) + "\n")

@@ -1,0 +1,226 @@
+"""Measures what a plan is made from: quick figures of one core of this machine."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, get_args
+
+import faiss
+import numpy as np
+
+from encoders.artifact import read_manifest as read_encoder_manifest
+from encoders.base import FloatArray
+from encoders.compute.choice import ComputeChoice
+from encoders.errors import ConfigError
+from experiments.environment import describe_environment
+from experiments.planning.measurements import Measurements, SizeFigures
+from experiments.retrieval.evaluation import silent
+from experiments.retrieval.rankings import Progress
+from experiments.speed.measurement import Measurement, Row, measure
+from experiments.speed.processes import alone
+from experiments.speed.workload import Workload, WorkloadSizes
+from index.corpus_index import CorpusIndex, EncoderIdentity
+from index.documents import Document
+from index.store.manifest import SEGMENTS, read_manifest
+from index.vectors.ivfpq import VECTORS
+from index.vectors.vector_index import IndexType, VectorIndex
+
+_BLOCK = 8_192
+_K = 10
+_QUERIES = 100
+_SCANNED_BYTES = 160_000_000
+"""Of the vectors of the largest scan: more than caches hold."""
+_SEED = 0
+
+Figures = dict[IndexType, list[dict[str, Any]]]
+
+
+@dataclass(frozen=True)
+class PlanSizes:
+    """How much is measured.
+
+    Args:
+        sample: sentences that are encoded.
+        vectors: rows of the largest measured index; vectors are mixed where fewer are encoded.
+        pairs: scored by the reranker.
+    """
+
+    sample: int = 2_000
+    vectors: int = 20_000
+    pairs: int = 200
+
+    def __post_init__(self) -> None:
+        for name, least in (("sample", 10), ("vectors", 100), ("pairs", 1)):
+            if getattr(self, name) < least:
+                raise ConfigError(f"{name} is {getattr(self, name)}; measure at least {least}")
+
+
+def measure_machine(
+    encoder: Path,
+    reranker: Path | None,
+    corpus: str | None,
+    sizes: PlanSizes,
+    *,
+    choice: ComputeChoice | None = None,
+    progress: Progress = silent,
+) -> Measurements:
+    """Measure encoding, reranking, and an index of each type at two sizes.
+
+    Args:
+        encoder: folder of a saved bi-encoder.
+        reranker: folder of a saved cross-encoder, if queries are to be reranked.
+        corpus: sentences like those of the corpus that is planned; the sample's when None.
+        sizes: how much is measured.
+        choice: backend and precision of the encoders; torch in fp32 when None.
+        progress: told what is being done.
+
+    Raises:
+        ArtifactError: a folder is no saved encoder.
+        ConfigError: an encoder is of the other kind.
+        DataError: the corpus cannot be used.
+    """
+    choice = choice or ComputeChoice()
+    _check_kind(encoder, "bi", "--encoder")
+    if reranker is not None:
+        _check_kind(reranker, "cross", "--reranker")
+    workload = Workload.of(corpus, WorkloadSizes(sentences=sizes.sample, pairs=sizes.pairs))
+    progress("encoding", 0, 3)
+    encoding: Measurement = alone(measure, Row("encode", encoder, choice), workload, 1)
+    progress("scoring", 1, 3)
+    scoring = None
+    if reranker is not None:
+        scoring = alone(measure, Row("score", reranker, choice), workload, 1)
+    progress("indexing", 2, 3)
+    encoded = np.ascontiguousarray(encoding.answer, dtype=np.float32)
+    vectors = mix(encoded, sizes.vectors + _QUERIES)
+    document_bytes, figures = alone(measure_indexes, vectors, workload.sentences)
+    progress("indexing", 3, 3)
+    return Measurements(
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        encoder=str(encoder),
+        reranker=None if reranker is None else str(reranker),
+        corpus=workload.origin,
+        dimension=encoded.shape[1],
+        encoded_sentences=min(len(encoded), len(vectors)),
+        mixed_vectors=max(0, len(vectors) - len(encoded)),
+        sentences_per_second=encoding.items / encoding.bulk,
+        query_seconds=float(np.median(encoding.singles)),
+        pairs_per_second=None if scoring is None else scoring.items / scoring.bulk,
+        process_bytes=encoding.peak_memory + (0 if scoring is None else scoring.peak_memory),
+        document_bytes=document_bytes,
+        types={
+            type: [SizeFigures(**one) for one in measured]
+            for type, measured in figures.items()
+            if measured
+        },
+        environment={**describe_environment(), "threads": 1},
+    )
+
+
+def mix(vectors: FloatArray, count: int) -> FloatArray:
+    """Return ``count`` unit vectors: those given, and as many means of two of them as lack."""
+    missing = count - len(vectors)
+    if missing <= 0:
+        return vectors[:count]
+    random = np.random.default_rng(_SEED)
+    first, second = random.integers(len(vectors), size=(2, missing))
+    share = random.uniform(0.5, 1.0, size=(missing, 1)).astype(np.float32)
+    made = share * vectors[first] + (1 - share) * vectors[second]
+    made /= np.linalg.norm(made, axis=1, keepdims=True)
+    return np.concatenate([vectors, made])
+
+
+def measure_indexes(started: float, vectors: FloatArray, texts: list[str]) -> tuple[float, Figures]:
+    """Build and search an index of each type at two sizes, on one core.
+
+    The last vectors are the queries. Returns the bytes that a document takes besides its vector,
+    and the figures by type; those that need more vectors have none.
+    """
+    faiss.omp_set_num_threads(1)
+    held, queries = vectors[:-_QUERIES], vectors[-_QUERIES:]
+    figures: Figures = {type: [] for type in get_args(IndexType)}
+    document_bytes = 0.0
+    for type, measured in figures.items():
+        least = max(VectorIndex.minimum_rows(type), 1)
+        for rows in sorted({max(least, len(held) // 4), len(held)}):
+            if least <= rows <= len(held):
+                one, beside = _indexed(type, held[:rows], queries, texts)
+                measured.append(one)
+                document_bytes = beside / rows
+    figures["flat"].append(_scanned(vectors.shape[1], queries))
+    figures["flat"].sort(key=lambda one: int(one["rows"]))
+    return document_bytes, figures
+
+
+def _indexed(
+    type: IndexType, vectors: FloatArray, queries: FloatArray, texts: list[str]
+) -> tuple[dict[str, Any], float]:
+    """Return the figures of one index, and the bytes of its documents."""
+    rows = len(vectors)
+    documents = [Document(id=str(n), text=texts[n % len(texts)]) for n in range(rows)]
+    with tempfile.TemporaryDirectory(prefix="kosim-") as place:
+        folder = Path(place) / "index"
+        started = time.perf_counter()
+        index = CorpusIndex.create(
+            folder,
+            EncoderIdentity("planned", "planned", vectors.shape[1]),
+            (
+                (documents[at : at + _BLOCK], vectors[at : at + _BLOCK])
+                for at in range(0, rows, _BLOCK)
+            ),
+            type=type,
+        )
+        built = time.perf_counter() - started
+        (segment,) = read_manifest(folder)[0].segments
+        named = {name: (folder / SEGMENTS / segment.name / name) for name in segment.files}
+        structure = {name: named[name].stat().st_size for name in VectorIndex.files(type)}
+        whole = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        figures = {
+            "rows": rows,
+            "disk_bytes": sum(structure.values()),
+            "resident_bytes": sum(size for name, size in structure.items() if name != VECTORS),
+            "build_seconds": built,
+            "search_seconds": _single(queries, lambda query: index.search(query, _K)),
+            "recall": segment.settings["recall@10"],
+        }
+    return figures, whole - sum(structure.values())
+
+
+def _scanned(dimension: int, queries: FloatArray) -> dict[str, Any]:
+    """Return the figures of comparing more random vectors than caches hold: a scan reads all."""
+    rows = _SCANNED_BYTES // (4 * dimension)
+    random = np.random.default_rng(_SEED)
+    started = time.perf_counter()
+    index = faiss.IndexFlatIP(dimension)
+    index.add(random.standard_normal((rows, dimension), dtype=np.float32))
+    built = time.perf_counter() - started
+    size = rows * dimension * 4
+    return {
+        "rows": rows,
+        "disk_bytes": size,
+        "resident_bytes": size,
+        "build_seconds": built,
+        "search_seconds": _single(queries[:20], lambda query: index.search(query, _K)),
+        "recall": 1.0,
+    }
+
+
+def _single(queries: FloatArray, search: Any) -> float:
+    """Return the median seconds of a search with one query, after a first one."""
+    search(queries[:1])
+    seconds = []
+    for number in range(len(queries)):
+        began = time.perf_counter()
+        search(queries[number : number + 1])
+        seconds.append(time.perf_counter() - began)
+    return float(np.median(seconds))
+
+
+def _check_kind(folder: Path, kind: str, option: str) -> None:
+    found = read_encoder_manifest(folder).kind
+    if found != kind:
+        raise ConfigError(f"{folder} is a {found}-encoder; {option} takes a {kind}-encoder")
