@@ -20,6 +20,7 @@ def halve(folder: Path) -> None:
         for name, tensor in load_file(folder / WEIGHTS).items()
     }
     save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
+    (folder / WEIGHTS).chmod(0o644)  # safetensors lets only the user read it
     config = AutoConfig.from_pretrained(folder, local_files_only=True)
     config.dtype = torch.float32
     config.save_pretrained(folder)
