@@ -57,3 +57,7 @@ class IndexLockedError(CorpusIndexError):
 
 class ClusterError(KosimError):
     """A cluster is not there, its nodes differ, or its workers fail again and again."""
+
+
+class ShardMissingError(ClusterError):
+    """Nobody answers for a shard of an index."""
