@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from encoders.base import FloatArray
 from index.fusion import reciprocal_rank_fusion
 from index.lexical.bm25 import WordStatistics
 from index.merging import Ranking
 from index.searchable import Mode, Retrieved
+from index.store.block import FloatArray
 from index.store.snapshot import Snapshot
 
 if TYPE_CHECKING:

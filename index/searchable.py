@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from encoders.base import FloatArray
 from index.documents import Document
+from index.store.block import FloatArray
 
 if TYPE_CHECKING:
     from index.corpus_index import EncoderIdentity

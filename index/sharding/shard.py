@@ -9,12 +9,12 @@ from typing import Protocol
 
 import numpy as np
 
-from encoders.base import FloatArray
 from index.corpus_index import CorpusIndex
 from index.documents import Document
 from index.lexical.bm25 import WordStatistics
 from index.retrieval import Rankings, rankings
 from index.searchable import Mode
+from index.store.block import FloatArray
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from encoders.base import FloatArray
 from encoders.errors import ClusterError, ShardMissingError
 from index.corpus_index import EncoderIdentity
 from index.documents import Document
@@ -20,6 +19,7 @@ from index.retrieval import Rankings
 from index.searchable import Mode, Places, Retrieved
 from index.sharding.folder import Shards
 from index.sharding.shard import LocalShard, ShardAnswer, ShardCall, ShardClient
+from index.store.block import FloatArray
 
 _SPAN = 1 << 40
 """Places that each shard has to itself: those of shard n begin at n times as many."""

@@ -9,15 +9,16 @@ from pathlib import Path
 
 import numpy as np
 
-from encoders.base import FloatArray
 from encoders.errors import ConfigError, DataError, StorageError
 from encoders.storage import atomic_folder
 from index.adaptive.policy import FOLDER as POLICIES
 from index.corpus_index import CorpusIndex, Snapshot
 from index.documents import Document
 from index.searchable import Places
-from index.sharding.folder import SHARDS, Shards, check_one_encoder, write_shards_manifest
+from index.sharding.folder import Shards, check_one_encoder, write_shards_manifest
+from index.store.block import FloatArray
 from index.store.generation import AnyType
+from index.store.manifest import SHARDS
 from index.store.write_lock import LOCK, write_lock
 
 _BLOCK = 4096
