@@ -17,10 +17,13 @@ import httpx
 import numpy as np
 import psutil
 import pytest
+import ray
 from ray.cluster_utils import Cluster
 
 pytest.importorskip("fastapi", reason="needs kosim[serve]")
 pytest.importorskip("ray.serve", reason="needs kosim[scale]")
+
+from ray import serve
 
 from benchmarks.judged_load import JudgedLoad, difference, search
 from encoders.bi import BiEncoder
@@ -30,10 +33,12 @@ from encoders.loading import load
 from index.build import build_index
 from index.corpus_index import CorpusIndex
 from index.distributed import nodes
+from index.distributed.connection import connected
 from index.documents import Document
 from index.searcher import Searcher
 from index.sharding.folder import Shards
 from index.sharding.split import split_index
+from serving.cluster.claim import claimed
 from serving.cluster.deployment import deployed
 from serving.models import check_models
 from serving.settings import ServingSettings
@@ -239,7 +244,33 @@ def test_nothing_is_left_on_the_cluster(server: Running) -> None:
     raise AssertionError("a replica is still there")
 
 
+@pytest.mark.timeout(PATIENT)
+def test_what_a_killed_driver_left_is_removed_by_the_next(cluster: Cluster) -> None:
+    part = serve.deployment(ray_actor_options={"num_cpus": 0})(Nothing).bind()
+    left = "kosim-00000000-0"
+    with connected(cluster.address):
+        serve.start(proxy_location="Disabled")
+        try:
+            with claimed(1) as (mine,):
+                serve.run_many(
+                    [serve.RunTarget(part, name, route_prefix=None) for name in (mine, left)],
+                    wait_for_applications_running=False,
+                )
+                with claimed(1):
+                    deadline = time.monotonic() + 120
+                    while left in (applications := serve.status().applications):
+                        assert time.monotonic() < deadline
+                        time.sleep(0.2)
+                assert applications[mine].status != "DELETING"
+        finally:
+            serve.shutdown()
+
+
 # -- refusals, from the driver and before anything is served ---------------------------------------
+
+
+class Nothing:
+    """Something to deploy that does nothing."""
 
 
 def refused(settings: ServingSettings) -> None:
@@ -252,8 +283,6 @@ def refused(settings: ServingSettings) -> None:
 def test_no_cluster_at_the_address(shards: Shards) -> None:
     started = time.monotonic()
     with pytest.raises(ClusterError, match=r"nothing answers at 127\.0\.0\.1:1"):
-        import ray
-
         if ray.is_initialized():
             ray.shutdown()
         refused(ServingSettings(index=shards.folder, ray="127.0.0.1:1"))
@@ -319,8 +348,6 @@ def test_nodes_of_other_versions_are_named(
 def test_what_a_node_cannot_see_is_named(
     cluster: Cluster, shards: Shards, change: dict[str, Any], message: str
 ) -> None:
-    from index.distributed.connection import connected
-
     made_with = change.pop("made_with", shards.encoder.fingerprint)
     indexes = tuple((one.folder, made_with) for one in shards.indexes.values())
     needed = {"versions": {}, "encoder": None, "fingerprint": "", "indexes": indexes, **change}
