@@ -61,3 +61,7 @@ class ClusterError(KosimError):
 
 class RankError(KosimError):
     """The main process of a training on several failed; it says itself what was wrong."""
+
+
+class ShardMissingError(ClusterError):
+    """Nobody answers for a shard of an index."""

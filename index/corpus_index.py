@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -15,6 +16,9 @@ import numpy.typing as npt
 from encoders.errors import ConfigError, CorpusIndexError, DataError, StorageError
 from encoders.storage import atomic_folder
 from index.documents import Document
+from index.lexical.lexical_index import LexicalIndex
+from index.retrieval import retrieve
+from index.searchable import Mode, Retrieved
 from index.store.block import Block, FloatArray
 from index.store.commit import commit_change, is_compact, merge
 from index.store.generation import AnyType, GenerationWriter
@@ -175,6 +179,21 @@ class CorpusIndex:
     def search(self, queries: FloatArray, k: int) -> tuple[FloatArray, IntArray]:
         """Find the nearest documents: see :meth:`Snapshot.search`."""
         return self._snapshot.search(queries, k)
+
+    @cached_property
+    def lexical(self) -> LexicalIndex:
+        """The words of the documents, in step with what is read here.
+
+        Raises:
+            MissingExtraError: kiwipiepy is not installed.
+        """
+        return LexicalIndex(self)
+
+    def retrieve(
+        self, queries: Sequence[str], vectors: FloatArray | None, depth: int, mode: Mode
+    ) -> Retrieved:
+        """Return the first ``depth`` documents of each query: see `Searchable.retrieve`."""
+        return retrieve(self, queries, vectors, depth, mode)
 
     def documents(self, places: npt.ArrayLike) -> list[Document]:
         """Return the documents at some places."""

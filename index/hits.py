@@ -31,7 +31,8 @@ class SearchResult:
 
     ``candidates`` is how many documents were retrieved and ``reranked`` how many of them the
     reranker scored. ``seconds`` is the wall time of the call divided by its queries: a call
-    works on all of them together.
+    works on all of them together. ``missing`` names the shards that could not answer: the hits are
+    the best of all others.
     """
 
     query: str
@@ -39,3 +40,4 @@ class SearchResult:
     candidates: int
     reranked: int
     seconds: float
+    missing: tuple[str, ...] = ()

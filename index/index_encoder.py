@@ -6,10 +6,10 @@ from pathlib import Path
 
 from encoders.bi import BiEncoder
 from encoders.errors import CorpusIndexError
-from index.corpus_index import CorpusIndex
+from index.searchable import MadeByEncoder
 
 
-def check_encoder(index: CorpusIndex, encoder: BiEncoder) -> None:
+def check_encoder(index: MadeByEncoder, encoder: BiEncoder) -> None:
     """Check that an index holds the vectors of ``encoder``.
 
     Raises:
@@ -24,7 +24,7 @@ def check_encoder(index: CorpusIndex, encoder: BiEncoder) -> None:
         )
 
 
-def encoder_folder(index: CorpusIndex, *, option: str) -> Path:
+def encoder_folder(index: MadeByEncoder, *, option: str) -> Path:
     """Return the folder of the encoder that made an index.
 
     Args:

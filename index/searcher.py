@@ -5,33 +5,31 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Literal, get_args
+from typing import Generic, Literal, get_args
 
 import numpy as np
-import numpy.typing as npt
+from typing_extensions import TypeVar
 
 from encoders.base import FloatArray, PairEncoder
 from encoders.bi import BiEncoder
 from encoders.errors import ConfigError, DataError
 from index.adaptive.policy import CandidatePolicy
-from index.corpus_index import CorpusIndex, Snapshot
-from index.fusion import reciprocal_rank_fusion
+from index.corpus_index import CorpusIndex
 from index.hits import SearchHit, SearchResult
 from index.index_encoder import check_encoder
-from index.lexical.lexical_index import LexicalIndex
 from index.reranking import score_pairs
+from index.searchable import Mode, Places, Searchable, State
 
 __all__ = ["Mode", "Places", "SearchHit", "SearchResult", "Searcher"]
 
-Mode = Literal["dense", "lexical", "hybrid"]
-Places = npt.NDArray[np.int64]
+Index_co = TypeVar("Index_co", bound=Searchable, default=CorpusIndex, covariant=True)
 
 
-class Searcher:
+class Searcher(Generic[Index_co]):
     """Finds similar sentences: an index, the bi-encoder that made it, perhaps a reranker.
 
     Args:
-        index: where to search.
+        index: where to search; an index, or the shards of one.
         encoder: the bi-encoder whose vectors the index holds, in any precision.
         reranker: orders the candidates; a cross-encoder in most cases.
 
@@ -40,7 +38,7 @@ class Searcher:
     """
 
     def __init__(
-        self, index: CorpusIndex, encoder: BiEncoder, reranker: PairEncoder | None = None
+        self, index: Index_co, encoder: BiEncoder, reranker: PairEncoder | None = None
     ) -> None:
         check_encoder(index, encoder)
         self.index = index
@@ -87,18 +85,16 @@ class Searcher:
             depth = k
         depth = max(1, min(depth, len(self.index)))
         vectors = self.encoder.encode(queries)
-        snapshot, found, places = self._retrieve(queries, vectors, depth, mode)
+        state, found, places, missing = self.index.retrieve(queries, vectors, depth, mode)
         retrieved = (places >= 0).sum(axis=1)
         raw = None
         if self.reranker is not None:
             if policy is None:
-                raw = self.rerank(queries, places, snapshot=snapshot)
+                raw = self._reranked(queries, places, state)
             else:
                 raw = policy.rerank_adaptively(
-                    self.cosines(vectors, places, snapshot=snapshot),
-                    lambda wanted: self.rerank(
-                        queries, np.where(wanted, places, -1), snapshot=snapshot
-                    ),
+                    state.cosines(vectors, places),
+                    lambda wanted: self._reranked(queries, np.where(wanted, places, -1), state),
                     k=k,
                     chance=chance,
                 )
@@ -112,10 +108,17 @@ class Searcher:
         else:
             reranked = np.zeros(len(queries), dtype=np.int64)
         raw = raw if raw is None else raw[:, :k]
-        hits = self._hits(snapshot, vectors, found[:, :k], places[:, :k], raw)
+        hits = self._hits(state, vectors, found[:, :k], places[:, :k], raw)
         seconds = (time.perf_counter() - started) / max(1, len(queries))
         return [
-            SearchResult(query, tuple(hits[row]), int(retrieved[row]), int(reranked[row]), seconds)
+            SearchResult(
+                query,
+                tuple(hits[row]),
+                int(retrieved[row]),
+                int(reranked[row]),
+                seconds,
+                missing,
+            )
             for row, query in enumerate(queries)
         ]
 
@@ -142,22 +145,19 @@ class Searcher:
         if isinstance(queries, np.ndarray):
             if mode != "dense":
                 raise ConfigError(f"mode {mode!r} searches by words; give texts, not vectors")
-            return self.index.search(queries, depth)
+            return self.index.retrieve([], queries, depth, mode)[1:3]
         _check_queries(queries)
         vectors = None if mode == "lexical" else self.encoder.encode(queries)
-        return self._retrieve(queries, vectors, depth, mode)[1:]
+        return self.index.retrieve(queries, vectors, depth, mode)[1:3]
 
-    def rerank(
-        self, queries: Sequence[str], places: Places, *, snapshot: Snapshot | None = None
-    ) -> FloatArray:
+    def rerank(self: Searcher[CorpusIndex], queries: Sequence[str], places: Places) -> FloatArray:
         """Return the reranker's raw score of each query with each document of its row.
 
         All pairs are scored in one call.
 
         Args:
             queries: q sentences.
-            places: (q, d) places in the index, -1 for none.
-            snapshot: the state of the index that the places belong to; its present one when None.
+            places: (q, d) places in the present state of the index, -1 for none.
 
         Returns:
             (q, d) float32, -inf where the place is -1.
@@ -165,34 +165,15 @@ class Searcher:
         Raises:
             ConfigError: the searcher has no reranker.
         """
-        if self.reranker is None:
-            raise ConfigError("this searcher has no reranker; give one to Searcher(...)")
-        scores = np.full(places.shape, -np.inf, dtype=np.float32)
-        rows, columns = np.nonzero(places >= 0)
-        if len(rows):
-            wanted, where = np.unique(places[rows, columns], return_inverse=True)
-            texts = (snapshot or self.index.snapshot).texts(wanted)
-            pairs = [
-                (queries[row], texts[at])
-                for row, at in zip(rows.tolist(), where.tolist(), strict=True)
-            ]
-            scores[rows, columns] = score_pairs(self.reranker, pairs)
-        return scores
+        return self._reranked(queries, places, self.index.snapshot)
 
-    def cosines(
-        self, vectors: FloatArray, places: Places, *, snapshot: Snapshot | None = None
-    ) -> FloatArray:
+    def cosines(self: Searcher[CorpusIndex], vectors: FloatArray, places: Places) -> FloatArray:
         """Return the cosines of q queries (q, d) with the documents of their rows.
 
-        ``places`` and the result are (q, m); the result is -inf where the place is -1. The places
-        belong to ``snapshot``, or to the index's present one.
+        ``places``, in the present state of the index, and the result are (q, m); the result is
+        -inf where the place is -1.
         """
-        source = snapshot or self.index.snapshot
-        result = np.full(places.shape, -np.inf, dtype=np.float32)
-        for row, places_of_query in enumerate(places):
-            real = places_of_query >= 0
-            result[row, real] = source.vectors(places_of_query[real]) @ vectors[row]
-        return result
+        return self.index.snapshot.cosines(vectors, places)
 
     def policy(self, mode: Mode = "dense") -> CandidatePolicy:
         """Return the policy of ``candidates="auto"`` that was fitted for index and reranker.
@@ -216,10 +197,6 @@ class Searcher:
         return policy
 
     @cached_property
-    def _lexical(self) -> LexicalIndex:
-        return LexicalIndex(self.index)
-
-    @cached_property
     def _reranker_fingerprint(self) -> str:
         return self.reranker.fingerprint() if self.reranker else ""
 
@@ -235,38 +212,37 @@ class Searcher:
         _check_count("candidates", candidates)
         return None
 
-    def _retrieve(
-        self, queries: Sequence[str], vectors: FloatArray | None, depth: int, mode: Mode
-    ) -> tuple[Snapshot, FloatArray, Places]:
-        """Retrieve from one state of the index, which is returned: places count within it."""
-        while True:
-            snapshot = self.index.snapshot
-            if vectors is not None and mode == "dense":
-                return snapshot, *snapshot.search(vectors, depth)
-            by_words = self._lexical.search(queries, depth)
-            if self.index.snapshot is not snapshot:
-                continue  # another thread refreshed the index between the two
-            if vectors is None or mode == "lexical":
-                return snapshot, *by_words
-            _, by_vectors = snapshot.search(vectors, depth)
-            return snapshot, *reciprocal_rank_fusion([by_vectors, by_words[1]], depth)
+    def _reranked(self, queries: Sequence[str], places: Places, state: State) -> FloatArray:
+        if self.reranker is None:
+            raise ConfigError("this searcher has no reranker; give one to Searcher(...)")
+        scores = np.full(places.shape, -np.inf, dtype=np.float32)
+        rows, columns = np.nonzero(places >= 0)
+        if len(rows):
+            wanted, where = np.unique(places[rows, columns], return_inverse=True)
+            texts = state.texts(wanted)
+            pairs = [
+                (queries[row], texts[at])
+                for row, at in zip(rows.tolist(), where.tolist(), strict=True)
+            ]
+            scores[rows, columns] = score_pairs(self.reranker, pairs)
+        return scores
 
     def _hits(
         self,
-        snapshot: Snapshot,
+        state: State,
         vectors: FloatArray,
         found: FloatArray,
         places: Places,
         raw: FloatArray | None,
     ) -> list[list[SearchHit]]:
         if raw is None or self.reranker is None:
-            cosines = self.cosines(vectors, places, snapshot=snapshot)
+            cosines = state.cosines(vectors, places)
             scores = self.encoder.calibration(cosines)
         else:
             scores = self.reranker.calibration(raw)
         rows, columns = np.nonzero(places >= 0)
         hits: list[list[SearchHit]] = [[] for _ in places]
-        documents = snapshot.documents(places[rows, columns])
+        documents = state.documents(places[rows, columns])
         for row, column, document in zip(rows, columns, documents, strict=True):
             hits[row].append(
                 SearchHit(

@@ -21,7 +21,7 @@ class BatchedBiEncoder(BiEncoder):
     """A bi-encoder that many threads may use; its network works on one thread of its own."""
 
     def __init__(self, encoder: BiEncoder, settings: BatchSettings, report: Report) -> None:
-        super().__init__(encoder.model, **_described(encoder))
+        super().__init__(encoder.model, **described(encoder))
         self.compute_as(encoder)
         self._counter = TokenCounter(encoder, prompt=encoder.prompt)
         self.batcher: MicroBatcher[str] = MicroBatcher(
@@ -31,6 +31,15 @@ class BatchedBiEncoder(BiEncoder):
             settings,
             report,
         )
+
+    @property
+    def alive(self) -> bool:
+        """Whether the network's thread is at work."""
+        return self.batcher.alive
+
+    def close(self) -> None:
+        """Finish what waits, and end the thread."""
+        self.batcher.close()
 
     def encode(
         self, texts: Sequence[str], *, batch_size: int | None = None, progress: bool = False
@@ -53,7 +62,7 @@ class BatchedCrossEncoder(CrossEncoder):
     """A cross-encoder that many threads may use; its network works on one thread of its own."""
 
     def __init__(self, encoder: CrossEncoder, settings: BatchSettings, report: Report) -> None:
-        super().__init__(encoder.model, **_described(encoder))
+        super().__init__(encoder.model, **described(encoder))
         self.compute_as(encoder)
         self._counter = TokenCounter(encoder)
         self.batcher: MicroBatcher[Pair] = MicroBatcher(
@@ -63,6 +72,15 @@ class BatchedCrossEncoder(CrossEncoder):
             settings,
             report,
         )
+
+    @property
+    def alive(self) -> bool:
+        """Whether the network's thread is at work."""
+        return self.batcher.alive
+
+    def close(self) -> None:
+        """Finish what waits, and end the thread."""
+        self.batcher.close()
 
     def token_lengths(self, pairs: Sequence[Pair]) -> Lengths:
         """Return the tokens of each pair as one sequence, uncut: (n,)."""
@@ -74,7 +92,8 @@ class BatchedCrossEncoder(CrossEncoder):
         return self.batcher.submit(pairs)
 
 
-def _described(encoder: PairEncoder) -> dict[str, Any]:
+def described(encoder: PairEncoder) -> dict[str, Any]:
+    """Return what another encoder object around the same model is made with."""
     return {
         "backbone": encoder.backbone,
         "calibration": encoder.calibration,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Literal, TypeVar, get_args
 
 import torch
 
@@ -20,10 +20,16 @@ from encoders.errors import ConfigError, CorpusIndexError
 from encoders.loading import load
 from index.corpus_index import CorpusIndex
 from index.index_encoder import encoder_folder
+from index.searchable import MadeByEncoder, Searchable
 from index.searcher import Mode, Searcher
+from index.sharding.folder import Shards
 from serving.batched_encoders import BatchedBiEncoder, BatchedCrossEncoder
 from serving.microbatch import BatchReport, BatchSettings
 from serving.settings import ServingSettings
+
+if TYPE_CHECKING:
+    from serving.cluster.deployment import Cluster
+    from serving.cluster.remote_encoder import RemoteCrossEncoder
 
 Kind = TypeVar("Kind", bound=PairEncoder)
 
@@ -33,44 +39,53 @@ class Models:
     """What one server process serves; at least one of the encoders is there."""
 
     bi: BatchedBiEncoder | None
-    cross: BatchedCrossEncoder | None
-    searcher: Searcher | None
+    cross: BatchedCrossEncoder | RemoteCrossEncoder | None
+    searcher: Searcher[Searchable] | None
 
     @classmethod
     def open(
-        cls, settings: ServingSettings, report: Callable[[str], Callable[[BatchReport], None]]
+        cls,
+        settings: ServingSettings,
+        report: Callable[[str], Callable[[BatchReport], None]],
+        cluster: Cluster | None = None,
     ) -> Models:
         """Load the encoders, start their threads and open the index.
 
         Args:
             settings: what :func:`check_models` has found to be in order.
             report: of an encoder's kind, what is called after its every batch.
+            cluster: where index and cross-encoder are at work already; here when None.
 
         Raises:
             KosimError: something cannot be opened after all.
         """
-        index = None if settings.index is None else CorpusIndex.open(settings.index)
+        index: Searchable | None = None
+        cross: BatchedCrossEncoder | RemoteCrossEncoder | None = None
+        if cluster is not None:
+            index, cross = cluster.index, cluster.cross
+        elif settings.index is not None:
+            index = CorpusIndex.open(settings.index)
         batches = BatchSettings(
             settings.batch_wait / 1000, settings.batch_tokens, settings.batching
         )
-        bi = cross = None
+        bi = None
         if (folder := _bi_folder(settings, index)) is not None:
             encoder = _loaded(folder, BiEncoder, settings)
             bi = BatchedBiEncoder(encoder, batches, report("bi"))
-        if settings.cross is not None:
+        if cross is None and settings.cross is not None:
             classifier = _loaded(settings.cross, CrossEncoder, settings)
             cross = BatchedCrossEncoder(classifier, batches, report("cross"))
         searcher = None if index is None or bi is None else Searcher(index, bi, cross)
         return cls(bi, cross, searcher)
 
     @property
-    def served(self) -> dict[str, BatchedBiEncoder | BatchedCrossEncoder]:
+    def served(self) -> dict[str, BatchedBiEncoder | BatchedCrossEncoder | RemoteCrossEncoder]:
         """The encoders by kind, the bi-encoder first."""
         both = {"bi": self.bi, "cross": self.cross}
         return {kind: encoder for kind, encoder in both.items() if encoder is not None}
 
     @property
-    def best(self) -> BatchedBiEncoder | BatchedCrossEncoder:
+    def best(self) -> BatchedBiEncoder | BatchedCrossEncoder | RemoteCrossEncoder:
         """The cross-encoder, or the bi-encoder where there is none."""
         return list(self.served.values())[-1]
 
@@ -82,12 +97,12 @@ class Models:
     @property
     def alive(self) -> bool:
         """Whether every encoder's thread is at work."""
-        return all(encoder.batcher.alive for encoder in self.served.values())
+        return all(encoder.alive for encoder in self.served.values())
 
     def close(self) -> None:
         """Finish what waits, and end the encoders' threads."""
         for encoder in self.served.values():
-            encoder.batcher.close()
+            encoder.close()
 
 
 def check_models(settings: ServingSettings) -> None:
@@ -106,7 +121,10 @@ def check_models(settings: ServingSettings) -> None:
         check_onnx()
     if settings.cross is not None:
         _manifest(settings.cross, "cross")
-    index = None if settings.index is None else CorpusIndex.open(settings.index)
+    index: MadeByEncoder | None = None
+    if settings.index is not None:
+        opened = Shards.open if settings.ray is not None else CorpusIndex.open
+        index = opened(settings.index)
     folder = _bi_folder(settings, index)
     if folder is None:
         return
@@ -124,7 +142,7 @@ def name_of(encoder: PairEncoder) -> str:
     return f"{encoder.backbone.path.parent.name}/{encoder.backbone.path.name}".strip("/")
 
 
-def _bi_folder(settings: ServingSettings, index: CorpusIndex | None) -> Path | None:
+def _bi_folder(settings: ServingSettings, index: MadeByEncoder | None) -> Path | None:
     if settings.bi is not None or index is None:
         return settings.bi
     return encoder_folder(index, option="--bi")

@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from encoders.errors import (
+    ClusterError,
     ConfigError,
     CorpusIndexError,
     DataError,
@@ -30,6 +31,7 @@ STATUS_OF: dict[type[KosimError], int] = {
     IndexLockedError: 503,
     CorpusIndexError: 503,
     StorageError: 507,
+    ClusterError: 503,
 }
 """Of an error of ours; the first class that fits counts."""
 
@@ -117,7 +119,7 @@ async def _refused(_: Request, error: Exception) -> JSONResponse:
     status = next((code for kind, code in STATUS_OF.items() if isinstance(error, kind)), 500)
     if status >= 500:
         _LOG.error("%s", error)
-    retry = 1 if isinstance(error, IndexLockedError) else None
+    retry = 1 if isinstance(error, IndexLockedError | ClusterError) else None
     code = type(error).__name__.removesuffix("Error").lower()
     return Problem(status, code, str(error), retry_after=retry).response()
 

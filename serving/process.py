@@ -21,9 +21,11 @@ from serving.settings import ServingSettings
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+    from serving.cluster.deployment import Cluster
 
-def app_of_process(settings: ServingSettings) -> FastAPI:
-    """Return the application with its models loaded.
+
+def app_of_process(settings: ServingSettings, cluster: Cluster | None = None) -> FastAPI:
+    """Return the application with its models loaded, as far as no ``cluster`` has them.
 
     A process that has a parent ends when that is gone, even if it was killed.
 
@@ -39,7 +41,7 @@ def app_of_process(settings: ServingSettings) -> FastAPI:
     from serving.service import Service
 
     try:
-        return create_app(settings, service=Service.open(settings, Metrics()))
+        return create_app(settings, service=Service.open(settings, Metrics(), cluster))
     except KosimError as error:
         if parent is None:
             raise

@@ -10,18 +10,23 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from encoders.errors import ConfigError
+from index.distributed.connection import check_ray
 from serving.default_models import with_default_models
 from serving.keys import Keys
 from serving.metrics import SHARED
 from serving.models import check_models
 from serving.process import app_of_process
 from serving.settings import ServingSettings
+
+if TYPE_CHECKING:
+    from serving.cluster.deployment import Cluster
 
 _HEALTH_SECONDS = 60
 """Within which a server process must answer its parent, also while it loads its models."""
@@ -38,16 +43,19 @@ def serve(settings: ServingSettings, announce: Callable[[str, ServingSettings], 
     Raises:
         ConfigError: a setting is wrong, the address is taken or none of this machine's, or a
             model cannot be loaded although its files are in order.
+        ClusterError: there is no cluster, a node lacks something, or a replica does not start.
         KosimError: a model, index or key file is not as it must be.
     """
     settings = with_default_models(settings)
+    settings.check_cluster()
     Keys.read(settings.keys)
     check_models(settings)
     with ExitStack() as stack:
         listener = stack.enter_context(_bound(settings.host, settings.port))
+        cluster = stack.enter_context(_cluster(settings))
         announce(_address(listener), settings)
         config = uvicorn.Config(
-            functools.partial(app_of_process, settings),
+            functools.partial(app_of_process, settings, cluster),
             factory=True,
             workers=settings.workers,
             log_level="warning",
@@ -69,6 +77,29 @@ def serve(settings: ServingSettings, announce: Callable[[str, ServingSettings], 
             supervisor.run()
             if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
                 raise ConfigError("a server process could not start; the line above says why")
+
+
+@contextmanager
+def _cluster(settings: ServingSettings) -> Iterator[Cluster | None]:
+    """Have on a cluster what is to be there; None where no cluster is asked for.
+
+    A SIGTERM takes down what is there, also before there is a server to end.
+    """
+    if settings.ray is None:
+        yield None
+        return
+    check_ray()
+    from serving.cluster.deployment import deployed
+
+    def ended(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, ended)
+    try:
+        with deployed(settings) as cluster:
+            yield cluster
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

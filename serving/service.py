@@ -6,13 +6,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import torch
 from fastapi import Depends, Request
 
 from encoders.errors import IndexLockedError
 from index.corpus_index import CorpusIndex
+from index.searchable import Searchable
 from index.searcher import Searcher
 from serving.admission import Admission
 from serving.batched_encoders import BatchedBiEncoder
@@ -21,6 +22,9 @@ from serving.metrics import Metrics, forget_dead_processes
 from serving.models import Models
 from serving.problems import Problem
 from serving.settings import ServingSettings
+
+if TYPE_CHECKING:
+    from serving.cluster.deployment import Cluster
 
 WRITE_SECONDS = 10.0
 """For which a change of the index waits for other threads, and then for other processes."""
@@ -37,15 +41,22 @@ class Service:
     _one_writer: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
-    def open(cls, settings: ServingSettings, metrics: Metrics) -> Service:
+    def open(
+        cls, settings: ServingSettings, metrics: Metrics, cluster: Cluster | None = None
+    ) -> Service:
         """Load the models, and divide the cores among the server processes.
+
+        Args:
+            settings: what to serve.
+            metrics: what is counted.
+            cluster: where index and cross-encoder are at work already; here when None.
 
         Raises:
             KosimError: a model or the index cannot be opened.
         """
         forget_dead_processes()
         torch.set_num_threads(max(1, torch.get_num_threads() // settings.workers))
-        models = Models.open(settings, metrics.batch_report)
+        models = Models.open(settings, metrics.batch_report, cluster)
         admission = Admission(settings.queue, metrics.inside.set)
         return cls(models, Limits.of(settings), admission, metrics)
 
@@ -58,7 +69,7 @@ class Service:
         Raises:
             IndexLockedError: other threads were writing all the time.
         """
-        index = self.searcher.index
+        index = self.corpus
         if not self._one_writer.acquire(timeout=WRITE_SECONDS):
             raise IndexLockedError(
                 f"{index.folder} is being written by other requests, still after "
@@ -83,7 +94,7 @@ class Service:
         return self.models.bi
 
     @property
-    def searcher(self) -> Searcher:
+    def searcher(self) -> Searcher[Searchable]:
         """The index with its encoders.
 
         Raises:
@@ -94,6 +105,24 @@ class Service:
                 404, "no_index", "no index is served; start kosim serve with --index INDEX"
             )
         return self.models.searcher
+
+    @property
+    def corpus(self) -> CorpusIndex:
+        """The index, to be changed.
+
+        Raises:
+            Problem: 404, no index is served; 409, its shards are.
+        """
+        index = self.searcher.index
+        if not isinstance(index, CorpusIndex):
+            raise Problem(
+                409,
+                "sharded",
+                "the shards of an index are served, which requests do not change; change a shard "
+                "with `kosim index add` or `remove`, or the whole index and cut it anew with "
+                "`kosim index shard`",
+            )
+        return index
 
     def close(self) -> None:
         """Let no more work begin, and end all threads."""

@@ -11,6 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from encoders.compute.runtime import Backend, Precision
 from encoders.errors import ConfigError
 
+_OF_CLUSTER = {
+    *("shard_replicas", "reranker_replicas", "max_replicas", "shard_cpus", "reranker_cpus"),
+    *("shard_seconds", "reranker_seconds"),
+}
+
 
 class ServingSettings(BaseModel):
     """Everything that ``kosim serve`` can be told; each field's description is its help."""
@@ -69,6 +74,41 @@ class ServingSettings(BaseModel):
         30, ge=0, description="Seconds for open requests after a SIGTERM. [default: 30]"
     )
 
+    ray: str | None = Field(
+        None,
+        description="Serve shards and cross-encoder on a Ray cluster: the one whose head is given, "
+        "or that runs here, or a new one here.",
+    )
+    shard_replicas: int = Field(
+        1, ge=1, le=1000, description="Replicas of each shard on the cluster. [default: 1]"
+    )
+    reranker_replicas: int = Field(
+        1, ge=1, le=1000, description="Replicas of the cross-encoder there. [default: 1]"
+    )
+    max_replicas: int | None = Field(
+        None,
+        ge=1,
+        le=1000,
+        description="Replicas of a shard or of the cross-encoder under load; as many as without "
+        "load by default.",
+    )
+    shard_cpus: float = Field(
+        0.25, ge=0, le=1024, description="CPUs of a shard's replica. [default: 0.25]"
+    )
+    reranker_cpus: float = Field(
+        1.0, ge=0, le=1024, description="CPUs of a cross-encoder's replica. [default: 1]"
+    )
+    shard_seconds: float = Field(
+        10.0,
+        gt=0,
+        le=3600,
+        description="Seconds after which an answer goes without a shard, and says so. "
+        "[default: 10]",
+    )
+    reranker_seconds: float = Field(
+        60.0, gt=0, le=3600, description="Seconds for the cross-encoder there. [default: 60]"
+    )
+
     @classmethod
     def checked(cls, **values: object) -> Self:
         """Return the settings.
@@ -82,6 +122,33 @@ class ServingSettings(BaseModel):
             first = error.errors()[0]
             name = ".".join(str(part) for part in first["loc"]).replace("_", "-")
             raise ConfigError(f"--{name} is {first['input']!r}: {first['msg']}") from error
+
+    def check_cluster(self) -> None:
+        """Check that what is said about a cluster goes together.
+
+        Raises:
+            ConfigError: it does not.
+        """
+        if self.ray is None:
+            for name in _OF_CLUSTER & self.model_fields_set:
+                raise ConfigError(
+                    f"--{name.replace('_', '-')} is {getattr(self, name)}, and there is no "
+                    "cluster: give --ray"
+                )
+            return
+        if self.index is None and self.cross is None:
+            raise ConfigError("--ray has nothing to serve there: give --index or --cross")
+        if self.workers > 1:
+            raise ConfigError(
+                f"--workers is {self.workers}; with --ray one server process asks the replicas: "
+                "start more of those instead"
+            )
+        replicas = max(self.shard_replicas, self.reranker_replicas)
+        if self.max_replicas is not None and self.max_replicas < replicas:
+            raise ConfigError(
+                f"--max-replicas is {self.max_replicas}, and there are {replicas} without load "
+                "already; give at least as many"
+            )
 
     @property
     def is_local(self) -> bool:

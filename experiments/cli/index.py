@@ -11,6 +11,7 @@ from encoders.errors import ConfigError, StorageError
 from experiments.cli.compute_options import ComputeOptions, compute_options
 from experiments.cli.console import notes, output, print_json, table
 from experiments.cli.corpus_options import Corpus, corpus_options
+from experiments.cli.index_shard import shard_command
 from experiments.cli.options import SAVED_ENCODER
 from experiments.cli.ray_option import ray_option
 from index.corpus_index import CorpusIndex
@@ -83,7 +84,7 @@ def build(
         else:
             index = _built_here(source, encoder, out, compute, common)
         if lexical:
-            _prepare_lexical(index, report)
+            index.lexical.prepare(progress=lambda done: report("BM25", done, len(index)))
     resumed.note()
     source.note_skipped()
     _say_made(index)
@@ -206,6 +207,9 @@ def compact(folder: Path, index_type: Any, timeout: float) -> None:
     _say_made(index)
 
 
+index_command.add_command(shard_command)
+
+
 def _built_here(
     source: Corpus, encoder: Path, out: Path, compute: ComputeOptions, common: dict[str, Any]
 ) -> CorpusIndex:
@@ -255,12 +259,6 @@ class _Resumed:
         """Say how much was resumed, if anything."""
         if self._resumed:
             notes.print(f"{self._resumed:,} documents were encoded before", style="dim")
-
-
-def _prepare_lexical(index: CorpusIndex, report: Any) -> None:
-    from index.lexical.lexical_index import LexicalIndex
-
-    LexicalIndex(index).prepare(progress=lambda done: report("BM25", done, len(index)))
 
 
 def _say_made(index: CorpusIndex) -> None:

@@ -10,6 +10,7 @@ from encoders.compute.runtime import Backend, Precision
 from encoders.errors import MissingExtraError
 from experiments.cli.console import notes
 from experiments.cli.options import SAVED_ENCODER, setting
+from index.distributed.connection import AUTO
 from serving.settings import ServingSettings
 
 
@@ -36,8 +37,20 @@ def _option(field: str, **options: Any) -> Any:
 @_option("max_characters", type=int)
 @_option("max_bytes", type=int)
 @_option("drain", type=int)
+@_option("ray", metavar="[HOST:PORT]", is_flag=False, flag_value=AUTO)
+@_option("shard_replicas", type=int)
+@_option("reranker_replicas", type=int)
+@_option("max_replicas", type=int)
+@_option("shard_cpus", type=float)
+@_option("reranker_cpus", type=float)
+@_option("shard_seconds", type=float)
+@_option("reranker_seconds", type=float)
 def serve_command(**values: Any) -> None:
-    """Serve encoders and an index over HTTP, with a page to try them."""
+    """Serve encoders and an index over HTTP, with a page to try them.
+
+    With --ray the shards of an index (see kosim index shard) and the cross-encoder are served by
+    replicas on a cluster, and asked from here.
+    """
     given = {name: value for name, value in values.items() if value is not None}
     settings = ServingSettings.checked(**given)
     try:

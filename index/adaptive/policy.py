@@ -25,6 +25,9 @@ from index.adaptive.policy_file import damaged, read_policy, write_policy
 RELEVANT = 2.5
 """The score on 0-5 from which a hit counts: below it there is noise among unrelated sentences."""
 
+FOLDER = "policies"
+"""Where the policies of an index lie in it."""
+
 BLOCK = 10
 _MODEL_SHARE = 1 / 3
 _MODEL_ARRAYS = ("quantiles", "centre", "scale", "weights")
@@ -49,7 +52,7 @@ class PolicyIdentity:
     @property
     def folder(self) -> Path:
         """Where in an index its policy lies."""
-        return Path("policies", f"{self.encoder[:12]}-{self.reranker[:12]}-{self.mode}")
+        return Path(FOLDER, f"{self.encoder[:12]}-{self.reranker[:12]}-{self.mode}")
 
 
 @dataclass(frozen=True)

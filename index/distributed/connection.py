@@ -16,7 +16,10 @@ AUTO = "auto"
 """The cluster that RAY_ADDRESS names or that runs on this machine, else one of this machine."""
 
 _SECONDS = 10
-"""In which a cluster that is there answers."""
+"""In which a machine that is there takes a connection."""
+
+_HEALTH_SECONDS = 30
+"""In which a cluster answers: most of it is for Ray's program to start on a busy machine."""
 
 
 def check_ray() -> None:
@@ -88,11 +91,11 @@ def _check_reachable(address: str) -> None:
         ) from error
     asked = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", address]
     try:
-        healthy = subprocess.run(asked, capture_output=True, timeout=_SECONDS, check=False)
+        healthy = subprocess.run(asked, capture_output=True, timeout=_HEALTH_SECONDS, check=False)
     except subprocess.TimeoutExpired as error:
         raise ClusterError(
-            f"what listens at {address} did not answer as a cluster within {_SECONDS} s; give the "
-            "address of a head, as `ray start --head` prints it"
+            f"what listens at {address} did not answer as a cluster within {_HEALTH_SECONDS} s; "
+            "give the address of a head, as `ray start --head` prints it"
         ) from error
     if healthy.returncode:
         raise ClusterError(

@@ -1,4 +1,4 @@
-"""What must be alike on all nodes of a cluster, checked before the first sentence is encoded."""
+"""What must be alike on all nodes of a cluster, checked before the first one works."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 
 from encoders.artifact import read_manifest
 from encoders.errors import ClusterError, KosimError
+from index.store.manifest import read_manifest as read_index_manifest
 
 _SECONDS = 60
 """In which every node must have answered."""
@@ -19,30 +20,40 @@ _SECONDS = 60
 _PACKAGES = ("kosim", "torch", "transformers", "tokenizers", "sentence-transformers", "numpy")
 """Those whose versions decide what a vector is."""
 
+SEARCHING = (*_PACKAGES, "faiss-cpu", "kiwipiepy")
+"""Those whose versions decide what a search finds."""
+
 
 @dataclass(frozen=True)
 class Requirements:
     """What a node must have.
 
     ``versions`` by package; ``encoder``, a folder with the given ``fingerprint``; ``files`` to
-    read; and ``token``, a file of the folder that results are written to.
+    read; ``token``, a file of the folder that results are written to; and ``indexes`` with the
+    fingerprints of their encoders.
     """
 
     versions: dict[str, str]
-    encoder: Path
+    encoder: Path | None
     fingerprint: str
-    files: tuple[str, ...]
-    token: Path
+    files: tuple[str, ...] = ()
+    token: Path | None = None
+    indexes: tuple[tuple[Path, str], ...] = ()
 
     def problem(self) -> str | None:
         """Return what is wrong on the node that this is called on, or None."""
-        here = versions()
+        here = versions(tuple(self.versions))
         for package, wanted in self.versions.items():
             if here[package] != wanted:
                 return (
                     f"has {package} {here[package]}, the driver {wanted}; install the same "
                     "versions on all nodes"
                 )
+        return self._encoder_problem() or self._file_problem() or self._index_problem()
+
+    def _encoder_problem(self) -> str | None:
+        if self.encoder is None:
+            return None
         if not self.encoder.is_dir():
             return f"cannot see the encoder {self.encoder}; put it where all nodes see it"
         try:
@@ -54,21 +65,39 @@ class Requirements:
                 f"has another encoder at {self.encoder} ({found[:12]}, the driver "
                 f"{self.fingerprint[:12]}); copy the same one to all nodes"
             )
+        return None
+
+    def _file_problem(self) -> str | None:
         for file in self.files:
             if not Path(file).is_file():
                 return f"cannot see {file}; put the corpus where all nodes see it"
-        if not self.token.is_file():
+        if self.token is not None and not self.token.is_file():
             return (
                 f"does not see what the driver wrote to {self.token.parent}; choose an --out in a "
                 "folder that all nodes share"
             )
         return None
 
+    def _index_problem(self) -> str | None:
+        for folder, fingerprint in self.indexes:
+            if not folder.is_dir():
+                return f"cannot see the index {folder}; put it where all nodes see it"
+            try:
+                found = read_index_manifest(folder)[0].encoder.fingerprint
+            except KosimError as error:
+                return f"cannot read the index: {error}"
+            if found != fingerprint:
+                return (
+                    f"has an index of another encoder at {folder} ({found[:12]}, the driver "
+                    f"{fingerprint[:12]}); let all nodes see the same one"
+                )
+        return None
 
-def versions() -> dict[str, str]:
-    """Return the versions here of what decides what a vector is."""
+
+def versions(packages: Sequence[str] = _PACKAGES) -> dict[str, str]:
+    """Return the versions here of what decides what a vector is, or of other packages."""
     found = {}
-    for package in _PACKAGES:
+    for package in packages:
         try:
             found[package] = version(package)
         except PackageNotFoundError:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -43,6 +43,26 @@ class Block(NamedTuple):
     alive: npt.NDArray[np.bool_]
 
 
+class WordStatistics(NamedTuple):
+    """What BM25 must know of a whole corpus: its documents, their length, and how many have each
+    term of some queries.
+    """
+
+    documents: int
+    length: int
+    having: Mapping[str, int]
+
+    @classmethod
+    def of_all(cls, parts: Sequence[WordStatistics]) -> WordStatistics:
+        """Return the statistics of a corpus by those of its parts, for the same queries."""
+        having: Counter[str] = Counter()
+        for part in parts:
+            having.update(part.having)
+        return cls(
+            sum(part.documents for part in parts), sum(part.length for part in parts), having
+        )
+
+
 class _Weighted(NamedTuple):
     """The postings of one query term in one block, and the score that no document can exceed."""
 
@@ -54,12 +74,21 @@ class _Weighted(NamedTuple):
 
 
 class Bm25:
-    """Scores the documents of all blocks; not to be shared between threads."""
+    """Scores the documents of all blocks; not to be shared between threads.
 
-    def __init__(self, blocks: Sequence[Block]) -> None:
+    Args:
+        blocks: the documents.
+        statistics: of the corpus that the blocks are a part of; None where they are all of it.
+    """
+
+    def __init__(self, blocks: Sequence[Block], statistics: WordStatistics | None = None) -> None:
         self._blocks = [block for block in blocks if block.postings.total_length]
-        self._documents = sum(len(block.postings.lengths) for block in blocks)
-        self._length = sum(block.postings.total_length for block in blocks)
+        if statistics is None:
+            self._documents = sum(len(block.postings.lengths) for block in blocks)
+            self._length = sum(block.postings.total_length for block in blocks)
+        else:
+            self._documents, self._length = statistics.documents, statistics.length
+        self._having = None if statistics is None else statistics.having
         self._scratch = [
             np.zeros(len(block.postings.lengths), dtype=np.float32) for block in self._blocks
         ]
@@ -82,6 +111,18 @@ class Bm25:
         chosen = _top(all_scores, k)
         return all_scores[chosen], all_places[chosen]
 
+    def statistics(self, terms: Sequence[str]) -> WordStatistics:
+        """Return what another part of the corpus must know of this one to score these terms."""
+        having = {term: self._count(self._slices(term)) for term in dict.fromkeys(terms)}
+        return WordStatistics(self._documents, self._length, having)
+
+    def _slices(self, term: str) -> list[slice]:
+        return [block.postings.find(term) for block in self._blocks]
+
+    @staticmethod
+    def _count(slices: Sequence[slice]) -> int:
+        return sum(int(found.stop - found.start) for found in slices)
+
     def _weigh(self, terms: Sequence[str]) -> list[list[_Weighted]]:
         """Look the terms up in each block and weigh them by how rare they are in all.
 
@@ -89,8 +130,8 @@ class Bm25:
         """
         weighed = []
         for term, count in Counter(terms).items():
-            slices = [block.postings.find(term) for block in self._blocks]
-            having = sum(found.stop - found.start for found in slices)
+            slices = self._slices(term)
+            having = self._count(slices) if self._having is None else self._having[term]
             idf = math.log(1 + (self._documents - having + 0.5) / (having + 0.5))
             weighed.append((np.float32(count * idf), term, slices))
         weighed.sort(key=lambda row: (-row[0], row[1]))

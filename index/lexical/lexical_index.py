@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from encoders.errors import ConfigError, CorpusIndexError, DataError, StorageError
 from encoders.storage import atomic_folder
-from index.lexical.bm25 import Block, Bm25
+from index.lexical.bm25 import Block, Bm25, WordStatistics
 from index.lexical.morphemes import Analyzer, MorphemeAnalyzer
 from index.lexical.postings import Postings, damaged_files, read_generation
+from index.merging import Ranking
 
 if TYPE_CHECKING:
     from index.corpus_index import CorpusIndex
@@ -72,8 +72,8 @@ class LexicalIndex:
         self._prepared(_adding_up(progress))
 
     def search(
-        self, queries: Sequence[str], k: int
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+        self, queries: Sequence[str], k: int, *, statistics: WordStatistics | None = None
+    ) -> Ranking:
         """Find the documents that share terms with each query.
 
         Statistics are those of all documents of the index together. Removed documents are never
@@ -82,6 +82,7 @@ class LexicalIndex:
         Args:
             queries: q texts; one without terms finds nothing.
             k: documents a query, at least 1.
+            statistics: those of all shards for these queries, where this index is one of several.
 
         Returns:
             BM25 scores (q, k) float32 and places (q, k) int64, best first, ties by the smaller
@@ -97,8 +98,8 @@ class LexicalIndex:
         places = np.full((len(queries), k), -1, dtype=np.int64)
         blocks = self._prepared(None)
         if not queries or not any(len(block.alive) for block in blocks):
-            return scores, places
-        bm25, terms_of_queries = Bm25(blocks), list(self._analyzer.terms(queries))
+            return Ranking(scores, places)
+        bm25, terms_of_queries = Bm25(blocks, statistics), list(self._analyzer.terms(queries))
         try:
             for number, terms in enumerate(terms_of_queries):
                 found_scores, found_places = bm25.search(terms, k)
@@ -109,7 +110,16 @@ class LexicalIndex:
                 f"the postings in {self._folder} are damaged: {error}; delete that folder, it is "
                 "built again"
             ) from error
-        return scores, places
+        return Ranking(scores, places)
+
+    def statistics(self, queries: Sequence[str]) -> WordStatistics:
+        """Return what other shards must know of this one to search for some texts.
+
+        Raises:
+            CorpusIndexError: the index or its postings are damaged.
+        """
+        terms = [term for terms in self._analyzer.terms(queries) for term in terms]
+        return Bm25(self._prepared(None)).statistics(terms)
 
     def verify(self) -> list[str]:
         """Compare stored postings with their checksums; return what is wrong, empty if sound."""

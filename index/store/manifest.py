@@ -16,6 +16,8 @@ from encoders.storage import sha256, write_json
 MANIFEST = "manifest.json"
 FORMAT: Literal[1] = 1
 SEGMENTS = "segments"
+SHARDS = "shards.json"
+"""What stands in a folder of several indexes that are the shards of one."""
 
 SegmentName = Annotated[str, StringConstraints(pattern=r"^[0-9]{6,18}-[0-9a-f]{8}$")]
 LogName = Annotated[str, StringConstraints(pattern=r"^log-[0-9]{6,18}-[0-9a-f]{8}$")]
@@ -126,6 +128,11 @@ def read_manifest(folder: Path) -> tuple[IndexManifest, Stamp]:
             stamp = Stamp.of(os.fstat(file.fileno()))
             content = json.loads(file.read().decode())
     except FileNotFoundError as error:
+        if (folder / SHARDS).is_file():
+            raise CorpusIndexError(
+                f"{folder} holds the shards of an index: serve them with `kosim serve --ray "
+                f"--index {folder}`, or name one of them"
+            ) from error
         raise CorpusIndexError(
             f"{folder} is not an index: it has no {MANIFEST}; make one with `kosim index build`"
         ) from error

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from encoders.errors import ConfigError, CorpusIndexError, DataError
 from index.documents import Document
+from index.merging import Ranking, merge_rankings
 from index.store.block import Block, FloatArray, parse_extra
 from index.store.delta import BoolArray, Delta
 from index.store.identifiers import IntArray, hash_ids
@@ -97,17 +98,15 @@ class Snapshot:
         if not self.delta.rows and len(self.segments) == 1:
             # The usual case costs nothing beyond the vector index itself.
             return self.segments[0].vector_index.search(queries, k, alive=self.masks[0])
-        found_scores, found_places = [], []
+        found = []
         starts = self.starts
         for segment, mask, start in zip(self.segments, self.masks, starts, strict=False):
             scores, rows = segment.vector_index.search(queries, min(k, segment.rows), alive=mask)
-            found_scores.append(scores)
-            found_places.append(np.where(rows < 0, -1, rows + start))
+            found.append(Ranking(scores, np.where(rows < 0, -1, rows + start)))
         if self.delta.rows:
             scores, rows = self.delta.search(queries, k)
-            found_scores.append(scores)
-            found_places.append(np.where(rows < 0, -1, rows + starts[-2]))
-        return _merged(len(queries), k, found_scores, found_places)
+            found.append(Ranking(scores, np.where(rows < 0, -1, rows + starts[-2])))
+        return merge_rankings(len(queries), k, found)
 
     def _checked(self, queries: FloatArray, k: int) -> FloatArray:
         if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
@@ -154,6 +153,17 @@ class Snapshot:
         for source, chosen, rows in self._grouped(asked):
             found[chosen] = source.vectors(rows)
         return found
+
+    def cosines(self, vectors: FloatArray, places: IntArray) -> FloatArray:
+        """Return the cosines of q vectors (q, dimension) with the documents of their rows.
+
+        ``places`` and the result are (q, m); the result is -inf where the place is -1.
+        """
+        result = np.full(places.shape, -np.inf, dtype=np.float32)
+        for row, places_of_query in enumerate(places):
+            real = places_of_query >= 0
+            result[row, real] = self.vectors(places_of_query[real]) @ vectors[row]
+        return result
 
     def places(self) -> IntArray:
         """Return the places of all living documents, ascending: (n,)."""
@@ -283,17 +293,3 @@ def _column_reader(
     batches: Callable[[Literal["id", "text", "extra"]], Iterator[list[str]]],
 ) -> Callable[[], Iterator[list[str]]]:
     return lambda: batches("text")
-
-
-def _merged(
-    queries: int, k: int, scores: list[FloatArray], places: list[IntArray]
-) -> tuple[FloatArray, IntArray]:
-    best_scores = np.full((queries, k), -np.inf, dtype=np.float32)
-    best_places = np.full((queries, k), -1, dtype=np.int64)
-    if scores:
-        all_scores, all_places = np.concatenate(scores, axis=1), np.concatenate(places, axis=1)
-        # Columns stand in the order of places among equal scores, so a stable sort settles ties.
-        order = np.argsort(-all_scores, axis=1, kind="stable")[:, :k]
-        best_scores[:, : order.shape[1]] = np.take_along_axis(all_scores, order, axis=1)
-        best_places[:, : order.shape[1]] = np.take_along_axis(all_places, order, axis=1)
-    return best_scores, best_places

@@ -10,9 +10,11 @@ import { EXAMPLES } from "./words.js";
 const SHOWN = 10;
 const HIGHEST = 5;
 
-function sum({ hits, candidates, seconds }) {
-  if (!hits.length) return say("nothing");
-  return say("summary", Math.min(SHOWN, hits.length), candidates, seconds);
+function sum({ hits, candidates, seconds, missing }) {
+  const said = hits.length
+    ? say("summary", Math.min(SHOWN, hits.length), candidates, seconds)
+    : say("nothing");
+  return missing.length ? `${said} ${say("missing", missing.join(", "))}` : said;
 }
 
 function draw(answer) {

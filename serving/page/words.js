@@ -51,6 +51,7 @@ export const WORDS = {
     same: "그대로",
     dropped: "밀려남",
     nothing: "찾은 문장이 없습니다.",
+    missing: (names) => `지금 답하지 않는 샤드의 문장은 빠져 있습니다: ${names}.`,
     noIndex: "이 서버에는 검색할 색인이 없습니다. kosim serve --index 색인으로 시작하면 여기서 찾을 수 있습니다.",
     count: (count) => (count ? `${count}개 문장` : "목록을 붙여 넣으세요"),
     served: (names, documents) =>
@@ -111,6 +112,7 @@ export const WORDS = {
     same: "unchanged",
     dropped: "dropped",
     nothing: "Nothing was found.",
+    missing: (names) => `Sentences of shards that do not answer now are missing: ${names}.`,
     noIndex: "This server has no index to search. Start it with kosim serve --index INDEX to search here.",
     count: (count) => (count ? `${count} sentences` : "Paste a list"),
     served: (names, documents) =>

@@ -83,7 +83,7 @@ class Removed(BaseModel):
 @router.post("/v1/documents")
 async def add(call: Addition, service: Served) -> Added:
     """Add documents to the index; they can be found, and survive a crash, from the answer on."""
-    index, encoder = service.searcher.index, service.bi
+    index, encoder = service.corpus, service.bi
     service.limits.check("documents", [one.text for one in call.documents])
     documents = [
         Document(one.id or uuid.uuid4().hex, one.text, one.extra) for one in call.documents
@@ -116,7 +116,7 @@ async def add(call: Addition, service: Served) -> Added:
 @router.delete("/v1/documents/{id:path}")
 async def remove(id: str, service: Served) -> Removed:
     """Remove a document from the index."""
-    index = service.searcher.index
+    index = service.corpus
 
     def removed() -> None:
         index.refresh()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from fastapi import APIRouter
@@ -41,13 +42,19 @@ class SearchedDocument(BaseModel):
 
 
 class SearchAnswer(BaseModel):
-    """The hits, best first, and how many documents were retrieved and reranked for them."""
+    """The hits, best first, and how many documents were retrieved and reranked for them.
+
+    ``missing`` names the shards of the index that could not answer: then the hits are the best of
+    all others only, and ``notice`` says so. Else it is empty, and ``notice`` null.
+    """
 
     query: str
     hits: list[SearchedDocument]
     candidates: int
     reranked: int
     seconds: float
+    missing: list[str] = []
+    notice: str | None = None
 
 
 @router.post("/v1/search")
@@ -81,4 +88,15 @@ async def search(call: SearchCall, service: Served) -> SearchAnswer:
         candidates=result.candidates,
         reranked=result.reranked,
         seconds=result.seconds,
+        missing=list(result.missing),
+        notice=_notice(result.missing),
+    )
+
+
+def _notice(missing: Sequence[str]) -> str | None:
+    if not missing:
+        return None
+    return (
+        f"documents of {', '.join(missing)} are missing: no replica answers there at the moment; "
+        "ask again later for all"
     )

@@ -12,6 +12,7 @@ pytest.importorskip("ray", reason="Ray is not installed: pip install 'kosim[scal
 import ray
 from ray.cluster_utils import Cluster
 
+from benchmarks.local_cluster import two_nodes
 from encoders.bi import BiEncoder
 from encoders.cross import CrossEncoder
 from tests.encoders.tiny import write_koelectra
@@ -20,13 +21,10 @@ from tests.encoders.tiny import write_koelectra
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     """Two nodes of one CPU each, to which this process is connected."""
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
-    made.add_node(num_cpus=1)
-    made.wait_for_nodes(timeout=60)
-    ray.init(address=made.address, log_to_driver=False, logging_level="ERROR")
-    yield made
-    ray.shutdown()
-    made.shutdown()
+    with two_nodes(cpus=1) as made:
+        ray.init(address=made.address, log_to_driver=False, logging_level="ERROR")
+        yield made
+        ray.shutdown()
 
 
 @pytest.fixture(scope="session")

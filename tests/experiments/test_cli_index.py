@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from index.corpus_index import CorpusIndex
+from index.sharding.folder import Shards
 from tests.experiments.tiny_artifacts import (
     answer,
     checksum,
@@ -293,6 +294,32 @@ def test_full_disk_leaves_the_index_as_it_was(
     assert opened.verify() == []
 
 
+def test_an_index_is_cut_into_shards_and_indexes_become_shards(
+    made: Path, index: Path, tmp_path: Path
+) -> None:
+    said = answer("index", "shard", made, "--shards", 3, "--out", tmp_path / "cut")
+    assert "shard-1: 14 documents" in said
+    assert "40 documents in 3 shards" in said
+    cut = Shards.open(tmp_path / "cut")
+    assert [len(one) for one in cut.indexes.values()] == [14, 13, 13]
+    parts = [tmp_path / "cut" / name for name in ("shard-3", "shard-1")]
+    answer("index", "shard", *parts, "--out", tmp_path / "two")
+    assert len(Shards.open(tmp_path / "two")) == 27
+    said = refusal("index", "shard", made, index, "--out", tmp_path / "both")
+    assert "id '1' is in " in said
+    assert not (tmp_path / "both").exists()
+
+
+@pytest.mark.parametrize("options", [[], ["--shards", 2, "MADE"], ["--type", "flat", "MADE"]])
+def test_what_is_to_be_the_shards_must_be_clear(
+    made: Path, tmp_path: Path, options: list[object]
+) -> None:
+    given = [made if one == "MADE" else one for one in options]
+    said = refusal("index", "shard", made, *given, "--out", tmp_path / "out")
+    assert "give one INDEX and --shards" in said
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("command", ["info", "verify", "compact", "add", "remove"])
 def test_folder_that_is_no_index_is_refused(tmp_path: Path, command: str) -> None:
     arguments = {"add": [write(tmp_path / "c.txt", "하나")], "remove": ["--id", "1"]}
@@ -304,6 +331,6 @@ def test_folder_that_is_no_index_is_refused(tmp_path: Path, command: str) -> Non
 
 def test_help_lists_the_commands() -> None:
     said = answer("index", "--help")
-    for command in ("build", "add", "remove", "info", "verify", "compact"):
+    for command in ("build", "add", "remove", "info", "verify", "compact", "shard"):
         assert command in said
         assert "Usage:" in answer("index", command, "--help")

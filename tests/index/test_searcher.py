@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from encoders.base import FloatArray
 from encoders.bi import BiEncoder
 from encoders.cross import CrossEncoder
 from encoders.errors import ConfigError, CorpusIndexError, DataError
@@ -19,9 +18,11 @@ from index.adaptive.policy import RELEVANT, CandidatePolicy, PolicyIdentity
 from index.corpus_index import CorpusIndex, EncoderIdentity
 from index.documents import Document
 from index.fusion import reciprocal_rank_fusion
+from index.lexical.bm25 import WordStatistics
 from index.lexical.lexical_index import LexicalIndex
+from index.merging import Ranking
 from index.reranking import raw_score, score_pairs
-from index.searcher import Mode, Places, Searcher, SearchHit
+from index.searcher import Mode, Searcher, SearchHit
 from tests.encoders.tiny import labelled_pairs
 
 TEXTS = list(dict.fromkeys(labelled_pairs(30, seed=3).sentence1))
@@ -167,12 +168,14 @@ class Meddling(LexicalIndex):
 
     moved = False
 
-    def search(self, queries: Sequence[str], k: int) -> tuple[FloatArray, Places]:
+    def search(
+        self, queries: Sequence[str], k: int, *, statistics: WordStatistics | None = None
+    ) -> Ranking:
         if not self.moved:
             self.moved = True
             self._index.remove(["d0"])
             self._index.compact()
-        return super().search(queries, k)
+        return super().search(queries, k, statistics=statistics)
 
 
 @pytest.mark.parametrize("mode", ["lexical", "hybrid"])
@@ -181,7 +184,7 @@ def test_change_between_two_retrievals_is_not_mixed_up(
 ) -> None:
     index = make_index(tmp_path / "index", bi, DOCUMENTS)
     searcher = Searcher(index, bi)
-    searcher._lexical = Meddling(index)
+    index.lexical = Meddling(index)
     assert searcher.search([TEXTS[3]], k=1, mode=mode)[0].hits[0].id == "d3"
 
 

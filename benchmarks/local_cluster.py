@@ -1,0 +1,48 @@
+"""A Ray cluster of two nodes on one machine, which may be busy with other things."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from ray.cluster_utils import Cluster
+
+_AGENTS = (
+    "metrics_agent_port",
+    "metrics_export_port",
+    "dashboard_agent_listen_port",
+    "runtime_env_agent_port",
+)
+"""Ports of what belongs to a node. Where they are given, a node begins without waiting for it."""
+
+_WITHOUT = {"include_dashboard": False, "include_log_monitor": False, "no_monitor": True}
+"""What a cluster of tests has no use for, and which takes as long to start as the rest."""
+
+_PATIENT = {"RAY_agent_register_timeout_ms": "120000", "RAY_worker_niceness": "0"}
+"""Workers are 15 nicer than their node by default: they would get nothing of a busy machine."""
+
+
+@contextmanager
+def two_nodes(cpus: int) -> Iterator[Cluster]:
+    """Start a cluster of two nodes of so many CPUs, and end it."""
+    for name, value in _PATIENT.items():
+        os.environ.setdefault(name, value)
+    head = {"num_cpus": cpus, **_WITHOUT, **_ports()}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
+    try:
+        cluster.add_node(num_cpus=cpus, **_ports())
+        cluster.wait_for_nodes(timeout=120)
+        yield cluster
+    finally:
+        cluster.shutdown()
+
+
+def _ports() -> dict[str, int]:
+    """Return a free port for each of a node's agents."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in _AGENTS]
+        for each in sockets:
+            each.bind(("", 0))
+        return {name: each.getsockname()[1] for name, each in zip(_AGENTS, sockets, strict=True)}

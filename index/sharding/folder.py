@@ -1,0 +1,161 @@
+"""A folder of shards: what they are, and whether they belong together."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from encoders.errors import CorpusIndexError
+from encoders.storage import write_json
+from index.corpus_index import CorpusIndex, EncoderIdentity
+from index.store.manifest import MANIFEST, SHARDS, EncoderEntry, FileName
+
+FORMAT: Literal[1] = 1
+
+
+class ShardEntry(BaseModel):
+    """One shard: the name of its folder, and how many documents it had when it was made."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: FileName
+    documents: int = Field(ge=0)
+
+
+class ShardsManifest(BaseModel):
+    """The content of ``shards.json``; ``made`` is that of the index that was cut, 1 otherwise."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: Literal[1] = FORMAT
+    made: int = Field(ge=1, default=1)
+    encoder: EncoderEntry
+    shards: tuple[ShardEntry, ...] = Field(min_length=1)
+
+
+@dataclass(frozen=True)
+class Shards:
+    """The shards of an index, all there and of one encoder, by name and in order.
+
+    Each is a normal index, which can also be looked after by itself.
+    """
+
+    folder: Path
+    encoder: EncoderIdentity
+    made: int
+    indexes: dict[str, CorpusIndex]
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Self:
+        """Open a folder of shards, or a normal index as the only shard.
+
+        Raises:
+            CorpusIndexError: it is neither, a shard is missing or damaged, or was made with
+                another encoder.
+        """
+        folder = Path(folder)
+        if (folder / MANIFEST).is_file():
+            index = CorpusIndex.open(folder)
+            return cls(folder, index.encoder, index.made, {folder.resolve().name: index})
+        manifest = _read_manifest(folder)
+        encoder = EncoderIdentity(**manifest.encoder.model_dump())
+        indexes = {entry.name: _opened(folder, entry.name) for entry in manifest.shards}
+        if len(indexes) < len(manifest.shards):
+            raise CorpusIndexError(f"{folder / SHARDS} names a shard twice; restore it")
+        for name, index in indexes.items():
+            if index.encoder.fingerprint != encoder.fingerprint:
+                raise CorpusIndexError(
+                    f"shard {name} of {folder} was made with the encoder {_name(index.encoder)}, "
+                    f"the others with {_name(encoder)}; put back the shard that belongs there, or "
+                    "make the shards anew with `kosim index shard`"
+                )
+        return cls(folder, encoder, manifest.made, indexes)
+
+    def __len__(self) -> int:
+        """Return the number of living documents."""
+        return sum(len(index) for index in self.indexes.values())
+
+
+def write_shards_manifest(
+    folder: Path, encoder: EncoderIdentity, made: int, indexes: dict[str, CorpusIndex]
+) -> None:
+    """Write ``shards.json``.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    manifest = ShardsManifest(
+        made=made,
+        encoder=EncoderEntry(**asdict(encoder)),
+        shards=tuple(
+            ShardEntry(name=name, documents=len(index)) for name, index in indexes.items()
+        ),
+    )
+    write_json(folder / SHARDS, manifest.model_dump(mode="json"))
+
+
+def check_one_encoder(indexes: list[CorpusIndex]) -> None:
+    """Check that all indexes are of one encoder.
+
+    Raises:
+        CorpusIndexError: one is of another; both indexes and encoders are named.
+    """
+    first = indexes[0]
+    for other in indexes[1:]:
+        if other.encoder.fingerprint != first.encoder.fingerprint:
+            raise CorpusIndexError(
+                f"{other.folder} was made with the encoder {_name(other.encoder)}, {first.folder} "
+                f"with {_name(first.encoder)}; the shards of an index need one encoder: build one "
+                "of them again"
+            )
+
+
+def _name(encoder: EncoderIdentity) -> str:
+    return f"{encoder.name} ({encoder.fingerprint[:12]})"
+
+
+def _opened(folder: Path, name: str) -> CorpusIndex:
+    place = folder / name
+    if not place.is_dir():
+        raise CorpusIndexError(
+            f"shard {name} of {folder} is missing: {place} is not there; restore it, or make the "
+            "shards anew with `kosim index shard`"
+        )
+    try:
+        return CorpusIndex.open(place)
+    except CorpusIndexError as error:
+        raise CorpusIndexError(f"shard {name} of {folder}: {error}") from error
+
+
+def _read_manifest(folder: Path) -> ShardsManifest:
+    path = folder / SHARDS
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise CorpusIndexError(
+            f"{folder} is no index: it has neither {MANIFEST} nor {SHARDS}; make one with "
+            "`kosim index build` or `kosim index shard`"
+        ) from error
+    except OSError as error:
+        raise CorpusIndexError(f"cannot read {path}: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise CorpusIndexError(
+            f"{path} is damaged: it is not readable as JSON ({error}); restore it"
+        ) from error
+    version = content.get("format") if isinstance(content, dict) else None
+    if isinstance(version, int) and version > FORMAT:
+        raise CorpusIndexError(
+            f"{path} is of format {version}, a newer format than {FORMAT}; upgrade kosim"
+        )
+    try:
+        return ShardsManifest.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the whole"
+        raise CorpusIndexError(
+            f"{path} is not valid: {place}: {first['msg']}; restore it"
+        ) from error

@@ -1,0 +1,116 @@
+"""One shard at work: what it is asked, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+import numpy as np
+
+from index.corpus_index import CorpusIndex
+from index.documents import Document
+from index.lexical.bm25 import WordStatistics
+from index.retrieval import Rankings, rankings
+from index.searchable import Mode
+from index.store.block import FloatArray
+
+
+@dataclass(frozen=True)
+class ShardCall:
+    """A search: arguments as of `index.retrieval.rankings`."""
+
+    queries: tuple[str, ...]
+    vectors: FloatArray | None
+    depth: int
+    mode: Mode
+    statistics: WordStatistics | None
+
+
+@dataclass(frozen=True)
+class ShardAnswer:
+    """What a shard found, and all that may be asked about it later, in one piece.
+
+    So an answer fits together whoever gave it: two replicas of a shard may have seen different
+    states of it.
+
+    ``found`` has places within the shard; ``documents`` are those at these places, and ``cosines``
+    belong to the ranking by words, (q, depth), where vectors were given. ``size`` is the number of
+    living documents.
+    """
+
+    found: Rankings
+    documents: dict[int, Document]
+    cosines: FloatArray | None
+    size: int
+
+
+class Shard:
+    """Answers calls; several threads may ask at once.
+
+    Args:
+        index: the shard; every call sees what was committed to it.
+    """
+
+    def __init__(self, index: CorpusIndex) -> None:
+        self._index = index
+
+    def count(self, queries: Sequence[str]) -> WordStatistics:
+        """Return what the other shards must know of this one to search for words."""
+        self._index.refresh()
+        return self._index.lexical.statistics(queries)
+
+    def search(self, call: ShardCall) -> ShardAnswer:
+        """Search."""
+        self._index.refresh()
+        snapshot, found = rankings(
+            self._index,
+            call.queries,
+            call.vectors,
+            call.depth,
+            call.mode,
+            statistics=call.statistics,
+        )
+        places = np.unique(
+            np.concatenate([ranking.places.ravel() for ranking in found if ranking is not None])
+        )
+        places = places[places >= 0]
+        cosines = None
+        if found.by_words is not None and call.vectors is not None:
+            cosines = snapshot.cosines(call.vectors, found.by_words.places)
+        documents = dict(zip(places.tolist(), snapshot.documents(places), strict=True))
+        return ShardAnswer(found, documents, cosines, len(snapshot))
+
+
+class ShardClient(Protocol):
+    """The way to a shard. Asking returns at once; what it returns waits for the answer.
+
+    That raises ShardMissingError when nobody answers in time.
+    """
+
+    @property
+    def name(self) -> str:
+        """The shard's name."""
+
+    def count(self, queries: Sequence[str]) -> Callable[[], WordStatistics]:
+        """Ask for `Shard.count`."""
+
+    def search(self, call: ShardCall) -> Callable[[], ShardAnswer]:
+        """Ask for `Shard.search`."""
+
+
+class LocalShard:
+    """The way to a shard in this process."""
+
+    def __init__(self, name: str, index: CorpusIndex) -> None:
+        self.name = name
+        self._shard = Shard(index)
+
+    def count(self, queries: Sequence[str]) -> Callable[[], WordStatistics]:
+        """Ask for `Shard.count`."""
+        return partial(self._shard.count, queries)
+
+    def search(self, call: ShardCall) -> Callable[[], ShardAnswer]:
+        """Ask for `Shard.search`."""
+        return partial(self._shard.search, call)

@@ -1,0 +1,145 @@
+"""Making shards: out of one index, or of indexes that were built apart."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from encoders.errors import ConfigError, DataError, StorageError
+from encoders.storage import atomic_folder
+from index.adaptive.policy import FOLDER as POLICIES
+from index.corpus_index import CorpusIndex, Snapshot
+from index.documents import Document
+from index.searchable import Places
+from index.sharding.folder import Shards, check_one_encoder, write_shards_manifest
+from index.store.block import FloatArray
+from index.store.generation import AnyType
+from index.store.manifest import SHARDS
+from index.store.write_lock import LOCK, write_lock
+
+_BLOCK = 4096
+
+
+def split_index(
+    index: CorpusIndex,
+    out: str | Path,
+    *,
+    shards: int,
+    type: AnyType | None = None,
+    overwrite: bool = False,
+) -> Shards:
+    """Cut an index into shards of about the same size, in the order of its documents.
+
+    The index stays as it is. What `kosim depth` fitted for it goes along.
+
+    Args:
+        index: what to cut; its present state.
+        out: the folder of the shards.
+        shards: how many.
+        type: of their vector indexes; what the index was made with when None.
+        overwrite: replace shards that are there, once the new ones are whole.
+
+    Raises:
+        ConfigError: there are fewer documents than shards, or too few for the type.
+        StorageError: the folder exists, is no folder of shards, or cannot be written.
+    """
+    snapshot, out = index.snapshot, Path(out)
+    if not 1 <= shards <= len(snapshot):
+        raise ConfigError(
+            f"{len(snapshot):,} documents cannot be cut into {shards:,} shards; give 1 to "
+            f"{len(snapshot):,}"
+        )
+    with _written(out, overwrite=overwrite) as place:
+        indexes = {
+            name: CorpusIndex.create(
+                place / name,
+                index.encoder,
+                _blocks(snapshot, places),
+                type=type or snapshot.manifest.type,
+            )
+            for name, places in zip(
+                _names(shards), np.array_split(snapshot.places(), shards), strict=True
+            )
+        }
+        if (index.folder / POLICIES).is_dir():
+            shutil.copytree(index.folder / POLICIES, place / POLICIES)
+        write_shards_manifest(place, index.encoder, index.made, indexes)
+    return Shards.open(out)
+
+
+def assemble_shards(
+    indexes: Sequence[CorpusIndex],
+    out: str | Path,
+    *,
+    overwrite: bool = False,
+    timeout: float = 10.0,
+) -> Shards:
+    """Copy indexes that were built apart into one folder, as its shards.
+
+    Args:
+        indexes: at least one, all of one encoder, no id in two of them.
+        out: the folder of the shards.
+        overwrite: replace shards that are there, once the new ones are whole.
+        timeout: seconds to wait for a writer of one of the indexes.
+
+    Raises:
+        ConfigError: there are none.
+        CorpusIndexError: one was made with another encoder.
+        DataError: an id stands in two of them.
+        IndexLockedError: another process was writing one of them all the time.
+        StorageError: the folder exists, is no folder of shards, or cannot be written.
+    """
+    if not indexes:
+        raise ConfigError("there is no index to make shards of; give at least one")
+    check_one_encoder(list(indexes))
+    with _written(Path(out), overwrite=overwrite) as place:
+        copies: dict[str, CorpusIndex] = {}
+        for name, index in zip(_names(len(indexes)), indexes, strict=True):
+            with write_lock(index.folder, timeout):
+                shutil.copytree(
+                    index.folder, place / name, ignore=shutil.ignore_patterns(LOCK, ".*")
+                )
+            copies[name] = CorpusIndex.open(place / name)
+        _check_unique(list(copies.values()), indexes)
+        write_shards_manifest(place, indexes[0].encoder, 1, copies)
+    return Shards.open(out)
+
+
+def _names(count: int) -> list[str]:
+    width = len(str(count))
+    return [f"shard-{number:0{width}}" for number in range(1, count + 1)]
+
+
+@contextmanager
+def _written(out: Path, *, overwrite: bool) -> Iterator[Path]:
+    """Yield a folder to fill; only shards are ever replaced by it."""
+    if overwrite and out.exists() and not (out / SHARDS).is_file():
+        raise StorageError(
+            f"{out} exists and is no folder of shards; choose another place, or remove it yourself"
+        )
+    with atomic_folder(out, overwrite=overwrite) as place:
+        yield place
+
+
+def _blocks(snapshot: Snapshot, places: Places) -> Iterator[tuple[list[Document], FloatArray]]:
+    for start in range(0, len(places), _BLOCK):
+        some = places[start : start + _BLOCK]
+        yield snapshot.documents(some), snapshot.vectors(some)
+
+
+def _check_unique(copies: Sequence[CorpusIndex], sources: Sequence[CorpusIndex]) -> None:
+    for number, copy in enumerate(copies):
+        places = copy.places()
+        for start in range(0, len(places), _BLOCK):
+            ids = copy.ids(places[start : start + _BLOCK])
+            for other in range(number):
+                found = np.flatnonzero(copies[other].locate(ids) >= 0)
+                if len(found):
+                    raise DataError(
+                        f"id {ids[int(found[0])]!r} is in {sources[other].folder} and in "
+                        f"{sources[number].folder}; remove it from one of them"
+                    )

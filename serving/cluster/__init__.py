@@ -1,0 +1,1 @@
+"""Shards and rerankers as Ray Serve deployments; Serve places, scales and replaces replicas."""

@@ -1,0 +1,44 @@
+"""What scores pairs on a node."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from encoders.base import FloatArray
+from encoders.compute.runtime import Backend, Precision
+from encoders.cross import CrossEncoder
+from encoders.errors import ClusterError
+from encoders.loading import load
+from encoders.records import Pair
+from serving.batched_encoders import BatchedCrossEncoder
+from serving.microbatch import BatchSettings
+
+
+@dataclass(frozen=True)
+class RerankerJob:
+    """What a reranker's replicas are told: the encoder in ``folder``, and how to compute."""
+
+    folder: Path
+    fingerprint: str
+    backend: Backend | None
+    precision: Precision
+    device: str | None
+    batches: BatchSettings
+
+
+class RerankerReplica:
+    """Scores pairs; what several calls want is computed together."""
+
+    def __init__(self, job: RerankerJob) -> None:
+        encoder = load(job.folder, backend=job.backend, precision=job.precision, device=job.device)
+        if not isinstance(encoder, CrossEncoder) or encoder.fingerprint() != job.fingerprint:
+            raise ClusterError(
+                f"{job.folder} is not the driver's encoder; let all nodes see the same one"
+            )
+        self._encoder = BatchedCrossEncoder(encoder, job.batches, lambda _: None)
+
+    def score(self, pairs: Sequence[Pair]) -> FloatArray:
+        """Return the raw scores of n pairs, (n,) float32."""
+        return self._encoder.score(pairs, raw=True)
