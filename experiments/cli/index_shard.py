@@ -61,7 +61,7 @@ def shard_command(
     if lexical:
         with stage_progress() as report:
             for name, index in made.indexes.items():
-                index.lexical.prepare(progress=partial(report, f"BM25 of {name}", total=len(index)))
+                index.lexical.prepare(progress=partial(_of_stage, report, name, len(index)))
     for name, index in made.indexes.items():
         output.print(f"{name}: {len(index):,} documents", highlight=False)
     output.print(
@@ -69,3 +69,7 @@ def shard_command(
         highlight=False,
         soft_wrap=True,
     )
+
+
+def _of_stage(report: Any, name: str, total: int, done: int) -> None:
+    report(f"BM25 of {name}", done, total)
