@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,7 @@ def shard_command(
     if lexical:
         with stage_progress() as report:
             for name, index in made.indexes.items():
-                index.lexical.prepare(progress=partial(report, f"BM25 of {name}", total=len(index)))
+                _prepare(name, index, report)
     for name, index in made.indexes.items():
         output.print(f"{name}: {len(index):,} documents", highlight=False)
     output.print(
@@ -69,3 +69,7 @@ def shard_command(
         highlight=False,
         soft_wrap=True,
     )
+
+
+def _prepare(name: str, index: CorpusIndex, report: Callable[[str, int, int], None]) -> None:
+    index.lexical.prepare(progress=lambda done: report(f"BM25 of {name}", done, len(index)))

@@ -6,6 +6,7 @@ import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import ray
 from ray import serve
@@ -22,7 +23,7 @@ class _Claim:
 def claimed(count: int) -> Iterator[list[str]]:
     """Yield ``count`` names for applications; what a killed driver left is removed before."""
     token = secrets.token_hex(4)
-    claim = ray.remote(num_cpus=0)(_Claim).options(name=token, namespace=_NAMESPACE).remote()
+    claim: Any = ray.remote(num_cpus=0)(_Claim).options(name=token, namespace=_NAMESPACE).remote()
     for name in serve.status().applications:
         match = _NAME.fullmatch(name)
         if match and not _is_claimed(match[1]):
