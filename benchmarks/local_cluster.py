@@ -23,20 +23,37 @@ _WITHOUT = {"include_dashboard": False, "include_log_monitor": False, "no_monito
 _PATIENT = {"RAY_agent_register_timeout_ms": "120000", "RAY_worker_niceness": "0"}
 """Workers are 15 nicer than their node by default: they would get nothing of a busy machine."""
 
+_ATTEMPTS = 4
+
 
 @contextmanager
 def two_nodes(cpus: int) -> Iterator[Cluster]:
     """Start a cluster of two nodes of so many CPUs, and end it."""
     for name, value in _PATIENT.items():
         os.environ.setdefault(name, value)
-    head = {"num_cpus": cpus, **_WITHOUT, **_ports()}
-    cluster = Cluster(initialize_head=True, head_node_args=head)
+    cluster = _started(cpus)
     try:
-        cluster.add_node(num_cpus=cpus, **_ports())
-        cluster.wait_for_nodes(timeout=120)
         yield cluster
     finally:
         cluster.shutdown()
+
+
+def _started(cpus: int) -> Cluster:
+    """Start both nodes, once more where Ray does not find a busy machine fast enough."""
+    attempt = 0
+    while True:
+        attempt += 1
+        cluster = Cluster()
+        try:
+            cluster.add_node(num_cpus=cpus, **_WITHOUT, **_ports())
+            cluster.add_node(num_cpus=cpus, **_ports())
+            cluster.wait_for_nodes(timeout=120)
+            return cluster
+        except Exception as error:  # Ray has no class for it
+            if cluster.head_node is not None:
+                cluster.shutdown()
+            if attempt == _ATTEMPTS or "timed out during startup" not in str(error):
+                raise
 
 
 def _ports() -> dict[str, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,7 @@ def shard_command(
     if lexical:
         with stage_progress() as report:
             for name, index in made.indexes.items():
-                index.lexical.prepare(progress=partial(_of_stage, report, name, len(index)))
+                _prepare(name, index, report)
     for name, index in made.indexes.items():
         output.print(f"{name}: {len(index):,} documents", highlight=False)
     output.print(
@@ -71,5 +71,5 @@ def shard_command(
     )
 
 
-def _of_stage(report: Any, name: str, total: int, done: int) -> None:
-    report(f"BM25 of {name}", done, total)
+def _prepare(name: str, index: CorpusIndex, report: Callable[[str, int, int], None]) -> None:
+    index.lexical.prepare(progress=lambda done: report(f"BM25 of {name}", done, len(index)))

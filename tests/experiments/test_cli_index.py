@@ -310,6 +310,14 @@ def test_an_index_is_cut_into_shards_and_indexes_become_shards(
     assert not (tmp_path / "both").exists()
 
 
+def test_the_words_of_shards_can_be_prepared(made: Path, tmp_path: Path) -> None:
+    pytest.importorskip("kiwipiepy")
+    answer("index", "shard", made, "--shards", 2, "--lexical", "--out", tmp_path / "cut")
+    for index in Shards.open(tmp_path / "cut").indexes.values():
+        assert index.lexical.verify() == []
+        assert [path for path in (index.folder / "lexical").iterdir() if path.is_dir()]
+
+
 @pytest.mark.parametrize("options", [[], ["--shards", 2, "MADE"], ["--type", "flat", "MADE"]])
 def test_what_is_to_be_the_shards_must_be_clear(
     made: Path, tmp_path: Path, options: list[object]
