@@ -18,7 +18,7 @@ import click
 
 from benchmarks.mini.cards import encoder_card
 from benchmarks.mini.halved import checked_size, halve
-from encoders.artifact import read_manifest, write_artifact
+from encoders.artifact import MANIFEST, read_manifest, write_artifact
 from encoders.base import Kind
 from encoders.bundle import BUNDLED, MINI, MINI_BI, MINI_CROSS
 from encoders.errors import KosimError
@@ -59,9 +59,9 @@ def bundle_encoder(artifact: Path, out: Path, card: str, *, overwrite: bool) -> 
         manifest = read_manifest(saved)
 
         def write_halved(folder: Path) -> None:
-            for file in sorted(saved.iterdir()):
-                copy = shutil.copytree if file.is_dir() else shutil.copy2
-                copy(file, folder / file.name)
+            shutil.copytree(
+                saved, folder, ignore=shutil.ignore_patterns(MANIFEST), dirs_exist_ok=True
+            )
             halve(folder)
             write_text(folder / "README.md", card)
             checked_size(folder)
