@@ -5,9 +5,12 @@ set -euo pipefail
 CORPUS=${CORPUS:-../shared/data/corpus/ko-sentences.txt.gz}
 TEACHER=${TEACHER:-../shared/models/e5-small-ko}
 WORK=${WORK:-runs/mini}
-RTD_STEPS=${RTD_STEPS:-5000}
-DISTILL_MINUTES=${DISTILL_MINUTES:-50}
-SHIPPED=${SHIPPED:-rtd-distilled}
+RTD_STEPS=${RTD_STEPS:-3000}
+DISTILL_MINUTES=${DISTILL_MINUTES:-46}
+RTD_DISTILL_MINUTES=${RTD_DISTILL_MINUTES:-32}
+SHIPPED=${SHIPPED:-distilled}
+# Of pretraining and teacher; fp32 where the processor has no instructions for bf16.
+PRECISION=${PRECISION:-bf16}
 SEED=1
 
 step() {
@@ -24,11 +27,12 @@ step() {
 }
 
 distill() {
-  local student=$1 out=$2
-  shift 2
+  local student=$1 out=$2 minutes=$3
+  shift 3
   step "$WORK/$out" kosim distill "$CORPUS" --teacher "$TEACHER" --teacher-prompt "query: " \
-    --student "$WORK/$student" --sentences 200000 --minutes "$DISTILL_MINUTES" --pairs 0.5 \
-    --batch-tokens 2048 --learning-rate 1e-3 --cache "$WORK/teacher" --seed $SEED "$@"
+    --teacher-precision "$PRECISION" --precision "$PRECISION" --student "$WORK/$student" \
+    --sentences 160000 --minutes "$minutes" --pairs 0.5 --batch-tokens 2048 --learning-rate 1e-3 \
+    --cache "$WORK/teacher" --seed $SEED "$@"
 }
 
 mkdir -p "$WORK"
@@ -36,11 +40,12 @@ step "$WORK/tokenizer" kosim tokenizer train "$CORPUS" --kind wordpiece --vocab-
 pretrain=(kosim pretrain "$CORPUS" --tokenizer "$WORK/tokenizer" --size mini --seed $SEED)
 step "$WORK/random" "${pretrain[@]}" --sentences 200000 --steps 0 --embeddings drawn
 step "$WORK/counted" "${pretrain[@]}" --steps 0
-step "$WORK/rtd" "${pretrain[@]}" --sentences 400000 --steps "$RTD_STEPS" --batch-tokens 2048 \
-  --learning-rate 5e-4
-distill counted distilled --embeddings teacher
-distill rtd rtd-distilled
+step "$WORK/rtd" "${pretrain[@]}" --sentences 200000 --steps "$RTD_STEPS" --batch-tokens 2048 \
+  --learning-rate 5e-4 --precision "$PRECISION" --evaluations 12
+distill counted distilled "$DISTILL_MINUTES" --embeddings teacher
+distill rtd rtd-distilled "$RTD_DISTILL_MINUTES"
 
 python -m benchmarks.mini.starts --starts "$WORK" --out "$WORK/starts"
 python -m benchmarks.mini.bundle --backbone "$WORK/$SHIPPED" --overwrite
+python -m benchmarks.mini.bundle_encoders --runs "$WORK/starts" --start "$SHIPPED" --overwrite
 python -m benchmarks.mini.speed --teacher "$TEACHER"

@@ -29,7 +29,12 @@ from experiments.comparison import compare
 from experiments.contenders import load_contender, train_contender
 from experiments.data.partition import load_partition
 from experiments.run import open_run
-from experiments.settings import CompareSettings, DataSettings, EncoderSettings
+from experiments.settings import (
+    CompareSettings,
+    DataSettings,
+    EncoderSettings,
+    EvaluationSettings,
+)
 
 RESULTS = Path(__file__).parents[1] / "results" / "mini"
 STARTS = ("random", "rtd", "distilled", "rtd-distilled")
@@ -50,6 +55,7 @@ def settings(kind: Kind, starts: Path, data: Path, seeds: list[int]) -> CompareS
     return CompareSettings(
         name=f"mini: {kind}-encoders by start",
         seeds=seeds,
+        evaluation=EvaluationSettings(examples=0),  # KLUE's texts are not copied
         data=DataSettings(train=str(data / "train.csv"), test=str(data / "klue-sts-v1.1_dev.json")),
         encoders={
             start: EncoderSettings(
