@@ -172,7 +172,7 @@ def test_compare_on_two_processes_writes_and_prints_once(pairs: Path, tmp_path: 
     assert ended.stdout.count("Report:") == 1
     assert {path.name for path in out.iterdir()} == {
         *("config.toml", "data.json", "predictions.parquet", "results.json"),
-        *("report.md", "report.html", "backbone", "bi", "cross"),
+        *("report.md", "report.html", "bi", "cross"),
     }
     results = read(out, "results.json")
     runs = [run for encoder in results["encoders"].values() for run in encoder["seeds"].values()]
