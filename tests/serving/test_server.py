@@ -41,7 +41,19 @@ def wait_until_inside(url: str, count: int) -> None:
         time.sleep(0.02)
 
 
-def test_without_models_it_says_which_flags_to_give() -> None:
+def test_without_models_the_bundled_ones_are_served() -> None:
+    with running() as server:
+        asked = {"pairs": [["거실 불 꺼 줘", "거실 조명을 꺼 줄래?"]]}
+        answered = httpx.post(f"{server.url}/v1/similarity", json=asked, timeout=60).json()
+        assert answered["bi"]["model"] == "bundled/mini-bi"
+        assert answered["cross"]["model"] == "bundled/mini-cross"
+        assert server.end() == 0
+
+
+def test_without_any_models_it_says_which_flags_to_give(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("encoders.bundle.BUNDLED", tmp_path)
     assert "--cross MODEL, --bi MODEL or --index INDEX" in refusal("serve")
 
 
