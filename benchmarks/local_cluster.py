@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
+import psutil
 from ray.cluster_utils import Cluster
 
 _AGENTS = (
@@ -36,6 +38,21 @@ def two_nodes(cpus: int) -> Iterator[Cluster]:
         yield cluster
     finally:
         cluster.shutdown()
+
+
+def processes(pattern: str) -> list[psutil.Process]:
+    """Return the workers of this machine whose title, after Ray's own mark, matches a pattern."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        title = " ".join(process.info["cmdline"] or [])
+        if re.match(f"ray::{pattern}", title):
+            found.append(process)
+    return found
+
+
+def replicas(part: int) -> list[psutil.Process]:
+    """Return those of the part of a service that was deployed as this one; a reranker is first."""
+    return processes(rf".*\bkosim-[0-9a-f]{{8}}-{part}\b")
 
 
 def _started(cpus: int) -> Cluster:

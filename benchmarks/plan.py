@@ -36,7 +36,7 @@ from encoders.errors import KosimError
 from encoders.loading import load
 from encoders.storage import write_json, write_text
 from experiments.environment import describe_environment
-from experiments.planning.measuring import PlanSizes, measure_machine
+from experiments.planning.measuring import PlanSizes, measure_machine, single_query_seconds
 from experiments.planning.plan import Prediction, predict
 from experiments.speed.processes import alone, peak_memory
 from index.build import identify
@@ -95,13 +95,8 @@ def search(started: float, encoder: Path, index: Path, queries: list[str]) -> tu
     if not isinstance(opened, BiEncoder):
         raise click.ClickException(f"{encoder} is no bi-encoder")
     vectors = opened.encode(queries)
-    corpus.search(vectors[:1], 10)
-    seconds = []
-    for number in range(len(vectors)):
-        began = time.perf_counter()
-        corpus.search(vectors[number : number + 1], 10)
-        seconds.append(time.perf_counter() - began)
-    return peak_memory(), float(np.median(seconds))
+    seconds = single_query_seconds(vectors, lambda query: corpus.search(query, 10))
+    return peak_memory(), seconds
 
 
 def compared(predicted: Prediction, measured: dict[str, float]) -> dict[str, Any]:

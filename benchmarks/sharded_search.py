@@ -17,7 +17,6 @@ copy is the reference:
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import signal
 import sys
@@ -35,7 +34,7 @@ import psutil
 import ray
 
 from benchmarks.judged_load import TOLERANCE, JudgedLoad, difference, search
-from benchmarks.local_cluster import two_nodes
+from benchmarks.local_cluster import replicas, two_nodes
 from benchmarks.serving import served
 from encoders.bi import BiEncoder
 from encoders.loading import load
@@ -56,12 +55,8 @@ _AFTER = 100
 
 
 def replica(part: int) -> psutil.Process | None:
-    """Return the process of the part that was deployed as this one; the reranker is the first."""
-    for process in psutil.process_iter(["cmdline"]):
-        title = " ".join(process.info["cmdline"] or [])
-        if re.match(rf"ray::.*\bkosim-[0-9a-f]{{8}}-{part}\b", title):
-            return process
-    return None
+    """Return the process of a part that has one replica; None while it has none."""
+    return next(iter(replicas(part)), None)
 
 
 def results_of(searcher: Any, queries: Sequence[str], depth: int) -> list[SearchResult]:

@@ -18,6 +18,7 @@ from encoders import ranks
 from encoders.base import PairEncoder
 from encoders.calibration import MonotoneCalibration
 from encoders.checkpoints import file_problem, last_whole_checkpoint, verify_best
+from encoders.compute.runtime import TrainingPrecision
 from encoders.errors import ConfigError, DataError, TrainingError
 from encoders.metrics import best_f1_threshold
 from encoders.recipes import RECIPES
@@ -56,7 +57,7 @@ class TrainingConfig(BaseModel):
         False, description="Train a cross-encoder on both orders of every pair."
     )
     group_by_length: bool = Field(True, description="Batches of pairs that are equally long.")
-    precision: Literal["fp32", "bf16"] = Field("fp32", description="Arithmetic of training.")
+    precision: TrainingPrecision = Field("fp32", description="Arithmetic of training.")
     seed: int = Field(1, ge=0, description="Of order, dropout and new weights.")
     report_to: str = Field("none", description="A tracker that transformers knows, or none.")
 

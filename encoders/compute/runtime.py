@@ -11,6 +11,9 @@ import numpy.typing as npt
 
 Backend = Literal["torch", "onnx"]
 Precision = Literal["fp32", "bf16", "int8"]
+
+TrainingPrecision = Literal["fp32", "bf16"]
+"""Those in which weights can be learnt."""
 FloatArray = npt.NDArray[np.float32]
 TokenBatch = Mapping[str, npt.NDArray[np.int64]]
 """What the tokenizer calls a model's inputs (``input_ids``, ``attention_mask``, perhaps

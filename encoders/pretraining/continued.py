@@ -12,6 +12,7 @@ from encoders.errors import BackboneError
 from encoders.opening import FULL_PRECISION, opening, seeded
 from encoders.pretraining.batches import SpecialTokens
 from encoders.pretraining.network import ReplacedTokenDetection
+from encoders.pretraining.sizes import generator_config
 
 _NARROWER, _SHALLOWER = 4, 2
 """The generator's width and depth as parts of the discriminator's."""
@@ -76,10 +77,8 @@ def continued_network(
 
 def _generator(found: ElectraConfig) -> dict[str, Any]:
     heads = max(1, found.num_attention_heads // _NARROWER)
-    width = heads * (found.hidden_size // found.num_attention_heads)
-    return {
-        "hidden_size": width,
-        "num_hidden_layers": max(1, found.num_hidden_layers // _SHALLOWER),
-        "num_attention_heads": heads,
-        "intermediate_size": 4 * width,
-    }
+    return generator_config(
+        heads * (found.hidden_size // found.num_attention_heads),
+        layers=max(1, found.num_hidden_layers // _SHALLOWER),
+        heads=heads,
+    )

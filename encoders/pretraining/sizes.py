@@ -51,12 +51,6 @@ def network_config(
 ) -> ElectraConfig:
     """Return the configuration of a `ReplacedTokenDetection` network."""
     shape = SIZES[size]
-    generator: dict[str, Any] = {
-        "hidden_size": shape.generator_hidden,
-        "num_hidden_layers": shape.generator_layers,
-        "num_attention_heads": shape.generator_heads,
-        "intermediate_size": 4 * shape.generator_hidden,
-    }
     return ElectraConfig(
         vocab_size=vocabulary,
         embedding_size=shape.embedding,
@@ -71,5 +65,17 @@ def network_config(
         hidden_dropout_prob=dropout,
         attention_probs_dropout_prob=dropout,
         discriminator_weight=discriminator_weight,
-        generator=generator,
+        generator=generator_config(
+            shape.generator_hidden, layers=shape.generator_layers, heads=shape.generator_heads
+        ),
     )
+
+
+def generator_config(hidden: int, *, layers: int, heads: int) -> dict[str, Any]:
+    """Return what a generator's configuration differs in from its discriminator's."""
+    return {
+        "hidden_size": hidden,
+        "num_hidden_layers": layers,
+        "num_attention_heads": heads,
+        "intermediate_size": 4 * hidden,
+    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 from safetensors import SafetensorError
@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from encoders.checkpoints import file_problem, last_whole_checkpoint
+from encoders.compute.runtime import TrainingPrecision
 from encoders.errors import TrainingError
 from encoders.pretraining.batches import EpochBatches, Schedule
 from encoders.storage import write_json
@@ -30,7 +31,7 @@ class ScheduleConfig(BaseModel):
     weight_decay: float = Field(0.01, ge=0, lt=1, description="AdamW's weight decay.")
     evaluations: int = Field(20, ge=1, description="Points of the curve, and checkpoints.")
     seed: int = Field(1, ge=0, description="Of everything that is drawn.")
-    precision: Literal["fp32", "bf16"] = Field(
+    precision: TrainingPrecision = Field(
         "fp32", description="Arithmetic; bf16 pays where the processor has instructions for it."
     )
 

@@ -7,13 +7,13 @@ from typing import Any, get_args
 
 import click
 
-from encoders.compute.runtime import Precision
+from encoders.compute.runtime import Precision, TrainingPrecision
 from encoders.distillation.run import CURVE, DistillationConfig, Embeddings, distill
 from encoders.distillation.student import Objective
-from encoders.errors import StorageError
 from encoders.pretraining.budget import Budget
 from experiments.cli.console import notes, output
 from experiments.cli.options import budget_options, given, setting
+from experiments.cli.out_folder import check_free
 from experiments.cli.steps_bar import steps_progress
 from experiments.notation import decimal
 from experiments.settings import parse_settings
@@ -42,7 +42,9 @@ from experiments.settings import parse_settings
 @setting(DistillationConfig, "held_out", "--held-out", type=int)
 @setting(DistillationConfig, "evaluations", "--evaluations", type=int)
 @setting(DistillationConfig, "seed", "--seed", type=int)
-@setting(DistillationConfig, "precision", "--precision", type=click.Choice(["fp32", "bf16"]))
+@setting(
+    DistillationConfig, "precision", "--precision", type=click.Choice(get_args(TrainingPrecision))
+)
 @click.option(
     "--cache",
     type=click.Path(path_type=Path),
@@ -68,8 +70,7 @@ def distill_command(
         DistillationConfig,
         {**given(options, DistillationConfig), "budget": given(options, Budget)},
     )
-    if out.exists() and not overwrite:
-        raise StorageError(f"{out} exists already; choose another --out, or give --overwrite")
+    check_free(out, overwrite=overwrite)
     with steps_progress("agreement", "vector_spearman") as (callbacks, progress):
         result = distill(
             corpus,

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from encoders.errors import ConfigError, StorageError
+from encoders.errors import ConfigError
 from experiments.cli.compute_options import ComputeOptions, compute_options
 from experiments.cli.console import notes, output, print_json, table
 from experiments.cli.corpus_options import Corpus, corpus_options
+from experiments.cli.index_options import INDEX_TYPES, timeout_option
 from experiments.cli.index_shard import shard_command
 from experiments.cli.options import SAVED_ENCODER
+from experiments.cli.out_folder import check_free
 from experiments.cli.ray_option import ray_option
 from index.corpus_index import CorpusIndex
 from index.measured_recall import measured_recall
@@ -21,13 +23,8 @@ from index.store.verification import problems
 if TYPE_CHECKING:
     from index.build import BuildProgress
 
-_TYPES = click.Choice(["auto", "flat", "hnsw", "ivfpq"])
-
 _index = click.argument("folder", metavar="INDEX", type=click.Path(path_type=Path))
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON to standard output.")
-_timeout = click.option(
-    "--timeout", type=float, default=10.0, show_default=True, help="Seconds to wait for a writer."
-)
 
 
 @click.group("index")
@@ -39,7 +36,7 @@ def index_command() -> None:
 @click.argument("corpus")
 @click.option("--encoder", type=SAVED_ENCODER, required=True, help="A bi-encoder.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write.")
-@click.option("--type", "index_type", type=_TYPES, default="auto", show_default=True)
+@click.option("--type", "index_type", type=INDEX_TYPES, default="auto", show_default=True)
 @corpus_options
 @click.option(
     "--lexical/--no-lexical", help="Prepare BM25 now rather than at the first search by words."
@@ -72,8 +69,7 @@ def build(
 
     if ray_workers and not ray:
         raise ConfigError(f"--ray-workers is {ray_workers}, and there is no cluster: give --ray")
-    if out.exists() and not overwrite:
-        raise StorageError(f"{out} exists already; choose another --out, or give --overwrite")
+    check_free(out, overwrite=overwrite)
     source = Corpus(corpus, **options)
     total = source.count()
     with stage_progress() as report:
@@ -102,7 +98,7 @@ def build(
     help="What to do about an id that is there.",
 )
 @click.option("--encoder", type=SAVED_ENCODER, help="The encoder of the index, if it was moved.")
-@_timeout
+@timeout_option
 @compute_options
 def add(
     folder: Path,
@@ -139,7 +135,7 @@ def add(
 @_index
 @click.option("--id", "ids", multiple=True, help="Of a document; several may follow.")
 @click.argument("more_ids", nargs=-1, metavar="[ID]...")
-@_timeout
+@timeout_option
 def remove(folder: Path, ids: tuple[str, ...], more_ids: tuple[str, ...], timeout: float) -> None:
     """Remove documents from INDEX, all that are named or none: --id ID..."""
     wanted = [*ids, *more_ids]
@@ -197,8 +193,8 @@ def verify(context: click.Context, folder: Path, as_json: bool) -> None:
 
 @index_command.command("compact")
 @_index
-@click.option("--type", "index_type", type=_TYPES, help="As before, unless it is given.")
-@_timeout
+@click.option("--type", "index_type", type=INDEX_TYPES, help="As before, unless it is given.")
+@timeout_option
 def compact(folder: Path, index_type: Any, timeout: float) -> None:
     """Merge what was added and removed into INDEX; searches go on meanwhile."""
     index = CorpusIndex.open(folder)

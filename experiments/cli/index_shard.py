@@ -10,6 +10,7 @@ import click
 
 from encoders.errors import ConfigError
 from experiments.cli.console import notes, output
+from experiments.cli.index_options import INDEX_TYPES, timeout_option
 from index.corpus_index import CorpusIndex
 
 
@@ -17,19 +18,12 @@ from index.corpus_index import CorpusIndex
 @click.argument("folders", metavar="INDEX...", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--shards", type=int, help="Into how many to cut one INDEX.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write.")
-@click.option(
-    "--type",
-    "index_type",
-    type=click.Choice(["auto", "flat", "hnsw", "ivfpq"]),
-    help="Of the shards; as INDEX by default.",
-)
+@click.option("--type", "index_type", type=INDEX_TYPES, help="Of the shards; as INDEX by default.")
 @click.option(
     "--lexical/--no-lexical", help="Prepare BM25 now rather than at the first search by words."
 )
 @click.option("--overwrite", is_flag=True, help="Replace shards that are there.")
-@click.option(
-    "--timeout", type=float, default=10.0, show_default=True, help="Seconds to wait for a writer."
-)
+@timeout_option
 def shard_command(
     folders: tuple[Path, ...],
     shards: int | None,

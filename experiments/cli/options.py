@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import click
 from pydantic import BaseModel
 
 from encoders.bundle import saved_encoder
+from encoders.compute.runtime import TrainingPrecision
 from encoders.pretraining.budget import Budget
 from encoders.training import TrainingConfig
 from experiments.settings import DataSettings, EncoderSettings
@@ -70,7 +71,12 @@ def training_options(command: Command) -> Command:
         setting(TrainingConfig, "gradient_accumulation", "--gradient-accumulation", type=int),
         setting(TrainingConfig, "select", "--select", type=click.Choice(["loss", "pearson", "f1"])),
         setting(TrainingConfig, "patience", "--patience", type=int),
-        setting(TrainingConfig, "precision", "--precision", type=click.Choice(["fp32", "bf16"])),
+        setting(
+            TrainingConfig,
+            "precision",
+            "--precision",
+            type=click.Choice(get_args(TrainingPrecision)),
+        ),
         setting(TrainingConfig, "report_to", "--report-to"),
         setting(EncoderSettings, "max_length", "--max-length", type=int),
     ]

@@ -7,13 +7,14 @@ from typing import Any, get_args
 
 import click
 
-from encoders.errors import StorageError
+from encoders.compute.runtime import TrainingPrecision
 from encoders.pretraining.budget import Budget
 from encoders.pretraining.run import CURVE, PretrainingConfig, pretrain
 from encoders.pretraining.sizes import Size
 from encoders.pretraining.start import Embeddings
 from experiments.cli.console import notes, output
 from experiments.cli.options import budget_options, given, setting
+from experiments.cli.out_folder import check_free
 from experiments.cli.steps_bar import steps_progress
 from experiments.notation import decimal
 from experiments.settings import parse_settings
@@ -38,7 +39,9 @@ from experiments.settings import parse_settings
 @setting(PretrainingConfig, "held_out", "--held-out", type=int)
 @setting(PretrainingConfig, "evaluations", "--evaluations", type=int)
 @setting(PretrainingConfig, "seed", "--seed", type=int)
-@setting(PretrainingConfig, "precision", "--precision", type=click.Choice(["fp32", "bf16"]))
+@setting(
+    PretrainingConfig, "precision", "--precision", type=click.Choice(get_args(TrainingPrecision))
+)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write.")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier backbone or killed run.")
 def pretrain_command(
@@ -54,8 +57,7 @@ def pretrain_command(
         PretrainingConfig,
         {**given(options, PretrainingConfig), "budget": given(options, Budget)},
     )
-    if out.exists() and not overwrite:
-        raise StorageError(f"{out} exists already; choose another --out, or give --overwrite")
+    check_free(out, overwrite=overwrite)
     with steps_progress("replaced tokens", "average_precision") as (callbacks, _):
         result = pretrain(
             corpus,

@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
-from encoders.errors import StorageError
 from encoders.tables import read_lines
 from encoders.tokenizers.alphabet import COVERAGE
 from encoders.tokenizers.training import KINDS, train_tokenizer
 from experiments.cli.console import notes, output
+from experiments.cli.out_folder import check_free
 
 
 @click.group("tokenizer")
@@ -40,8 +40,7 @@ def train(
     wordpiece, unigram, syllable and jamo are whole in their own files. morpheme learns word
     pieces of Kiwi's morphemes: kosim cuts texts into morphemes by itself, other programs must.
     """
-    if out.exists() and not overwrite:
-        raise StorageError(f"{out} exists already; choose another --out, or give --overwrite")
+    check_free(out, overwrite=overwrite)
     trained = train_tokenizer(
         read_lines(corpus), kind, vocab_size, coverage=coverage, corpus=Path(corpus).name
     )

@@ -8,13 +8,13 @@ from typing import Any
 import click
 
 from encoders import ranks
-from encoders.errors import StorageError
 from encoders.loading import load
 from encoders.recipes import RECIPES
 from encoders.tokenizers.text_step import TEXT_STEPS
 from encoders.training import TrainingConfig
 from experiments.cli.console import notes, output, training_progress
 from experiments.cli.options import data_options, given, setting, training_options
+from experiments.cli.out_folder import check_free
 from experiments.contenders import train_and_save
 from experiments.data.partition import load_training
 from experiments.settings import DataSettings, EncoderSettings, parse_settings
@@ -43,7 +43,7 @@ def train_command(kind: str, out: Path, seed: int, overwrite: bool, **options: A
     A killed run goes on from its last checkpoint when it is started again. Test pairs are
     not learnt from: give them so that they are kept out.
     """
-    ranks.on_main(lambda: _check_free(out, overwrite=overwrite))
+    ranks.on_main(lambda: check_free(out, overwrite=overwrite))
     data = parse_settings(DataSettings, given(options, DataSettings))
     contender = parse_settings(
         EncoderSettings,
@@ -71,8 +71,3 @@ def train_command(kind: str, out: Path, seed: int, overwrite: bool, **options: A
         notes.print(notice, style="yellow")
     notes.print(f"epoch {training['best_epoch']} was the best", style="dim")
     output.print(f"Saved: {out}", highlight=False, soft_wrap=True)
-
-
-def _check_free(out: Path, *, overwrite: bool) -> None:
-    if out.exists() and not overwrite:
-        raise StorageError(f"{out} exists already; choose another --out, or give --overwrite")

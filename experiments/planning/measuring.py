@@ -184,7 +184,7 @@ def _indexed(
             "disk_bytes": sum(structure.values()),
             "resident_bytes": sum(size for name, size in structure.items() if name != VECTORS),
             "build_seconds": built,
-            "search_seconds": _single(queries, lambda query: index.search(query, _K)),
+            "search_seconds": single_query_seconds(queries, lambda query: index.search(query, _K)),
             "recall": segment.settings["recall@10"],
         }
     return figures, whole - sum(structure.values())
@@ -204,13 +204,13 @@ def _scanned(dimension: int, queries: FloatArray) -> dict[str, Any]:
         "disk_bytes": size,
         "resident_bytes": size,
         "build_seconds": built,
-        "search_seconds": _single(queries[:20], lambda query: index.search(query, _K)),
+        "search_seconds": single_query_seconds(queries[:20], lambda query: index.search(query, _K)),
         "recall": 1.0,
     }
 
 
-def _single(queries: FloatArray, search: Any) -> float:
-    """Return the median seconds of a search with one query, after a first one."""
+def single_query_seconds(queries: FloatArray, search: Any) -> float:
+    """Return the median seconds of ``search`` with one of the queries (q, d), after a first one."""
     search(queries[:1])
     seconds = []
     for number in range(len(queries)):

@@ -13,6 +13,7 @@ import psutil
 import pytest
 from ray.cluster_utils import Cluster
 
+from benchmarks.local_cluster import processes
 from encoders.errors import ClusterError, ConfigError, DataError, StorageError
 from encoders.loading import load
 from index.build import BuildProgress, build_index
@@ -88,12 +89,7 @@ def test_the_index_is_that_of_one_process(
 
 def workers() -> list[psutil.Process]:
     """Return the processes in which encoders are at work."""
-    found = []
-    for process in psutil.process_iter(["cmdline"]):
-        title = " ".join(process.info["cmdline"] or [])
-        if title.startswith("ray::") and "BlockEncoder" in title:
-            found.append(process)
-    return found
+    return processes(".*BlockEncoder")
 
 
 def test_a_killed_worker_loses_and_doubles_nothing(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import signal
 import time
@@ -26,6 +25,7 @@ pytest.importorskip("ray.serve", reason="needs kosim[scale]")
 from ray import serve
 
 from benchmarks.judged_load import JudgedLoad, difference, search
+from benchmarks.local_cluster import replicas
 from encoders.bi import BiEncoder
 from encoders.cross import CrossEncoder
 from encoders.errors import ClusterError, ConfigError, CorpusIndexError
@@ -170,11 +170,9 @@ def test_a_policy_that_was_not_fitted_is_refused(server: Running) -> None:
 
 def replica(number: int) -> psutil.Process:
     """Return the process that answers for the part that was deployed as the ``number``-th."""
-    for process in psutil.process_iter(["cmdline"]):
-        title = " ".join(process.info["cmdline"] or [])
-        if re.match(rf"ray::.*\bkosim-[0-9a-f]{{8}}-{number}\b", title):
-            return process
-    raise AssertionError(f"no replica of part {number}")
+    found = replicas(number)
+    assert found, f"no replica of part {number}"
+    return found[0]
 
 
 def hold_down(number: int, *, until: Callable[[], bool]) -> None:
