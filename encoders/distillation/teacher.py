@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from encoders.artifact import MANIFEST
 from encoders.bi import BiEncoder
+from encoders.bundle import saved_encoder
 from encoders.compute.runtime import Precision
 from encoders.errors import BackboneError, StorageError
 from encoders.loading import load
@@ -36,7 +37,7 @@ def open_teacher(
     """Open what is learnt from: a saved bi-encoder, or a backbone with its own pooling.
 
     Args:
-        name: a folder or hub id.
+        name: a folder, hub id, or the name of a bundled encoder.
         revision: commit, tag or branch of a hub id.
         prompt: text put before every sentence; a saved bi-encoder has its own.
         device: torch device; the best there is when None.
@@ -46,7 +47,7 @@ def open_teacher(
         BackboneError: nothing is there under that name, or it is no encoder of sentences.
         ArtifactError: it is a saved encoder and damaged.
     """
-    folder = Path(name).expanduser()
+    folder = saved_encoder(name).expanduser()
     if (folder / MANIFEST).is_file() and not read_provenance(folder).made:
         encoder = load(folder, device=device, precision=precision)
         if not isinstance(encoder, BiEncoder):

@@ -12,6 +12,7 @@ from encoders.compute.choice import ComputeChoice
 from encoders.compute.runtime import Backend, Precision
 from encoders.errors import ConfigError
 from experiments.cli.console import notes, output, print_json, table
+from experiments.cli.options import SAVED_ENCODER
 from experiments.cli.stages import stage_progress
 from experiments.notation import amount, count, duration
 from experiments.planning.demand import GIBIBYTE, Demand
@@ -32,8 +33,8 @@ _SIZES = PlanSizes()
 @click.option("--node-cores", type=int, default=16, show_default=True)
 @click.option("--memory-share", type=float, default=0.8, show_default=True, help="Planned with.")
 @click.option("--utilisation", type=float, default=0.7, show_default=True, help="Of the cores.")
-@click.option("--encoder", type=click.Path(path_type=Path), help="Folder of a saved bi-encoder.")
-@click.option("--reranker", type=click.Path(path_type=Path), help="Folder of a cross-encoder.")
+@click.option("--encoder", type=SAVED_ENCODER, help="A saved bi-encoder.")
+@click.option("--reranker", type=SAVED_ENCODER, help="A saved cross-encoder.")
 @click.option("--corpus", type=click.Path(), help="Sentences like the corpus's; else the sample's.")
 @click.option("--backend", type=click.Choice(get_args(Backend)), help="What computes.")
 @click.option(

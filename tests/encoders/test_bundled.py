@@ -10,6 +10,7 @@ import torch
 from encoders.backbone import find_backbone
 from encoders.bundle import BUNDLED, MINI, MINI_BI, MINI_CROSS, saved_encoder
 from encoders.compute.exports import Exports
+from encoders.distillation.teacher import open_teacher
 from encoders.errors import BackboneError
 from encoders.loading import KINDS, load
 from tests.encoders.tiny import write_koelectra
@@ -83,3 +84,9 @@ def test_exports_of_a_bundled_encoder_go_to_the_cache(
     monkeypatch.setattr("encoders.bundle.BUNDLED", tmp_path)
     assert Exports("0" * 64, tmp_path / MINI_BI).artifact is None
     assert Exports("0" * 64, tmp_path / "deeper" / MINI_BI).artifact is not None
+
+
+def test_a_bundled_encoder_can_teach() -> None:
+    if not saved_encoder(MINI_BI).is_dir():
+        pytest.skip("the bundled encoders are not made yet")
+    assert open_teacher(MINI_BI, device="cpu").fingerprint() == load(MINI_BI).fingerprint()
