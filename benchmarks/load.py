@@ -52,6 +52,8 @@ class _Connection:
 
     async def ask(self, request: bytes) -> tuple[int, float]:
         """Send a request; return the status and the seconds of ``Retry-After``, 0 without."""
+        if self._streams is not None and self._streams[0].at_eof():
+            self.close()  # the server ended it, as it may while it is idle
         if self._streams is None:
             self._streams = await asyncio.open_connection("127.0.0.1", self._port)
         reader, writer = self._streams
