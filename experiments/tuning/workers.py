@@ -26,8 +26,8 @@ def run_workers(
 ) -> None:
     """Start ``count`` worker processes and wait until they have ended.
 
-    The cores are shared out among them. One that is killed is not replaced: the others run its
-    trial again.
+    The cores that this process may use are shared out among them. One that is killed is not
+    replaced: the others run its trial again.
 
     Args:
         study: whose trials are run.
@@ -39,7 +39,7 @@ def run_workers(
     Raises:
         TrainingError: all of them failed before the study was done.
     """
-    threads = str(max(1, (os.cpu_count() or 1) // count))
+    threads = str(max(1, len(os.sched_getaffinity(0)) // count))
     limits = {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
     command = [sys.executable, "-m", "experiments.cli", "tune", "worker", "--storage", address]
     command += ["--study", study.study_name]

@@ -135,9 +135,7 @@ def _encoded(source: CorpusFiles, job: EncodingJob, workers: int) -> Iterator[di
     from index.distributed.corpus_blocks import CorpusBlocks
 
     _quiet()
-    blocks = ray.data.read_datasource(
-        CorpusBlocks(source, job.settings.block_size), ray_remote_args={"num_cpus": 0}
-    )
+    blocks = ray.data.read_datasource(CorpusBlocks(source, job.settings.block_size), num_cpus=0)
     encoded = blocks.map_batches(
         BlockEncoder,
         fn_constructor_args=(job,),

@@ -1,0 +1,1 @@
+"""Studies of hyperparameters: what they find on KLUE-STS, and what pruning saves."""

@@ -1,0 +1,136 @@
+"""Every command of docs/scaling.md runs, in order, on a cluster that its own commands start."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from experiments.data.datasets import load_sample
+from index.corpus_index import CorpusIndex
+from tests.serving.running import running
+from tests.test_readme import SHORT, blocks
+
+ROOT = Path(__file__).resolve().parents[2]
+GUIDE = ROOT / "docs" / "scaling.md"
+SENTENCES = 60
+SECONDS = 300
+
+
+def commands() -> list[list[str]]:
+    """Return the command lines of each block."""
+    found = blocks(GUIDE.read_text("utf-8"))
+    return [content.splitlines() for language, content in found if language == "bash"]
+
+
+def free_port() -> str:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return str(listener.getsockname()[1])
+
+
+def started(command: list[str]) -> subprocess.Popen[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+@contextmanager
+def node(arguments: list[str]) -> Iterator[None]:
+    """Have a node of a cluster, of this process and not of the machine: that ``ray stop`` ends."""
+    process = started([sys.executable, "-m", "ray.scripts.scripts", *arguments, "--block"])
+    said: list[str] = []
+    try:
+        for line in process.stdout or ():
+            said.append(line)
+            if "Ray runtime started" in line:
+                break
+        assert process.poll() is None, "".join(said)
+        yield
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+
+
+def run_together(lines: list[list[str]]) -> None:
+    """Run the command of each node, all at the same time."""
+    running = [started(line) for line in lines]
+    for process in running:
+        said, _ = process.communicate(timeout=SECONDS)
+        assert process.returncode == 0, said
+
+
+def wait_for_nodes(address: str, count: int) -> None:
+    """Wait until so many nodes are there."""
+    deadline = time.monotonic() + SECONDS
+    command = [sys.executable, "-m", "ray.scripts.scripts", "status", "--address", address]
+    while time.monotonic() < deadline:
+        status = subprocess.run(command, capture_output=True, text=True)
+        if len(re.findall(r"^ 1 node_", status.stdout, flags=re.MULTILINE)) == count:
+            return
+        time.sleep(0.5)
+    raise AssertionError(status.stdout + status.stderr)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_every_command_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    frame = load_sample("train").frame
+    pairs = frame.sample(60, random_state=1)[["sentence1", "sentence2", "label"]]
+    pairs[:40].to_csv("pairs.csv", index=False)
+    pairs[40:].to_csv("test.csv", index=False)
+    texts = list(dict.fromkeys(frame.sentence1))[:SENTENCES]
+    Path("sentences.txt").write_text("\n".join(texts) + "\n", encoding="utf-8")
+    ports = {"29500": free_port(), "6379": free_port()}
+    nodes = 0
+    with ExitStack() as cluster:
+        for block in commands():
+            for port, free in ports.items():
+                block = [re.sub(rf"\b{port}\b", free, line) for line in block]
+            split = [shlex.split(line) for line in block]
+            launched = [line for line in split if line[0] == "torchrun"]
+            launcher = [sys.executable, "-m", "torch.distributed.run"]
+            if any("--nnodes" in line for line in launched):
+                run_together([[*launcher, *line[1:]] for line in launched])
+                continue
+            for program, *arguments in split:
+                if program == "torchrun":
+                    run_together([[*launcher, *arguments]])
+                elif program == "ray":
+                    cluster.enter_context(node(arguments))
+                    nodes += 1
+                    wait_for_nodes(f"127.0.0.1:{ports['6379']}", nodes)
+                elif arguments[0] == "serve":
+                    with running(*arguments[1:]) as server:
+                        if "--index" in arguments:
+                            body = {"query": texts[0], "k": 1}
+                            answer = httpx.post(f"{server.url}/v1/search", json=body, timeout=60)
+                            assert answer.json()["hits"][0]["text"] == texts[0]
+                            assert answer.json()["missing"] == []
+                        assert server.end() == 0
+                else:
+                    assert program == "kosim"
+                    more = SHORT.get(arguments[0], [])
+                    run_together([[sys.executable, "-m", "experiments.cli", *arguments, *more]])
+    assert nodes == 2
+    assert len(CorpusIndex.open("corpus.index")) == SENTENCES
+    assert Path("models/bi/kosim.json").is_file()
+    assert Path("models/cross/kosim.json").is_file()
