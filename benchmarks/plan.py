@@ -35,6 +35,7 @@ from encoders.bi import BiEncoder
 from encoders.errors import KosimError
 from encoders.loading import load
 from encoders.storage import write_json, write_text
+from experiments.cli.options import SAVED_ENCODER
 from experiments.environment import describe_environment
 from experiments.planning.measuring import PlanSizes, measure_machine, single_query_seconds
 from experiments.planning.plan import Prediction, predict
@@ -136,7 +137,7 @@ def to_markdown(results: dict[str, Any]) -> str:
 
 
 @click.command()
-@click.option("--encoder", type=click.Path(path_type=Path), required=True)
+@click.option("--encoder", type=SAVED_ENCODER, required=True)
 @click.option("--corpus", required=True, help="At least as many sentences as the larger size.")
 @click.option("--sizes", default="20000,100000", show_default=True)
 @click.option("--types", default=",".join(get_args(IndexType)), show_default=True)

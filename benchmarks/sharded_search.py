@@ -40,6 +40,7 @@ from encoders.bi import BiEncoder
 from encoders.loading import load
 from encoders.storage import write_json, write_text
 from encoders.tables import read_lines
+from experiments.cli.options import SAVED_ENCODER
 from experiments.environment import describe_environment
 from index.corpus_index import CorpusIndex
 from index.index_encoder import encoder_folder
@@ -173,8 +174,8 @@ def to_markdown(results: dict[str, Any]) -> str:
 @click.argument("folder", metavar="INDEX", type=click.Path(path_type=Path))
 @click.option("--queries", "file", type=click.Path(path_type=Path), required=True)
 @click.option("--count", default=1000, show_default=True, help="Of the queries, the first ones.")
-@click.option("--encoder", type=click.Path(path_type=Path), help="Of the index, if it was moved.")
-@click.option("--cross", type=click.Path(path_type=Path), help="Reranks, if given.")
+@click.option("--encoder", type=SAVED_ENCODER, help="Of the index, if it was moved.")
+@click.option("--cross", type=SAVED_ENCODER, help="Reranks, if given.")
 @click.option("--depth", default=50, show_default=True, help="Candidates that are reranked.")
 @click.option("--shards", default=4, show_default=True)
 @click.option("--clients", default=4, show_default=True)

@@ -6,6 +6,7 @@ CORPUS=${CORPUS:-../shared/data/corpus/ko-sentences.txt.gz}
 TEACHER=${TEACHER:-../shared/models/e5-small-ko}
 WORK=${WORK:-runs/mini}
 RTD_STEPS=${RTD_STEPS:-3000}
+RTD_MORE_STEPS=${RTD_MORE_STEPS:-1200}
 DISTILL_MINUTES=${DISTILL_MINUTES:-46}
 RTD_DISTILL_MINUTES=${RTD_DISTILL_MINUTES:-32}
 SHIPPED=${SHIPPED:-distilled}
@@ -42,6 +43,10 @@ step "$WORK/random" "${pretrain[@]}" --sentences 200000 --steps 0 --embeddings d
 step "$WORK/counted" "${pretrain[@]}" --steps 0
 step "$WORK/rtd" "${pretrain[@]}" --sentences 200000 --steps "$RTD_STEPS" --batch-tokens 2048 \
   --learning-rate 5e-4 --precision "$PRECISION" --evaluations 12
+# On, with a new generator: what the discriminator becomes. The starts below are of the step before.
+step "$WORK/rtd-on" kosim pretrain "$CORPUS" --backbone "$WORK/rtd" --seed $SEED --sentences 200000 \
+  --steps "$RTD_MORE_STEPS" --batch-tokens 2048 --learning-rate 5e-4 --precision "$PRECISION" \
+  --evaluations 8
 distill counted distilled "$DISTILL_MINUTES" --embeddings teacher
 distill rtd rtd-distilled "$RTD_DISTILL_MINUTES"
 

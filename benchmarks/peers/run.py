@@ -25,6 +25,7 @@ from benchmarks.peers.materials import prepare
 from benchmarks.peers.report import markdown
 from encoders.errors import KosimError
 from encoders.storage import write_json, write_text
+from experiments.cli.options import SAVED_ENCODER
 from experiments.environment import describe_environment
 from experiments.speed.bench import agreement
 from experiments.speed.measurement import Measurement, Task
@@ -85,8 +86,8 @@ def figures(
 
 @click.command()
 @click.argument("corpus", type=click.Path())
-@click.option("--encoder", type=click.Path(path_type=Path), required=True)
-@click.option("--reranker", type=click.Path(path_type=Path), required=True)
+@click.option("--encoder", type=SAVED_ENCODER, required=True)
+@click.option("--reranker", type=SAVED_ENCODER, required=True)
 @click.option("--environments", type=click.Path(path_type=Path), required=True)
 @click.option("--python", "given", multiple=True, help="PEER=PATH: an environment that is there.")
 @click.option("--task", "tasks", multiple=True, type=click.Choice(list(PEERS)))

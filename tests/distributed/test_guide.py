@@ -24,6 +24,7 @@ from tests.test_readme import SHORT, blocks
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = ROOT / "docs" / "scaling.md"
+RAY = [sys.executable, "-m", "ray.scripts.scripts"]
 SENTENCES = 60
 SECONDS = 300
 
@@ -55,7 +56,7 @@ def started(command: list[str]) -> subprocess.Popen[str]:
 @contextmanager
 def node(arguments: list[str]) -> Iterator[None]:
     """Have a node of a cluster, of this process and not of the machine: that ``ray stop`` ends."""
-    process = started([sys.executable, "-m", "ray.scripts.scripts", *arguments, "--block"])
+    process = started([*RAY, *arguments, "--block"])
     said: list[str] = []
     try:
         for line in process.stdout or ():
@@ -80,9 +81,10 @@ def run_together(lines: list[list[str]]) -> None:
 def wait_for_nodes(address: str, count: int) -> None:
     """Wait until so many nodes are there."""
     deadline = time.monotonic() + SECONDS
-    command = [sys.executable, "-m", "ray.scripts.scripts", "status", "--address", address]
+    command = [*RAY, "status", "--address", address]
+    environment = {**os.environ, "RAY_AUTH_MODE": "token"}
     while time.monotonic() < deadline:
-        status = subprocess.run(command, capture_output=True, text=True)
+        status = subprocess.run(command, capture_output=True, text=True, env=environment)
         if len(re.findall(r"^ 1 node_", status.stdout, flags=re.MULTILINE)) == count:
             return
         time.sleep(0.5)
@@ -93,10 +95,11 @@ def wait_for_nodes(address: str, count: int) -> None:
 @pytest.mark.timeout(1200)
 def test_every_command_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))  # where the cluster's token lies
     frame = load_sample("train").frame
-    pairs = frame.sample(60, random_state=1)[["sentence1", "sentence2", "label"]]
-    pairs[:40].to_csv("pairs.csv", index=False)
-    pairs[40:].to_csv("test.csv", index=False)
+    pairs = frame.sample(90, random_state=1)[["sentence1", "sentence2", "label"]]
+    pairs[:60].to_csv("pairs.csv", index=False)
+    pairs[60:].to_csv("test.csv", index=False)
     texts = list(dict.fromkeys(frame.sentence1))[:SENTENCES]
     Path("sentences.txt").write_text("\n".join(texts) + "\n", encoding="utf-8")
     ports = {"29500": free_port(), "6379": free_port()}
@@ -114,6 +117,8 @@ def test_every_command_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
             for program, *arguments in split:
                 if program == "torchrun":
                     run_together([[*launcher, *arguments]])
+                elif program == "ray" and arguments[0] != "start":
+                    run_together([[*RAY, *arguments]])
                 elif program == "ray":
                     cluster.enter_context(node(arguments))
                     nodes += 1
