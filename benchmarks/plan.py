@@ -1,8 +1,7 @@
 """What ``kosim plan`` predicts beside what real indexes took: is it within 30%?
 
-Measurements are made on ``--vectors`` sentences of the corpus, as ``kosim plan`` makes them; then
-an index of each type is built from the first sentences of the corpus at each of two sizes. What is
-compared:
+Measurements are made on ``--vectors`` sentences drawn from the corpus, as ``kosim plan`` does;
+then an index of each type is built from other draws, at each of two sizes. What is compared:
 
 * disk: bytes of the index's folder;
 * memory: the most that a fresh process has had resident that opened encoder and index, encoded
@@ -10,7 +9,7 @@ compared:
 * encoding: seconds of one core for all sentences, encoded once for the largest size;
 * search: the median of single queries on one core, from a vector to places.
 
-Queries are the sentences that follow the largest index in the corpus.
+Queries are drawn like the sentences, and are none of them.
 
     python -m benchmarks.plan --encoder runs/first/bi/seed-1 --corpus sentences.txt.gz
 """
@@ -22,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from itertools import islice, pairwise
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, get_args
 
@@ -50,6 +49,7 @@ RESULTS = Path(__file__).parent / "results"
 FIGURES = ("disk", "memory", "encode_seconds", "search_seconds")
 _BLOCK = 8_192
 _QUERIES = 200
+_SEED = 1
 
 
 def encode(started: float, encoder: Path, texts: list[str], sizes: list[int], out: Path) -> Any:
@@ -95,9 +95,18 @@ def search(started: float, encoder: Path, index: Path, queries: list[str]) -> tu
     opened, corpus = load(encoder, device="cpu"), CorpusIndex.open(index)
     if not isinstance(opened, BiEncoder):
         raise click.ClickException(f"{encoder} is no bi-encoder")
-    vectors = opened.encode(queries)
+    vectors = np.concatenate([opened.encode([query]) for query in queries])
     seconds = single_query_seconds(vectors, lambda query: corpus.search(query, 10))
     return peak_memory(), seconds
+
+
+def drawn(corpus: str, count: int) -> list[str]:
+    """Return different sentences of a corpus in random order, as its parts may be unlike."""
+    texts = list(dict.fromkeys(document.text for document in read_corpus(corpus)))
+    if len(texts) < count:
+        raise click.ClickException(f"{corpus} has only {len(texts):,} different sentences")
+    chosen = np.random.default_rng(_SEED).choice(len(texts), count, replace=False)
+    return [texts[place] for place in chosen]
 
 
 def compared(predicted: Prediction, measured: dict[str, float]) -> dict[str, Any]:
@@ -149,11 +158,8 @@ def main(
 ) -> None:
     """Predict, build, compare, and write the ratios."""
     wanted = sorted(int(size) for size in sizes.split(","))
-    read = (document.text for document in read_corpus(corpus))
     try:
-        texts = list(islice(dict.fromkeys(read), wanted[-1] + _QUERIES))
-        if len(texts) < wanted[-1] + _QUERIES:
-            raise click.ClickException(f"{corpus} has only {len(texts):,} different sentences")
+        texts = drawn(corpus, wanted[-1] + _QUERIES)
         measured = measure_machine(encoder, None, corpus, PlanSizes(sample, vectors))
         rows = []
         with tempfile.TemporaryDirectory(prefix="kosim-") as place:

@@ -11,17 +11,20 @@ from typing import Any, get_args
 
 import faiss
 import numpy as np
+import torch
 
 from encoders.artifact import read_manifest as read_encoder_manifest
-from encoders.base import FloatArray
+from encoders.base import FloatArray, PairEncoder
+from encoders.bi import BiEncoder
 from encoders.compute.choice import ComputeChoice
 from encoders.errors import ConfigError
+from encoders.loading import load
 from experiments.environment import describe_environment
 from experiments.planning.measurements import Measurements, SizeFigures
 from experiments.retrieval.evaluation import silent
 from experiments.retrieval.rankings import Progress
 from experiments.speed.measurement import Measurement, Row, measure
-from experiments.speed.processes import alone
+from experiments.speed.processes import alone, peak_memory
 from experiments.speed.workload import Workload, WorkloadSizes
 from index.corpus_index import CorpusIndex, EncoderIdentity
 from index.documents import Document
@@ -98,6 +101,7 @@ def measure_machine(
     encoded = np.ascontiguousarray(encoding.answer, dtype=np.float32)
     vectors = mix(encoded, sizes.vectors + _QUERIES)
     document_bytes, figures = alone(measure_indexes, vectors, workload.sentences)
+    texts = workload.sentences[:_QUERIES]
     progress("indexing", 3, 3)
     return Measurements(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -110,7 +114,7 @@ def measure_machine(
         sentences_per_second=encoding.items / encoding.bulk,
         query_seconds=float(np.median(encoding.singles)),
         pairs_per_second=None if scoring is None else scoring.items / scoring.bulk,
-        process_bytes=encoding.peak_memory + (0 if scoring is None else scoring.peak_memory),
+        process_bytes=alone(answering_bytes, encoder, reranker, choice, texts),
         document_bytes=document_bytes,
         types={
             type: [SizeFigures(**one) for one in measured]
@@ -119,6 +123,31 @@ def measure_machine(
         },
         environment={**describe_environment(), "threads": 1},
     )
+
+
+def answering_bytes(
+    started: float,
+    encoder: Path,
+    reranker: Path | None,
+    choice: ComputeChoice,
+    texts: list[str],
+) -> int:
+    """Return the most memory that is resident in a process that answers queries one by one.
+
+    It encodes each of the texts, and with a reranker scores the first one with all.
+    """
+    torch.set_num_threads(1)
+    opened = _opened(encoder, choice)
+    if isinstance(opened, BiEncoder):
+        for text in texts:
+            opened.encode([text])
+    if reranker is not None:
+        _opened(reranker, choice).rank(texts[0], texts)
+    return peak_memory()
+
+
+def _opened(folder: Path, choice: ComputeChoice) -> PairEncoder:
+    return load(folder, device="cpu", backend=choice.backend, precision=choice.precision)
 
 
 def mix(vectors: FloatArray, count: int) -> FloatArray:
