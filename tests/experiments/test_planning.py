@@ -11,11 +11,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from encoders.bundle import saved_encoder
+from encoders.compute.choice import ComputeChoice
 from encoders.errors import ConfigError, DataError
+from encoders.loading import load
 from experiments.cli import main
 from experiments.planning.demand import GIBIBYTE, Demand
 from experiments.planning.measurements import Measurements, SizeFigures
-from experiments.planning.measuring import measure_indexes, mix
+from experiments.planning.measuring import answering_bytes, measure_indexes, mix
 from experiments.planning.plan import make_plan, predict
 from experiments.planning.scaling import (
     build_seconds,
@@ -24,6 +27,7 @@ from experiments.planning.scaling import (
     search_seconds,
     segments,
 )
+from experiments.speed.processes import alone
 from index.vectors.vector_index import VectorIndex
 
 
@@ -260,6 +264,15 @@ def test_indexes_are_measured_as_they_are_written() -> None:
     flat = figures["flat"][1]
     assert flat["disk_bytes"] == pytest.approx(400 * 16 * 4, rel=0.01)
     assert beside > len("불을 켜 줘".encode()) + 16
+
+
+def test_the_memory_is_that_of_one_process_with_its_encoders() -> None:
+    texts = ["거실 불 꺼 줘", "내일 날씨 알려 줘"]
+    bi, cross = saved_encoder("mini-bi"), saved_encoder("mini-cross")
+    alone_bytes = alone(answering_bytes, bi, None, ComputeChoice(), texts)
+    both_bytes = alone(answering_bytes, bi, cross, ComputeChoice(), texts)
+    weights = 4 * load(cross).parameters
+    assert weights < both_bytes - alone_bytes < alone_bytes
 
 
 def test_the_command_prints_a_plan_of_kept_measurements(tmp_path: Path) -> None:
