@@ -122,7 +122,7 @@ def to_markdown(results: dict[str, Any]) -> str:
     """Return the table that is committed."""
     environment = results["environment"]
     ratios = [row[name]["ratio"] for row in results["rows"] for name in FIGURES]
-    within = sum(1 / 1.3 <= ratio <= 1.3 for ratio in ratios)
+    within = sum(abs(ratio - 1) <= 0.3 for ratio in ratios)
     lines = [
         "# Plan and reality",
         "",
