@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -96,6 +97,9 @@ def wait_for_nodes(address: str, count: int) -> None:
 def test_every_command_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))  # where the cluster's token lies
+    # Where Ray notes which cluster is the latest, for those who give no address. It must be short.
+    place = tempfile.mkdtemp(prefix="ray-")
+    monkeypatch.setenv("RAY_TMPDIR", place)
     frame = load_sample("train").frame
     pairs = frame.sample(90, random_state=1)[["sentence1", "sentence2", "label"]]
     pairs[:60].to_csv("pairs.csv", index=False)
