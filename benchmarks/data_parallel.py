@@ -109,6 +109,7 @@ def to_markdown(results: dict[str, Any]) -> str:
 @click.option("--test", "test_file", required=True, help="Test pairs.")
 @click.option("--pairs", type=int, help="Training and validation pairs, at most; all by default.")
 @click.option("--epochs", default=2, show_default=True)
+@click.option("--learning-rate", type=float, help="That of kosim train by default.")
 @click.option("--batch-size", default=32, show_default=True, help="Of all processes together.")
 @click.option("--max-length", default=120, show_default=True)
 @click.option("--processes", default=2, show_default=True)
@@ -123,6 +124,8 @@ def main(
     options = ["--backbone", backbone, "--train", train_file, "--test", test_file]
     for name in ("epochs", "batch_size", "max_length", "device"):
         options += [f"--{name.replace('_', '-')}", str(rest[name])]
+    if rest["learning_rate"]:
+        options += ["--learning-rate", str(rest["learning_rate"])]
     if rest["pairs"]:
         options += ["--limit", str(rest["pairs"])]
     data = DataSettings(train=train_file, test=test_file)

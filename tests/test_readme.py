@@ -7,7 +7,6 @@ further options that make them short; `make demo` and `make test` are run by .ci
 from __future__ import annotations
 
 import ast
-import os
 import re
 import shlex
 import shutil
@@ -22,10 +21,10 @@ from click.testing import CliRunner
 
 from experiments.cli import main
 from experiments.data.datasets import KLUE_REVISION, load_sample
+from tests.checkout import ROOT, environment
 from tests.encoders.tiny import write_hub_cache, write_koelectra
 from tests.serving.running import running
 
-ROOT = Path(__file__).resolve().parents[1]
 PRETRAINING = ["--steps", "2", "--batch-tokens", "512", "--sentences", "200", "--held-out", "20"]
 SHORT = {
     "compare": ["--limit", "50", "--epochs", "1"],
@@ -97,8 +96,7 @@ def _write_klue(hub: Path, frames: dict[str, pd.DataFrame]) -> None:
 def launched(arguments: list[str]) -> None:
     """Run torchrun, of this environment, on the commands of this checkout."""
     command = [sys.executable, "-m", "torch.distributed.run", *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
+    ended = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=600)
     assert ended.returncode == 0, (arguments, ended.stderr)
 
 

@@ -37,10 +37,9 @@ RESULTS = Path(__file__).parents[1] / "results" / "tuning"
 LEVEL = 0.95
 
 
-def run_study(settings: TuneSettings, folder: Path, name: str) -> dict[str, Any]:
-    """Run a study to its end in this process, and return what it found."""
+def run_study(settings: TuneSettings, data: str, folder: Path, name: str) -> dict[str, Any]:
+    """Run a study of the data with that fingerprint in this process; return what it found."""
     storage = open_storage(str(folder / "studies.db"))
-    data = data_fingerprint(load_training(settings.comparison.data))
     begin_study(storage, name, settings, data, resume=True)
     work(storage, name, report=lambda trial: click.echo(f"{name} {trial.number}", err=True))
     found = describe_study(load_study(storage, name))
@@ -79,7 +78,7 @@ def conclude(rows: list[dict[str, Any]]) -> dict[str, Any]:
 def to_markdown(results: dict[str, Any]) -> str:
     """Return the table that is committed."""
     found, environment = results["conclusion"], results["environment"]
-    low, high = results["conclusion"]["best_change_interval"]
+    low, high = found["best_change_interval"]
     lines = [
         "# What pruning saves",
         "",
@@ -132,27 +131,24 @@ def main(
     out: Path,
 ) -> None:
     """Run the studies and write what they found."""
-    raw = read_settings(config)
-    comparison = CompareSettings.parse({**raw, "data": {**raw["data"], "limit": limit}})
     rows = []
     try:
+        raw = read_settings(config)
+        comparison = CompareSettings.parse({**raw, "data": {**raw["data"], "limit": limit}})
         pairs = load_training(comparison.data)
+        data, domains = data_fingerprint(pairs), read_space(space)
         for seed in only or [int(one) for one in seeds.split(",")]:
             row: dict[str, Any] = {"seed": seed}
             for prune in ("none", "median"):
-                settings = TuneSettings.model_validate(
-                    {
-                        "kind": kind,
-                        "comparison": comparison.model_dump(),
-                        "space": {
-                            name: domain.model_dump() for name, domain in read_space(space).items()
-                        },
-                        "trials": trials,
-                        "prune": None if prune == "none" else prune,
-                        "seed": seed,
-                    }
+                settings = TuneSettings(
+                    kind=kind,
+                    comparison=comparison,
+                    space=domains,
+                    trials=trials,
+                    prune="median" if prune == "median" else None,
+                    seed=seed,
                 )
-                row[prune] = run_study(settings, folder / f"seed-{seed}", f"{kind}-{prune}")
+                row[prune] = run_study(settings, data, folder / f"seed-{seed}", f"{kind}-{prune}")
             rows.append(row)
             click.echo(row, err=True)
     except KosimError as error:

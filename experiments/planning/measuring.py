@@ -14,16 +14,15 @@ import numpy as np
 import torch
 
 from encoders.artifact import read_manifest as read_encoder_manifest
-from encoders.base import FloatArray, PairEncoder
+from encoders.base import FloatArray
 from encoders.bi import BiEncoder
 from encoders.compute.choice import ComputeChoice
 from encoders.errors import ConfigError
-from encoders.loading import load
 from experiments.environment import describe_environment
 from experiments.planning.measurements import Measurements, SizeFigures
 from experiments.retrieval.evaluation import silent
 from experiments.retrieval.rankings import Progress
-from experiments.speed.measurement import Measurement, Row, measure
+from experiments.speed.measurement import Measurement, Row, measure, open_encoder
 from experiments.speed.processes import alone, peak_memory
 from experiments.speed.workload import Workload, WorkloadSizes
 from index.corpus_index import CorpusIndex, EncoderIdentity
@@ -102,6 +101,7 @@ def measure_machine(
     vectors = mix(encoded, sizes.vectors + _QUERIES)
     document_bytes, figures = alone(measure_indexes, vectors, workload.sentences)
     texts = workload.sentences[:_QUERIES]
+    process_bytes = alone(answering_bytes, encoder, reranker, choice, texts)
     progress("indexing", 3, 3)
     return Measurements(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -114,7 +114,7 @@ def measure_machine(
         sentences_per_second=encoding.items / encoding.bulk,
         query_seconds=float(np.median(encoding.singles)),
         pairs_per_second=None if scoring is None else scoring.items / scoring.bulk,
-        process_bytes=alone(answering_bytes, encoder, reranker, choice, texts),
+        process_bytes=process_bytes,
         document_bytes=document_bytes,
         types={
             type: [SizeFigures(**one) for one in measured]
@@ -137,17 +137,13 @@ def answering_bytes(
     It encodes each of the texts, and with a reranker scores the first one with all.
     """
     torch.set_num_threads(1)
-    opened = _opened(encoder, choice)
+    opened = open_encoder(encoder, choice)
     if isinstance(opened, BiEncoder):
         for text in texts:
             opened.encode([text])
     if reranker is not None:
-        _opened(reranker, choice).rank(texts[0], texts)
+        open_encoder(reranker, choice).rank(texts[0], texts)
     return peak_memory()
-
-
-def _opened(folder: Path, choice: ComputeChoice) -> PairEncoder:
-    return load(folder, device="cpu", backend=choice.backend, precision=choice.precision)
 
 
 def mix(vectors: FloatArray, count: int) -> FloatArray:

@@ -110,7 +110,7 @@ def timed(started: float, prepare: Callable[[], Job], singles: Sequence[Any]) ->
 
 
 def _job(row: Row, workload: Workload) -> Job:
-    encoder = _open(row.encoder, row.choice)
+    encoder = open_encoder(row.encoder, row.choice)
     if row.task == "score":
         return _scoring(encoder, workload)
     if not isinstance(encoder, BiEncoder):
@@ -144,7 +144,7 @@ def _encoding(encoder: BiEncoder, workload: Workload) -> Job:
 
 def _searching(encoder: BiEncoder, row: Row, workload: Workload) -> Job:
     index = CorpusIndex.open(row.index)  # type: ignore[arg-type]
-    reranker = None if row.reranker is None else _open(row.reranker, row.choice)
+    reranker = None if row.reranker is None else open_encoder(row.reranker, row.choice)
     searcher = Searcher(index, encoder, reranker)
     queries, candidates = workload.queries, workload.sizes.candidates
 
@@ -160,7 +160,8 @@ def _searching(encoder: BiEncoder, row: Row, workload: Workload) -> Job:
     )
 
 
-def _open(folder: Path, choice: ComputeChoice) -> PairEncoder:
+def open_encoder(folder: Path, choice: ComputeChoice) -> PairEncoder:
+    """Load a saved encoder onto the CPU, to compute as chosen."""
     return load(folder, device="cpu", backend=choice.backend, precision=choice.precision)
 
 

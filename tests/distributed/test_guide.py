@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import signal
@@ -20,11 +19,12 @@ import pytest
 
 from experiments.data.datasets import load_sample
 from index.corpus_index import CorpusIndex
+from tests.checkout import ROOT, environment
 from tests.serving.running import running
 from tests.test_readme import SHORT, blocks
 
-ROOT = Path(__file__).resolve().parents[2]
 GUIDE = ROOT / "docs" / "scaling.md"
+KOSIM = [sys.executable, "-m", "experiments.cli"]
 RAY = [sys.executable, "-m", "ray.scripts.scripts"]
 SENTENCES = 60
 SECONDS = 300
@@ -43,10 +43,9 @@ def free_port() -> str:
 
 
 def started(command: list[str]) -> subprocess.Popen[str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
         command,
-        env=environment,
+        env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -92,14 +91,38 @@ def wait_for_nodes(address: str, count: int) -> None:
     raise AssertionError(status.stdout + status.stderr)
 
 
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty folder, where also the token of a cluster lies; Ray's own files are beside it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    # Ray notes there which cluster is the latest, for those who give no address. It must be short.
+    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as short:
+        monkeypatch.setenv("RAY_TMPDIR", short)
+        yield tmp_path
+
+
+@pytest.mark.slow
+def test_a_cluster_with_a_token_names_what_must_be_set(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_together([[*RAY, "get-auth-token", "--generate"]])
+    port = free_port()
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    with node(["start", "--head", "--port", port, "--num-cpus", "1", "--disable-usage-stats"]):
+        monkeypatch.delenv("RAY_AUTH_MODE")
+        (workplace / "sentences.txt").write_text("불 켜 줘\n불 꺼 줘\n", encoding="utf-8")
+        building = ["index", "build", "sentences.txt", "--encoder", "mini-bi", "--out", "index"]
+        process = started([*KOSIM, *building, "--ray", f"127.0.0.1:{port}"])
+        said, _ = process.communicate(timeout=SECONDS)
+    assert process.returncode == 2
+    assert "set RAY_AUTH_MODE=token" in " ".join(said.split())
+    assert not (workplace / "index").exists()
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_every_command_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HOME", str(tmp_path))  # where the cluster's token lies
-    # Where Ray notes which cluster is the latest, for those who give no address. It must be short.
-    place = tempfile.mkdtemp(prefix="ray-")
-    monkeypatch.setenv("RAY_TMPDIR", place)
+def test_every_command_runs(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     frame = load_sample("train").frame
     pairs = frame.sample(90, random_state=1)[["sentence1", "sentence2", "label"]]
     pairs[:60].to_csv("pairs.csv", index=False)
@@ -140,7 +163,7 @@ def test_every_command_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
                 else:
                     assert program == "kosim"
                     more = SHORT.get(arguments[0], [])
-                    run_together([[sys.executable, "-m", "experiments.cli", *arguments, *more]])
+                    run_together([[*KOSIM, *arguments, *more]])
     assert nodes == 2
     assert len(CorpusIndex.open("corpus.index")) == SENTENCES
     assert Path("models/bi/kosim.json").is_file()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -15,10 +14,10 @@ import pytest
 
 from encoders.training import TrainingResult
 from experiments.data.datasets import load_sample
+from tests.checkout import ROOT, environment
 from tests.distributed import together
 from tests.encoders.tiny import write_koelectra
 
-ROOT = Path(__file__).resolve().parents[2]
 LOSSES = {"cosine": "bi", "mse": "cross", "bce": "cross", "cosent": "bi"}
 SAME = [loss for loss in LOSSES if loss != "cosent"]
 KILLED_AT = 6  # of 12 steps, four an epoch: in the second epoch
@@ -30,7 +29,7 @@ def torchrun(*arguments: str, processes: int = 2) -> subprocess.CompletedProcess
     return subprocess.run(
         [*launcher, f"--nproc-per-node={processes}", "-m", *arguments],
         cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
+        env=environment(),
         capture_output=True,
         text=True,
         timeout=280,

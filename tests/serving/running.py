@@ -14,8 +14,9 @@ from pathlib import Path
 
 import httpx
 
+from tests.checkout import environment
+
 _START_SECONDS = 900
-_ROOT = Path(__file__).resolve().parents[2]
 
 
 class Running:
@@ -28,7 +29,7 @@ class Running:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
-            env={**os.environ, "PYTHONPATH": str(_ROOT), "OMP_NUM_THREADS": "1"},
+            env=environment(),
         )
         assert self.process.stderr is not None
         first = self.process.stderr.readline()
