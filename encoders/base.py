@@ -21,6 +21,7 @@ from encoders.calibration import MonotoneCalibration
 from encoders.compute.backends import start
 from encoders.compute.choice import ComputeChoice
 from encoders.compute.exports import Exports
+from encoders.compute.first_token import is_supported
 from encoders.compute.inference import outputs
 from encoders.compute.network import Network, Output
 from encoders.compute.runtime import Backend, FloatArray, Precision, Runtime
@@ -92,12 +93,16 @@ class PairEncoder(ABC):
         """Return the model's own values, (n,) float32."""
 
     @abstractmethod
+    def _reads_first_token(self) -> bool:
+        """Return whether the output depends on the first token of the last layer alone."""
+
+    @abstractmethod
     def _settings(self) -> dict[str, Any]:
         """Return what besides weights and tokenizer changes a score."""
 
     def _network(self) -> Network:
         """Return the network as one module, for whatever is to compute it."""
-        return Network(self.model, self.output)
+        return Network(self.model, self.output, first_token=self.first_token_only)
 
     def _outputs(
         self, encodings: Sequence[Encoding], *, batch_size: int | None, progress: bool
@@ -106,6 +111,11 @@ class PairEncoder(ABC):
         return outputs(
             self.runtime, self.tokenizer, encodings, batch_size=batch_size, progress=progress
         )
+
+    @property
+    def first_token_only(self) -> bool:
+        """Whether the last layer is computed for the first token alone; no output hangs on it."""
+        return self._reads_first_token() and is_supported(self.model)
 
     @property
     def backend(self) -> Backend:

@@ -159,15 +159,23 @@ class BiEncoder(PairEncoder):
         return np.array([len(ids) for ids in encoded], dtype=np.int64)
 
     def _network(self) -> Network:
-        return Network(self.model, self.output, prompt_tokens=self._unpooled_prompt_tokens())
+        return Network(
+            self.model,
+            self.output,
+            prompt_tokens=self._unpooled_prompt_tokens(),
+            first_token=self.first_token_only,
+        )
+
+    def _reads_first_token(self) -> bool:
+        modes = [pooling.pooling_mode for pooling in self._poolings()]
+        return modes == ["cls"] and not self._unpooled_prompt_tokens()
 
     def _unpooled_prompt_tokens(self) -> int:
         """Return the tokens of the prompt, with the leading special ones, if pooling leaves it out.
 
         They are counted as sentence-transformers does.
         """
-        poolings = [module for module in self.model if isinstance(module, Pooling)]
-        if not self.prompt or all(pooling.include_prompt for pooling in poolings):
+        if not self.prompt or all(pooling.include_prompt for pooling in self._poolings()):
             return 0
         ids = tokenise_texts(self.tokenizer, [self.prompt], self.max_length)[0].ids
         return len(ids) - (ids[-1] in self.tokenizer.all_special_ids)
@@ -179,8 +187,11 @@ class BiEncoder(PairEncoder):
         vectors = self.encode(texts, batch_size=batch_size, progress=progress)
         return np.einsum("ij,ij->i", vectors[::2], vectors[1::2])
 
+    def _poolings(self) -> list[Pooling]:
+        return [module for module in self.model if isinstance(module, Pooling)]
+
     def _settings(self) -> dict[str, Any]:
-        poolings = [module for module in self.model if isinstance(module, Pooling)]
+        poolings = self._poolings()
         return {
             "prompt": self.prompt,
             "pooling": str(poolings[0].pooling_mode) if poolings else None,

@@ -104,6 +104,9 @@ class CrossEncoder(PairEncoder):
         encoded = self.tokenizer(firsts, seconds, truncation=False, verbose=False)["input_ids"]
         return np.array([len(ids) for ids in encoded], dtype=np.int64)
 
+    def _reads_first_token(self) -> bool:
+        return True
+
     def _raw_scores(
         self, pairs: list[Pair], *, batch_size: int | None, progress: bool
     ) -> FloatArray:

@@ -102,10 +102,17 @@ def _head_products(model: onnx.ModelProto) -> list[str]:
     """Return the names that onnxruntime's quantiser gives to products of one vector a row.
 
     The exporter writes them as ``Gemm``, which takes matrices only; products for every token have
-    a dimension more. The quantiser turns each into a ``MatMul`` of a longer name.
+    a dimension more. The quantiser turns each into a ``MatMul`` of a longer name. With one matrix
+    for each head of the attention they have three dimensions on both sides.
     """
+    dimensions = {one.name: len(one.dims) for one in model.graph.initializer}
     heads = [node.name for node in model.graph.node if node.op_type == "Gemm"]
-    return [*heads, *(f"{name}_MatMul" for name in heads)]
+    by_head = [
+        node.name
+        for node in model.graph.node
+        if node.op_type == "MatMul" and dimensions.get(node.input[1], 2) > 2
+    ]
+    return [*heads, *(f"{name}_MatMul" for name in heads), *by_head]
 
 
 @contextmanager

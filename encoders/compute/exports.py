@@ -22,7 +22,7 @@ from encoders.errors import QualityError
 from encoders.storage import atomic_folder, sha256, write_json
 
 _LOG = logging.getLogger(__name__)
-_FORMAT = 2
+_FORMAT = 3
 """Raised when an export of the same weights by the same libraries would come out differently."""
 
 _LIBRARIES = ("torch", "transformers", "sentence-transformers", "onnx", "onnxscript", "onnxruntime")

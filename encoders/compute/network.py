@@ -7,6 +7,8 @@ from typing import Any, Literal
 import torch
 from transformers import PreTrainedTokenizerBase
 
+from encoders.compute.first_token import for_first_token
+
 Output = Literal["sentence_embedding", "scores"]
 """What sentence-transformers calls the output of a bi-encoder and of a cross-encoder."""
 
@@ -20,11 +22,15 @@ class Network(torch.nn.Module):
         model: the sentence-transformers model.
         output: its output that is wanted.
         prompt_tokens: tokens at the start that a pooling may have to leave out.
+        first_token: compute the last layer for the first token alone, on which the output depends.
     """
 
-    def __init__(self, model: Any, output: Output, *, prompt_tokens: int = 0) -> None:
+    def __init__(
+        self, model: Any, output: Output, *, prompt_tokens: int = 0, first_token: bool = False
+    ) -> None:
         super().__init__()
         self.model = model
+        self.computed = for_first_token(model) if first_token else model
         self.output = output
         self.prompt_tokens = prompt_tokens
         self.inputs = input_names(model.tokenizer)
@@ -35,7 +41,7 @@ class Network(torch.nn.Module):
         features["modality"] = "text"
         if self.prompt_tokens:
             features["prompt_length"] = self.prompt_tokens
-        output: torch.Tensor = self.model(features)[self.output]
+        output: torch.Tensor = self.computed(features)[self.output]
         return output
 
 

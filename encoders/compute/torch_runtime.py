@@ -31,7 +31,7 @@ class TorchRuntime(Runtime):
     def run(self, batch: TokenBatch) -> FloatArray:
         """Return the network's output for each row, (rows, width) float32."""
         if self._network.model.training:
-            self._network.model.eval()
+            self._network.eval()
         device = self._network.model.device
         tensors = (torch.from_numpy(batch[name]).to(device) for name in self._network.inputs)
         output: FloatArray = self._network(*tensors).float().cpu().numpy()

@@ -170,7 +170,9 @@ def _flops(encoder: PairEncoder, pairs: list[Pair]) -> float:
     if not encoder.order_matters:
         pairs = [(text, text) for text in dict.fromkeys(text for pair in pairs for text in pair)]
     lengths = np.minimum(encoder.token_lengths(pairs), encoder.max_length)
-    return encoder_flops(encoder.model.transformers_model.config, lengths)
+    return encoder_flops(
+        encoder.model.transformers_model.config, lengths, first_token_only=encoder.first_token_only
+    )
 
 
 def _seconds(action: Callable[[], object]) -> float:

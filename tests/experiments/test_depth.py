@@ -206,6 +206,9 @@ class _CountingReranker(PairEncoder):
     def token_lengths(self, pairs: Any) -> Any:
         return self.inner.token_lengths(pairs)
 
+    def _reads_first_token(self) -> bool:
+        return True
+
     def _settings(self) -> dict[str, Any]:
         return self.inner._settings()
 

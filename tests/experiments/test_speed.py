@@ -13,8 +13,9 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from encoders.bi import BiEncoder
+from encoders.compute.network import Network
 from encoders.errors import ConfigError, DataError, KosimError
+from encoders.loading import KINDS
 from encoders.scratch import build_scratch_backbone
 from experiments.cli.bench import parse_choices
 from experiments.speed.bench import BenchSettings, agreement
@@ -43,15 +44,22 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_operations_are_those_that_torch_counts(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["bi", "cross"])
+def test_operations_are_those_that_torch_counts(kind: str, tmp_path: Path) -> None:
     build_scratch_backbone(sentences(50), tmp_path / "backbone", hidden=64, layers=2, heads=2)
-    encoder = BiEncoder.from_backbone(str(tmp_path / "backbone"), device="cpu")
+    encoder = KINDS[kind].from_backbone(str(tmp_path / "backbone"), device="cpu")
     encoder.model.transformers_model.set_attn_implementation("eager")  # torch counts its products
     ids = torch.ones((3, 17), dtype=torch.int64)
+    network = Network(encoder.model, encoder.output, first_token=encoder.first_token_only)
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
-        encoder.model.transformers_model(input_ids=ids, attention_mask=torch.ones_like(ids))
-    counted = encoder_flops(encoder.model.transformers_model.config, np.array([17, 17, 17]))
-    assert counted == pytest.approx(counter.get_total_flops(), rel=1e-6)
+        network(*(torch.ones_like(ids) for _ in network.inputs))
+    head = 3 * 2 * (64 * 64 + 64) if kind == "cross" else 0
+    counted = encoder_flops(
+        encoder.model.transformers_model.config,
+        np.array([17, 17, 17]),
+        first_token_only=encoder.first_token_only,
+    )
+    assert counted + head == pytest.approx(counter.get_total_flops(), rel=1e-6)
 
 
 def test_peaks_are_above_nothing() -> None:
