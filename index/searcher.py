@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Generic, Literal, get_args
 
 import numpy as np
+import numpy.typing as npt
 from typing_extensions import TypeVar
 
 from encoders.base import FloatArray, PairEncoder
@@ -17,6 +18,7 @@ from index.adaptive.policy import CandidatePolicy
 from index.corpus_index import CorpusIndex
 from index.hits import SearchHit, SearchResult
 from index.index_encoder import check_encoder
+from index.refinement import check_refiner, near_border
 from index.reranking import score_pairs
 from index.searchable import Mode, Places, Searchable, State
 
@@ -32,18 +34,28 @@ class Searcher(Generic[Index_co]):
         index: where to search; an index, or the shards of one.
         encoder: the bi-encoder whose vectors the index holds, in any precision.
         reranker: orders the candidates; a cross-encoder in most cases.
+        refiner: the reranker in full precision, where it computes in a lower one: it decides which
+            of the candidates around the last place are hits.
 
     Raises:
         CorpusIndexError: the index was made with another encoder.
+        ConfigError: the refiner is not the reranker in full precision.
     """
 
     def __init__(
-        self, index: Index_co, encoder: BiEncoder, reranker: PairEncoder | None = None
+        self,
+        index: Index_co,
+        encoder: BiEncoder,
+        reranker: PairEncoder | None = None,
+        *,
+        refiner: PairEncoder | None = None,
     ) -> None:
         check_encoder(index, encoder)
+        check_refiner(refiner, reranker)
         self.index = index
         self.encoder = encoder
         self.reranker = reranker
+        self.refiner = refiner
         self._policies: dict[Mode, CandidatePolicy] = {}
 
     def search(
@@ -89,15 +101,22 @@ class Searcher(Generic[Index_co]):
         retrieved = (places >= 0).sum(axis=1)
         raw = None
         if self.reranker is not None:
+
+            def score(encoder: PairEncoder, wanted: npt.NDArray[np.bool_]) -> FloatArray:
+                return _reranked(encoder, queries, np.where(wanted, places, -1), state)
+
             if policy is None:
-                raw = self._reranked(queries, places, state)
+                raw = score(self.reranker, places >= 0)
             else:
                 raw = policy.rerank_adaptively(
                     state.cosines(vectors, places),
-                    lambda wanted: self._reranked(queries, np.where(wanted, places, -1), state),
+                    partial(score, self.reranker),
                     k=k,
                     chance=chance,
                 )
+            if self.refiner is not None:
+                near = near_border(raw, k)
+                raw = np.where(near, score(self.refiner, near), raw)
             order = np.argsort(-raw, axis=1, kind="stable")
             found = np.take_along_axis(found, order, axis=1)
             places = np.take_along_axis(places, order, axis=1)
@@ -165,7 +184,9 @@ class Searcher(Generic[Index_co]):
         Raises:
             ConfigError: the searcher has no reranker.
         """
-        return self._reranked(queries, places, self.index.snapshot)
+        if self.reranker is None:
+            raise ConfigError("this searcher has no reranker; give one to Searcher(...)")
+        return _reranked(self.reranker, queries, places, self.index.snapshot)
 
     def cosines(self: Searcher[CorpusIndex], vectors: FloatArray, places: Places) -> FloatArray:
         """Return the cosines of q queries (q, d) with the documents of their rows.
@@ -212,21 +233,6 @@ class Searcher(Generic[Index_co]):
         _check_count("candidates", candidates)
         return None
 
-    def _reranked(self, queries: Sequence[str], places: Places, state: State) -> FloatArray:
-        if self.reranker is None:
-            raise ConfigError("this searcher has no reranker; give one to Searcher(...)")
-        scores = np.full(places.shape, -np.inf, dtype=np.float32)
-        rows, columns = np.nonzero(places >= 0)
-        if len(rows):
-            wanted, where = np.unique(places[rows, columns], return_inverse=True)
-            texts = state.texts(wanted)
-            pairs = [
-                (queries[row], texts[at])
-                for row, at in zip(rows.tolist(), where.tolist(), strict=True)
-            ]
-            scores[rows, columns] = score_pairs(self.reranker, pairs)
-        return scores
-
     def _hits(
         self,
         state: State,
@@ -256,6 +262,22 @@ class Searcher(Generic[Index_co]):
                 )
             )
         return hits
+
+
+def _reranked(
+    encoder: PairEncoder, queries: Sequence[str], places: Places, state: State
+) -> FloatArray:
+    """Return an encoder's raw score of each query with each document of its row: (q, d)."""
+    scores = np.full(places.shape, -np.inf, dtype=np.float32)
+    rows, columns = np.nonzero(places >= 0)
+    if len(rows):
+        wanted, where = np.unique(places[rows, columns], return_inverse=True)
+        texts = state.texts(wanted)
+        pairs = [
+            (queries[row], texts[at]) for row, at in zip(rows.tolist(), where.tolist(), strict=True)
+        ]
+        scores[rows, columns] = score_pairs(encoder, pairs)
+    return scores
 
 
 def _check_queries(queries: Sequence[str]) -> None:

@@ -62,12 +62,15 @@ def run_peer(python: Path, materials: Materials, peer: str, task: str) -> Measur
     )
 
 
-def run_ours(materials: Materials, task: Task, choice: ComputeChoice) -> Measurement:
+def run_ours(
+    materials: Materials, task: Task, choice: ComputeChoice, *, refined: bool = False
+) -> Measurement:
     """Return what kosim measures for the same task."""
     encoder = materials.reranker if task == "score" else materials.encoder
     row = Row(task, encoder, choice)
     if task == "rerank":
-        row = replace(row, reranker=materials.reranker, index=materials.folder / "index")
+        index = materials.folder / "index"
+        row = replace(row, reranker=materials.reranker, index=index, refined=refined)
     return alone(measure, row, materials.workload, materials.threads)
 
 
@@ -83,6 +86,10 @@ def contestants(
             f"kosim {choice}": lambda choice=choice: run_ours(materials, task, choice)  # type: ignore[misc, arg-type]
             for choice in OURS
         }
+    if task == "rerank":
+        ours["kosim onnx int8, refined"] = lambda: run_ours(
+            materials, "rerank", ComputeChoice("onnx", "int8"), refined=True
+        )
     theirs: dict[str, Callable[[], Measurement]] = {
         peer: lambda peer=peer: run_peer(pythons[peer], materials, peer, task)  # type: ignore[misc]
         for peer in PEERS[task]

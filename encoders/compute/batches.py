@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -13,6 +14,12 @@ from encoders.compute.network import input_names
 from encoders.compute.runtime import TokenBatch
 
 Rows = npt.NDArray[np.int64]
+
+_MANY = 8
+"""Rounds of batches from which on the last one's idle threads do not matter."""
+
+_FEWEST_TOKENS = 64
+"""Padded tokens below which a batch is not divided for the sake of more threads."""
 
 
 def batches_by_tokens(lengths: Rows, budget: int, *, most: int | None = None) -> Iterator[Rows]:
@@ -34,6 +41,35 @@ def batches_by_tokens(lengths: Rows, budget: int, *, most: int | None = None) ->
             size = min(size, most)
         yield order[start : start + size]
         start += size
+
+
+def shared_batches(
+    lengths: Rows, budget: int, at_once: int, *, most: int | None = None
+) -> list[Rows]:
+    """Return the rows of batches of which ``at_once`` are computed at a time.
+
+    Where there are few, they are made smaller and about equal, so that nobody waits long for who
+    computes the last.
+
+    Args:
+        lengths: (n,) tokens of each input.
+        budget: padded tokens of a batch at most, as in :func:`batches_by_tokens`.
+        at_once: how many are computed at a time.
+        most: inputs of a batch at most, if they are limited too.
+    """
+    batches = list(batches_by_tokens(lengths, budget, most=most))
+    if at_once == 1 or len(batches) > _MANY * at_once:
+        return batches
+    wanted = -(-len(batches) // at_once) * at_once
+    smaller = range(min(_FEWEST_TOKENS, budget), budget)
+
+    def surplus(some: int) -> int:
+        return wanted - len(list(batches_by_tokens(lengths, some, most=most)))
+
+    # The number of batches falls with the budget: the least one that does not give too many.
+    place = bisect_left(smaller, 0, key=surplus)
+    least = smaller[place] if place < len(smaller) else budget
+    return list(batches_by_tokens(lengths, least, most=most))
 
 
 class PaddedBuffers:

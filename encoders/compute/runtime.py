@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import ClassVar, Literal
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +33,16 @@ class Runtime(ABC):
     @abstractmethod
     def token_budget(self) -> int:
         """The padded tokens that a batch should hold at most."""
+
+    @property
+    def at_once(self) -> int:
+        """How many batches are computed at the same time."""
+        return 1
+
+    def each(self, work: Callable[[Any], None], items: Iterable[Any]) -> None:
+        """Do work on each item, on ``at_once`` of them at a time."""
+        for item in items:
+            work(item)
 
     @abstractmethod
     def run(self, batch: TokenBatch) -> FloatArray:

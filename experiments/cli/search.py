@@ -16,7 +16,7 @@ from encoders.table_formats import STANDARD_INPUT
 from encoders.tables import Format
 from experiments.cli.compute_options import ComputeOptions, compute_options
 from experiments.cli.console import notes, output, print_json_line, table
-from experiments.cli.opened import open_index_encoder, open_reranker
+from experiments.cli.opened import open_index_encoder, open_refiner, open_reranker
 from experiments.cli.options import SAVED_ENCODER
 from index.corpus import read_corpus
 from index.corpus_index import CorpusIndex
@@ -58,6 +58,12 @@ _Search = Callable[[Sequence[str]], list[SearchResult]]
 )
 @click.option("--mode", type=click.Choice(get_args(Mode)), default="dense", show_default=True)
 @click.option("--encoder", type=SAVED_ENCODER, help="The encoder of the index, if it was moved.")
+@click.option(
+    "--refine",
+    is_flag=True,
+    help="In a lower precision: decide in full precision which candidates around the last hit are "
+    "hits.",
+)
 @compute_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a query and line.")
 def search_command(
@@ -72,6 +78,7 @@ def search_command(
     chance: float,
     mode: str,
     encoder: Path | None,
+    refine: bool,
     compute: ComputeOptions,
     as_json: bool,
 ) -> None:
@@ -90,7 +97,10 @@ def search_command(
             raise DataError(f"query {number} is empty; give a sentence")
     index = CorpusIndex.open(folder)
     searcher = Searcher(
-        index, open_index_encoder(index, encoder, compute), open_reranker(reranker, compute)
+        index,
+        open_index_encoder(index, encoder, compute),
+        open_reranker(reranker, compute),
+        refiner=open_refiner(reranker, compute) if refine else None,
     )
     if searcher.encoder.precision != "fp32":
         _note_recall(searcher)

@@ -90,7 +90,11 @@ def run_bench(
     _export(encoders, settings.choices, progress)
     with _indexed(kinds, workload) as index:
         jobs = _jobs(kinds, index)
-        rows = [[Row(choice=choice, **job) for choice in settings.choices] for job in jobs]
+        rows = [
+            [Row(choice=choice, **job) for choice in settings.choices]
+            + [Row(choice=choice, refined=True, **job) for choice in _refined(job, settings)]
+            for job in jobs
+        ]
         measured = _in_turns(rows, workload, settings.rounds, threads, progress)
     peaks = alone(machine_peaks, threads)
     return {
@@ -115,8 +119,12 @@ def run_bench(
 
 
 def _export(encoders: Sequence[Path], choices: Sequence[ComputeChoice], progress: Progress) -> None:
-    """Export what will be needed, so that no measured start pays for it."""
-    needed = [(folder, one) for folder in encoders for one in choices if one.backend == "onnx"]
+    """Export what will be needed, so that no measured start pays for it.
+
+    A lower precision is refined in the full one of its backend.
+    """
+    used = dict.fromkeys([*choices, *(ComputeChoice(one.backend, "fp32") for one in choices)])
+    needed = [(folder, one) for folder in encoders for one in used if one.backend == "onnx"]
     for done, (folder, choice) in enumerate(needed):
         progress("exporting", done, len(needed))
         load(folder, device="cpu", backend=choice.backend, precision=choice.precision)
@@ -152,6 +160,13 @@ def _jobs(kinds: Mapping[Path, str], index: Path | None) -> list[dict[str, Any]]
             if kind == "cross"
         ]
     return jobs
+
+
+def _refined(job: Mapping[str, Any], settings: BenchSettings) -> list[ComputeChoice]:
+    """Return the choices in which a job is also measured with refining."""
+    if job["task"] != "rerank":
+        return []
+    return [choice for choice in settings.choices if choice.precision != "fp32"]
 
 
 def _in_turns(
@@ -192,6 +207,7 @@ def _figures(
         "reranker": None if row.reranker is None else str(row.reranker),
         "backend": row.choice.backend,
         "precision": row.choice.precision,
+        "refined": row.refined,
         "items": first.items,
         "bulk_seconds": [one.bulk for one in measured],
         "items_per_second": first.items / bulk,

@@ -34,7 +34,8 @@ _K = 10
 class Row:
     """What is measured: a task by saved encoders, with one backend and precision.
 
-    ``encoder`` does it; ``reranker`` and ``index`` belong to the tasks that search.
+    ``encoder`` does it; ``reranker`` and ``index`` belong to the tasks that search. What is
+    ``refined`` scores the candidates around the last hit again in full precision.
     """
 
     task: Task
@@ -42,6 +43,7 @@ class Row:
     choice: ComputeChoice
     reranker: Path | None = None
     index: Path | None = None
+    refined: bool = False
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,9 @@ def _encoding(encoder: BiEncoder, workload: Workload) -> Job:
 def _searching(encoder: BiEncoder, row: Row, workload: Workload) -> Job:
     index = CorpusIndex.open(row.index)  # type: ignore[arg-type]
     reranker = None if row.reranker is None else open_encoder(row.reranker, row.choice)
-    searcher = Searcher(index, encoder, reranker)
+    full = ComputeChoice(row.choice.backend, "fp32")
+    refiner = open_encoder(row.reranker, full) if row.reranker and row.refined else None
+    searcher = Searcher(index, encoder, reranker, refiner=refiner)
     queries, candidates = workload.queries, workload.sizes.candidates
 
     def search(some: Sequence[str]) -> Answer:

@@ -100,7 +100,7 @@ def title(row: Mapping[str, Any]) -> str:
 
 
 def _choice(row: Mapping[str, Any]) -> str:
-    return f"{row['backend']} {row['precision']}"
+    return f"{row['backend']} {row['precision']}{', refined' if row['refined'] else ''}"
 
 
 def _sentence(group: Sequence[Mapping[str, Any]]) -> str:

@@ -11,6 +11,7 @@ import pytest
 
 from encoders.bi import BiEncoder
 from encoders.loading import load
+from index.refinement import NEAR
 from tests.experiments.tiny_artifacts import answer, kosim, refusal, save_encoders, sentences
 
 if any(importlib.util.find_spec(name) is None for name in ("onnx", "onnxruntime", "onnxscript")):
@@ -60,6 +61,25 @@ def test_an_index_of_full_precision_is_searched_in_int8(
     assert [hit["rerank_score"] for hit in result["hits"]] == pytest.approx(
         np.sort(raw)[::-1][:5].tolist(), abs=1e-6
     )
+
+
+def test_refining_scores_the_hits_around_the_last_one_in_full_precision(
+    encoders: dict[str, Path], index: Path
+) -> None:
+    rerank = ("--reranker", encoders["cross"], "--candidates", 30, "-k", 5)
+    result = json.loads(answer("search", index, QUERY, *rerank, *INT8, "--refine", "--json"))
+    full = load(encoders["cross"], backend="onnx")
+    for hit in result["hits"][-NEAR:]:
+        expected = full.score([(QUERY, hit["text"])], raw=True)[0]
+        assert hit["rerank_score"] == pytest.approx(float(expected), abs=1e-6)
+
+
+def test_refining_without_a_reranker_or_in_full_precision_is_refused(
+    encoders: dict[str, Path], index: Path
+) -> None:
+    assert "needs a --reranker" in refusal("search", index, QUERY, *INT8, "--refine")
+    rerank = ("--reranker", encoders["cross"])
+    assert "computes in fp32" in refusal("search", index, QUERY, *rerank, "--refine")
 
 
 def test_score_is_that_of_the_chosen_precision(encoders: dict[str, Path]) -> None:
