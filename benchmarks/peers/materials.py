@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,12 @@ class Materials:
 def prepare(
     folder: Path, encoder: Path, reranker: Path, workload: Workload, threads: int
 ) -> Materials:
-    """Write texts, vectors and an index, and export what ours need."""
+    """Write texts, vectors and an index, and export what ours need.
+
+    The encoders are copied, so that their exports, which some peers run, lie beside them.
+    """
+    encoder = Path(shutil.copytree(encoder, folder / "encoder"))
+    reranker = Path(shutil.copytree(reranker, folder / "reranker"))
     bi = load(encoder, device="cpu")
     if not isinstance(bi, BiEncoder):
         raise ConfigError(f"--encoder {encoder} is a cross-encoder; give a bi-encoder")

@@ -10,6 +10,7 @@ peer's time by ours. A peer that cannot run is listed with the reason.
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -113,7 +114,7 @@ def main(
     out: Path,
     **sizes: int,
 ) -> None:
-    """Measure kosim and its peers; write OUT.json and OUT.md."""
+    """Measure kosim and its peers; write OUT.json and OUT.md, anew after each task."""
     workload = Workload.of(corpus, WorkloadSizes(**sizes))
     pythons = {name: Path(path) for name, _, path in (one.partition("=") for one in given)}
     absent: dict[str, str] = {}
@@ -126,21 +127,21 @@ def main(
         except PeerError as error:
             absent[peer] = str(error)
     with tempfile.TemporaryDirectory(prefix="kosim-") as place:
+        # So that exports lie beside the encoders, where peers find them, and not in a cache.
+        os.environ["XDG_CACHE_HOME"] = place
         materials = prepare(Path(place), encoder, reranker, workload, threads)
-        rows = [
-            row
-            for task in chosen
-            for row in compare(task, contestants(materials, task, pythons), rounds, absent)
-        ]
-    results = {
-        "rows": rows,
-        "absent": absent,
-        "settings": {"rounds": rounds, "threads": threads, **sizes},
-        "corpus": {"origin": Path(corpus).name, "sentences": len(workload.texts)},
-        "environment": {**describe_environment(), "threads": threads},
-    }
-    write_json(out.with_suffix(".json"), results)
-    write_text(out.with_suffix(".md"), markdown(results))
+        rows: list[dict[str, Any]] = []
+        for task in chosen:
+            rows += compare(task, contestants(materials, task, pythons), rounds, absent)
+            results = {
+                "rows": rows,
+                "absent": absent,
+                "settings": {"rounds": rounds, "threads": threads, **sizes},
+                "corpus": {"origin": Path(corpus).name, "sentences": len(workload.texts)},
+                "environment": {**describe_environment(), "threads": threads},
+            }
+            write_json(out.with_suffix(".json"), results)
+            write_text(out.with_suffix(".md"), markdown(results))
 
 
 if __name__ == "__main__":

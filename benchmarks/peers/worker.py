@@ -12,6 +12,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import os
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -82,7 +83,7 @@ def rerankers_score(job: Job, texts: dict[str, Any]) -> Peer:
 
 
 def flagembedding_score(job: Job, texts: dict[str, Any]) -> Peer:
-    """Score with ``FlagReranker.compute_score``."""
+    """Score with ``FlagReranker.compute_score``; it needs transformers 4."""
     from FlagEmbedding import FlagReranker
 
     model = FlagReranker(job["reranker"], use_fp16=False, devices="cpu")
@@ -117,11 +118,24 @@ def fastembed_encode(job: Job, texts: dict[str, Any]) -> Peer:
 
 
 def light_embed_encode(job: Job, texts: dict[str, Any]) -> Peer:
-    """Encode with light-embed, on the graph that kosim exported."""
+    """Encode with light-embed, on the graph that kosim exported.
+
+    It reads a file that transformers no longer writes, and which says nothing new.
+    """
     from light_embed import TextEmbedding
 
+    folder = Path(job["encoder"]).with_name("light-embed")
+    if not folder.is_dir():
+        shutil.copytree(job["encoder"], folder)
+    settings = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+    special = {name: settings[name] for name in settings if name.endswith("_token")}
+    (folder / "special_tokens_map.json").write_text(json.dumps(special), encoding="utf-8")
     model = TextEmbedding(
-        model_name_or_path=job["encoder"], model_config={"onnx_file": "onnx/fp32/model.onnx"}
+        model_name_or_path=str(folder),
+        model_config={
+            "onnx_file": "onnx/fp32/model.onnx",
+            "onnx_output_map": {"output": "sentence_embedding"},
+        },
     )
     prompted = [job["prompt"] + text for text in texts["sentences"]]
     return lambda: model.encode(prompted), lambda text: model.encode(job["prompt"] + text)

@@ -177,7 +177,9 @@ def test_bench_of_both_kinds_and_backends(
     results = json.loads(answer("bench", *given, *options, *SMALL, "--json"))
     tasks = [(row["task"], row["backend"]) for row in results["rows"]]
     expected = ["encode", "score", "score", "search", "rerank"]
-    assert tasks == [(task, backend) for task in expected for backend in ("torch", "onnx")]
+    pairs = [(task, backend) for task in expected for backend in ("torch", "onnx")]
+    assert tasks == [*pairs, ("rerank", "onnx")]
+    assert [row["refined"] for row in results["rows"]] == [False] * len(pairs) + [True]
     assert all(0.5 < row["agreement"] <= 1 + 1e-6 for row in results["rows"])
 
 
