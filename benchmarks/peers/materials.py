@@ -16,7 +16,7 @@ from encoders.errors import ConfigError
 from encoders.loading import load
 from encoders.storage import write_json
 from experiments.speed.workload import Workload
-from index.build import build_index
+from index.corpus_index import CorpusIndex, EncoderIdentity
 from index.documents import Document
 
 OURS = (
@@ -79,8 +79,9 @@ def prepare(
     vectors = bi.encode(workload.texts)
     np.save(folder / "vectors.npy", vectors)
     np.save(folder / "queries.npy", vectors[: len(workload.queries)])
-    documents = (Document(id=str(n), text=text) for n, text in enumerate(workload.texts))
-    build_index(documents, bi, folder / "index", type="flat")
+    documents = [Document(id=str(n), text=text) for n, text in enumerate(workload.texts)]
+    identity = EncoderIdentity(bi.fingerprint(), str(encoder), bi.dimension)
+    CorpusIndex.create(folder / "index", identity, [(documents, vectors)], type="flat")
     for choice in OURS:
         for place in (encoder, reranker):
             load(place, device="cpu", backend=choice.backend, precision=choice.precision)

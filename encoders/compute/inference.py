@@ -10,7 +10,7 @@ from tokenizers import Encoding
 from tqdm import tqdm
 from transformers import PreTrainedTokenizerBase
 
-from encoders.compute.batches import PaddedBuffers, shared_batches
+from encoders.compute.batches import PaddedBuffers, Rows, shared_batches
 from encoders.compute.runtime import FloatArray, Runtime
 
 
@@ -33,19 +33,24 @@ def outputs(
     """
     lengths = np.fromiter(map(len, encodings), dtype=np.int64, count=len(encodings))
     batches = shared_batches(lengths, runtime.token_budget, runtime.at_once, most=batch_size)
-    done: list[FloatArray] = [np.empty(0, dtype=np.float32)] * len(batches)
     buffers: queue.SimpleQueue[PaddedBuffers] = queue.SimpleQueue()
     for _ in range(runtime.at_once):
         buffers.put(PaddedBuffers(tokenizer, encodings))
-    with tqdm(total=len(encodings), disable=not progress) as bar:
 
-        def compute(number: int) -> None:
-            own = buffers.get()
-            done[number] = runtime.run(own.batch(batches[number]))
+    def compute(rows: Rows) -> FloatArray:
+        own = buffers.get()
+        try:
+            return runtime.run(own.batch(rows))
+        finally:
             buffers.put(own)
-            bar.update(len(batches[number]))
 
-        runtime.each(compute, range(len(batches)))
-    result = np.empty((len(encodings), done[0].shape[1]), dtype=np.float32)
-    result[np.concatenate(batches)] = np.concatenate(done)
+    result: FloatArray | None = None
+    with tqdm(total=len(encodings), disable=not progress) as bar:
+        for rows, output in zip(batches, runtime.map(compute, batches), strict=True):
+            if result is None:
+                result = np.empty((len(encodings), output.shape[1]), dtype=np.float32)
+            result[rows] = output
+            bar.update(len(rows))
+    if result is None:
+        raise ValueError("there is nothing to compute; give at least one input")
     return result

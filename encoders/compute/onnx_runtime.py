@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from encoders.compute.runtime import FloatArray, Precision, Runtime, TokenBatch
+from encoders.compute.runtime import (
+    FloatArray,
+    Item,
+    Precision,
+    Result,
+    Runtime,
+    TokenBatch,
+)
 from encoders.errors import ArtifactError
 
 _TOKEN_BUDGET = 1_024
@@ -65,14 +71,11 @@ class OnnxRuntime(Runtime):
         """One batch a thread."""
         return self._threads
 
-    def each(self, work: Callable[[Any], None], items: Iterable[Any]) -> None:
-        """Do work on each item in the threads, or here where there is one item or thread."""
-        listed = list(items)
-        if min(len(listed), self._threads) < 2:
-            super().each(work, listed)
-            return
-        for _ in self._pool.map(work, listed):
-            pass
+    def map(self, work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+        """Work on the items in the threads, or here where there is one item or thread."""
+        if min(len(items), self._threads) < 2:
+            return super().map(work, items)
+        return self._pool.map(work, items)
 
     def run(self, batch: TokenBatch) -> FloatArray:
         """Return the network's output for each row, (rows, width) float32."""

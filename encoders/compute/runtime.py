@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar, Literal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import ClassVar, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 Backend = Literal["torch", "onnx"]
 Precision = Literal["fp32", "bf16", "int8"]
@@ -39,10 +42,9 @@ class Runtime(ABC):
         """How many batches are computed at the same time."""
         return 1
 
-    def each(self, work: Callable[[Any], None], items: Iterable[Any]) -> None:
-        """Do work on each item, on ``at_once`` of them at a time."""
-        for item in items:
-            work(item)
+    def map(self, work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+        """Yield what work makes of each item, in order; ``at_once`` are worked on together."""
+        return map(work, items)
 
     @abstractmethod
     def run(self, batch: TokenBatch) -> FloatArray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -41,6 +41,13 @@ class ComputeOptions:
     backend: Backend | None = None
     precision: Precision = "fp32"
     device: str | None = None
+
+    def in_full_precision(self) -> ComputeOptions:
+        """Return the same backend, to compute in full precision."""
+        from encoders.compute.choice import ComputeChoice
+
+        backend = ComputeChoice.of(self.backend, self.precision).backend
+        return replace(self, backend=backend, precision="fp32")
 
     def load(self, folder: str | Path) -> BiEncoder | CrossEncoder:
         """Open a saved encoder as the options say.

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from encoders.base import PairEncoder
 from encoders.bi import BiEncoder
-from encoders.compute.choice import ComputeChoice
 from encoders.errors import ConfigError
 from experiments.cli.compute_options import ComputeOptions
 from index.corpus_index import CorpusIndex
@@ -53,16 +51,3 @@ def open_reranker(folder: Path | None, compute: ComputeOptions) -> PairEncoder |
         ArtifactError: it is no encoder, or damaged.
     """
     return None if folder is None else compute.load(folder)
-
-
-def open_refiner(folder: Path | None, compute: ComputeOptions) -> PairEncoder:
-    """Open the reranker once more, to compute in full precision by the same backend.
-
-    Raises:
-        ConfigError: there is no reranker.
-        ArtifactError: it is damaged.
-    """
-    if folder is None:
-        raise ConfigError("--refine scores candidates again, which needs a --reranker")
-    backend = ComputeChoice.of(compute.backend, compute.precision).backend
-    return replace(compute, backend=backend, precision="fp32").load(folder)

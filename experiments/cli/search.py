@@ -16,7 +16,7 @@ from encoders.table_formats import STANDARD_INPUT
 from encoders.tables import Format
 from experiments.cli.compute_options import ComputeOptions, compute_options
 from experiments.cli.console import notes, output, print_json_line, table
-from experiments.cli.opened import open_index_encoder, open_refiner, open_reranker
+from experiments.cli.opened import open_index_encoder, open_reranker
 from experiments.cli.options import SAVED_ENCODER
 from index.corpus import read_corpus
 from index.corpus_index import CorpusIndex
@@ -61,8 +61,8 @@ _Search = Callable[[Sequence[str]], list[SearchResult]]
 @click.option(
     "--refine",
     is_flag=True,
-    help="In a lower precision: decide in full precision which candidates around the last hit are "
-    "hits.",
+    help="With a lower precision: encode queries, and decide which candidates around the last hit "
+    "are hits, in full precision.",
 )
 @compute_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a query and line.")
@@ -96,11 +96,14 @@ def search_command(
         if not query.strip():
             raise DataError(f"query {number} is empty; give a sentence")
     index = CorpusIndex.open(folder)
+    full = compute.in_full_precision()
+    if refine and reranker is None:
+        raise ConfigError("--refine scores candidates again, which needs a --reranker")
     searcher = Searcher(
         index,
-        open_index_encoder(index, encoder, compute),
+        open_index_encoder(index, encoder, full if refine else compute),
         open_reranker(reranker, compute),
-        refiner=open_refiner(reranker, compute) if refine else None,
+        refiner=open_reranker(reranker, full) if refine else None,
     )
     if searcher.encoder.precision != "fp32":
         _note_recall(searcher)

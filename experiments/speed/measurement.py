@@ -35,7 +35,8 @@ class Row:
     """What is measured: a task by saved encoders, with one backend and precision.
 
     ``encoder`` does it; ``reranker`` and ``index`` belong to the tasks that search. What is
-    ``refined`` scores the candidates around the last hit again in full precision.
+    ``refined`` encodes queries, and scores the candidates around the last hit again, in full
+    precision.
     """
 
     task: Task
@@ -44,6 +45,11 @@ class Row:
     reranker: Path | None = None
     index: Path | None = None
     refined: bool = False
+
+    @property
+    def full_choice(self) -> ComputeChoice:
+        """The backend in full precision."""
+        return ComputeChoice(self.choice.backend, "fp32")
 
 
 @dataclass(frozen=True)
@@ -112,7 +118,7 @@ def timed(started: float, prepare: Callable[[], Job], singles: Sequence[Any]) ->
 
 
 def _job(row: Row, workload: Workload) -> Job:
-    encoder = open_encoder(row.encoder, row.choice)
+    encoder = open_encoder(row.encoder, row.full_choice if row.refined else row.choice)
     if row.task == "score":
         return _scoring(encoder, workload)
     if not isinstance(encoder, BiEncoder):
@@ -147,8 +153,7 @@ def _encoding(encoder: BiEncoder, workload: Workload) -> Job:
 def _searching(encoder: BiEncoder, row: Row, workload: Workload) -> Job:
     index = CorpusIndex.open(row.index)  # type: ignore[arg-type]
     reranker = None if row.reranker is None else open_encoder(row.reranker, row.choice)
-    full = ComputeChoice(row.choice.backend, "fp32")
-    refiner = open_encoder(row.reranker, full) if row.reranker and row.refined else None
+    refiner = open_encoder(row.reranker, row.full_choice) if row.reranker and row.refined else None
     searcher = Searcher(index, encoder, reranker, refiner=refiner)
     queries, candidates = workload.queries, workload.sizes.candidates
 

@@ -6,10 +6,12 @@ The reference is sentence-transformers' own ``encode`` and ``predict`` on the sa
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import json
 import logging
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -307,3 +309,24 @@ def test_pooling_and_prompt_are_part_of_the_graph(koelectra: Path, cache: Path) 
 
 def test_an_encoder_finds_nothing_where_nothing_was_exported(cache: Path) -> None:
     assert Exports("0" * 64).find("fp32") is None
+
+
+def test_a_batch_that_fails_leaves_the_threads_at_work(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = load(place, backend="onnx")
+    monkeypatch.setattr(encoder.runtime, "_threads", 2)
+    encoder.runtime._pool = ThreadPoolExecutor(2)  # type: ignore[attr-defined]
+    expected = encoder.score(PAIRS, raw=True, batch_size=2)
+    run = encoder.runtime.run
+    calls = itertools.count()
+
+    def fail_at_third(batch: Any) -> Any:
+        if next(calls) == 2:
+            raise MemoryError
+        return run(batch)
+
+    monkeypatch.setattr(encoder.runtime, "run", fail_at_third)
+    with pytest.raises(MemoryError):
+        encoder.score(PAIRS, raw=True, batch_size=2)
+    np.testing.assert_array_equal(encoder.score(PAIRS, raw=True, batch_size=2), expected)
