@@ -71,13 +71,18 @@ def sentence_transformers_rerank(job: Job, texts: dict[str, Any]) -> Peer:
 
 
 def rerankers_score(job: Job, texts: dict[str, Any]) -> Peer:
-    """Rank with ``rerankers``, which has no call for single pairs."""
+    """Rank with ``rerankers``, one document for each pair.
+
+    Its ``score`` reads the two texts of a pair as two inputs. Its scores are logits.
+    """
+    import numpy as np
     from rerankers import Reranker
 
     model = Reranker(job["reranker"], model_type="cross-encoder", device="cpu", verbose=0)
 
-    def score() -> list[float]:
-        return [model.score(query=first, doc=second) for first, second in texts["pairs"]]
+    def score() -> Any:
+        ranked = (model.rank(query=first, docs=[second]) for first, second in texts["pairs"])
+        return 1 / (1 + np.exp(-np.array([one.results[0].score for one in ranked])))
 
     return score, lambda text: model.rank(query=text, docs=texts["candidates"])
 

@@ -19,6 +19,7 @@ from encoders.compute.runtime import (
 from encoders.errors import ArtifactError
 
 _TOKEN_BUDGET = 1_024
+"""Padded tokens of a batch, which one core computes."""
 
 _DISABLED = ("SkipLayerNormFusion",)
 """Its kernel takes 3.5 times as long on a CPU as the addition and normalisation that it fuses."""
@@ -63,7 +64,7 @@ class OnnxRuntime(Runtime):
 
     @property
     def token_budget(self) -> int:
-        """The padded tokens that suit one core and its cache."""
+        """The padded tokens that suit one core and its caches."""
         return _TOKEN_BUDGET
 
     @property

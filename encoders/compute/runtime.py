@@ -22,9 +22,6 @@ TokenBatch = Mapping[str, npt.NDArray[np.int64]]
 """What the tokenizer calls a model's inputs (``input_ids``, ``attention_mask``, perhaps
 ``token_type_ids``), each (rows, tokens)."""
 
-CPU_TOKEN_BUDGET = 2_048
-"""Padded tokens of a batch on a CPU: enough to keep its cores busy, few enough for its caches."""
-
 
 class Runtime(ABC):
     """Computes the output of one encoder's network."""

@@ -5,7 +5,10 @@ from __future__ import annotations
 import torch
 
 from encoders.compute.network import Network
-from encoders.compute.runtime import CPU_TOKEN_BUDGET, FloatArray, Precision, Runtime, TokenBatch
+from encoders.compute.runtime import FloatArray, Precision, Runtime, TokenBatch
+
+_CPU_BUDGET = 2_048
+"""Padded tokens of a batch: enough to keep all cores busy, few enough for their caches."""
 
 _ACCELERATOR_BUDGET = 32_768
 
@@ -25,7 +28,7 @@ class TorchRuntime(Runtime):
     def token_budget(self) -> int:
         """The padded tokens that suit the device, on which training may put the network."""
         on_cpu = self._network.model.device.type == "cpu"
-        return CPU_TOKEN_BUDGET if on_cpu else _ACCELERATOR_BUDGET
+        return _CPU_BUDGET if on_cpu else _ACCELERATOR_BUDGET
 
     @torch.inference_mode()
     def run(self, batch: TokenBatch) -> FloatArray:
