@@ -17,7 +17,7 @@ from experiments.notation import amount, count, duration
 from experiments.retrieval.run import check_folder
 from experiments.run import default_folder
 from experiments.speed.bench import BenchSettings, run_bench
-from experiments.speed.report import title, write_report
+from experiments.speed.report import choice_name, title, write_report
 from experiments.speed.workload import Workload, WorkloadSizes
 
 _SIZES = WorkloadSizes()
@@ -108,7 +108,7 @@ def _print_summary(results: dict[str, Any], folder: Path) -> None:
     for row in results["rows"]:
         shown.add_row(
             title(row),
-            f"{row['backend']} {row['precision']}",
+            choice_name(row),
             amount(row["items_per_second"]),
             f"{row['times_faster']:.2f}",
             duration(row["latency_ms"]["p50"] / 1000),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.patches import Patch
 
 from encoders.storage import write_json, write_text
 from experiments.notation import DASH, amount, count, decimal, duration, percent
@@ -67,10 +68,10 @@ def finding(results: Results) -> dict[str, dict[str, Any]]:
     headline, korean = f"The speed of {reference}", f"{reference}의 속도"
     if others:
         headline = (
-            f"{_choice(best)} is up to {times} times as fast as {reference} on this machine "
+            f"{choice_name(best)} is up to {times} times as fast as {reference} on this machine "
             f"({NAMES[best['task']].lower()})"
         )
-        korean = f"{_choice(best)}: {reference}의 최대 {times}배 속도({_KOREAN[best['task']]})"
+        korean = f"{choice_name(best)}: {reference}의 최대 {times}배 속도({_KOREAN[best['task']]})"
     few = rounds < _FEW_ROUNDS
     return {
         "en": {
@@ -99,18 +100,19 @@ def title(row: Mapping[str, Any]) -> str:
     return f"{NAMES[row['task']]}, {Path(row['reranker'] or row['encoder']).name}"
 
 
-def _choice(row: Mapping[str, Any]) -> str:
-    return f"{row['backend']} {row['precision']}{', refined' if row['refined'] else ''}"
+def choice_name(row: Mapping[str, Any]) -> str:
+    """Return what computed a row, and whether it was refined."""
+    return f"{row['backend']} {row['precision']}{' refined' if row['refined'] else ''}"
 
 
 def _sentence(group: Sequence[Mapping[str, Any]]) -> str:
     unit = _UNITS[group[0]["task"]]
-    speeds = ", ".join(f"{_choice(row)} {amount(row['items_per_second'])}" for row in group)
+    speeds = ", ".join(f"{choice_name(row)} {amount(row['items_per_second'])}" for row in group)
     return f"{title(group[0])}: {speeds} {unit} a second."
 
 
 def _korean_sentence(group: Sequence[Mapping[str, Any]]) -> str:
-    speeds = ", ".join(f"{_choice(row)} {amount(row['items_per_second'])}" for row in group)
+    speeds = ", ".join(f"{choice_name(row)} {amount(row['items_per_second'])}" for row in group)
     name = Path(group[0]["reranker"] or group[0]["encoder"]).name
     return f"{_KOREAN[group[0]['task']]}({name}), 초당 처리량: {speeds}."
 
@@ -126,7 +128,8 @@ def _sections(results: Results) -> list[Section]:
             "is the median over the rounds of the first row's time by this row's. Agreement is "
             "with the first row: the mean cosine of vectors, the correlation of raw scores, or "
             "the share of its top 10 that is found. A cold start ends with the first answer and "
-            "includes importing the libraries.",
+            "includes importing the libraries. Refined is what encodes queries, and scores the "
+            "candidates around the last hit again, in full precision.",
             [_table(group) for group in together],
             [_plot(results)],
         ),
@@ -166,7 +169,7 @@ def _table(group: Sequence[Mapping[str, Any]]) -> Table:
     )
     rows = tuple(
         (
-            _choice(row),
+            choice_name(row),
             amount(row["items_per_second"]),
             f"{row['times_faster']:.2f}",
             duration(row["latency_ms"]["p50"] / 1000),
@@ -182,7 +185,7 @@ def _table(group: Sequence[Mapping[str, Any]]) -> Table:
 
 def _roofline(results: Results) -> Table:
     rows = tuple(
-        (title(row), _choice(row), amount(row["gflops"]), percent(row["peak_share"]))
+        (title(row), choice_name(row), amount(row["gflops"]), percent(row["peak_share"]))
         for row in results["rows"]
         if row["gflops"] is not None
     )
@@ -196,28 +199,30 @@ def _roofline(results: Results) -> Table:
 def _plot(results: Results) -> Plot:
     """Draw how many times faster than the first choice each row is."""
     together = groups(results["rows"])
-    choices = list(dict.fromkeys(_choice(row) for row in results["rows"]))
+    choices = list(dict.fromkeys(choice_name(row) for row in results["rows"]))
 
     def paint(axes: Axes) -> None:
         thick = 0.8 / len(choices)
         for place, group in enumerate(together):
             for row in group:
-                number = choices.index(_choice(row))
+                number = choices.index(choice_name(row))
                 axes.barh(
                     place + (number - (len(choices) - 1) / 2) * thick,
                     row["times_faster"],
                     height=0.9 * thick,
                     color=colour(number),
-                    label=_choice(row) if place == 0 else None,
                 )
         axes.axvline(1.0, color=colour(0), linewidth=0.8)
         axes.set_yticks(range(len(together)), [title(group[0]) for group in together])
         axes.invert_yaxis()
         axes.set_xlabel(f"times as fast as {choices[0]}")
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1.01), ncols=len(choices))
+        handles = [Patch(color=colour(number)) for number in range(len(choices))]
+        # Of the figure: beside long names the axes are too narrow for it.
+        axes.figure.legend(handles, choices, loc="outside upper left", ncols=2)
 
     alt = "; ".join(
-        f"{title(row)} by {_choice(row)} {row['times_faster']:.2f} times" for row in results["rows"]
+        f"{title(row)} by {choice_name(row)} {row['times_faster']:.2f} times"
+        for row in results["rows"]
     )
     height = 1.0 + 0.25 * len(together) * len(choices)
     return draw("speed", "Times faster", f"{alt}.", paint, height=height)
