@@ -105,7 +105,8 @@ class CrossEncoder(PairEncoder):
         return np.array([len(ids) for ids in encoded], dtype=np.int64)
 
     def _reads_first_token(self) -> bool:
-        return True
+        # Other heads, such as a pooling of all tokens, are modules behind a bare transformer.
+        return type(self.model.transformers_model).__name__.endswith("ForSequenceClassification")
 
     def _raw_scores(
         self, pairs: list[Pair], *, batch_size: int | None, progress: bool

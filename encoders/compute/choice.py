@@ -49,6 +49,11 @@ class ComputeChoice:
             )
         return cls(backend, precision)
 
+    @property
+    def full(self) -> ComputeChoice:
+        """The same backend in full precision."""
+        return ComputeChoice(self.backend, "fp32")
+
     def device(self, wanted: str | None) -> str | None:
         """Return the torch device on which to open the weights.
 

@@ -46,8 +46,8 @@ class ComputeOptions:
         """Return the same backend, to compute in full precision."""
         from encoders.compute.choice import ComputeChoice
 
-        backend = ComputeChoice.of(self.backend, self.precision).backend
-        return replace(self, backend=backend, precision="fp32")
+        full = ComputeChoice.of(self.backend, self.precision).full
+        return replace(self, backend=full.backend, precision=full.precision)
 
     def load(self, folder: str | Path) -> BiEncoder | CrossEncoder:
         """Open a saved encoder as the options say.

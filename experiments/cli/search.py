@@ -95,10 +95,10 @@ def search_command(
     for number, query in enumerate(queries, 1):
         if not query.strip():
             raise DataError(f"query {number} is empty; give a sentence")
-    index = CorpusIndex.open(folder)
-    full = compute.in_full_precision()
     if refine and reranker is None:
         raise ConfigError("--refine scores candidates again, which needs a --reranker")
+    index = CorpusIndex.open(folder)
+    full = compute.in_full_precision()
     searcher = Searcher(
         index,
         open_index_encoder(index, encoder, full if refine else compute),

@@ -123,7 +123,7 @@ def _export(encoders: Sequence[Path], choices: Sequence[ComputeChoice], progress
 
     A lower precision is refined in the full one of its backend.
     """
-    used = dict.fromkeys([*choices, *(ComputeChoice(one.backend, "fp32") for one in choices)])
+    used = dict.fromkeys([*choices, *(one.full for one in choices)])
     needed = [(folder, one) for folder in encoders for one in used if one.backend == "onnx"]
     for done, (folder, choice) in enumerate(needed):
         progress("exporting", done, len(needed))

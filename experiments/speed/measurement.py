@@ -46,11 +46,6 @@ class Row:
     index: Path | None = None
     refined: bool = False
 
-    @property
-    def full_choice(self) -> ComputeChoice:
-        """The backend in full precision."""
-        return ComputeChoice(self.choice.backend, "fp32")
-
 
 @dataclass(frozen=True)
 class Measurement:
@@ -118,7 +113,7 @@ def timed(started: float, prepare: Callable[[], Job], singles: Sequence[Any]) ->
 
 
 def _job(row: Row, workload: Workload) -> Job:
-    encoder = open_encoder(row.encoder, row.full_choice if row.refined else row.choice)
+    encoder = open_encoder(row.encoder, row.choice.full if row.refined else row.choice)
     if row.task == "score":
         return _scoring(encoder, workload)
     if not isinstance(encoder, BiEncoder):
@@ -153,7 +148,7 @@ def _encoding(encoder: BiEncoder, workload: Workload) -> Job:
 def _searching(encoder: BiEncoder, row: Row, workload: Workload) -> Job:
     index = CorpusIndex.open(row.index)  # type: ignore[arg-type]
     reranker = None if row.reranker is None else open_encoder(row.reranker, row.choice)
-    refiner = open_encoder(row.reranker, row.full_choice) if row.reranker and row.refined else None
+    refiner = open_encoder(row.reranker, row.choice.full) if row.reranker and row.refined else None
     searcher = Searcher(index, encoder, reranker, refiner=refiner)
     queries, candidates = workload.queries, workload.sizes.candidates
 

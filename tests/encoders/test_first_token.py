@@ -127,6 +127,10 @@ def test_vectors_are_those_of_the_whole_layer(
     np.testing.assert_allclose(encoder.encode(SENTENCES), expected, atol=2e-6)
 
 
+def test_a_head_that_may_read_all_tokens_gets_them(bi: BiEncoder) -> None:
+    assert not CrossEncoder(bi.model, backbone=bi.backbone).first_token_only
+
+
 def test_training_goes_through_the_whole_model(koelectra: Path) -> None:
     encoder = CrossEncoder.from_backbone(str(koelectra), device="cpu")
     before = encoder.score(PAIRS, raw=True)
