@@ -1,6 +1,8 @@
 # The two commands of the README are `make demo` and `make test`.
 PYTHON ?= python3
 BIN := .venv/bin
+# Files side by side, one process and one thread of each library for each core.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 .PHONY: demo test test-all lint types clean
 
@@ -8,10 +10,10 @@ demo: .venv/installed
 	HF_HUB_OFFLINE=1 $(BIN)/kosim compare quickstart --out runs/demo --overwrite
 
 test: .venv/installed
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 test-all: .venv/installed
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 lint: .venv/linters
 	$(BIN)/ruff check .

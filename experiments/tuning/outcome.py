@@ -136,6 +136,10 @@ def _importances(study: optuna.Study, names: list[str]) -> dict[str, float]:
     return dict(get_param_importances(study, evaluator=evaluator, params=varying))
 
 
+def _out_of_memory(trial: Record) -> bool:
+    return (trial["outcome"] or "").startswith(OUT_OF_MEMORY)
+
+
 def _cost(trials: Sequence[Record], settings: TuneSettings) -> Record:
     """Return sums over the trials, and the epochs that they would have taken unpruned."""
     states = [trial["state"] for trial in trials]
@@ -147,7 +151,7 @@ def _cost(trials: Sequence[Record], settings: TuneSettings) -> Record:
     epochs = sum(trial["epochs"] for trial in ended)
     return {
         **{state: states.count(state) for state in sorted(set(states))},
-        "out_of_memory": sum(trial["outcome"] == OUT_OF_MEMORY for trial in trials),
+        "out_of_memory": sum(_out_of_memory(trial) for trial in trials),
         "epochs": epochs,
         "epochs_unpruned": whole,
         "epochs_saved": 1 - epochs / whole if whole else 0.0,

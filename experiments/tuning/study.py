@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import optuna
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
-from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
+from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from encoders.errors import ConfigError, StorageError
+from experiments.tuning.heartbeat import is_retry, open_with_heartbeat
 from experiments.tuning.plan import plan_trials
 from experiments.tuning.settings import TuneSettings
 
 SETTINGS, DATA, PURPOSE = "kosim_settings", "kosim_data", "purpose"
-
-HEARTBEAT = 10
-"""Seconds between the signs of life of a running trial."""
-GRACE = 40
-"""Seconds without one after which a trial counts as killed and is run again."""
-RETRIES = 3
 
 
 def open_storage(address: str) -> RDBStorage:
@@ -38,14 +30,8 @@ def open_storage(address: str) -> RDBStorage:
         if url.startswith("sqlite:///"):
             Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        with _knowing_that_it_is_experimental():
-            return RDBStorage(
-                url,
-                engine_kwargs={"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {},
-                heartbeat_interval=HEARTBEAT,
-                grace_period=GRACE,
-                heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(max_retry=RETRIES),
-            )
+        patience = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}
+        return open_with_heartbeat(url, patience)
     except ModuleNotFoundError as error:
         raise StorageError(
             f"the storage {_hidden(url)} needs the package {error.name}; "
@@ -88,7 +74,7 @@ def begin_study(
         study.set_user_attr(SETTINGS, settings.to_json())
         study.set_user_attr(DATA, data)
     # A kill between making the study and planning it leaves some out.
-    there = [trial for trial in study.get_trials(deepcopy=False) if not _is_retry(trial)]
+    there = [trial for trial in study.get_trials(deepcopy=False) if not is_retry(trial)]
     for trial in planned[len(there) :]:
         study.enqueue_trial(trial.values, user_attrs={PURPOSE: trial.purpose})
     return study
@@ -150,19 +136,6 @@ def check_data(study: optuna.Study, data: str) -> None:
 def finished(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
     """Return the trials that ran to their end, oldest first."""
     return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-
-
-def _is_retry(trial: optuna.trial.FrozenTrial) -> bool:
-    with _knowing_that_it_is_experimental():
-        return RetryHeartbeatStaleTrialCallback.retried_trial_number(trial) is not None
-
-
-@contextmanager
-def _knowing_that_it_is_experimental() -> Iterator[None]:
-    """Keep back Optuna's remark that its heartbeat may change."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", category=optuna.exceptions.ExperimentalWarning)
-        yield
 
 
 def _check_same(study: optuna.Study, settings: TuneSettings, data: str) -> None:

@@ -12,7 +12,7 @@ import optuna
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from encoders.scratch import build_scratch_backbone
-from encoders.training import TrainingResult, train
+from encoders.training import TrainingConfig, TrainingResult, train
 from experiments.contenders import make_encoder
 from experiments.data.partition import TrainingSet
 from experiments.settings import SCRATCH, EncoderSettings
@@ -60,16 +60,23 @@ def run_trial(
     except (MemoryError, RuntimeError) as error:
         if not (isinstance(error, MemoryError) or _MEMORY.search(str(error))):
             raise
-        trial.set_user_attr(OUTCOME, OUT_OF_MEMORY)
-        raise optuna.TrialPruned(
-            f"batches of {encoder.training.batch_size} do not fit into memory; half of that with "
-            "twice the gradient_accumulation computes the same"
-        ) from error
+        outcome = _too_large(encoder.training)
+        trial.set_user_attr(OUTCOME, outcome)
+        raise optuna.TrialPruned(outcome) from error
     finally:
         trial.set_user_attr(EPOCHS, progress.count)
         trial.set_user_attr(SECONDS, time.monotonic() - started)
         trial.set_user_attr(PER_SEED, scores)
     return float(np.mean(scores))
+
+
+def _too_large(training: TrainingConfig) -> str:
+    """Say which batch did not fit, and which settings compute the same in less memory."""
+    size, steps = training.batch_size, training.gradient_accumulation
+    said = f"{OUT_OF_MEMORY} with batch_size {size}"
+    if size > 1:
+        said += f"; batch_size {-(-size // 2)} with gradient_accumulation {2 * steps} needs less"
+    return said
 
 
 def _train(

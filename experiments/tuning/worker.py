@@ -8,22 +8,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 import optuna
-from optuna.storages import RDBStorage, fail_stale_trials
+from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
 from encoders.errors import KosimError
 from experiments.data.partition import load_training
+from experiments.tuning.heartbeat import Watch
 from experiments.tuning.settings import data_fingerprint
 from experiments.tuning.study import PURPOSE, check_data, load_study, settings_of
 from experiments.tuning.trial import OUTCOME, run_trial
 
+_POLL = 2.0
+"""Seconds between two looks at the trials of other workers."""
+
 
 class _SurplusError(KosimError):
     """Optuna made a trial that was not planned, because the last waiting one was just taken."""
-
-
-_POLL = 2.0
-"""Seconds between two looks at the trials of other workers."""
 
 
 def work(
@@ -77,16 +77,17 @@ def work(
                 trial.set_user_attr(OUTCOME, str(error))
                 raise
 
+        watch = Watch(study, storage)
         while deadline is None or time.monotonic() < deadline:
-            fail_stale_trials(study)
-            if _any(study, TrialState.WAITING):
+            watch.look()
+            if _trials(study, TrialState.WAITING):
                 study.optimize(objective, n_trials=1, catch=(KosimError,), callbacks=[ended])
-            elif _any(study, TrialState.RUNNING):
+            elif _trials(study, TrialState.RUNNING):
                 time.sleep(_POLL)
             else:
                 break
     return count
 
 
-def _any(study: optuna.Study, state: TrialState) -> bool:
-    return bool(study.get_trials(deepcopy=False, states=(state,)))
+def _trials(study: optuna.Study, state: TrialState) -> list[optuna.trial.FrozenTrial]:
+    return study.get_trials(deepcopy=False, states=(state,))

@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
-import optuna
 import pytest
 import tomli_w
 from optuna.trial import TrialState
@@ -24,16 +16,13 @@ from experiments.cli import main
 from experiments.comparison import compare
 from experiments.data.partition import load_training
 from experiments.settings import CompareSettings, read_settings
-from experiments.tuning.plan import plan_trials
-from experiments.tuning.settings import TuneSettings, data_fingerprint
-from experiments.tuning.space import parse_space
-from experiments.tuning.study import PURPOSE, begin_study, load_study, open_storage
+from experiments.tuning.outcome import describe_study
+from experiments.tuning.settings import TuneSettings
+from experiments.tuning.study import load_study, open_storage
 from experiments.tuning.trial import OUTCOME, run_trial
 from tests.experiments.conftest import small_settings
 from tests.experiments.tiny_artifacts import kosim, refusal
-
-SPACE = {"epochs": {"values": [1, 2]}, "learning_rate": {"values": [1e-4, 5e-4]}}
-ROOT = Path(__file__).parents[2]
+from tests.experiments.tiny_studies import SPACE, small_study
 
 
 @pytest.fixture(scope="module")
@@ -144,20 +133,6 @@ def test_a_worker_of_no_study_is_refused(tuned: tuple[Path, dict[str, Any]]) -> 
     assert "no study other; the storage has grid" in line
 
 
-def small_study(
-    address: str, name: str = "small", *, space: dict[str, Any] = SPACE, **changes: Any
-) -> optuna.Study:
-    settings = TuneSettings(
-        kind="bi",
-        comparison=CompareSettings.parse(small_settings()),
-        space=parse_space(space),
-        sampler="grid",
-        **changes,
-    )
-    data = data_fingerprint(load_training(settings.comparison.data))
-    return begin_study(open_storage(address), name, settings, data, resume=False)
-
-
 def test_a_batch_that_does_not_fit_is_pruned_with_advice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -169,11 +144,20 @@ def test_a_batch_that_does_not_fit_is_pruned_with_advice(
 
     monkeypatch.setattr("experiments.tuning.trial.train", fails)
     pairs = load_training(settings.comparison.data)
-    study.optimize(lambda t: run_trial(t, settings, pairs, tmp_path / "backbone"), n_trials=1)
+
+    def run_one() -> None:
+        study.optimize(lambda t: run_trial(t, settings, pairs, tmp_path / "backbone"), n_trials=1)
+
+    run_one()
     trial = study.trials[0]
     assert trial.state == TrialState.PRUNED
-    assert trial.user_attrs[OUTCOME] == "out of memory"
+    assert trial.user_attrs[OUTCOME] == (
+        "out of memory with batch_size 16; batch_size 8 with gradient_accumulation 2 needs less"
+    )
     assert trial.params["epochs"] == 1
+    monkeypatch.undo()
+    run_one()
+    assert describe_study(study)["cost"]["out_of_memory"] == 1
 
 
 def test_hopeless_trials_are_ended_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -217,88 +201,6 @@ def test_the_comparison_of_base_and_best_is_that_of_compare(
     for metric in ("pearson", "f1"):
         expected = again["difference"][metric]["value"]
         assert results["test"]["difference"][metric]["value"] == pytest.approx(expected)
-
-
-def start_worker(address: str, number: int) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "experiments.cli", "tune", "worker", "--storage", address]
-    return subprocess.Popen(
-        [*command, "--study", "small", "--number", str(number)],
-        cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    )
-
-
-def survive_a_kill(address: str) -> None:
-    """Run a study on three workers of which one is killed in the middle of a trial."""
-    space = {
-        "epochs": {"values": [3]},
-        "learning_rate": {"values": np.geomspace(1e-4, 1e-3, 6).tolist()},
-    }
-    study = small_study(address, space=space)
-    workers = [start_worker(address, number) for number in range(3)]
-    deadline = time.monotonic() + 240
-    while len(study.get_trials(states=(TrialState.RUNNING,))) < 3:
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
-    os.kill(workers[1].pid, signal.SIGKILL)
-    for worker in workers:
-        worker.wait(timeout=max(1.0, deadline - time.monotonic()))
-    assert [worker.returncode for worker in workers] == [0, -signal.SIGKILL, 0]
-    trials = [trial for trial in study.get_trials() if PURPOSE in trial.user_attrs]
-    assert all(trial.state.is_finished() for trial in trials)
-    complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
-    planned = plan_trials(TuneSettings.from_json(study.user_attrs["kosim_settings"]))
-    assert sorted(trial.params["learning_rate"] for trial in complete) == sorted(
-        trial.values["learning_rate"] for trial in planned
-    )
-    assert sum(trial.state == TrialState.FAIL for trial in trials) == 1
-
-
-@pytest.mark.slow
-def test_a_killed_worker_loses_nothing(tmp_path: Path) -> None:
-    survive_a_kill(f"sqlite:///{tmp_path / 'study.db'}")
-
-
-@pytest.fixture
-def postgresql(tmp_path: Path) -> Iterator[str]:
-    """The address of a database of its own, run by an unprivileged user."""
-    binaries = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    if not binaries:
-        pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
-    pytest.importorskip("psycopg", reason="the extra tune is not installed")
-    place = Path("/tmp") / f"kosim-pg-{os.getpid()}"
-    place.mkdir()
-    become: list[str] = []
-    if os.geteuid() == 0:
-        shutil.chown(place, "postgres", "postgres")
-        become = ["runuser", "-u", "postgres", "--"]
-    folder, port = place / "data", str(20_000 + os.getpid() % 20_000)
-    tool = binaries[-1]
-    subprocess.run(
-        [*become, tool, "-D", folder, "-A", "trust", "-U", "kosim", "-E", "UTF8"],
-        check=True,
-        capture_output=True,
-        cwd="/",
-    )
-    control = [*become, tool.with_name("pg_ctl"), "-D", folder, "-w", "-l", place / "log"]
-    options = f"-p {port} -k {place} -c listen_addresses=127.0.0.1"
-    subprocess.run(
-        [*control, "-o", options, "start"], check=True, cwd="/", stdout=subprocess.DEVNULL
-    )
-    try:
-        yield f"postgresql://kosim@127.0.0.1:{port}/postgres"
-    finally:
-        subprocess.run(
-            [*control, "-m", "immediate", "stop"], check=True, capture_output=True, cwd="/"
-        )
-        shutil.rmtree(place)
-
-
-@pytest.mark.slow
-def test_a_killed_worker_loses_nothing_in_postgresql(postgresql: str) -> None:
-    survive_a_kill(postgresql)
 
 
 def test_help_names_both_kinds() -> None:

@@ -1,0 +1,134 @@
+"""Workers of ``kosim tune`` that are killed: nothing that was finished is lost."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from experiments.tuning.plan import plan_trials
+from experiments.tuning.settings import TuneSettings
+from experiments.tuning.study import PURPOSE, open_storage
+from experiments.tuning.worker import work
+from tests.experiments.tiny_studies import small_study
+
+ROOT = Path(__file__).parents[2]
+
+
+def start_worker(address: str, number: int, log: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "experiments.cli", "tune", "worker", "--storage", address]
+    with log.open("wb") as file:
+        return subprocess.Popen(
+            [*command, "--study", "small", "--number", str(number)],
+            cwd=ROOT,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.DEVNULL,
+            stderr=file,
+        )
+
+
+def check_that_all_ran_once(study: optuna.Study) -> None:
+    """Check that every planned trial was completed once, and that one was killed before that."""
+    trials = [trial for trial in study.get_trials() if PURPOSE in trial.user_attrs]
+    assert all(trial.state.is_finished() for trial in trials)
+    complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    planned = plan_trials(TuneSettings.from_json(study.user_attrs["kosim_settings"]))
+    assert sorted(trial.params["learning_rate"] for trial in complete) == sorted(
+        trial.values["learning_rate"] for trial in planned
+    )
+    assert sum(trial.state == TrialState.FAIL for trial in trials) == 1
+
+
+def survive_a_kill(address: str, folder: Path) -> None:
+    """Run a study on three workers of which one is killed in the middle of a trial."""
+    space = {
+        "epochs": {"values": [3]},
+        "learning_rate": {"values": np.geomspace(1e-4, 1e-3, 6).tolist()},
+    }
+    study = small_study(address, space=space)
+    logs = [folder / f"worker-{number}.log" for number in range(3)]
+    workers = [start_worker(address, number, log) for number, log in enumerate(logs)]
+    deadline = time.monotonic() + 240
+    while len(study.get_trials(states=(TrialState.RUNNING,))) < 3:
+        assert time.monotonic() < deadline, [log.read_text() for log in logs]
+        time.sleep(0.2)
+    os.kill(workers[1].pid, signal.SIGKILL)
+    try:
+        for worker in workers:
+            worker.wait(timeout=max(1.0, deadline - time.monotonic()))
+    finally:
+        for worker in workers:
+            worker.kill()
+    codes = [worker.returncode for worker in workers]
+    assert codes == [0, -signal.SIGKILL, 0], [log.read_text() for log in logs]
+    check_that_all_ran_once(study)
+
+
+def test_a_worker_killed_before_its_first_sign_of_life_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed between taking a trial and its first heartbeat, of which Optuna never learns."""
+    monkeypatch.setattr("experiments.tuning.heartbeat.INTERVAL", 1)
+    monkeypatch.setattr("experiments.tuning.heartbeat.GRACE", 2)
+    address = str(tmp_path / "study.db")
+    space = {"epochs": {"values": [1]}, "learning_rate": {"values": [1e-4, 5e-4]}}
+    study = small_study(address, space=space)
+    taken = study.ask()
+    assert work(open_storage(address), "small") == 2
+    assert study.trials[taken.number].state == TrialState.FAIL
+    check_that_all_ran_once(study)
+
+
+@pytest.mark.slow
+def test_a_killed_worker_loses_nothing(tmp_path: Path) -> None:
+    survive_a_kill(f"sqlite:///{tmp_path / 'study.db'}", tmp_path)
+
+
+@pytest.fixture
+def postgresql(tmp_path: Path) -> Iterator[str]:
+    """The address of a database of its own, run by an unprivileged user."""
+    binaries = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if not binaries:
+        pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
+    pytest.importorskip("psycopg", reason="the extra tune is not installed")
+    place = Path("/tmp") / f"kosim-pg-{os.getpid()}"
+    place.mkdir()
+    become: list[str] = []
+    if os.geteuid() == 0:
+        shutil.chown(place, "postgres", "postgres")
+        become = ["runuser", "-u", "postgres", "--"]
+    folder, port = place / "data", str(20_000 + os.getpid() % 20_000)
+    tool = binaries[-1]
+    subprocess.run(
+        [*become, tool, "-D", folder, "-A", "trust", "-U", "kosim", "-E", "UTF8"],
+        check=True,
+        capture_output=True,
+        cwd="/",
+    )
+    control = [*become, tool.with_name("pg_ctl"), "-D", folder, "-w", "-l", place / "log"]
+    options = f"-p {port} -k {place} -c listen_addresses=127.0.0.1"
+    subprocess.run(
+        [*control, "-o", options, "start"], check=True, cwd="/", stdout=subprocess.DEVNULL
+    )
+    try:
+        yield f"postgresql://kosim@127.0.0.1:{port}/postgres"
+    finally:
+        subprocess.run(
+            [*control, "-m", "immediate", "stop"], check=True, capture_output=True, cwd="/"
+        )
+        shutil.rmtree(place)
+
+
+@pytest.mark.slow
+def test_a_killed_worker_loses_nothing_in_postgresql(postgresql: str, tmp_path: Path) -> None:
+    survive_a_kill(postgresql, tmp_path)

@@ -1,0 +1,30 @@
+"""Studies of a bi-encoder of random weights on few pairs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import optuna
+
+from experiments.data.partition import load_training
+from experiments.settings import CompareSettings
+from experiments.tuning.settings import TuneSettings, data_fingerprint
+from experiments.tuning.space import parse_space
+from experiments.tuning.study import begin_study, open_storage
+from tests.experiments.conftest import small_settings
+
+SPACE = {"epochs": {"values": [1, 2]}, "learning_rate": {"values": [1e-4, 5e-4]}}
+
+
+def small_study(
+    address: str, name: str = "small", *, space: dict[str, Any] = SPACE, **changes: Any
+) -> optuna.Study:
+    settings = TuneSettings(
+        kind="bi",
+        comparison=CompareSettings.parse(small_settings()),
+        space=parse_space(space),
+        sampler="grid",
+        **changes,
+    )
+    data = data_fingerprint(load_training(settings.comparison.data))
+    return begin_study(open_storage(address), name, settings, data, resume=False)
