@@ -13,8 +13,8 @@ import torch
 from encoders.artifact import Manifest, read_manifest
 from encoders.base import PairEncoder
 from encoders.bi import BiEncoder
+from encoders.compute.backends import check_machine
 from encoders.compute.choice import ComputeChoice
-from encoders.compute.export import check_onnx
 from encoders.cross import CrossEncoder
 from encoders.errors import ConfigError, CorpusIndexError
 from encoders.loading import load
@@ -41,6 +41,8 @@ class Models:
     bi: BatchedBiEncoder | None
     cross: BatchedCrossEncoder | RemoteCrossEncoder | None
     searcher: Searcher[Searchable] | None
+    refiner: BatchedCrossEncoder | None = None
+    """The cross-encoder in full precision, for what lies around the last hit of a search."""
 
     @classmethod
     def open(
@@ -68,15 +70,23 @@ class Models:
         batches = BatchSettings(
             settings.batch_wait / 1000, settings.batch_tokens, settings.batching
         )
+        choice = ComputeChoice.of(settings.backend, settings.precision)
+        exact = choice.full if settings.refine else choice
         bi = None
         if (folder := _bi_folder(settings, index)) is not None:
-            encoder = _loaded(folder, BiEncoder, settings)
+            encoder = _loaded(folder, BiEncoder, exact, settings.device)
             bi = BatchedBiEncoder(encoder, batches, report("bi"))
+        refiner = None
         if cross is None and settings.cross is not None:
-            classifier = _loaded(settings.cross, CrossEncoder, settings)
+            classifier = _loaded(settings.cross, CrossEncoder, choice, settings.device)
             cross = BatchedCrossEncoder(classifier, batches, report("cross"))
-        searcher = None if index is None or bi is None else Searcher(index, bi, cross)
-        return cls(bi, cross, searcher)
+            if settings.refine:
+                classifier = _loaded(settings.cross, CrossEncoder, exact, settings.device)
+                refiner = BatchedCrossEncoder(classifier, batches, report("refiner"))
+        searcher = None
+        if index is not None and bi is not None:
+            searcher = Searcher(index, bi, cross, refiner=refiner)
+        return cls(bi, cross, searcher, refiner)
 
     @property
     def served(self) -> dict[str, BatchedBiEncoder | BatchedCrossEncoder | RemoteCrossEncoder]:
@@ -97,12 +107,16 @@ class Models:
     @property
     def alive(self) -> bool:
         """Whether every encoder's thread is at work."""
-        return all(encoder.alive for encoder in self.served.values())
+        return all(encoder.alive for encoder in self._at_work)
 
     def close(self) -> None:
         """Finish what waits, and end the encoders' threads."""
-        for encoder in self.served.values():
+        for encoder in self._at_work:
             encoder.close()
+
+    @property
+    def _at_work(self) -> list[BatchedBiEncoder | BatchedCrossEncoder | RemoteCrossEncoder]:
+        return [*self.served.values(), *([self.refiner] if self.refiner else [])]
 
 
 def check_models(settings: ServingSettings) -> None:
@@ -110,15 +124,14 @@ def check_models(settings: ServingSettings) -> None:
 
     Raises:
         ArtifactError: a folder is no saved encoder, or damaged.
-        ConfigError: an encoder is of the wrong kind, the device is unknown, or backend, precision
-            and device do not go together.
+        ConfigError: an encoder is of the wrong kind, the device is unknown, backend, precision and
+            device do not go together, or the processor lacks the instructions of the precision.
         MissingExtraError: the backend's packages are not installed.
         CorpusIndexError: the index is none, damaged, of another encoder, or its own is gone.
     """
     choice = ComputeChoice.of(settings.backend, settings.precision)
     _check_device(choice.device(settings.device))
-    if choice.backend == "onnx":
-        check_onnx()
+    check_machine(choice)
     if settings.cross is not None:
         _manifest(settings.cross, "cross")
     index: MadeByEncoder | None = None
@@ -157,13 +170,8 @@ def _manifest(folder: Path, kind: Literal["bi", "cross"]) -> Manifest:
     return manifest
 
 
-def _loaded(folder: Path, kind: type[Kind], settings: ServingSettings) -> Kind:
-    encoder = load(
-        folder,
-        device=settings.device,
-        backend=settings.backend,
-        precision=settings.precision,
-    )
+def _loaded(folder: Path, kind: type[Kind], choice: ComputeChoice, device: str | None) -> Kind:
+    encoder = load(folder, device=device, backend=choice.backend, precision=choice.precision)
     if not isinstance(encoder, kind):
         raise ConfigError(f"{folder} is a {encoder.kind}-encoder; a {kind.kind}-encoder is needed")
     return encoder

@@ -48,6 +48,7 @@ def serve(settings: ServingSettings, announce: Callable[[str, ServingSettings], 
     """
     settings = with_default_models(settings)
     settings.check_cluster()
+    settings.check_refinement()
     Keys.read(settings.keys)
     check_models(settings)
     with ExitStack() as stack:

@@ -44,6 +44,11 @@ class ServingSettings(BaseModel):
         description="Arithmetic of the encoders; int8 is the fastest (see kosim export). "
         "[default: fp32]",
     )
+    refine: bool = Field(
+        False,
+        description="With a lower precision: encode, and decide which candidates around the last "
+        "hit are hits, in full precision.",
+    )
     device: str | None = Field(None, description="Torch device, such as cpu or cuda:0.")
     queue: int = Field(
         64,
@@ -149,6 +154,21 @@ class ServingSettings(BaseModel):
                 f"--max-replicas is {self.max_replicas}, and there are {replicas} without load "
                 "already; give at least as many"
             )
+
+    def check_refinement(self) -> None:
+        """Check that there is something to refine, and here.
+
+        Raises:
+            ConfigError: there is not.
+        """
+        if not self.refine:
+            return
+        if self.index is None or self.cross is None:
+            raise ConfigError("--refine scores candidates again: give --index and --cross")
+        if self.precision == "fp32":
+            raise ConfigError("--refine with --precision fp32, which is the full one, does nothing")
+        if self.ray is not None:
+            raise ConfigError("--refine is not for a cluster, whose replicas have one precision")
 
     @property
     def is_local(self) -> bool:

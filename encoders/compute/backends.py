@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import platform
+
+import torch
+
 from encoders.compute.choice import ComputeChoice
 from encoders.compute.export import check_onnx
 from encoders.compute.exports import Exports
@@ -9,6 +13,31 @@ from encoders.compute.network import Network
 from encoders.compute.onnx_runtime import OnnxRuntime
 from encoders.compute.runtime import Runtime
 from encoders.compute.torch_runtime import TorchRuntime
+from encoders.errors import ConfigError
+
+
+def check_machine(choice: ComputeChoice) -> None:
+    """Check that this machine has what a choice needs.
+
+    Raises:
+        MissingExtraError: the backend's packages are not installed.
+        ConfigError: the processor lacks the instructions of the precision.
+    """
+    if choice.backend == "torch":
+        return
+    check_onnx()
+    if choice.precision == "int8" and not _multiplies_integers():
+        raise ConfigError(
+            "precision int8 needs a processor with AVX2 instructions, which this one has not; "
+            "choose precision fp32, which backends torch and onnx compute on any processor"
+        )
+
+
+def _multiplies_integers() -> bool:
+    """Return whether products of 8-bit integers are faster here than those of floats."""
+    if platform.machine().lower() not in ("x86_64", "amd64"):
+        return True  # every 64-bit ARM has them
+    return torch.backends.cpu.get_cpu_capability() not in ("DEFAULT", "NO AVX")
 
 
 def is_exported(choice: ComputeChoice, exports: Exports) -> bool:
@@ -16,10 +45,11 @@ def is_exported(choice: ComputeChoice, exports: Exports) -> bool:
 
     Raises:
         MissingExtraError: the backend's packages are not installed.
+        ConfigError: the processor lacks the instructions of the precision.
     """
     if choice.backend == "torch":
         return False
-    check_onnx()
+    check_machine(choice)
     return exports.find(choice.precision) is not None
 
 
@@ -28,13 +58,14 @@ def start(choice: ComputeChoice, network: Network, exports: Exports) -> Runtime:
 
     Raises:
         MissingExtraError: the backend's packages are not installed.
+        ConfigError: the processor lacks the instructions of the precision.
         BackboneError: torch cannot export this architecture.
         StorageError: an export cannot be written.
         ArtifactError: onnxruntime cannot run the export on this machine.
     """
     if choice.backend == "torch":
         return TorchRuntime(network, choice.precision)
-    check_onnx()
+    check_machine(choice)
     graph = exports.find(choice.precision) or exports.make(network, choice.precision)
     network.model.to("meta")  # keeps shapes and settings, and frees the weights
     return OnnxRuntime(graph, choice.precision)

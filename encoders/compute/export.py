@@ -90,7 +90,7 @@ def quantise_graph(graph: Path, quantised: Path) -> None:
         model,
         quantised,
         op_types_to_quantize=["MatMul"],
-        nodes_to_exclude=_head_products(model),
+        nodes_to_exclude=products_of_one_vector(model),
         per_channel=True,
         reduce_range=True,
         weight_type=QuantType.QInt8,
@@ -98,7 +98,7 @@ def quantise_graph(graph: Path, quantised: Path) -> None:
     )
 
 
-def _head_products(model: onnx.ModelProto) -> list[str]:
+def products_of_one_vector(model: onnx.ModelProto) -> list[str]:
     """Return the names that onnxruntime's quantiser gives to products of one vector a row.
 
     The exporter writes them as ``Gemm``, which takes matrices only; products for every token have

@@ -28,6 +28,7 @@ def _option(field: str, **options: Any) -> Any:
 @_option("keys", metavar="FILE")
 @_option("backend", type=click.Choice(get_args(Backend)))
 @_option("precision", type=click.Choice(get_args(Precision)))
+@_option("refine", is_flag=True)
 @_option("device")
 @_option("queue", type=int)
 @setting(ServingSettings, "batching", "--batching/--no-batching")

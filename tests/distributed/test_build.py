@@ -211,10 +211,9 @@ def test_what_a_node_lacks_is_named(
         ("ray://127.0.0.1:10001", "give host:port"),
     ],
 )
-def test_no_cluster_at_an_address(address: str, message: str) -> None:
-    import ray
-
-    if ray.is_initialized():
-        ray.shutdown()
+def test_no_cluster_at_an_address(
+    address: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ray.is_initialized", lambda: False)  # other tests' cluster stays
     with pytest.raises(ClusterError, match=message), connected(address):
         pass

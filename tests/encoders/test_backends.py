@@ -10,7 +10,10 @@ import itertools
 import json
 import logging
 import os
+import platform
 import shutil
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -270,6 +273,35 @@ def test_a_missing_package_is_named_with_its_extra(
     )
     with pytest.raises(MissingExtraError, match=rf'{package}, .*pip install "kosim\[onnx\]"'):
         load(place, backend="onnx")
+
+
+def test_a_processor_without_the_instructions_is_refused_int8_only(
+    kind: str, place: Path, koelectra: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("encoders.compute.backends.platform.machine", lambda: "x86_64")
+    monkeypatch.setattr("torch.backends.cpu.get_cpu_capability", lambda: "DEFAULT")
+    said = "int8 needs a processor with AVX2 .* choose precision fp32"
+    with pytest.raises(ConfigError, match=said):
+        load(place, precision="int8")
+    with pytest.raises(ConfigError, match=said):
+        KINDS[kind].from_backbone(str(koelectra), precision="int8")
+    for backend in ("torch", "onnx"):
+        scores = load(place, backend=backend).score(PAIRS[:3])  # type: ignore[arg-type]
+        assert np.isfinite(scores).all()
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="other processors have no AVX2")
+def test_the_processor_is_the_one_that_torch_sees(place: Path) -> None:
+    """torch is told to see a processor without AVX2, as onnxruntime cannot be."""
+    command = [sys.executable, "-m", "experiments.cli", "score", str(place), "가", "나"]
+    found = subprocess.run(
+        [*command, "--precision", "int8"],
+        env={**os.environ, "ATEN_CPU_CAPABILITY": "default"},
+        capture_output=True,
+        text=True,
+    )
+    assert found.returncode == 2, found.stderr
+    assert "int8 needs a processor with AVX2" in " ".join(found.stderr.split())
 
 
 @pytest.mark.parametrize(

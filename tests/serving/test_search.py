@@ -11,9 +11,12 @@ from fastapi.testclient import TestClient
 
 from encoders.bi import BiEncoder
 from encoders.cross import CrossEncoder
+from encoders.loading import load
 from index.corpus_index import CorpusIndex
 from index.documents import Document
 from index.searcher import Searcher
+from serving.app import create_app
+from serving.settings import ServingSettings
 from tests.encoders.tiny import WORDS
 from tests.serving.conftest import TEXTS
 
@@ -38,6 +41,28 @@ def test_hits_are_those_of_the_searcher(
     assert [hit["extra"] for hit in answer["hits"]] == [dict(hit.extra) for hit in result.hits]
     assert [hit["rank"] for hit in answer["hits"]] == [1, 2, 3, 4]
     assert (answer["candidates"], answer["reranked"]) == (20, 20)
+
+
+def test_refined_hits_are_those_of_a_refining_searcher(
+    settings: ServingSettings, encoders: dict[str, Path], index: Path, bi: BiEncoder
+) -> None:
+    pytest.importorskip("onnxruntime")
+    coarse, full = (
+        load(encoders["cross"], backend="onnx", precision=precision)  # type: ignore[arg-type]
+        for precision in ("int8", "fp32")
+    )
+    searcher = Searcher(CorpusIndex.open(index), bi, coarse, refiner=full)
+    (result,) = searcher.search([QUERY], k=4, candidates=20)
+    (unrefined,) = Searcher(CorpusIndex.open(index), bi, coarse).search([QUERY], k=4, candidates=20)
+    refining = settings.model_copy(update={"precision": "int8", "refine": True})
+    with TestClient(create_app(refining)) as client:
+        answer = client.post("/v1/search", json={"query": QUERY, "k": 4, "depth": 20}).json()
+        counted = client.get("/metrics").text
+    assert [hit["id"] for hit in answer["hits"]] == [hit.id for hit in result.hits]
+    scores = np.array([hit["rerank_score"] for hit in answer["hits"]])
+    np.testing.assert_allclose(scores, [hit.rerank_score for hit in result.hits], atol=1e-4)
+    assert np.abs(scores - [hit.rerank_score for hit in unrefined.hits]).max() > 1e-4
+    assert 'kosim_batch_items_sum{encoder="refiner"} 6.0' in counted
 
 
 def test_candidates_come_from_the_nearest_vectors(client: TestClient, bi: BiEncoder) -> None:

@@ -72,6 +72,10 @@ def test_a_wrong_call_is_refused_in_one_line(
     assert "cannot be used" in refusal("serve", "--bi", bi, "--device", "abacus")
     wrong = refusal("serve", "--bi", bi, "--backend", "torch", "--precision", "int8")
     assert "torch does not compute in int8" in wrong
+    both = ("serve", "--cross", cross, "--index", index, "--refine")
+    assert "give --index and --cross" in refusal("serve", "--bi", bi, "--refine")
+    assert "does nothing" in refusal(*both)
+    assert "not for a cluster" in refusal(*both, "--precision", "int8", "--ray", "auto")
     keys = tmp_path / "keys"
     keys.write_text("a-key-of-some-length\n")
     keys.chmod(0o644)
