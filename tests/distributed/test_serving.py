@@ -16,7 +16,6 @@ import httpx
 import numpy as np
 import psutil
 import pytest
-import ray
 from ray.cluster_utils import Cluster
 
 pytest.importorskip("fastapi", reason="needs kosim[serve]")
