@@ -17,7 +17,8 @@ def describe_environment() -> dict[str, str | int]:
     return {
         "python": sys.version.split()[0],
         "platform": platform.platform(),
-        "processor": _processor(),
+        "processor": _of_processor("model name") or platform.processor() or platform.machine(),
+        "instructions": _instructions(),
         "cores": os.cpu_count() or 1,
         "threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
@@ -25,10 +26,17 @@ def describe_environment() -> dict[str, str | int]:
     }
 
 
-def _processor() -> str:
+def _instructions() -> str:
+    """Return the widest vectors that torch uses, and whether the processor has integer products."""
+    widest = torch.backends.cpu.get_cpu_capability()
+    return f"{widest}, VNNI" if "vnni" in _of_processor("flags") else widest
+
+
+def _of_processor(field: str) -> str:
+    """Return what the kernel says of the first processor, empty where it says nothing."""
     information = Path("/proc/cpuinfo")
     if information.is_file():
         for line in information.read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
+            if line.startswith(field):
                 return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+    return ""

@@ -23,13 +23,16 @@ _RULE = "|---|" + "---:|" * 9
 def markdown(results: Mapping[str, Any]) -> str:
     """Return the report: one table a task, then who is absent and why, then the settings."""
     settings, environment = results["settings"], results["environment"]
+    known = environment.get("instructions")
+    instructions = f" with {known}" if known else ""
     lines = [
         "# kosim beside its peers",
         "",
         f"{results['corpus']['origin']}, {count(results['corpus']['sentences'])} sentences; "
-        f"{environment['processor']}, {settings['threads']} threads; {settings['rounds']} rounds "
-        "in turn, ratios are medians over the rounds. Times faster and agreement are with the "
-        "first peer of each table. `python -m benchmarks.peers.run` makes this page.",
+        f"{environment['processor']}{instructions}, {settings['threads']} threads; "
+        f"{settings['rounds']} rounds in turn, ratios are medians over the rounds. Times faster "
+        "and agreement are with the first peer of each table. "
+        "`python -m benchmarks.peers.run` makes this page.",
     ]
     for task in dict.fromkeys(row["task"] for row in results["rows"]):
         title, unit, agreement = _TITLES[task]
