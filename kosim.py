@@ -30,7 +30,8 @@ from encoders.loading import load  # noqa: E402
 from encoders.pretraining.run import PretrainingConfig, pretrain  # noqa: E402
 from encoders.records import Hit, LabelledPairs  # noqa: E402
 from encoders.tokenizers.training import train_tokenizer  # noqa: E402
-from encoders.training import TrainingConfig, TrainingResult, train  # noqa: E402
+from encoders.training import TrainingResult, train  # noqa: E402
+from encoders.training_config import TrainingConfig  # noqa: E402
 from experiments.comparison import compare  # noqa: E402
 from experiments.settings import CompareSettings  # noqa: E402
 from index.build import build_index, extend_index  # noqa: E402

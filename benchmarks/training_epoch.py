@@ -36,7 +36,8 @@ from encoders.errors import KosimError
 from encoders.metrics import pearson
 from encoders.records import LabelledPairs
 from encoders.storage import write_json, write_text
-from encoders.training import TrainingConfig, train
+from encoders.training import train
+from encoders.training_config import TrainingConfig
 from experiments.contenders import make_encoder
 from experiments.data.partition import load_training
 from experiments.environment import describe_environment

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from datasets import Dataset
@@ -15,10 +15,8 @@ from encoders.base import PairEncoder
 from encoders.patience import Patience
 from encoders.recipes import RECIPES
 from encoders.records import LABEL_HIGH, LabelledPairs
+from encoders.training_config import TrainingConfig
 from encoders.validation import PairValidator
-
-if TYPE_CHECKING:
-    from encoders.training import TrainingConfig
 
 
 def make_patience(config: TrainingConfig) -> Patience | None:

@@ -8,9 +8,9 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, model_validator
 from safetensors import SafetensorError
 from transformers import TrainerCallback
 
@@ -18,48 +18,12 @@ from encoders import ranks
 from encoders.base import PairEncoder
 from encoders.calibration import MonotoneCalibration
 from encoders.checkpoints import file_problem, last_whole_checkpoint, verify_best
-from encoders.compute.runtime import TrainingPrecision
 from encoders.errors import ConfigError, DataError, TrainingError
 from encoders.metrics import best_f1_threshold
 from encoders.recipes import RECIPES
 from encoders.records import DECISION_THRESHOLD, LabelledPairs
 from encoders.trainers import make_patience, make_trainer
-
-Criterion = Literal["loss", "pearson", "f1"]
-CRITERIA: dict[Criterion, str] = {
-    "loss": "validation_loss",
-    "pearson": "pearson",
-    "f1": "f1",
-}
-"""What the best epoch can be chosen by, and its name in the history."""
-
-
-class TrainingConfig(BaseModel):
-    """How an encoder is trained; the defaults are KoELECTRA's documented base values."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    epochs: int = Field(10, ge=1, description="Passes over the training pairs.")
-    learning_rate: float = Field(5e-5, gt=0, lt=1, description="Peak of the linear schedule.")
-    warmup: float = Field(0.0, ge=0, lt=1, description="Share of the steps that warm up.")
-    weight_decay: float = Field(0.0, ge=0, lt=1, description="AdamW's weight decay.")
-    batch_size: int = Field(32, ge=1, description="Pairs in a batch, of all processes.")
-    gradient_accumulation: int = Field(1, ge=1, description="Batches summed before a step.")
-    max_gradient_norm: float = Field(1.0, gt=0, description="Norm to which gradients are cut.")
-    loss: str | None = Field(
-        None, description="cosine, cosent or angle (bi); mse or bce (cross); default by kind."
-    )
-    select: Criterion = Field("pearson", description="Validation value of the best epoch.")
-    patience: int | None = Field(
-        None, ge=1, description="Stop after so many epochs that are no better; None: never."
-    )
-    swap_augmentation: bool = Field(
-        False, description="Train a cross-encoder on both orders of every pair."
-    )
-    group_by_length: bool = Field(True, description="Batches of pairs that are equally long.")
-    precision: TrainingPrecision = Field("fp32", description="Arithmetic of training.")
-    seed: int = Field(1, ge=0, description="Of order, dropout and new weights.")
-    report_to: str = Field("none", description="A tracker that transformers knows, or none.")
+from encoders.training_config import CRITERIA, Criterion, TrainingConfig
 
 
 class EpochRecord(BaseModel):

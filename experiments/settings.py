@@ -16,7 +16,7 @@ from encoders.base import Kind
 from encoders.bi import PoolingMode
 from encoders.errors import ConfigError
 from encoders.recipes import RECIPES
-from encoders.training import TrainingConfig
+from encoders.training_config import TrainingConfig
 from experiments.data.label_scale import LabelScale
 
 RECIPE_NAMES = ("quickstart", "klue-koelectra-base", "klue-koelectra-best")

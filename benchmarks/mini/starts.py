@@ -24,7 +24,7 @@ from encoders.errors import KosimError
 from encoders.metrics import f1, pearson
 from encoders.recipes import RECIPES
 from encoders.storage import write_json
-from encoders.training import TrainingConfig
+from encoders.training_config import TrainingConfig
 from experiments.comparison import compare
 from experiments.contenders import load_contender, train_contender
 from experiments.data.partition import load_partition

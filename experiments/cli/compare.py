@@ -9,7 +9,7 @@ import click
 
 from encoders import ranks
 from encoders.errors import ConfigError
-from encoders.training import TrainingConfig
+from encoders.training_config import TrainingConfig
 from experiments.cli.console import notes, output, print_json, table, training_progress
 from experiments.cli.options import data_options, given, training_options
 from experiments.comparison import Results, compare

@@ -11,7 +11,7 @@ from encoders.errors import ConfigError
 from encoders.pretraining.budget import Budget
 from encoders.pretraining.run import PretrainingConfig
 from encoders.pretraining.sizes import Size
-from encoders.training import TrainingConfig
+from encoders.training_config import TrainingConfig
 from experiments.cli.console import notes, output, print_json, table, training_progress
 from experiments.cli.options import data_options, given, setting, training_options
 from experiments.notation import decimal, estimate

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from encoders.bundle import saved_encoder
 from encoders.compute.runtime import TrainingPrecision
 from encoders.pretraining.budget import Budget
-from encoders.training import TrainingConfig
+from encoders.training_config import TrainingConfig
 from experiments.settings import DataSettings, EncoderSettings
 
 Command = TypeVar("Command", bound=Callable[..., Any])

@@ -11,7 +11,7 @@ from encoders import ranks
 from encoders.loading import load
 from encoders.recipes import RECIPES
 from encoders.tokenizers.text_step import TEXT_STEPS
-from encoders.training import TrainingConfig
+from encoders.training_config import TrainingConfig
 from experiments.cli.console import notes, output, training_progress
 from experiments.cli.options import data_options, given, setting, training_options
 from experiments.cli.out_folder import check_free

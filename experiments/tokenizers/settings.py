@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from encoders.pretraining.run import PretrainingConfig
 from encoders.tokenizers.training import TokenizerKind
-from encoders.training import TrainingConfig
+from encoders.training_config import TrainingConfig
 from experiments.settings import RunSettings
 
 VOCABULARIES: dict[TokenizerKind, int] = {

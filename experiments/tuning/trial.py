@@ -12,7 +12,8 @@ import optuna
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from encoders.scratch import build_scratch_backbone
-from encoders.training import TrainingConfig, TrainingResult, train
+from encoders.training import TrainingResult, train
+from encoders.training_config import TrainingConfig
 from experiments.contenders import make_encoder
 from experiments.data.partition import TrainingSet
 from experiments.settings import SCRATCH, EncoderSettings

@@ -16,7 +16,8 @@ from transformers import TrainerCallback
 from encoders.base import PairEncoder
 from encoders.errors import TrainingError
 from encoders.loading import KINDS
-from encoders.training import TrainingConfig, TrainingResult, train
+from encoders.training import TrainingResult, train
+from encoders.training_config import TrainingConfig
 from tests.encoders.tiny import TRAIN, VALIDATION, config, tiny_encoder
 
 CONFIG = config(epochs=3, warmup=0.2)

@@ -17,7 +17,8 @@ from encoders.calibration import MonotoneCalibration
 from encoders.loading import KINDS, load
 from encoders.recipes import RECIPES
 from encoders.records import DECISION_THRESHOLD
-from encoders.training import CRITERIA, Criterion, TrainingResult, train
+from encoders.training import TrainingResult, train
+from encoders.training_config import CRITERIA, Criterion
 from tests.encoders.tiny import PROMPT, TRAIN, VALIDATION, config, tiny_encoder, write_koelectra
 
 LOSSES = [(kind, loss) for kind, recipe in RECIPES.items() for loss in recipe.losses]

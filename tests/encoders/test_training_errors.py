@@ -15,7 +15,8 @@ from encoders.base import PairEncoder
 from encoders.errors import ConfigError, DataError, TrainingError
 from encoders.recipes import BiTrainer, CrossTrainer
 from encoders.records import LabelledPairs
-from encoders.training import CRITERIA, Criterion, train
+from encoders.training import train
+from encoders.training_config import CRITERIA, Criterion
 from tests.encoders.tiny import TRAIN, VALIDATION, config
 
 

@@ -13,7 +13,7 @@ from transformers import ElectraConfig, ElectraForPreTraining
 from encoders.base import PairEncoder
 from encoders.loading import KINDS
 from encoders.records import LabelledPairs
-from encoders.training import TrainingConfig
+from encoders.training_config import TrainingConfig
 
 HUB_ID = "monologg/koelectra-base-v3-discriminator"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

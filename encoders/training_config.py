@@ -1,0 +1,45 @@
+"""How an encoder is trained."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from encoders.compute.runtime import TrainingPrecision
+
+Criterion = Literal["loss", "pearson", "f1"]
+CRITERIA: dict[Criterion, str] = {
+    "loss": "validation_loss",
+    "pearson": "pearson",
+    "f1": "f1",
+}
+"""What the best epoch can be chosen by, and its name in the history."""
+
+
+class TrainingConfig(BaseModel):
+    """How an encoder is trained; the defaults are KoELECTRA's documented base values."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    epochs: int = Field(10, ge=1, description="Passes over the training pairs.")
+    learning_rate: float = Field(5e-5, gt=0, lt=1, description="Peak of the linear schedule.")
+    warmup: float = Field(0.0, ge=0, lt=1, description="Share of the steps that warm up.")
+    weight_decay: float = Field(0.0, ge=0, lt=1, description="AdamW's weight decay.")
+    batch_size: int = Field(32, ge=1, description="Pairs in a batch, of all processes.")
+    gradient_accumulation: int = Field(1, ge=1, description="Batches summed before a step.")
+    max_gradient_norm: float = Field(1.0, gt=0, description="Norm to which gradients are cut.")
+    loss: str | None = Field(
+        None, description="cosine, cosent or angle (bi); mse or bce (cross); default by kind."
+    )
+    select: Criterion = Field("pearson", description="Validation value of the best epoch.")
+    patience: int | None = Field(
+        None, ge=1, description="Stop after so many epochs that are no better; None: never."
+    )
+    swap_augmentation: bool = Field(
+        False, description="Train a cross-encoder on both orders of every pair."
+    )
+    group_by_length: bool = Field(True, description="Batches of pairs that are equally long.")
+    precision: TrainingPrecision = Field("fp32", description="Arithmetic of training.")
+    seed: int = Field(1, ge=0, description="Of order, dropout and new weights.")
+    report_to: str = Field("none", description="A tracker that transformers knows, or none.")
