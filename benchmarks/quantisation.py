@@ -45,7 +45,7 @@ from encoders.records import DECISION_THRESHOLD, LabelledPairs
 from encoders.storage import write_json, write_text
 from experiments.data.cleaning import check_test
 from experiments.data.datasets import load_pairs
-from experiments.environment import describe_environment
+from experiments.environment import describe_environment, processor_of
 
 RESULTS = Path(__file__).parent / "results"
 CALIBRATED = {
@@ -186,7 +186,7 @@ def to_markdown(results: dict[str, Any]) -> str:
         "",
         f"`{results['command']}`: {results['pairs']:,} pairs scored in {results['rounds']} rounds, "
         f"{results['calibration']:,} training pairs to calibrate, {environment['threads']} threads "
-        f"({environment['processor']} with {environment['instructions']}), onnxruntime "
+        f"({processor_of(environment)}), onnxruntime "
         f"{results['onnxruntime']}, torch {environment['torch']}. Times faster: medians of the "
         "rounds' ratios.",
         "",

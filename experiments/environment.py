@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -17,7 +19,7 @@ def describe_environment() -> dict[str, str | int]:
     return {
         "python": sys.version.split()[0],
         "platform": platform.platform(),
-        "processor": _of_processor("model name") or platform.processor() or platform.machine(),
+        "processor": _cpuinfo("model name") or platform.processor() or platform.machine(),
         "instructions": _instructions(),
         "cores": os.cpu_count() or 1,
         "threads": torch.get_num_threads(),
@@ -26,13 +28,20 @@ def describe_environment() -> dict[str, str | int]:
     }
 
 
+def processor_of(environment: Mapping[str, Any]) -> str:
+    """Return the processor of an environment, with its instructions where they were noted."""
+    processor = str(environment["processor"])
+    instructions = environment.get("instructions")
+    return f"{processor} with {instructions}" if instructions else processor
+
+
 def _instructions() -> str:
     """Return the widest vectors that torch uses, and whether the processor has integer products."""
     widest = torch.backends.cpu.get_cpu_capability()
-    return f"{widest}, VNNI" if "vnni" in _of_processor("flags") else widest
+    return f"{widest}, VNNI" if "vnni" in _cpuinfo("flags") else widest
 
 
-def _of_processor(field: str) -> str:
+def _cpuinfo(field: str) -> str:
     """Return what the kernel says of the first processor, empty where it says nothing."""
     information = Path("/proc/cpuinfo")
     if information.is_file():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from experiments.environment import processor_of
 from experiments.notation import amount, count, decimal, duration
 
 _TITLES = {
@@ -23,13 +24,11 @@ _RULE = "|---|" + "---:|" * 9
 def markdown(results: Mapping[str, Any]) -> str:
     """Return the report: one table a task, then who is absent and why, then the settings."""
     settings, environment = results["settings"], results["environment"]
-    known = environment.get("instructions")
-    instructions = f" with {known}" if known else ""
     lines = [
         "# kosim beside its peers",
         "",
         f"{results['corpus']['origin']}, {count(results['corpus']['sentences'])} sentences; "
-        f"{environment['processor']}{instructions}, {settings['threads']} threads; "
+        f"{processor_of(environment)}, {settings['threads']} threads; "
         f"{settings['rounds']} rounds in turn, ratios are medians over the rounds. Times faster "
         "and agreement are with the first peer of each table. "
         "`python -m benchmarks.peers.run` makes this page.",

@@ -72,7 +72,7 @@ def run_trial(
 
 
 def _too_large(training: TrainingConfig) -> str:
-    """Say which batch did not fit, and which settings compute the same in less memory."""
+    """Say which batch did not fit, and which settings need less memory."""
     size, steps = training.batch_size, training.gradient_accumulation
     said = f"{OUT_OF_MEMORY} with batch_size {size}"
     if size > 1:

@@ -80,14 +80,14 @@ def work(
         watch = Watch(study, storage)
         while deadline is None or time.monotonic() < deadline:
             watch.look()
-            if _trials(study, TrialState.WAITING):
+            if _any(study, TrialState.WAITING):
                 study.optimize(objective, n_trials=1, catch=(KosimError,), callbacks=[ended])
-            elif _trials(study, TrialState.RUNNING):
+            elif _any(study, TrialState.RUNNING):
                 time.sleep(_POLL)
             else:
                 break
     return count
 
 
-def _trials(study: optuna.Study, state: TrialState) -> list[optuna.trial.FrozenTrial]:
-    return study.get_trials(deepcopy=False, states=(state,))
+def _any(study: optuna.Study, state: TrialState) -> bool:
+    return bool(study.get_trials(deepcopy=False, states=(state,)))
