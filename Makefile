@@ -19,7 +19,12 @@ lint: .venv/linters
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
+# mypy does not follow setuptools' package_dir: it reads a tree of links with the import names.
 types: .venv/linters
+	mkdir -p build/types/kosim
+	ln -sfn $(CURDIR)/kosim/*.py $(CURDIR)/kosim/py.typed build/types/kosim/
+	for room in encoders experiments index serving; do \
+		ln -sfn $(CURDIR)/$$room build/types/kosim/$$room; done
 	$(BIN)/mypy
 
 .venv/installed: setup.cfg pyproject.toml constraints.txt

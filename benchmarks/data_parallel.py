@@ -24,12 +24,12 @@ from typing import Any
 
 import click
 
-from encoders.loading import load
-from encoders.metrics import pearson
-from encoders.storage import write_json, write_text
-from experiments.data.partition import load_partition
-from experiments.environment import describe_environment
-from experiments.settings import DataSettings
+from kosim.encoders.loading import load
+from kosim.encoders.metrics import pearson
+from kosim.encoders.storage import write_json, write_text
+from kosim.experiments.data.partition import load_partition
+from kosim.experiments.environment import describe_environment
+from kosim.experiments.settings import DataSettings
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -39,7 +39,7 @@ def train(kind: str, processes: int, options: list[str], out: Path) -> float:
     threads = max(1, len(os.sched_getaffinity(0)) // processes)
     launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
     command = [
-        *(sys.executable, *(launcher if processes > 1 else []), "-m", "experiments.cli"),
+        *(sys.executable, *(launcher if processes > 1 else []), "-m", "kosim"),
         *("train", kind, *options, "--out", str(out)),
     ]
     started = time.monotonic()

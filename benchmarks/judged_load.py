@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import numpy as np
 
-from index.searcher import SearchResult
+from kosim.index.searcher import SearchResult
 
 TOLERANCE = 1e-5
 """How far scores may be from the expected ones: batches of another size round otherwise."""

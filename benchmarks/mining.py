@@ -35,19 +35,19 @@ import click
 import numpy as np
 import torch
 
-from encoders.base import FloatArray, PairEncoder
-from encoders.bi import BiEncoder
-from encoders.compute.runtime import Precision
-from encoders.errors import ConfigError, KosimError
-from encoders.loading import load
-from encoders.pretraining.backbone_folder import texts_fingerprint
-from encoders.storage import atomic_file, write_json, write_text
-from encoders.tables import read_lines
-from experiments.environment import describe_environment
-from experiments.notation import amount, duration
-from index.documents import Document
-from index.mining import mine_texts
-from index.reranking import score_pairs
+from kosim.encoders.base import FloatArray, PairEncoder
+from kosim.encoders.bi import BiEncoder
+from kosim.encoders.compute.runtime import Precision
+from kosim.encoders.errors import ConfigError, KosimError
+from kosim.encoders.loading import load
+from kosim.encoders.pretraining.backbone_folder import texts_fingerprint
+from kosim.encoders.storage import atomic_file, write_json, write_text
+from kosim.encoders.tables import read_lines
+from kosim.experiments.environment import describe_environment
+from kosim.experiments.notation import amount, duration
+from kosim.index.documents import Document
+from kosim.index.mining import mine_texts
+from kosim.index.reranking import score_pairs
 
 RESULTS = Path(__file__).parent / "results"
 _THROUGHPUT_PAIRS = 2000
@@ -61,7 +61,7 @@ def time_job(
     with tempfile.TemporaryDirectory(prefix="kosim-") as place:
         corpus = Path(place) / "corpus.txt"
         corpus.write_text("\n".join(sentences) + "\n", encoding="utf-8")
-        command = [sys.executable, "-m", "experiments.cli", "mine", str(corpus)]
+        command = [sys.executable, "-m", "kosim", "mine", str(corpus)]
         command += ["--encoder", encoder, "--reranker", reranker, "--json"]
         command += ["--precision", precision, "--top", str(top)]
         command += ["--candidates", str(candidates)]

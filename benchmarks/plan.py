@@ -30,20 +30,20 @@ import faiss
 import numpy as np
 import torch
 
-from encoders.bi import BiEncoder
-from encoders.errors import KosimError
-from encoders.loading import load
-from encoders.storage import write_json, write_text
-from experiments.cli.options import SAVED_ENCODER
-from experiments.environment import describe_environment
-from experiments.planning.measuring import PlanSizes, measure_machine, single_query_seconds
-from experiments.planning.plan import Prediction, predict
-from experiments.speed.processes import alone, peak_memory
-from experiments.speed.workload import Workload, WorkloadSizes
-from index.build import identify
-from index.corpus_index import CorpusIndex
-from index.documents import Document
-from index.vectors.vector_index import IndexType
+from kosim.encoders.bi import BiEncoder
+from kosim.encoders.errors import KosimError
+from kosim.encoders.loading import load
+from kosim.encoders.storage import write_json, write_text
+from kosim.experiments.cli.options import SAVED_ENCODER
+from kosim.experiments.environment import describe_environment
+from kosim.experiments.planning.measuring import PlanSizes, measure_machine, single_query_seconds
+from kosim.experiments.planning.plan import Prediction, predict
+from kosim.experiments.speed.processes import alone, peak_memory
+from kosim.experiments.speed.workload import Workload, WorkloadSizes
+from kosim.index.build import identify
+from kosim.index.corpus_index import CorpusIndex
+from kosim.index.documents import Document
+from kosim.index.vectors.vector_index import IndexType
 
 RESULTS = Path(__file__).parent / "results"
 FIGURES = ("disk", "memory", "encode_seconds", "search_seconds")

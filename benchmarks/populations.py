@@ -15,7 +15,7 @@ import numpy as np
 from scipy.optimize import brentq, minimize_scalar
 from scipy.stats import multivariate_normal, norm
 
-from encoders.metrics import Floats
+from kosim.encoders.metrics import Floats
 
 # How often each label of KLUE-STS dev occurs: means of 7, of 6 and of 5 annotators. Whole
 # numbers are counted with the sevenths.

@@ -34,18 +34,18 @@ from onnxruntime.quantization import (
 )
 from onnxruntime.quantization.quant_utils import add_pre_process_metadata
 
-from encoders.base import PairEncoder
-from encoders.compute.export import export_graph, products_of_one_vector, quantise_graph
-from encoders.compute.onnx_runtime import OnnxRuntime
-from encoders.compute.runtime import FloatArray, Runtime, TokenBatch
-from encoders.errors import KosimError
-from encoders.loading import load
-from encoders.metrics import f1, pearson
-from encoders.records import DECISION_THRESHOLD, LabelledPairs
-from encoders.storage import write_json, write_text
-from experiments.data.cleaning import check_test
-from experiments.data.datasets import load_pairs
-from experiments.environment import describe_environment, processor_of
+from kosim.encoders.base import PairEncoder
+from kosim.encoders.compute.export import export_graph, products_of_one_vector, quantise_graph
+from kosim.encoders.compute.onnx_runtime import OnnxRuntime
+from kosim.encoders.compute.runtime import FloatArray, Runtime, TokenBatch
+from kosim.encoders.errors import KosimError
+from kosim.encoders.loading import load
+from kosim.encoders.metrics import f1, pearson
+from kosim.encoders.records import DECISION_THRESHOLD, LabelledPairs
+from kosim.encoders.storage import write_json, write_text
+from kosim.experiments.data.cleaning import check_test
+from kosim.experiments.data.datasets import load_pairs
+from kosim.experiments.environment import describe_environment, processor_of
 
 RESULTS = Path(__file__).parent / "results"
 CALIBRATED = {

@@ -35,17 +35,17 @@ import ray
 import torch
 
 from benchmarks.local_cluster import processes, two_nodes
-from encoders.bi import BiEncoder
-from encoders.bundle import saved_encoder
-from encoders.loading import load
-from encoders.storage import write_json, write_text
-from experiments.environment import describe_environment
-from experiments.speed.processes import alone
-from index.build import BuildProgress, build_index
-from index.corpus import read_corpus
-from index.corpus_files import CorpusFiles
-from index.corpus_index import CorpusIndex
-from index.distributed.build import ClusterOptions, build_index_on_cluster
+from kosim.encoders.bi import BiEncoder
+from kosim.encoders.bundle import saved_encoder
+from kosim.encoders.loading import load
+from kosim.encoders.storage import write_json, write_text
+from kosim.experiments.environment import describe_environment
+from kosim.experiments.speed.processes import alone
+from kosim.index.build import BuildProgress, build_index
+from kosim.index.corpus import read_corpus
+from kosim.index.corpus_files import CorpusFiles
+from kosim.index.corpus_index import CorpusIndex
+from kosim.index.distributed.build import ClusterOptions, build_index_on_cluster
 
 RESULTS = Path(__file__).parent / "results"
 TOLERANCE = 1e-5

@@ -39,15 +39,15 @@ import click
 import numpy as np
 
 from benchmarks.search_scale_tasks import LEFT_OUT, QUERIES, K
-from encoders.bi import BiEncoder
-from encoders.errors import KosimError
-from encoders.loading import load
-from encoders.storage import write_json, write_text
-from encoders.tables import read_lines
-from experiments.environment import describe_environment
-from index.corpus_index import CorpusIndex
-from index.vectors.recall import recall
-from index.vectors.vector_index import IndexType
+from kosim.encoders.bi import BiEncoder
+from kosim.encoders.errors import KosimError
+from kosim.encoders.loading import load
+from kosim.encoders.storage import write_json, write_text
+from kosim.encoders.tables import read_lines
+from kosim.experiments.environment import describe_environment
+from kosim.index.corpus_index import CorpusIndex
+from kosim.index.vectors.recall import recall
+from kosim.index.vectors.vector_index import IndexType
 
 TYPES: tuple[IndexType, ...] = get_args(IndexType)
 _QUERIES = 1000

@@ -22,9 +22,9 @@ import click  # noqa: E402  (the imports are timed)
 import faiss  # noqa: E402
 import numpy as np  # noqa: E402
 
-from index.corpus_index import CorpusIndex  # noqa: E402
-from index.documents import Document  # noqa: E402
-from index.vectors.vector_index import IndexType, VectorIndex, search_threads  # noqa: E402
+from kosim.index.corpus_index import CorpusIndex  # noqa: E402
+from kosim.index.documents import Document  # noqa: E402
+from kosim.index.vectors.vector_index import IndexType, VectorIndex, search_threads  # noqa: E402
 
 IMPORTED = time.perf_counter()
 

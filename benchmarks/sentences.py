@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from encoders.tables import read_table
+from kosim.encoders.tables import read_table
 
 
 @click.command()

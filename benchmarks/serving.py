@@ -35,9 +35,9 @@ import click
 import psutil
 
 from benchmarks.load import Outcome, closed_loop, open_loop
-from encoders.storage import write_json, write_text
-from experiments.data.datasets import load_sample
-from experiments.environment import describe_environment
+from kosim.encoders.storage import write_json, write_text
+from kosim.experiments.data.datasets import load_sample
+from kosim.experiments.environment import describe_environment
 
 _START_SECONDS = 300
 _PERCENTILES = (50, 95, 99)
@@ -46,7 +46,7 @@ _PERCENTILES = (50, 95, 99)
 @contextmanager
 def served(options: list[str]) -> Iterator[tuple[int, psutil.Process]]:
     """Start ``kosim serve`` on a free port; yield the port and the process."""
-    command = [sys.executable, "-m", "experiments.cli", "serve", "--port", "0", *options]
+    command = [sys.executable, "-m", "kosim", "serve", "--port", "0", *options]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         said = process.stderr.readline() if process.stderr else ""

@@ -12,7 +12,7 @@ import click
 import torch
 from transformers import AutoModel, AutoTokenizer
 
-from encoders.storage import atomic_folder
+from kosim.encoders.storage import atomic_folder
 
 
 @click.command()

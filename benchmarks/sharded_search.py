@@ -36,18 +36,18 @@ import ray
 from benchmarks.judged_load import TOLERANCE, JudgedLoad, difference, search
 from benchmarks.local_cluster import replicas, two_nodes
 from benchmarks.serving import served
-from encoders.bi import BiEncoder
-from encoders.loading import load
-from encoders.storage import write_json, write_text
-from encoders.tables import read_lines
-from experiments.cli.options import SAVED_ENCODER
-from experiments.environment import describe_environment
-from index.corpus_index import CorpusIndex
-from index.index_encoder import encoder_folder
-from index.searcher import Searcher, SearchResult
-from index.sharding.folder import Shards
-from index.sharding.sharded_index import ShardedIndex
-from index.sharding.split import split_index
+from kosim.encoders.bi import BiEncoder
+from kosim.encoders.loading import load
+from kosim.encoders.storage import write_json, write_text
+from kosim.encoders.tables import read_lines
+from kosim.experiments.cli.options import SAVED_ENCODER
+from kosim.experiments.environment import describe_environment
+from kosim.index.corpus_index import CorpusIndex
+from kosim.index.index_encoder import encoder_folder
+from kosim.index.searcher import Searcher, SearchResult
+from kosim.index.sharding.folder import Shards
+from kosim.index.sharding.sharded_index import ShardedIndex
+from kosim.index.sharding.split import split_index
 
 K = 10
 _TOGETHER = 64

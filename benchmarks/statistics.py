@@ -26,12 +26,12 @@ from scipy.stats import norm
 
 from benchmarks.populations import Cell, all_cells
 from benchmarks.statistics_report import report
-from encoders.metrics import Floats
-from encoders.storage import write_json, write_text
-from experiments.statistics.influence import F1, Pearson, Spearman
-from experiments.statistics.paired_tests import mcnemar_midp, williams
-from experiments.statistics.resampling import resample_weights
-from experiments.statistics.significance import difference, estimate
+from kosim.encoders.metrics import Floats
+from kosim.encoders.storage import write_json, write_text
+from kosim.experiments.statistics.influence import F1, Pearson, Spearman
+from kosim.experiments.statistics.paired_tests import mcnemar_midp, williams
+from kosim.experiments.statistics.resampling import resample_weights
+from kosim.experiments.statistics.significance import difference, estimate
 
 ALPHA = 0.05
 CHUNK = 100

@@ -31,17 +31,17 @@ import click
 import numpy as np
 from transformers import TrainerCallback
 
-from encoders.base import Kind, PairEncoder
-from encoders.errors import KosimError
-from encoders.metrics import pearson
-from encoders.records import LabelledPairs
-from encoders.storage import write_json, write_text
-from encoders.training import train
-from encoders.training_config import TrainingConfig
-from experiments.contenders import make_encoder
-from experiments.data.partition import load_training
-from experiments.environment import describe_environment
-from experiments.settings import DataSettings, EncoderSettings
+from kosim.encoders.base import Kind, PairEncoder
+from kosim.encoders.errors import KosimError
+from kosim.encoders.metrics import pearson
+from kosim.encoders.records import LabelledPairs
+from kosim.encoders.storage import write_json, write_text
+from kosim.encoders.training import train
+from kosim.encoders.training_config import TrainingConfig
+from kosim.experiments.contenders import make_encoder
+from kosim.experiments.data.partition import load_training
+from kosim.experiments.environment import describe_environment
+from kosim.experiments.settings import DataSettings, EncoderSettings
 
 RESULTS = Path(__file__).parent / "results"
 WAYS = ("padded", "dynamic", "grouped")

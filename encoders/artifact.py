@@ -10,10 +10,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from encoders.backbone import Backbone
-from encoders.calibration import MonotoneCalibration
-from encoders.errors import ArtifactError
-from encoders.storage import atomic_folder, sha256, write_json
+from kosim.encoders.backbone import Backbone
+from kosim.encoders.calibration import MonotoneCalibration
+from kosim.encoders.errors import ArtifactError
+from kosim.encoders.storage import atomic_folder, sha256, write_json
 
 MANIFEST = "kosim.json"
 FORMAT = 1
@@ -35,8 +35,8 @@ class Manifest(BaseModel):
     """The content of ``kosim.json``: all of an encoder that its model's own files do not say.
 
     ``files`` gives the SHA-256 of every other file of the folder; ``fingerprint`` is that of
-    :meth:`encoders.base.PairEncoder.fingerprint`; ``text_step`` names what is done to a text
-    before the tokenizer (see :mod:`encoders.tokenizers.text_step`).
+    :meth:`kosim.encoders.base.PairEncoder.fingerprint`; ``text_step`` names what is done to a text
+    before the tokenizer (see :mod:`kosim.encoders.tokenizers.text_step`).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

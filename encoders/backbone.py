@@ -8,8 +8,8 @@ from pathlib import Path
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-from encoders.bundle import BUNDLED, MINI
-from encoders.errors import BackboneError
+from kosim.encoders.bundle import BUNDLED, MINI
+from kosim.encoders.errors import BackboneError
 
 KOELECTRA = "monologg/koelectra-base-v3-discriminator"
 """The default backbone for real use: ELECTRA base, 35,000 word pieces, Apache-2.0."""

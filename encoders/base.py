@@ -15,20 +15,20 @@ import torch
 from tokenizers import Encoding
 from transformers import PreTrainedTokenizerBase
 
-from encoders.artifact import Manifest, write_artifact
-from encoders.backbone import Backbone
-from encoders.calibration import MonotoneCalibration
-from encoders.compute.backends import start
-from encoders.compute.choice import ComputeChoice
-from encoders.compute.exports import Exports
-from encoders.compute.first_token import is_supported
-from encoders.compute.inference import outputs
-from encoders.compute.network import Network, Output
-from encoders.compute.runtime import Backend, FloatArray, Precision, Runtime
-from encoders.compute.torch_runtime import TorchRuntime
-from encoders.errors import ConfigError, DataError
-from encoders.records import DECISION_THRESHOLD, Hit, Pair
-from encoders.tokenizers.text_step import step_of
+from kosim.encoders.artifact import Manifest, write_artifact
+from kosim.encoders.backbone import Backbone
+from kosim.encoders.calibration import MonotoneCalibration
+from kosim.encoders.compute.backends import start
+from kosim.encoders.compute.choice import ComputeChoice
+from kosim.encoders.compute.exports import Exports
+from kosim.encoders.compute.first_token import is_supported
+from kosim.encoders.compute.inference import outputs
+from kosim.encoders.compute.network import Network, Output
+from kosim.encoders.compute.runtime import Backend, FloatArray, Precision, Runtime
+from kosim.encoders.compute.torch_runtime import TorchRuntime
+from kosim.encoders.errors import ConfigError, DataError
+from kosim.encoders.records import DECISION_THRESHOLD, Hit, Pair
+from kosim.encoders.tokenizers.text_step import step_of
 
 __all__ = ["FloatArray", "Kind", "PairEncoder"]
 
@@ -73,7 +73,7 @@ class PairEncoder(ABC):
     def open(
         cls, folder: Path, manifest: Manifest, *, device: str | None, weights: bool = True
     ) -> Self:
-        """Open a verified artifact folder; use :func:`encoders.load`, which verifies it.
+        """Open a verified artifact folder; use :func:`kosim.load`, which verifies it.
 
         Without ``weights`` the encoder can compute only from an export.
         """

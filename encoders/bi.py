@@ -13,24 +13,24 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Normalize, Transformer
 from sentence_transformers.sentence_transformer.modules import Pooling
 
-from encoders.artifact import Manifest
-from encoders.backbone import find_backbone
-from encoders.base import FloatArray, PairEncoder
-from encoders.compute.choice import ComputeChoice
-from encoders.compute.network import Network
-from encoders.compute.runtime import Backend, Precision
-from encoders.compute.tokens import tokenise_texts
-from encoders.errors import ConfigError
-from encoders.opening import (
+from kosim.encoders.artifact import Manifest
+from kosim.encoders.backbone import find_backbone
+from kosim.encoders.base import FloatArray, PairEncoder
+from kosim.encoders.compute.choice import ComputeChoice
+from kosim.encoders.compute.network import Network
+from kosim.encoders.compute.runtime import Backend, Precision
+from kosim.encoders.compute.tokens import tokenise_texts
+from kosim.encoders.errors import ConfigError
+from kosim.encoders.opening import (
     FULL_PRECISION,
     limited_length,
     opening,
     saved_model_arguments,
     seeded,
 )
-from encoders.provenance import read_provenance
-from encoders.records import Pair
-from encoders.tokenizers.text_step import apply_before
+from kosim.encoders.provenance import read_provenance
+from kosim.encoders.records import Pair
+from kosim.encoders.tokenizers.text_step import apply_before
 
 PoolingMode = Literal["mean", "cls", "max"]
 _PROMPT_NAME = "similarity"
@@ -69,9 +69,9 @@ class BiEncoder(PairEncoder):
             max_length: tokens after which a sentence is cut.
             device: torch device; the best there is when None.
             seed: of weights that the backbone does not have.
-            backend: what computes, as in :func:`encoders.load`; the export goes to the user's
+            backend: what computes, as in :func:`kosim.load`; the export goes to the user's
                 cache.
-            precision: arithmetic of the network, as in :func:`encoders.load`.
+            precision: arithmetic of the network, as in :func:`kosim.load`.
             text_step: what is done to a text before the tokenizer, such as ``"morphemes"``; by
                 default what the backbone's ``kosim.json`` says.
 
@@ -111,7 +111,7 @@ class BiEncoder(PairEncoder):
     def open(
         cls, folder: Path, manifest: Manifest, *, device: str | None, weights: bool = True
     ) -> Self:
-        """Open a verified artifact folder; use :func:`encoders.load`, which verifies it."""
+        """Open a verified artifact folder; use :func:`kosim.load`, which verifies it."""
         network = SentenceTransformer(str(folder), **saved_model_arguments(device, weights=weights))
         apply_before(network.tokenizer, manifest.text_step)
         return cls(network, **manifest.encoder_arguments(folder))

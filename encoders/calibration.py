@@ -10,7 +10,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, model_validator
 from sklearn.isotonic import IsotonicRegression
 
-from encoders.records import LABEL_HIGH, LABEL_LOW
+from kosim.encoders.records import LABEL_HIGH, LABEL_LOW
 
 _MARGIN = 0.02
 """Knots keep this distance from both ends of the scale, so that the tails stay increasing."""

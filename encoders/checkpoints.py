@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
-from encoders.errors import TrainingError
+from kosim.encoders.errors import TrainingError
 
 STATE = "trainer_state.json"
 

@@ -11,22 +11,22 @@ import numpy.typing as npt
 import torch
 from sentence_transformers import CrossEncoder as PairClassifier
 
-from encoders.artifact import Manifest
-from encoders.backbone import find_backbone
-from encoders.base import FloatArray, PairEncoder
-from encoders.compute.choice import ComputeChoice
-from encoders.compute.runtime import Backend, Precision
-from encoders.compute.tokens import tokenise_pairs
-from encoders.opening import (
+from kosim.encoders.artifact import Manifest
+from kosim.encoders.backbone import find_backbone
+from kosim.encoders.base import FloatArray, PairEncoder
+from kosim.encoders.compute.choice import ComputeChoice
+from kosim.encoders.compute.runtime import Backend, Precision
+from kosim.encoders.compute.tokens import tokenise_pairs
+from kosim.encoders.opening import (
     FULL_PRECISION,
     limited_length,
     opening,
     saved_model_arguments,
     seeded,
 )
-from encoders.provenance import read_provenance
-from encoders.records import Pair
-from encoders.tokenizers.text_step import apply_before
+from kosim.encoders.provenance import read_provenance
+from kosim.encoders.records import Pair
+from kosim.encoders.tokenizers.text_step import apply_before
 
 
 class CrossEncoder(PairEncoder):
@@ -61,9 +61,9 @@ class CrossEncoder(PairEncoder):
             max_length: tokens after which a pair is cut.
             device: torch device; the best there is when None.
             seed: of the new classifier's weights.
-            backend: what computes, as in :func:`encoders.load`; the export goes to the user's
+            backend: what computes, as in :func:`kosim.load`; the export goes to the user's
                 cache.
-            precision: arithmetic of the network, as in :func:`encoders.load`.
+            precision: arithmetic of the network, as in :func:`kosim.load`.
             text_step: what is done to a text before the tokenizer, such as ``"morphemes"``; by
                 default what the backbone's ``kosim.json`` says.
 
@@ -93,7 +93,7 @@ class CrossEncoder(PairEncoder):
     def open(
         cls, folder: Path, manifest: Manifest, *, device: str | None, weights: bool = True
     ) -> Self:
-        """Open a verified artifact folder; use :func:`encoders.load`, which verifies it."""
+        """Open a verified artifact folder; use :func:`kosim.load`, which verifies it."""
         network = PairClassifier(str(folder), **saved_model_arguments(device, weights=weights))
         apply_before(network.tokenizer, manifest.text_step)
         return cls(network, **manifest.encoder_arguments(folder))

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from encoders.artifact import read_manifest
-from encoders.bi import BiEncoder
-from encoders.bundle import saved_encoder
-from encoders.compute.backends import is_exported
-from encoders.compute.choice import ComputeChoice
-from encoders.compute.exports import Exports
-from encoders.compute.runtime import Backend, Precision
-from encoders.cross import CrossEncoder
-from encoders.errors import ArtifactError, BackboneError
-from encoders.opening import opening
+from kosim.encoders.artifact import read_manifest
+from kosim.encoders.bi import BiEncoder
+from kosim.encoders.bundle import saved_encoder
+from kosim.encoders.compute.backends import is_exported
+from kosim.encoders.compute.choice import ComputeChoice
+from kosim.encoders.compute.exports import Exports
+from kosim.encoders.compute.runtime import Backend, Precision
+from kosim.encoders.cross import CrossEncoder
+from kosim.encoders.errors import ArtifactError, BackboneError
+from kosim.encoders.opening import opening
 
 KINDS: dict[str, type[BiEncoder] | type[CrossEncoder]] = {"bi": BiEncoder, "cross": CrossEncoder}
 
@@ -28,7 +28,7 @@ def load(
     """Open a saved encoder after checking every file of it.
 
     Args:
-        folder: what :meth:`encoders.base.PairEncoder.save` wrote, or the name of a bundled
+        folder: what :meth:`kosim.encoders.base.PairEncoder.save` wrote, or the name of a bundled
             encoder: ``mini-bi``, ``mini-cross``.
         device: torch device; the best there is when None.
         backend: what computes: torch, or onnx (the extra ``onnx``), which is faster on a CPU and

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
 
-from encoders.errors import DataError, UndefinedMetricError
-from encoders.records import DECISION_THRESHOLD
+from kosim.encoders.errors import DataError, UndefinedMetricError
+from kosim.encoders.records import DECISION_THRESHOLD
 
 Floats = npt.NDArray[np.float64]
 

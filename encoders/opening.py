@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from encoders.errors import BackboneError, ConfigError, KosimError
+from kosim.encoders.errors import BackboneError, ConfigError, KosimError
 
 FULL_PRECISION: dict[str, Any] = {"dtype": torch.float32}
 """transformers keeps a checkpoint's own type, and half precision is slow on a CPU."""

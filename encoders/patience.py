@@ -7,7 +7,7 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerState
 
-from encoders.checkpoints import STATE
+from kosim.encoders.checkpoints import STATE
 
 
 class Patience(TrainerCallback):

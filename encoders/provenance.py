@@ -11,10 +11,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from encoders.artifact import FORMAT, MANIFEST, library_versions
-from encoders.errors import BackboneError
-from encoders.storage import write_json
-from encoders.tokenizers.text_step import TEXT_STEPS
+from kosim.encoders.artifact import FORMAT, MANIFEST, library_versions
+from kosim.encoders.errors import BackboneError
+from kosim.encoders.storage import write_json
+from kosim.encoders.tokenizers.text_step import TEXT_STEPS
 
 
 class Provenance(BaseModel):

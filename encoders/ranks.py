@@ -15,7 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-from encoders.errors import ConfigError, KosimError, RankError
+from kosim.encoders.errors import ConfigError, KosimError, RankError
 
 Value = TypeVar("Value")
 

@@ -20,8 +20,8 @@ from sentence_transformers.sentence_transformer.losses import (
 )
 from torch import nn
 
-from encoders.base import Kind, PairEncoder
-from encoders.batching import LengthGroupedTrainerMixin
+from kosim.encoders.base import Kind, PairEncoder
+from kosim.encoders.batching import LengthGroupedTrainerMixin
 
 
 class BiTrainer(LengthGroupedTrainerMixin, SentenceTransformerTrainer):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from encoders.errors import DataError
+from kosim.encoders.errors import DataError
 
 LABEL_LOW, LABEL_HIGH = 0.0, 5.0
 """Every label and calibrated score lives on KLUE-STS's scale, 0 (unrelated) to 5 (equivalent)."""

@@ -12,10 +12,10 @@ from pathlib import Path
 import torch
 from transformers import ElectraConfig, ElectraModel
 
-from encoders.opening import seeded
-from encoders.storage import atomic_folder
-from encoders.tokenizers.input_format import in_bert_format
-from encoders.tokenizers.wordpiece import learn_wordpiece
+from kosim.encoders.opening import seeded
+from kosim.encoders.storage import atomic_folder
+from kosim.encoders.tokenizers.input_format import in_bert_format
+from kosim.encoders.tokenizers.wordpiece import learn_wordpiece
 
 _POSITIONS = 256
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-from encoders.errors import StorageError
+from kosim.encoders.errors import StorageError
 
 _BLOCK = 1 << 20
 

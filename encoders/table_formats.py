@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, Literal, NamedTuple, cast
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from encoders.errors import DataError
+from kosim.encoders.errors import DataError
 
 Record = dict[str, Any]
 Format = Literal["text", "csv", "tsv", "jsonl", "json", "parquet"]

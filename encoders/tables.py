@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from encoders.errors import ConfigError, DataError
-from encoders.table_formats import FORMATS, Format, Lines, Record, Row, source_name
+from kosim.encoders.errors import ConfigError, DataError
+from kosim.encoders.table_formats import FORMATS, Format, Lines, Record, Row, source_name
 
 __all__ = ["Format", "Record", "Row", "read_lines", "read_records", "read_table", "table_format"]
 

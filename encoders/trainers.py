@@ -10,13 +10,13 @@ import torch
 from datasets import Dataset
 from transformers import PrinterCallback, TrainerCallback
 
-from encoders import ranks
-from encoders.base import PairEncoder
-from encoders.patience import Patience
-from encoders.recipes import RECIPES
-from encoders.records import LABEL_HIGH, LabelledPairs
-from encoders.training_config import TrainingConfig
-from encoders.validation import PairValidator
+from kosim.encoders import ranks
+from kosim.encoders.base import PairEncoder
+from kosim.encoders.patience import Patience
+from kosim.encoders.recipes import RECIPES
+from kosim.encoders.records import LABEL_HIGH, LabelledPairs
+from kosim.encoders.training_config import TrainingConfig
+from kosim.encoders.validation import PairValidator
 
 
 def make_patience(config: TrainingConfig) -> Patience | None:

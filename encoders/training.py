@@ -14,16 +14,16 @@ from pydantic import BaseModel, model_validator
 from safetensors import SafetensorError
 from transformers import TrainerCallback
 
-from encoders import ranks
-from encoders.base import PairEncoder
-from encoders.calibration import MonotoneCalibration
-from encoders.checkpoints import file_problem, last_whole_checkpoint, verify_best
-from encoders.errors import ConfigError, DataError, TrainingError
-from encoders.metrics import best_f1_threshold
-from encoders.recipes import RECIPES
-from encoders.records import DECISION_THRESHOLD, LabelledPairs
-from encoders.trainers import make_patience, make_trainer
-from encoders.training_config import CRITERIA, Criterion, TrainingConfig
+from kosim.encoders import ranks
+from kosim.encoders.base import PairEncoder
+from kosim.encoders.calibration import MonotoneCalibration
+from kosim.encoders.checkpoints import file_problem, last_whole_checkpoint, verify_best
+from kosim.encoders.errors import ConfigError, DataError, TrainingError
+from kosim.encoders.metrics import best_f1_threshold
+from kosim.encoders.recipes import RECIPES
+from kosim.encoders.records import DECISION_THRESHOLD, LabelledPairs
+from kosim.encoders.trainers import make_patience, make_trainer
+from kosim.encoders.training_config import CRITERIA, Criterion, TrainingConfig
 
 
 class EpochRecord(BaseModel):

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from encoders.compute.runtime import TrainingPrecision
+from kosim.encoders.compute.runtime import TrainingPrecision
 
 Criterion = Literal["loss", "pearson", "f1"]
 CRITERIA: dict[Criterion, str] = {

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from sentence_transformers.base.evaluation import BaseEvaluator
 
-from encoders.base import PairEncoder
-from encoders.errors import TrainingError, UndefinedMetricError
-from encoders.metrics import best_f1_threshold, f1, pearson, spearman
-from encoders.records import LabelledPairs
+from kosim.encoders.base import PairEncoder
+from kosim.encoders.errors import TrainingError, UndefinedMetricError
+from kosim.encoders.metrics import best_f1_threshold, f1, pearson, spearman
+from kosim.encoders.records import LabelledPairs
 
 
 class PairValidator(BaseEvaluator):

@@ -12,20 +12,20 @@ import numpy as np
 import pandas as pd
 from transformers import TrainerCallback
 
-from encoders import ranks
-from encoders.artifact import library_versions
-from encoders.base import Kind
-from encoders.errors import DataError, UndefinedMetricError
-from encoders.recipes import RECIPES
-from encoders.storage import atomic_file, write_json, write_text
-from experiments.contenders import load_contender, train_contender
-from experiments.cost import measure, project
-from experiments.data.data_report import data_report, describe_split, token_lengths
-from experiments.data.datasets import RawPairs
-from experiments.data.partition import Partition, load_partition
-from experiments.disagreements import largest_disagreements
-from experiments.environment import describe_environment
-from experiments.evaluation import (
+from kosim.encoders import ranks
+from kosim.encoders.artifact import library_versions
+from kosim.encoders.base import Kind
+from kosim.encoders.errors import DataError, UndefinedMetricError
+from kosim.encoders.recipes import RECIPES
+from kosim.encoders.storage import atomic_file, write_json, write_text
+from kosim.experiments.contenders import load_contender, train_contender
+from kosim.experiments.cost import measure, project
+from kosim.experiments.data.data_report import data_report, describe_split, token_lengths
+from kosim.experiments.data.datasets import RawPairs
+from kosim.experiments.data.partition import Partition, load_partition
+from kosim.experiments.disagreements import largest_disagreements
+from kosim.experiments.environment import describe_environment
+from kosim.experiments.evaluation import (
     ScoredContender,
     compare_all,
     evaluate,
@@ -33,11 +33,11 @@ from experiments.evaluation import (
     seed_spread,
     swap_asymmetry,
 )
-from experiments.report import render_html, render_markdown
-from experiments.run import RESULTS, open_run
-from experiments.settings import SCRATCH, CompareSettings
-from experiments.statistics.ceiling import split_half_reliability
-from experiments.verdict.verdict import compute_verdict
+from kosim.experiments.report import render_html, render_markdown
+from kosim.experiments.run import RESULTS, open_run
+from kosim.experiments.settings import SCRATCH, CompareSettings
+from kosim.experiments.statistics.ceiling import split_half_reliability
+from kosim.experiments.verdict.verdict import compute_verdict
 
 FORMAT = 1
 PREDICTIONS = "predictions.parquet"

@@ -8,16 +8,16 @@ from pathlib import Path
 
 from transformers import TrainerCallback
 
-from encoders import ranks
-from encoders.artifact import MANIFEST
-from encoders.bi import BiEncoder
-from encoders.cross import CrossEncoder
-from encoders.errors import ArtifactError, DataError
-from encoders.loading import load
-from encoders.scratch import build_scratch_backbone
-from encoders.training import train
-from experiments.data.partition import TrainingSet
-from experiments.settings import SCRATCH, CompareSettings, EncoderSettings
+from kosim.encoders import ranks
+from kosim.encoders.artifact import MANIFEST
+from kosim.encoders.bi import BiEncoder
+from kosim.encoders.cross import CrossEncoder
+from kosim.encoders.errors import ArtifactError, DataError
+from kosim.encoders.loading import load
+from kosim.encoders.scratch import build_scratch_backbone
+from kosim.encoders.training import train
+from kosim.experiments.data.partition import TrainingSet
+from kosim.experiments.settings import SCRATCH, CompareSettings, EncoderSettings
 
 Encoder = BiEncoder | CrossEncoder
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from encoders.bi import BiEncoder
-from encoders.cross import CrossEncoder
-from encoders.records import Pair
+from kosim.encoders.bi import BiEncoder
+from kosim.encoders.cross import CrossEncoder
+from kosim.encoders.records import Pair
 
 CORPUS_SIZES = (100, 1_000, 10_000, 100_000, 1_000_000)
 _BULK = 512

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from encoders.records import LabelledPairs
-from experiments.evaluation import ScoredContender
+from kosim.encoders.records import LabelledPairs
+from kosim.experiments.evaluation import ScoredContender
 
 
 def largest_disagreements(

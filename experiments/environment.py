@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from encoders.artifact import library_versions
+from kosim.encoders.artifact import library_versions
 
 
 def describe_environment() -> dict[str, str | int]:

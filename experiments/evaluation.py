@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from encoders.base import Kind
-from encoders.errors import UndefinedMetricError
-from encoders.metrics import pearson
-from encoders.records import DECISION_THRESHOLD, LabelledPairs
-from experiments.settings import EvaluationSettings
-from experiments.statistics.significance import (
+from kosim.encoders.base import Kind
+from kosim.encoders.errors import UndefinedMetricError
+from kosim.encoders.metrics import pearson
+from kosim.encoders.records import DECISION_THRESHOLD, LabelledPairs
+from kosim.experiments.settings import EvaluationSettings
+from kosim.experiments.statistics.significance import (
     F1,
     Difference,
     Metric,

@@ -7,9 +7,9 @@ import shutil
 from itertools import count
 from pathlib import Path
 
-from encoders.errors import StorageError
-from encoders.storage import write_text
-from experiments.settings import RunSettings, read_settings
+from kosim.encoders.errors import StorageError
+from kosim.encoders.storage import write_text
+from kosim.experiments.settings import RunSettings, read_settings
 
 CONFIG = "config.toml"
 RESULTS = "results.json"

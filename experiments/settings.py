@@ -11,13 +11,13 @@ from typing import Any, Literal, Self, TypeVar
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from encoders.backbone import KOELECTRA
-from encoders.base import Kind
-from encoders.bi import PoolingMode
-from encoders.errors import ConfigError
-from encoders.recipes import RECIPES
-from encoders.training_config import TrainingConfig
-from experiments.data.label_scale import LabelScale
+from kosim.encoders.backbone import KOELECTRA
+from kosim.encoders.base import Kind
+from kosim.encoders.bi import PoolingMode
+from kosim.encoders.errors import ConfigError
+from kosim.encoders.recipes import RECIPES
+from kosim.encoders.training_config import TrainingConfig
+from kosim.experiments.data.label_scale import LabelScale
 
 RECIPE_NAMES = ("quickstart", "klue-koelectra-base", "klue-koelectra-best")
 SCRATCH = "scratch"
@@ -193,7 +193,9 @@ def read_settings(name: str) -> dict[str, Any]:
         ConfigError: there is no such recipe or file, or it is not TOML.
     """
     if name in RECIPE_NAMES:
-        text = (resources.files("experiments") / "recipes" / f"{name}.toml").read_text("utf-8")
+        text = (resources.files("kosim.experiments") / "recipes" / f"{name}.toml").read_text(
+            "utf-8"
+        )
     else:
         path = Path(name)
         if not path.is_file():

@@ -10,22 +10,22 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from encoders.base import FloatArray
-from encoders.bi import BiEncoder
-from encoders.errors import (
+from kosim.encoders.base import FloatArray
+from kosim.encoders.bi import BiEncoder
+from kosim.encoders.errors import (
     ConfigError,
     DataError,
     KosimError,
     StorageError,
 )
-from index.corpus import check_document
-from index.corpus_index import CorpusIndex, EncoderIdentity
-from index.documents import Document
-from index.index_encoder import check_encoder
-from index.store.block import Block
-from index.store.identifiers import GrowingIdTable, hash_ids
-from index.store.spool import Spool, SpoolSettings
-from index.vectors.vector_index import IndexType
+from kosim.index.corpus import check_document
+from kosim.index.corpus_index import CorpusIndex, EncoderIdentity
+from kosim.index.documents import Document
+from kosim.index.index_encoder import check_encoder
+from kosim.index.store.block import Block
+from kosim.index.store.identifiers import GrowingIdTable, hash_ids
+from kosim.index.store.spool import Spool, SpoolSettings
+from kosim.index.vectors.vector_index import IndexType
 
 BLOCK = 8_192
 """Documents encoded at a time: sorted by length they need little padding, and a kill loses at

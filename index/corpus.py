@@ -14,10 +14,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from encoders.errors import ConfigError, DataError
-from encoders.table_formats import source_name
-from encoders.tables import Format, Record, read_records, table_format
-from index.documents import Document
+from kosim.encoders.errors import ConfigError, DataError
+from kosim.encoders.table_formats import source_name
+from kosim.encoders.tables import Format, Record, read_records, table_format
+from kosim.index.documents import Document
 
 LONGEST_TEXT = 10_000
 """Characters of the longest text that counts as a sentence; encoders read far less of it."""

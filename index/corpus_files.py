@@ -9,11 +9,11 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Literal, Self
 
-from encoders.errors import DataError
-from encoders.table_formats import STANDARD_INPUT
-from encoders.tables import Format
-from index.corpus import BadLines, read_corpus
-from index.documents import Document
+from kosim.encoders.errors import DataError
+from kosim.encoders.table_formats import STANDARD_INPUT
+from kosim.encoders.tables import Format
+from kosim.index.corpus import BadLines, read_corpus
+from kosim.index.documents import Document
 
 _HIDDEN = (".", "_")
 """How the names begin of what is no data: hidden files, and the notes of those who wrote it."""

@@ -13,22 +13,22 @@ from typing import Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 
-from encoders.errors import ConfigError, CorpusIndexError, DataError, StorageError
-from encoders.storage import atomic_folder
-from index.documents import Document
-from index.lexical.lexical_index import LexicalIndex
-from index.retrieval import retrieve
-from index.searchable import Mode, Retrieved
-from index.store.block import Block, FloatArray
-from index.store.commit import commit_change, is_compact, merge
-from index.store.generation import AnyType, GenerationWriter
-from index.store.identifiers import IntArray
-from index.store.log import Change
-from index.store.manifest import MANIFEST, EncoderEntry, IndexManifest, read_manifest
-from index.store.opening import open_snapshot
-from index.store.snapshot import Part, Snapshot
-from index.store.verification import problems
-from index.store.write_lock import build_lock, write_lock
+from kosim.encoders.errors import ConfigError, CorpusIndexError, DataError, StorageError
+from kosim.encoders.storage import atomic_folder
+from kosim.index.documents import Document
+from kosim.index.lexical.lexical_index import LexicalIndex
+from kosim.index.retrieval import retrieve
+from kosim.index.searchable import Mode, Retrieved
+from kosim.index.store.block import Block, FloatArray
+from kosim.index.store.commit import commit_change, is_compact, merge
+from kosim.index.store.generation import AnyType, GenerationWriter
+from kosim.index.store.identifiers import IntArray
+from kosim.index.store.log import Change
+from kosim.index.store.manifest import MANIFEST, EncoderEntry, IndexManifest, read_manifest
+from kosim.index.store.opening import open_snapshot
+from kosim.index.store.snapshot import Part, Snapshot
+from kosim.index.store.verification import problems
+from kosim.index.store.write_lock import build_lock, write_lock
 
 __all__ = ["CorpusIndex", "EncoderIdentity", "Part", "Snapshot"]
 

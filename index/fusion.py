@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from encoders.errors import ConfigError, DataError
+from kosim.encoders.errors import ConfigError, DataError
 
 
 def reciprocal_rank_fusion(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from encoders.bi import BiEncoder
-from encoders.errors import CorpusIndexError
-from index.searchable import MadeByEncoder
+from kosim.encoders.bi import BiEncoder
+from kosim.encoders.errors import CorpusIndexError
+from kosim.index.searchable import MadeByEncoder
 
 
 def check_encoder(index: MadeByEncoder, encoder: BiEncoder) -> None:

@@ -6,12 +6,12 @@ import json
 
 import numpy as np
 
-from encoders.bi import BiEncoder
-from encoders.errors import ConfigError, StorageError
-from encoders.storage import write_json
-from index.corpus_index import CorpusIndex
-from index.index_encoder import check_encoder
-from index.vectors.recall import DEPTH
+from kosim.encoders.bi import BiEncoder
+from kosim.encoders.errors import ConfigError, StorageError
+from kosim.encoders.storage import write_json
+from kosim.index.corpus_index import CorpusIndex
+from kosim.index.index_encoder import check_encoder
+from kosim.index.vectors.recall import DEPTH
 
 SAMPLE = 200
 

@@ -9,14 +9,14 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from encoders.base import FloatArray, PairEncoder
-from encoders.bi import BiEncoder
-from encoders.errors import ConfigError
-from index.corpus_index import CorpusIndex
-from index.documents import Document
-from index.index_encoder import check_encoder
-from index.reranking import score_pairs
-from index.top_pairs import Places, neighbour_pairs, top_pairs_of_blocks
+from kosim.encoders.base import FloatArray, PairEncoder
+from kosim.encoders.bi import BiEncoder
+from kosim.encoders.errors import ConfigError
+from kosim.index.corpus_index import CorpusIndex
+from kosim.index.documents import Document
+from kosim.index.index_encoder import check_encoder
+from kosim.index.reranking import score_pairs
+from kosim.index.top_pairs import Places, neighbour_pairs, top_pairs_of_blocks
 
 MOST_PAIRS = 100_000
 """Pairs that are returned when only a least score is asked for, at the most."""

@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from encoders.base import FloatArray, PairEncoder
-from encoders.errors import ConfigError
+from kosim.encoders.base import FloatArray, PairEncoder
+from kosim.encoders.errors import ConfigError
 
 NEAR = 3
 """Candidates that are scored again on either side of the border."""

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from encoders.base import FloatArray, PairEncoder
-from encoders.calibration import MonotoneCalibration
-from encoders.records import Pair
+from kosim.encoders.base import FloatArray, PairEncoder
+from kosim.encoders.calibration import MonotoneCalibration
+from kosim.encoders.records import Pair
 
 _CHUNK = 512
 """Pairs between two calls of a progress callback."""

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from index.fusion import reciprocal_rank_fusion
-from index.lexical.bm25 import WordStatistics
-from index.merging import Ranking
-from index.searchable import Mode, Retrieved
-from index.store.block import FloatArray
-from index.store.snapshot import Snapshot
+from kosim.index.fusion import reciprocal_rank_fusion
+from kosim.index.lexical.bm25 import WordStatistics
+from kosim.index.merging import Ranking
+from kosim.index.searchable import Mode, Retrieved
+from kosim.index.store.block import FloatArray
+from kosim.index.store.snapshot import Snapshot
 
 if TYPE_CHECKING:
-    from index.corpus_index import CorpusIndex
+    from kosim.index.corpus_index import CorpusIndex
 
 
 class Rankings(NamedTuple):

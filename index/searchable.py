@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from index.documents import Document
-from index.store.block import FloatArray
+from kosim.index.documents import Document
+from kosim.index.store.block import FloatArray
 
 if TYPE_CHECKING:
-    from index.corpus_index import EncoderIdentity
+    from kosim.index.corpus_index import EncoderIdentity
 
 Mode = Literal["dense", "lexical", "hybrid"]
 Places = npt.NDArray[np.int64]

@@ -11,16 +11,16 @@ import numpy as np
 import numpy.typing as npt
 from typing_extensions import TypeVar
 
-from encoders.base import FloatArray, PairEncoder
-from encoders.bi import BiEncoder
-from encoders.errors import ConfigError, DataError
-from index.adaptive.policy import CandidatePolicy
-from index.corpus_index import CorpusIndex
-from index.hits import SearchHit, SearchResult
-from index.index_encoder import check_encoder
-from index.refinement import check_refiner, near_border
-from index.reranking import score_pairs
-from index.searchable import Mode, Places, Searchable, State
+from kosim.encoders.base import FloatArray, PairEncoder
+from kosim.encoders.bi import BiEncoder
+from kosim.encoders.errors import ConfigError, DataError
+from kosim.index.adaptive.policy import CandidatePolicy
+from kosim.index.corpus_index import CorpusIndex
+from kosim.index.hits import SearchHit, SearchResult
+from kosim.index.index_encoder import check_encoder
+from kosim.index.refinement import check_refiner, near_border
+from kosim.index.reranking import score_pairs
+from kosim.index.searchable import Mode, Places, Searchable, State
 
 __all__ = ["Mode", "Places", "SearchHit", "SearchResult", "Searcher"]
 

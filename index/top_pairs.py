@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from encoders.base import FloatArray
-from encoders.errors import ConfigError
-from index.store.snapshot import Snapshot
+from kosim.encoders.base import FloatArray
+from kosim.encoders.errors import ConfigError
+from kosim.index.store.snapshot import Snapshot
 
 Places = npt.NDArray[np.int64]
 Pairs = tuple[FloatArray, Places, Places]

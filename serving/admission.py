@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
-from serving.problems import Problem
-from serving.ticket import TICKET, Ticket
+from kosim.serving.problems import Problem
+from kosim.serving.ticket import TICKET, Ticket
 
 Arguments = ParamSpec("Arguments")
 Value = TypeVar("Value")
@@ -25,8 +25,8 @@ class Admission:
     """A bounded number of places, and threads to work on for those who have one.
 
     A thread does no computing of its own worth the name: it waits for a
-    :class:`serving.microbatch.MicroBatcher`, or reads and writes an index. So none of that ever
-    happens on the event loop.
+    :class:`kosim.serving.microbatch.MicroBatcher`, or reads and writes an index. So none of
+    that ever happens on the event loop.
 
     Args:
         capacity: requests that may be inside.

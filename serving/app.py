@@ -8,13 +8,13 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from serving.intake import Intake
-from serving.keys import Keys
-from serving.metrics import Metrics
-from serving.problems import add_handlers
-from serving.routes import documents, embeddings, operations, page, rerank, search, similarity
-from serving.service import Service
-from serving.settings import ServingSettings
+from kosim.serving.intake import Intake
+from kosim.serving.keys import Keys
+from kosim.serving.metrics import Metrics
+from kosim.serving.problems import add_handlers
+from kosim.serving.routes import documents, embeddings, operations, page, rerank, search, similarity
+from kosim.serving.service import Service
+from kosim.serving.settings import ServingSettings
 
 _ABOUT = """Similarity of Korean sentences, and search with reranking.
 

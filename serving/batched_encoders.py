@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from encoders.base import FloatArray, PairEncoder
-from encoders.bi import BiEncoder
-from encoders.cross import CrossEncoder
-from encoders.records import Pair
-from serving.microbatch import BatchReport, BatchSettings, MicroBatcher
-from serving.tokens import Lengths, TokenCounter
+from kosim.encoders.base import FloatArray, PairEncoder
+from kosim.encoders.bi import BiEncoder
+from kosim.encoders.cross import CrossEncoder
+from kosim.encoders.records import Pair
+from kosim.serving.microbatch import BatchReport, BatchSettings, MicroBatcher
+from kosim.serving.tokens import Lengths, TokenCounter
 
 Report = Callable[[BatchReport], None]
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from encoders.bundle import MINI_BI, MINI_CROSS, saved_encoder
-from encoders.errors import ConfigError
-from serving.settings import ServingSettings
+from kosim.encoders.bundle import MINI_BI, MINI_CROSS, saved_encoder
+from kosim.encoders.errors import ConfigError
+from kosim.serving.settings import ServingSettings
 
 
 def with_default_models(settings: ServingSettings) -> ServingSettings:

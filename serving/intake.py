@@ -10,10 +10,10 @@ from contextlib import nullcontext
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.admission import Admission
-from serving.keys import Keys
-from serving.metrics import Metrics
-from serving.problems import Problem
+from kosim.serving.admission import Admission
+from kosim.serving.keys import Keys
+from kosim.serving.metrics import Metrics
+from kosim.serving.problems import Problem
 
 _BODY_SECONDS = 30.0
 """Within which a body must have come."""

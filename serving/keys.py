@@ -7,9 +7,9 @@ import hmac
 import stat
 from pathlib import Path
 
-from encoders.errors import ConfigError
-from encoders.tables import read_lines
-from serving.problems import Problem
+from kosim.encoders.errors import ConfigError
+from kosim.encoders.tables import read_lines
+from kosim.serving.problems import Problem
 
 _SHORTEST = 16
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from serving.problems import Problem
-from serving.settings import ServingSettings
+from kosim.serving.problems import Problem
+from kosim.serving.settings import ServingSettings
 
 
 @dataclass(frozen=True)

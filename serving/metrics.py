@@ -16,7 +16,7 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
-from serving.microbatch import BatchReport
+from kosim.serving.microbatch import BatchReport
 
 SHARED = "PROMETHEUS_MULTIPROC_DIR"
 """The variable that names the folder through which several processes add up their metrics."""

@@ -14,8 +14,8 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from serving.passes import Taken, Waiting, into_passes, take
-from serving.ticket import TICKET, Ticket
+from kosim.serving.passes import Taken, Waiting, into_passes, take
+from kosim.serving.ticket import TICKET, Ticket
 
 Item = TypeVar("Item")
 Rows = npt.NDArray[np.float32]
@@ -90,7 +90,8 @@ class MicroBatcher(Generic[Item]):
     def submit(self, items: Sequence[Item]) -> Rows:
         """Return the rows of n items, (n, ...) float32; an item that stands twice is one.
 
-        Blocks, at most until the client of the present :data:`serving.ticket.TICKET` has left;
+        Blocks, at most until the client of the present :data:`kosim.serving.ticket.TICKET` has
+        left;
         then its items wait no longer.
 
         Raises:

@@ -10,26 +10,26 @@ from typing import TYPE_CHECKING, Literal, TypeVar, get_args
 
 import torch
 
-from encoders.artifact import Manifest, read_manifest
-from encoders.base import PairEncoder
-from encoders.bi import BiEncoder
-from encoders.compute.backends import check_machine
-from encoders.compute.choice import ComputeChoice
-from encoders.cross import CrossEncoder
-from encoders.errors import ConfigError, CorpusIndexError
-from encoders.loading import load
-from index.corpus_index import CorpusIndex
-from index.index_encoder import encoder_folder
-from index.searchable import MadeByEncoder, Searchable
-from index.searcher import Mode, Searcher
-from index.sharding.folder import Shards
-from serving.batched_encoders import BatchedBiEncoder, BatchedCrossEncoder
-from serving.microbatch import BatchReport, BatchSettings
-from serving.settings import ServingSettings
+from kosim.encoders.artifact import Manifest, read_manifest
+from kosim.encoders.base import PairEncoder
+from kosim.encoders.bi import BiEncoder
+from kosim.encoders.compute.backends import check_machine
+from kosim.encoders.compute.choice import ComputeChoice
+from kosim.encoders.cross import CrossEncoder
+from kosim.encoders.errors import ConfigError, CorpusIndexError
+from kosim.encoders.loading import load
+from kosim.index.corpus_index import CorpusIndex
+from kosim.index.index_encoder import encoder_folder
+from kosim.index.searchable import MadeByEncoder, Searchable
+from kosim.index.searcher import Mode, Searcher
+from kosim.index.sharding.folder import Shards
+from kosim.serving.batched_encoders import BatchedBiEncoder, BatchedCrossEncoder
+from kosim.serving.microbatch import BatchReport, BatchSettings
+from kosim.serving.settings import ServingSettings
 
 if TYPE_CHECKING:
-    from serving.cluster.deployment import Cluster
-    from serving.cluster.remote_encoder import RemoteCrossEncoder
+    from kosim.serving.cluster.deployment import Cluster
+    from kosim.serving.cluster.remote_encoder import RemoteCrossEncoder
 
 Kind = TypeVar("Kind", bound=PairEncoder)
 

@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from encoders.errors import (
+from kosim.encoders.errors import (
     ClusterError,
     ConfigError,
     CorpusIndexError,

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 
 from uvicorn.config import STARTUP_FAILURE
 
-from encoders.errors import KosimError
-from serving.settings import ServingSettings
+from kosim.encoders.errors import KosimError
+from kosim.serving.settings import ServingSettings
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-    from serving.cluster.deployment import Cluster
+    from kosim.serving.cluster.deployment import Cluster
 
 
 def app_of_process(settings: ServingSettings, cluster: Cluster | None = None) -> FastAPI:
@@ -36,9 +36,9 @@ def app_of_process(settings: ServingSettings, cluster: Cluster | None = None) ->
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_follow, args=(parent.sentinel,), daemon=True).start()
-    from serving.app import create_app
-    from serving.metrics import Metrics
-    from serving.service import Service
+    from kosim.serving.app import create_app
+    from kosim.serving.metrics import Metrics
+    from kosim.serving.service import Service
 
     try:
         return create_app(settings, service=Service.open(settings, Metrics(), cluster))

@@ -16,17 +16,17 @@ import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
-from encoders.errors import ConfigError
-from index.distributed.connection import check_ray
-from serving.default_models import with_default_models
-from serving.keys import Keys
-from serving.metrics import SHARED
-from serving.models import check_models
-from serving.process import app_of_process
-from serving.settings import ServingSettings
+from kosim.encoders.errors import ConfigError
+from kosim.index.distributed.connection import check_ray
+from kosim.serving.default_models import with_default_models
+from kosim.serving.keys import Keys
+from kosim.serving.metrics import SHARED
+from kosim.serving.models import check_models
+from kosim.serving.process import app_of_process
+from kosim.serving.settings import ServingSettings
 
 if TYPE_CHECKING:
-    from serving.cluster.deployment import Cluster
+    from kosim.serving.cluster.deployment import Cluster
 
 _HEALTH_SECONDS = 60
 """Within which a server process must answer its parent, also while it loads its models."""
@@ -90,7 +90,7 @@ def _cluster(settings: ServingSettings) -> Iterator[Cluster | None]:
         yield None
         return
     check_ray()
-    from serving.cluster.deployment import deployed
+    from kosim.serving.cluster.deployment import deployed
 
     def ended(number: int, frame: FrameType | None) -> None:
         raise SystemExit(128 + number)

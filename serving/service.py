@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, Annotated
 import torch
 from fastapi import Depends, Request
 
-from encoders.errors import IndexLockedError
-from index.corpus_index import CorpusIndex
-from index.searchable import Searchable
-from index.searcher import Searcher
-from serving.admission import Admission
-from serving.batched_encoders import BatchedBiEncoder
-from serving.limits import Limits
-from serving.metrics import Metrics, forget_dead_processes
-from serving.models import Models
-from serving.problems import Problem
-from serving.settings import ServingSettings
+from kosim.encoders.errors import IndexLockedError
+from kosim.index.corpus_index import CorpusIndex
+from kosim.index.searchable import Searchable
+from kosim.index.searcher import Searcher
+from kosim.serving.admission import Admission
+from kosim.serving.batched_encoders import BatchedBiEncoder
+from kosim.serving.limits import Limits
+from kosim.serving.metrics import Metrics, forget_dead_processes
+from kosim.serving.models import Models
+from kosim.serving.problems import Problem
+from kosim.serving.settings import ServingSettings
 
 if TYPE_CHECKING:
-    from serving.cluster.deployment import Cluster
+    from kosim.serving.cluster.deployment import Cluster
 
 WRITE_SECONDS = 10.0
 """For which a change of the index waits for other threads, and then for other processes."""

@@ -8,8 +8,8 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from encoders.compute.runtime import Backend, Precision
-from encoders.errors import ConfigError
+from kosim.encoders.compute.runtime import Backend, Precision
+from kosim.encoders.errors import ConfigError
 
 _OF_CLUSTER = {
     *("shard_replicas", "reranker_replicas", "max_replicas", "shard_cpus", "reranker_cpus"),

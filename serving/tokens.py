@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
-from encoders.base import PairEncoder
-from encoders.records import Pair
-from encoders.tokenizers.text_step import stepped
+from kosim.encoders.base import PairEncoder
+from kosim.encoders.records import Pair
+from kosim.encoders.tokenizers.text_step import stepped
 
 Lengths = npt.NDArray[np.int64]
 

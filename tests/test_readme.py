@@ -19,8 +19,8 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from experiments.cli import main
-from experiments.data.datasets import KLUE_REVISION, load_sample
+from kosim.experiments.cli import main
+from kosim.experiments.data.datasets import KLUE_REVISION, load_sample
 from tests.checkout import ROOT, environment
 from tests.encoders.tiny import write_hub_cache, write_koelectra
 from tests.serving.running import running

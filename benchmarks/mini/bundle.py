@@ -13,11 +13,11 @@ from transformers import AutoConfig, AutoTokenizer
 
 from benchmarks.mini.cards import backbone_card
 from benchmarks.mini.halved import WEIGHTS, checked_size, halve
-from encoders.backbone import find_backbone
-from encoders.bundle import BUNDLED, MINI
-from encoders.errors import KosimError
-from encoders.provenance import read_provenance
-from encoders.storage import atomic_folder, write_json, write_text
+from kosim.encoders.backbone import find_backbone
+from kosim.encoders.bundle import BUNDLED, MINI
+from kosim.encoders.errors import KosimError
+from kosim.encoders.provenance import read_provenance
+from kosim.encoders.storage import atomic_folder, write_json, write_text
 
 RUNS = Path(__file__).parents[1] / "results" / "mini"
 

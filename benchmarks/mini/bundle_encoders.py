@@ -18,12 +18,12 @@ import click
 
 from benchmarks.mini.cards import encoder_card
 from benchmarks.mini.halved import checked_size, halve
-from encoders.artifact import MANIFEST, read_manifest, write_artifact
-from encoders.base import Kind
-from encoders.bundle import BUNDLED, MINI, MINI_BI, MINI_CROSS
-from encoders.errors import KosimError
-from encoders.loading import load
-from encoders.storage import write_json, write_text
+from kosim.encoders.artifact import MANIFEST, read_manifest, write_artifact
+from kosim.encoders.base import Kind
+from kosim.encoders.bundle import BUNDLED, MINI, MINI_BI, MINI_CROSS
+from kosim.encoders.errors import KosimError
+from kosim.encoders.loading import load
+from kosim.encoders.storage import write_json, write_text
 
 RESULTS = Path(__file__).parents[1] / "results" / "mini"
 NAMES: dict[Kind, str] = {"bi": MINI_BI, "cross": MINI_CROSS}

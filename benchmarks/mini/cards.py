@@ -8,8 +8,8 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from encoders.base import Kind
-from encoders.provenance import Provenance
+from kosim.encoders.base import Kind
+from kosim.encoders.provenance import Provenance
 
 
 def backbone_card(provenance: Provenance, results: Path) -> str:

@@ -13,16 +13,16 @@ from typing import get_args
 
 import click
 
-from encoders.bi import BiEncoder
-from encoders.cross import CrossEncoder
-from encoders.distillation.run import DistillationConfig, distill
-from encoders.distillation.student import Objective
-from encoders.errors import KosimError
-from encoders.metrics import spearman
-from encoders.pretraining.budget import Budget
-from encoders.storage import write_json
-from experiments.data.datasets import load_pairs
-from experiments.environment import describe_environment
+from kosim.encoders.bi import BiEncoder
+from kosim.encoders.cross import CrossEncoder
+from kosim.encoders.distillation.run import DistillationConfig, distill
+from kosim.encoders.distillation.student import Objective
+from kosim.encoders.errors import KosimError
+from kosim.encoders.metrics import spearman
+from kosim.encoders.pretraining.budget import Budget
+from kosim.encoders.storage import write_json
+from kosim.experiments.data.datasets import load_pairs
+from kosim.experiments.environment import describe_environment
 
 RESULTS = Path(__file__).parents[1] / "results" / "mini" / "objectives.json"
 SHARED = Path("../shared")

@@ -18,13 +18,13 @@ from typing import Any
 
 import click
 
-from encoders.bi import BiEncoder
-from encoders.bundle import MINI
-from encoders.cross import CrossEncoder
-from encoders.errors import KosimError
-from encoders.storage import write_json
-from experiments.data.datasets import load_pairs
-from experiments.environment import describe_environment
+from kosim.encoders.bi import BiEncoder
+from kosim.encoders.bundle import MINI
+from kosim.encoders.cross import CrossEncoder
+from kosim.encoders.errors import KosimError
+from kosim.encoders.storage import write_json
+from kosim.experiments.data.datasets import load_pairs
+from kosim.experiments.environment import describe_environment
 
 RESULTS = Path(__file__).parents[1] / "results" / "mini"
 DEV = Path("../shared/data/klue-sts/klue-sts-v1.1_dev.json")

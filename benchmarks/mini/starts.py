@@ -19,17 +19,17 @@ from typing import Any
 
 import click
 
-from encoders.base import Kind
-from encoders.errors import KosimError
-from encoders.metrics import f1, pearson
-from encoders.recipes import RECIPES
-from encoders.storage import write_json
-from encoders.training_config import TrainingConfig
-from experiments.comparison import compare
-from experiments.contenders import load_contender, train_contender
-from experiments.data.partition import load_partition
-from experiments.run import open_run
-from experiments.settings import (
+from kosim.encoders.base import Kind
+from kosim.encoders.errors import KosimError
+from kosim.encoders.metrics import f1, pearson
+from kosim.encoders.recipes import RECIPES
+from kosim.encoders.storage import write_json
+from kosim.encoders.training_config import TrainingConfig
+from kosim.experiments.comparison import compare
+from kosim.experiments.contenders import load_contender, train_contender
+from kosim.experiments.data.partition import load_partition
+from kosim.experiments.run import open_run
+from kosim.experiments.settings import (
     CompareSettings,
     DataSettings,
     EncoderSettings,

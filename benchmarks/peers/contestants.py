@@ -14,10 +14,10 @@ import numpy as np
 from benchmarks.peers.environments import PeerError, last_line
 from benchmarks.peers.materials import OURS, Materials
 from benchmarks.peers.vectors import search_vectors
-from encoders.compute.choice import ComputeChoice
-from encoders.storage import write_json
-from experiments.speed.measurement import Measurement, Row, Task, measure
-from experiments.speed.processes import alone
+from kosim.encoders.compute.choice import ComputeChoice
+from kosim.encoders.storage import write_json
+from kosim.experiments.speed.measurement import Measurement, Row, Task, measure
+from kosim.experiments.speed.processes import alone
 
 PEERS: dict[str, tuple[str, ...]] = {
     "encode": ("sentence-transformers", "fastembed", "light-embed", "text2vec"),

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from encoders.errors import KosimError
+from kosim.encoders.errors import KosimError
 
 REQUIREMENTS = Path(__file__).parent / "requirements"
 _CONSTRAINTS = Path(__file__).parents[2] / "constraints.txt"

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from benchmarks.peers.environments import packages_of
-from encoders.bi import BiEncoder
-from encoders.compute.choice import ComputeChoice
-from encoders.errors import ConfigError
-from encoders.loading import load
-from encoders.storage import write_json
-from experiments.speed.workload import Workload
-from index.corpus_index import CorpusIndex, EncoderIdentity
-from index.documents import Document
+from kosim.encoders.bi import BiEncoder
+from kosim.encoders.compute.choice import ComputeChoice
+from kosim.encoders.errors import ConfigError
+from kosim.encoders.loading import load
+from kosim.encoders.storage import write_json
+from kosim.experiments.speed.workload import Workload
+from kosim.index.corpus_index import CorpusIndex, EncoderIdentity
+from kosim.index.documents import Document
 
 OURS = (
     ComputeChoice("torch", "fp32"),

@@ -24,13 +24,13 @@ from benchmarks.peers.contestants import PEERS, contestants
 from benchmarks.peers.environments import PeerError, python_of
 from benchmarks.peers.materials import prepare
 from benchmarks.peers.report import markdown
-from encoders.errors import KosimError
-from encoders.storage import write_json, write_text
-from experiments.cli.options import SAVED_ENCODER
-from experiments.environment import describe_environment
-from experiments.speed.bench import agreement
-from experiments.speed.measurement import Measurement, Task
-from experiments.speed.workload import Workload, WorkloadSizes
+from kosim.encoders.errors import KosimError
+from kosim.encoders.storage import write_json, write_text
+from kosim.experiments.cli.options import SAVED_ENCODER
+from kosim.experiments.environment import describe_environment
+from kosim.experiments.speed.bench import agreement
+from kosim.experiments.speed.measurement import Measurement, Task
+from kosim.experiments.speed.workload import Workload, WorkloadSizes
 
 RESULTS = Path(__file__).parents[1] / "results"
 

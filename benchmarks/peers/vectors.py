@@ -7,8 +7,8 @@ from pathlib import Path
 import faiss
 import numpy as np
 
-from experiments.speed.measurement import Job, Measurement, timed
-from index.corpus_index import CorpusIndex
+from kosim.experiments.speed.measurement import Job, Measurement, timed
+from kosim.index.corpus_index import CorpusIndex
 
 _K = 10
 

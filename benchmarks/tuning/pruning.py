@@ -20,18 +20,18 @@ import click
 import numpy as np
 from scipy import stats
 
-from encoders.base import Kind
-from encoders.errors import KosimError
-from encoders.recipes import RECIPES
-from encoders.storage import write_json, write_text
-from experiments.data.partition import load_training
-from experiments.environment import describe_environment
-from experiments.settings import CompareSettings, read_settings
-from experiments.tuning.outcome import describe_study
-from experiments.tuning.settings import TuneSettings, data_fingerprint
-from experiments.tuning.space import read_space
-from experiments.tuning.study import begin_study, load_study, open_storage
-from experiments.tuning.worker import work
+from kosim.encoders.base import Kind
+from kosim.encoders.errors import KosimError
+from kosim.encoders.recipes import RECIPES
+from kosim.encoders.storage import write_json, write_text
+from kosim.experiments.data.partition import load_training
+from kosim.experiments.environment import describe_environment
+from kosim.experiments.settings import CompareSettings, read_settings
+from kosim.experiments.tuning.outcome import describe_study
+from kosim.experiments.tuning.settings import TuneSettings, data_fingerprint
+from kosim.experiments.tuning.space import read_space
+from kosim.experiments.tuning.study import begin_study, load_study, open_storage
+from kosim.experiments.tuning.worker import work
 
 RESULTS = Path(__file__).parents[1] / "results" / "tuning"
 LEVEL = 0.95

@@ -6,14 +6,14 @@ import platform
 
 import torch
 
-from encoders.compute.choice import ComputeChoice
-from encoders.compute.export import check_onnx
-from encoders.compute.exports import Exports
-from encoders.compute.network import Network
-from encoders.compute.onnx_runtime import OnnxRuntime
-from encoders.compute.runtime import Runtime
-from encoders.compute.torch_runtime import TorchRuntime
-from encoders.errors import ConfigError
+from kosim.encoders.compute.choice import ComputeChoice
+from kosim.encoders.compute.export import check_onnx
+from kosim.encoders.compute.exports import Exports
+from kosim.encoders.compute.network import Network
+from kosim.encoders.compute.onnx_runtime import OnnxRuntime
+from kosim.encoders.compute.runtime import Runtime
+from kosim.encoders.compute.torch_runtime import TorchRuntime
+from kosim.encoders.errors import ConfigError
 
 
 def check_machine(choice: ComputeChoice) -> None:

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from tokenizers import Encoding
 from transformers import PreTrainedTokenizerBase
 
-from encoders.compute.network import input_names
-from encoders.compute.runtime import TokenBatch
+from kosim.encoders.compute.network import input_names
+from kosim.encoders.compute.runtime import TokenBatch
 
 Rows = npt.NDArray[np.int64]
 

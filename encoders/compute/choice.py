@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self, get_args
 
-from encoders.compute.runtime import Backend, Precision
-from encoders.errors import ConfigError
+from kosim.encoders.compute.runtime import Backend, Precision
+from kosim.encoders.errors import ConfigError
 
 PRECISIONS: dict[Backend, tuple[Precision, ...]] = {
     "torch": ("fp32", "bf16"),

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import torch
 from transformers import PreTrainedModel
 
-from encoders.compute.network import Network
-from encoders.errors import BackboneError, MissingExtraError
+from kosim.encoders.compute.network import Network
+from kosim.encoders.errors import BackboneError, MissingExtraError
 
 if TYPE_CHECKING:
     import onnx

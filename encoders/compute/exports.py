@@ -14,12 +14,12 @@ from pathlib import Path
 from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from encoders.bundle import is_bundled
-from encoders.compute.export import export_graph, quantise_graph
-from encoders.compute.network import Network
-from encoders.compute.runtime import Precision
-from encoders.errors import QualityError
-from encoders.storage import atomic_folder, sha256, write_json
+from kosim.encoders.bundle import is_bundled
+from kosim.encoders.compute.export import export_graph, quantise_graph
+from kosim.encoders.compute.network import Network
+from kosim.encoders.compute.runtime import Precision
+from kosim.encoders.errors import QualityError
+from kosim.encoders.storage import atomic_folder, sha256, write_json
 
 _LOG = logging.getLogger(__name__)
 _FORMAT = 3

@@ -10,8 +10,8 @@ from tokenizers import Encoding
 from tqdm import tqdm
 from transformers import PreTrainedTokenizerBase
 
-from encoders.compute.batches import PaddedBuffers, Rows, shared_batches
-from encoders.compute.runtime import FloatArray, Runtime
+from kosim.encoders.compute.batches import PaddedBuffers, Rows, shared_batches
+from kosim.encoders.compute.runtime import FloatArray, Runtime
 
 
 def outputs(

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from encoders.compute.first_token import for_first_token
+from kosim.encoders.compute.first_token import for_first_token
 
 Output = Literal["sentence_embedding", "scores"]
 """What sentence-transformers calls the output of a bi-encoder and of a cross-encoder."""

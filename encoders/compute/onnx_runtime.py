@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from encoders.compute.runtime import (
+from kosim.encoders.compute.runtime import (
     FloatArray,
     Item,
     Precision,
@@ -16,7 +16,7 @@ from encoders.compute.runtime import (
     Runtime,
     TokenBatch,
 )
-from encoders.errors import ArtifactError
+from kosim.encoders.errors import ArtifactError
 
 _TOKEN_BUDGET = 1_024
 """Padded tokens of a batch, which one core computes."""

@@ -10,8 +10,8 @@ from transformers import PreTrainedTokenizerBase
 from transformers.tokenization_utils_base import TruncationStrategy
 from transformers.utils import PaddingStrategy
 
-from encoders.records import Pair
-from encoders.tokenizers.text_step import stepped
+from kosim.encoders.records import Pair
+from kosim.encoders.tokenizers.text_step import stepped
 
 _LONGEST_FIRST = TruncationStrategy.LONGEST_FIRST
 _LOCK = threading.Lock()

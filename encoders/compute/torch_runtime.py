@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from encoders.compute.network import Network
-from encoders.compute.runtime import FloatArray, Precision, Runtime, TokenBatch
+from kosim.encoders.compute.network import Network
+from kosim.encoders.compute.runtime import FloatArray, Precision, Runtime, TokenBatch
 
 _CPU_BUDGET = 2_048
 """Padded tokens of a batch: enough to keep all cores busy, few enough for their caches."""

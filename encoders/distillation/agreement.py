@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from scipy.stats import spearmanr
 
-from encoders.distillation.lessons import Lessons
-from encoders.distillation.student import Student
-from encoders.errors import TrainingError
+from kosim.encoders.distillation.lessons import Lessons
+from kosim.encoders.distillation.student import Student
+from kosim.encoders.errors import TrainingError
 
 _EPOCH = 1 << 31
 """The epoch under whose number held-out pairs are drawn, the same at every evaluation."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from encoders.errors import DataError
-from encoders.pretraining.batches import Rows
+from kosim.encoders.errors import DataError
+from kosim.encoders.pretraining.batches import Rows
 
 Floats = npt.NDArray[np.float32]
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from encoders.distillation.geometry import SentenceGeometry
-from encoders.pretraining.batches import (
+from kosim.encoders.distillation.geometry import SentenceGeometry
+from kosim.encoders.pretraining.batches import (
     EpochBatches,
     Inputs,
     Rows,
@@ -19,7 +19,7 @@ from encoders.pretraining.batches import (
     paired_inputs,
     single_inputs,
 )
-from encoders.pretraining.corpus import TokenCache
+from kosim.encoders.pretraining.corpus import TokenCache
 
 _BLOCK = 4_096
 """Sentences among which a partner is looked for."""

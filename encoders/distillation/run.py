@@ -10,28 +10,28 @@ import numpy as np
 from pydantic import Field
 from transformers import TrainerCallback
 
-from encoders.backbone import find_backbone
-from encoders.compute.runtime import Precision
-from encoders.distillation.agreement import Agreement
-from encoders.distillation.geometry import SentenceGeometry
-from encoders.distillation.lessons import Lessons
-from encoders.distillation.student import Objective, Student
-from encoders.distillation.teacher import Progress, open_teacher, teacher_vectors
-from encoders.distillation.token_vectors import put_token_vectors
-from encoders.errors import DataError
-from encoders.pretraining.backbone_folder import (
+from kosim.encoders.backbone import find_backbone
+from kosim.encoders.compute.runtime import Precision
+from kosim.encoders.distillation.agreement import Agreement
+from kosim.encoders.distillation.geometry import SentenceGeometry
+from kosim.encoders.distillation.lessons import Lessons
+from kosim.encoders.distillation.student import Objective, Student
+from kosim.encoders.distillation.teacher import Progress, open_teacher, teacher_vectors
+from kosim.encoders.distillation.token_vectors import put_token_vectors
+from kosim.encoders.errors import DataError
+from kosim.encoders.pretraining.backbone_folder import (
     open_tokenizer,
     texts_fingerprint,
     tokenizer_fingerprint,
     weights_fingerprint,
     write_backbone,
 )
-from encoders.pretraining.batches import Rows, SpecialTokens
-from encoders.pretraining.budget import Budget
-from encoders.pretraining.corpus import TokenCache, read_sentences, tokenise
-from encoders.pretraining.trainer import ScheduleConfig, train_schedule
-from encoders.pretraining.work_folder import WorkFolder
-from encoders.provenance import read_provenance
+from kosim.encoders.pretraining.batches import Rows, SpecialTokens
+from kosim.encoders.pretraining.budget import Budget
+from kosim.encoders.pretraining.corpus import TokenCache, read_sentences, tokenise
+from kosim.encoders.pretraining.trainer import ScheduleConfig, train_schedule
+from kosim.encoders.pretraining.work_folder import WorkFolder
+from kosim.encoders.provenance import read_provenance
 
 CURVE = "distillation.json"
 _FEWEST = 10

@@ -10,7 +10,7 @@ from torch import nn
 from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel
 from transformers.utils import ModelOutput
 
-from encoders.opening import FULL_PRECISION, opening, seeded
+from kosim.encoders.opening import FULL_PRECISION, opening, seeded
 
 Objective = Literal["embedding", "similarity"]
 _DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob")

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from encoders.artifact import MANIFEST
-from encoders.bi import BiEncoder
-from encoders.bundle import saved_encoder
-from encoders.compute.runtime import Precision
-from encoders.errors import BackboneError, StorageError
-from encoders.loading import load
-from encoders.provenance import read_provenance
-from encoders.storage import write_json
+from kosim.encoders.artifact import MANIFEST
+from kosim.encoders.bi import BiEncoder
+from kosim.encoders.bundle import saved_encoder
+from kosim.encoders.compute.runtime import Precision
+from kosim.encoders.errors import BackboneError, StorageError
+from kosim.encoders.loading import load
+from kosim.encoders.provenance import read_provenance
+from kosim.encoders.storage import write_json
 
 _BLOCK = 4_096
 """Sentences encoded between two notes of how far it got."""
@@ -41,7 +41,7 @@ def open_teacher(
         revision: commit, tag or branch of a hub id.
         prompt: text put before every sentence; a saved bi-encoder has its own.
         device: torch device; the best there is when None.
-        precision: arithmetic of the network, as in :func:`encoders.load`.
+        precision: arithmetic of the network, as in :func:`kosim.load`.
 
     Raises:
         BackboneError: nothing is there under that name, or it is no encoder of sentences.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from encoders.bi import BiEncoder
-from encoders.distillation.geometry import SentenceGeometry
-from encoders.pretraining.start import WORDS
+from kosim.encoders.bi import BiEncoder
+from kosim.encoders.distillation.geometry import SentenceGeometry
+from kosim.encoders.pretraining.start import WORDS
 
 
 def put_token_vectors(

@@ -16,8 +16,8 @@ import numpy.typing as npt
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from encoders.errors import BackboneError
-from encoders.pretraining.corpus import TokenCache
+from kosim.encoders.errors import BackboneError
+from kosim.encoders.pretraining.corpus import TokenCache
 
 Rows = npt.NDArray[np.int64]
 

@@ -11,8 +11,8 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import nn
 
-from encoders.errors import ConfigError
-from encoders.pretraining.batches import EpochBatches
+from kosim.encoders.errors import ConfigError
+from kosim.encoders.pretraining.batches import EpochBatches
 
 _TRIAL_STEPS = 12
 _UNTIMED = 2

@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from transformers import AutoConfig, ElectraConfig, ElectraForPreTraining
 
-from encoders.errors import BackboneError
-from encoders.opening import FULL_PRECISION, opening, seeded
-from encoders.pretraining.batches import SpecialTokens
-from encoders.pretraining.network import ReplacedTokenDetection
-from encoders.pretraining.sizes import generator_config
+from kosim.encoders.errors import BackboneError
+from kosim.encoders.opening import FULL_PRECISION, opening, seeded
+from kosim.encoders.pretraining.batches import SpecialTokens
+from kosim.encoders.pretraining.network import ReplacedTokenDetection
+from kosim.encoders.pretraining.sizes import generator_config
 
 _NARROWER, _SHALLOWER = 4, 2
 """The generator's width and depth as parts of the discriminator's."""

@@ -13,8 +13,8 @@ import numpy.typing as npt
 from scipy import sparse
 from sklearn.utils.extmath import randomized_svd
 
-from encoders.pretraining.batches import Rows
-from encoders.pretraining.corpus import TokenCache
+from kosim.encoders.pretraining.batches import Rows
+from kosim.encoders.pretraining.corpus import TokenCache
 
 Floats = npt.NDArray[np.float32]
 

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from transformers import PreTrainedTokenizerBase
 
-from encoders.errors import ConfigError, DataError
-from encoders.storage import atomic_folder, write_json
-from encoders.tables import read_lines
+from kosim.encoders.errors import ConfigError, DataError
+from kosim.encoders.storage import atomic_folder, write_json
+from kosim.encoders.tables import read_lines
 
 _BLOCK = 8_192
 """Sentences tokenised at a time."""

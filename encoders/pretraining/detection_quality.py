@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from sklearn.metrics import average_precision_score
 
-from encoders.errors import TrainingError
-from encoders.pretraining.masking import HELD_OUT_EPOCH, MaskedCorpus
-from encoders.pretraining.network import ReplacedTokenDetection
+from kosim.encoders.errors import TrainingError
+from kosim.encoders.pretraining.masking import HELD_OUT_EPOCH, MaskedCorpus
+from kosim.encoders.pretraining.network import ReplacedTokenDetection
 
 
 class DetectionQuality:

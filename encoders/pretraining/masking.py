@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from encoders.pretraining.batches import (
+from kosim.encoders.pretraining.batches import (
     EpochBatches,
     Inputs,
     Rows,
@@ -21,7 +21,7 @@ from encoders.pretraining.batches import (
     cut_batches,
     neighbour_inputs,
 )
-from encoders.pretraining.corpus import TokenCache
+from kosim.encoders.pretraining.corpus import TokenCache
 
 HELD_OUT_EPOCH = 1 << 31
 """The epoch under whose number held-out text is masked, the same at every evaluation."""

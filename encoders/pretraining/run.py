@@ -11,32 +11,32 @@ import numpy as np
 from pydantic import Field
 from transformers import TrainerCallback
 
-from encoders.backbone import find_backbone
-from encoders.errors import ConfigError, DataError
-from encoders.pretraining.backbone_folder import (
+from kosim.encoders.backbone import find_backbone
+from kosim.encoders.errors import ConfigError, DataError
+from kosim.encoders.pretraining.backbone_folder import (
     open_tokenizer,
     texts_fingerprint,
     tokenizer_fingerprint,
     weights_fingerprint,
     write_backbone,
 )
-from encoders.pretraining.batches import Rows, SpecialTokens
-from encoders.pretraining.budget import Budget
-from encoders.pretraining.continued import continued_network
-from encoders.pretraining.corpus import TokenCache, read_sentences, tokenise
-from encoders.pretraining.detection_quality import DetectionQuality
-from encoders.pretraining.masking import MaskedCorpus
-from encoders.pretraining.network import ReplacedTokenDetection
-from encoders.pretraining.sizes import DROPOUT, Size
-from encoders.pretraining.start import (
+from kosim.encoders.pretraining.batches import Rows, SpecialTokens
+from kosim.encoders.pretraining.budget import Budget
+from kosim.encoders.pretraining.continued import continued_network
+from kosim.encoders.pretraining.corpus import TokenCache, read_sentences, tokenise
+from kosim.encoders.pretraining.detection_quality import DetectionQuality
+from kosim.encoders.pretraining.masking import MaskedCorpus
+from kosim.encoders.pretraining.network import ReplacedTokenDetection
+from kosim.encoders.pretraining.sizes import DROPOUT, Size
+from kosim.encoders.pretraining.start import (
     Embeddings,
     drawn_network,
     expecting_frequencies,
     informed,
 )
-from encoders.pretraining.trainer import ScheduleConfig, train_schedule
-from encoders.pretraining.work_folder import WorkFolder
-from encoders.provenance import read_provenance
+from kosim.encoders.pretraining.trainer import ScheduleConfig, train_schedule
+from kosim.encoders.pretraining.work_folder import WorkFolder
+from kosim.encoders.provenance import read_provenance
 
 CURVE = "pretraining.json"
 _FEWEST_TOKENS = 2

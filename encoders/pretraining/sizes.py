@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from transformers import ElectraConfig
 
-from encoders.pretraining.batches import SpecialTokens
-from encoders.tokenizers.input_format import POSITIONS
+from kosim.encoders.pretraining.batches import SpecialTokens
+from kosim.encoders.tokenizers.input_format import POSITIONS
 
 Size = Literal["tiny", "mini", "small"]
 DROPOUT = 0.1

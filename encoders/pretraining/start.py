@@ -7,12 +7,12 @@ from typing import Literal
 import numpy as np
 import torch
 
-from encoders.opening import seeded
-from encoders.pretraining.batches import Rows, SpecialTokens
-from encoders.pretraining.cooccurrence import cooccurrence_embeddings, frequencies
-from encoders.pretraining.corpus import TokenCache
-from encoders.pretraining.network import ReplacedTokenDetection
-from encoders.pretraining.sizes import Size, network_config
+from kosim.encoders.opening import seeded
+from kosim.encoders.pretraining.batches import Rows, SpecialTokens
+from kosim.encoders.pretraining.cooccurrence import cooccurrence_embeddings, frequencies
+from kosim.encoders.pretraining.corpus import TokenCache
+from kosim.encoders.pretraining.network import ReplacedTokenDetection
+from kosim.encoders.pretraining.sizes import Size, network_config
 
 Embeddings = Literal["cooccurrence", "drawn"]
 

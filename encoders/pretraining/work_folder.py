@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from encoders.errors import StorageError
-from encoders.storage import write_json
+from kosim.encoders.errors import StorageError
+from kosim.encoders.storage import write_json
 
 _SETTINGS, _PLAN = "settings.json", "plan.json"
 

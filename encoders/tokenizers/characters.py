@@ -8,7 +8,7 @@ from collections.abc import Collection
 import tokenizers
 from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers
 
-from encoders.tokenizers.input_format import SPECIAL
+from kosim.encoders.tokenizers.input_format import SPECIAL
 
 
 def learn_syllables(texts: Collection[str], vocabulary: int) -> tokenizers.Tokenizer:

@@ -13,7 +13,7 @@ import unicodedata
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
-from encoders.errors import DataError, MissingExtraError
+from kosim.encoders.errors import DataError, MissingExtraError
 
 if TYPE_CHECKING:
     from kiwipiepy import Kiwi

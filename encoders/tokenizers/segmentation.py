@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from encoders.tokenizers.kiwi import composed, kiwi_version, load_kiwi
+from kosim.encoders.tokenizers.kiwi import composed, kiwi_version, load_kiwi
 
 _RULES = 1
 """Raise this with every change of what `MorphemeSegmentation` makes of a text."""

@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 from transformers import PreTrainedTokenizerBase
 
-from encoders.errors import ConfigError
-from encoders.tokenizers.segmentation import MorphemeSegmentation
+from kosim.encoders.errors import ConfigError
+from kosim.encoders.tokenizers.segmentation import MorphemeSegmentation
 
 
 class TextStep(Protocol):

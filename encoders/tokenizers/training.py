@@ -10,16 +10,16 @@ from typing import Any, Literal
 import tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from encoders.errors import ConfigError, DataError
-from encoders.provenance import Provenance
-from encoders.storage import atomic_folder
-from encoders.tokenizers.alphabet import COVERAGE, rare_characters, without
-from encoders.tokenizers.characters import learn_jamo, learn_syllables
-from encoders.tokenizers.input_format import SPECIAL, in_bert_format
-from encoders.tokenizers.segmentation import MorphemeSegmentation
-from encoders.tokenizers.text_step import apply_before, make_text_step
-from encoders.tokenizers.unigram import learn_unigram
-from encoders.tokenizers.wordpiece import learn_wordpiece
+from kosim.encoders.errors import ConfigError, DataError
+from kosim.encoders.provenance import Provenance
+from kosim.encoders.storage import atomic_folder
+from kosim.encoders.tokenizers.alphabet import COVERAGE, rare_characters, without
+from kosim.encoders.tokenizers.characters import learn_jamo, learn_syllables
+from kosim.encoders.tokenizers.input_format import SPECIAL, in_bert_format
+from kosim.encoders.tokenizers.segmentation import MorphemeSegmentation
+from kosim.encoders.tokenizers.text_step import apply_before, make_text_step
+from kosim.encoders.tokenizers.unigram import learn_unigram
+from kosim.encoders.tokenizers.wordpiece import learn_wordpiece
 
 TokenizerKind = Literal["wordpiece", "morpheme", "unigram", "syllable", "jamo"]
 

@@ -9,7 +9,7 @@ from collections.abc import Collection
 import tokenizers
 from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, trainers
 
-from encoders.tokenizers.input_format import SPECIAL
+from kosim.encoders.tokenizers.input_format import SPECIAL
 
 MOST_TEXTS = 200_000
 """More texts than this take the trainer many minutes and hardly change the pieces."""

@@ -7,7 +7,7 @@ from collections.abc import Collection
 import tokenizers
 from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 
-from encoders.tokenizers.input_format import SPECIAL
+from kosim.encoders.tokenizers.input_format import SPECIAL
 
 
 def learn_wordpiece(texts: Collection[str], vocabulary: int) -> tokenizers.Tokenizer:

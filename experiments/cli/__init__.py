@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from experiments.cli.lazy import LazyGroup
+from kosim.experiments.cli.lazy import LazyGroup
 
 _COMMANDS = {
     "compare": "Train both encoders and tell whether the difference is real.",

@@ -7,18 +7,18 @@ from typing import Any, cast
 
 import click
 
-from encoders.compute.choice import ComputeChoice
-from encoders.compute.runtime import Backend, Precision
-from encoders.errors import ConfigError
-from experiments.cli.console import notes, output, print_json, table
-from experiments.cli.options import SAVED_ENCODER
-from experiments.cli.stages import stage_progress
-from experiments.notation import amount, count, duration
-from experiments.retrieval.run import check_folder
-from experiments.run import default_folder
-from experiments.speed.bench import BenchSettings, run_bench
-from experiments.speed.report import choice_name, title, write_report
-from experiments.speed.workload import Workload, WorkloadSizes
+from kosim.encoders.compute.choice import ComputeChoice
+from kosim.encoders.compute.runtime import Backend, Precision
+from kosim.encoders.errors import ConfigError
+from kosim.experiments.cli.console import notes, output, print_json, table
+from kosim.experiments.cli.options import SAVED_ENCODER
+from kosim.experiments.cli.stages import stage_progress
+from kosim.experiments.notation import amount, count, duration
+from kosim.experiments.retrieval.run import check_folder
+from kosim.experiments.run import default_folder
+from kosim.experiments.speed.bench import BenchSettings, run_bench
+from kosim.experiments.speed.report import choice_name, title, write_report
+from kosim.experiments.speed.workload import Workload, WorkloadSizes
 
 _SIZES = WorkloadSizes()
 _CHOICES = "torch:fp32,onnx:fp32,onnx:int8"

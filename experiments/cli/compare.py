@@ -7,16 +7,16 @@ from typing import Any
 
 import click
 
-from encoders import ranks
-from encoders.errors import ConfigError
-from encoders.training_config import TrainingConfig
-from experiments.cli.console import notes, output, print_json, table, training_progress
-from experiments.cli.options import data_options, given, training_options
-from experiments.comparison import Results, compare
-from experiments.evaluation import COMPARED
-from experiments.notation import METRIC_NAMES, difference, estimate, p_value
-from experiments.run import default_folder
-from experiments.settings import CompareSettings, DataSettings, read_settings
+from kosim.encoders import ranks
+from kosim.encoders.errors import ConfigError
+from kosim.encoders.training_config import TrainingConfig
+from kosim.experiments.cli.console import notes, output, print_json, table, training_progress
+from kosim.experiments.cli.options import data_options, given, training_options
+from kosim.experiments.comparison import Results, compare
+from kosim.experiments.evaluation import COMPARED
+from kosim.experiments.notation import METRIC_NAMES, difference, estimate, p_value
+from kosim.experiments.run import default_folder
+from kosim.experiments.settings import CompareSettings, DataSettings, read_settings
 
 
 @click.command("compare")

@@ -7,18 +7,18 @@ from typing import Any, get_args
 
 import click
 
-from encoders.errors import ConfigError
-from encoders.pretraining.budget import Budget
-from encoders.pretraining.run import PretrainingConfig
-from encoders.pretraining.sizes import Size
-from encoders.training_config import TrainingConfig
-from experiments.cli.console import notes, output, print_json, table, training_progress
-from experiments.cli.options import data_options, given, setting, training_options
-from experiments.notation import decimal, estimate
-from experiments.run import default_folder
-from experiments.settings import DataSettings
-from experiments.tokenizers.run import compare_tokenizers
-from experiments.tokenizers.settings import VOCABULARIES, TokenizerSettings
+from kosim.encoders.errors import ConfigError
+from kosim.encoders.pretraining.budget import Budget
+from kosim.encoders.pretraining.run import PretrainingConfig
+from kosim.encoders.pretraining.sizes import Size
+from kosim.encoders.training_config import TrainingConfig
+from kosim.experiments.cli.console import notes, output, print_json, table, training_progress
+from kosim.experiments.cli.options import data_options, given, setting, training_options
+from kosim.experiments.notation import decimal, estimate
+from kosim.experiments.run import default_folder
+from kosim.experiments.settings import DataSettings
+from kosim.experiments.tokenizers.run import compare_tokenizers
+from kosim.experiments.tokenizers.settings import VOCABULARIES, TokenizerSettings
 
 
 @click.command("compare-tokenizers")

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from encoders.compute.runtime import Backend, Precision
-from experiments.cli.console import notes
+from kosim.encoders.compute.runtime import Backend, Precision
+from kosim.experiments.cli.console import notes
 
 if TYPE_CHECKING:
-    from encoders.bi import BiEncoder
-    from encoders.cross import CrossEncoder
+    from kosim.encoders.bi import BiEncoder
+    from kosim.encoders.cross import CrossEncoder
 
 _OPTIONS = [
     click.option(
@@ -44,7 +44,7 @@ class ComputeOptions:
 
     def in_full_precision(self) -> ComputeOptions:
         """Return the same backend, to compute in full precision."""
-        from encoders.compute.choice import ComputeChoice
+        from kosim.encoders.compute.choice import ComputeChoice
 
         full = ComputeChoice.of(self.backend, self.precision).full
         return replace(self, backend=full.backend, precision=full.precision)
@@ -57,10 +57,10 @@ class ComputeOptions:
             ConfigError: the options do not fit together.
             MissingExtraError: the backend's packages are not installed.
         """
-        from encoders.bundle import is_bundled, saved_encoder
-        from encoders.compute.choice import ComputeChoice
-        from encoders.compute.exports import export_folder
-        from encoders.loading import load
+        from kosim.encoders.bundle import is_bundled, saved_encoder
+        from kosim.encoders.compute.choice import ComputeChoice
+        from kosim.encoders.compute.exports import export_folder
+        from kosim.encoders.loading import load
 
         backend = ComputeChoice.of(self.backend, self.precision).backend
         place = saved_encoder(folder)

@@ -19,7 +19,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from encoders.ranks import is_main
+from kosim.encoders.ranks import is_main
 
 if TYPE_CHECKING:
     from transformers import TrainerCallback
@@ -68,7 +68,7 @@ def training_progress(*, quiet: bool = False) -> Iterator[list[TrainerCallback]]
         # The trainer itself prints its log rows unless one of its printers is replaced.
         yield []
         return
-    from experiments.cli.training_bar import TrainingBar
+    from kosim.experiments.cli.training_bar import TrainingBar
 
     with bars() as progress:
         yield [TrainingBar(progress)]

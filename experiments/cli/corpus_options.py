@@ -7,11 +7,11 @@ from typing import Any, Literal, TypeVar, cast, get_args
 
 import click
 
-from encoders.tables import Format
-from experiments.cli.console import notes
-from index.corpus import BadLines
-from index.corpus_files import CorpusFiles
-from index.documents import Document
+from kosim.encoders.tables import Format
+from kosim.experiments.cli.console import notes
+from kosim.index.corpus import BadLines
+from kosim.index.corpus_files import CorpusFiles
+from kosim.index.documents import Document
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

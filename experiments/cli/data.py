@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
-from experiments.cli.console import output, print_json, table
-from experiments.data.cleaning import check_test, clean_training
-from experiments.data.data_report import data_report
-from experiments.data.datasets import load_pairs
+from kosim.experiments.cli.console import output, print_json, table
+from kosim.experiments.data.cleaning import check_test, clean_training
+from kosim.experiments.data.data_report import data_report
+from kosim.experiments.data.datasets import load_pairs
 
 
 @click.command("data")

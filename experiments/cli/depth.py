@@ -7,18 +7,18 @@ from typing import Any
 
 import click
 
-from experiments.cli.compute_options import ComputeOptions, compute_options
-from experiments.cli.console import notes, output, print_json, table
-from experiments.cli.evaluate_retrieval import numbers
-from experiments.cli.opened import open_index_encoder, open_reranker
-from experiments.cli.options import SAVED_ENCODER
-from experiments.cli.stages import stage_progress
-from experiments.depth.plan import DEFAULT_DEPTHS, DepthSettings, default_depths
-from experiments.depth.report import write_report
-from experiments.depth.run import read_queries, run_depth
-from experiments.notation import count, duration, estimate
-from index.corpus_index import CorpusIndex
-from index.searcher import Searcher
+from kosim.experiments.cli.compute_options import ComputeOptions, compute_options
+from kosim.experiments.cli.console import notes, output, print_json, table
+from kosim.experiments.cli.evaluate_retrieval import numbers
+from kosim.experiments.cli.opened import open_index_encoder, open_reranker
+from kosim.experiments.cli.options import SAVED_ENCODER
+from kosim.experiments.cli.stages import stage_progress
+from kosim.experiments.depth.plan import DEFAULT_DEPTHS, DepthSettings, default_depths
+from kosim.experiments.depth.report import write_report
+from kosim.experiments.depth.run import read_queries, run_depth
+from kosim.experiments.notation import count, duration, estimate
+from kosim.index.corpus_index import CorpusIndex
+from kosim.index.searcher import Searcher
 
 _DEPTHS = ",".join(map(str, DEFAULT_DEPTHS))
 

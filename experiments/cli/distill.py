@@ -7,16 +7,16 @@ from typing import Any, get_args
 
 import click
 
-from encoders.compute.runtime import Precision, TrainingPrecision
-from encoders.distillation.run import CURVE, DistillationConfig, Embeddings, distill
-from encoders.distillation.student import Objective
-from encoders.pretraining.budget import Budget
-from experiments.cli.console import notes, output
-from experiments.cli.options import budget_options, given, setting
-from experiments.cli.out_folder import check_free
-from experiments.cli.steps_bar import steps_progress
-from experiments.notation import decimal
-from experiments.settings import parse_settings
+from kosim.encoders.compute.runtime import Precision, TrainingPrecision
+from kosim.encoders.distillation.run import CURVE, DistillationConfig, Embeddings, distill
+from kosim.encoders.distillation.student import Objective
+from kosim.encoders.pretraining.budget import Budget
+from kosim.experiments.cli.console import notes, output
+from kosim.experiments.cli.options import budget_options, given, setting
+from kosim.experiments.cli.out_folder import check_free
+from kosim.experiments.cli.steps_bar import steps_progress
+from kosim.experiments.notation import decimal
+from kosim.experiments.settings import parse_settings
 
 
 @click.command("distill")

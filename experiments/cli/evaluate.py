@@ -8,14 +8,14 @@ from typing import Any
 import click
 import numpy as np
 
-from experiments.cli.compute_options import ComputeOptions, compute_options
-from experiments.cli.console import output, print_json, table
-from experiments.cli.options import SAVED_ENCODER
-from experiments.data.cleaning import check_test
-from experiments.data.datasets import load_pairs
-from experiments.evaluation import ScoredContender, evaluate, evaluate_sources
-from experiments.notation import METRIC_NAMES, estimate
-from experiments.settings import EvaluationSettings
+from kosim.experiments.cli.compute_options import ComputeOptions, compute_options
+from kosim.experiments.cli.console import output, print_json, table
+from kosim.experiments.cli.options import SAVED_ENCODER
+from kosim.experiments.data.cleaning import check_test
+from kosim.experiments.data.datasets import load_pairs
+from kosim.experiments.evaluation import ScoredContender, evaluate, evaluate_sources
+from kosim.experiments.notation import METRIC_NAMES, estimate
+from kosim.experiments.settings import EvaluationSettings
 
 
 @click.command("evaluate")

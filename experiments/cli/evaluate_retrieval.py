@@ -7,22 +7,22 @@ from typing import Any
 
 import click
 
-from encoders.errors import ConfigError
-from experiments.cli.compute_options import ComputeOptions, compute_options
-from experiments.cli.console import notes, output, print_json, table
-from experiments.cli.opened import open_bi_encoder, open_reranker
-from experiments.cli.options import SAVED_ENCODER
-from experiments.cli.stages import stage_progress
-from experiments.notation import decimal, duration, estimate
-from experiments.retrieval.evaluation import RetrievalSettings
-from experiments.retrieval.report import NAMES, write_report
-from experiments.retrieval.run import (
+from kosim.encoders.errors import ConfigError
+from kosim.experiments.cli.compute_options import ComputeOptions, compute_options
+from kosim.experiments.cli.console import notes, output, print_json, table
+from kosim.experiments.cli.opened import open_bi_encoder, open_reranker
+from kosim.experiments.cli.options import SAVED_ENCODER
+from kosim.experiments.cli.stages import stage_progress
+from kosim.experiments.notation import decimal, duration, estimate
+from kosim.experiments.retrieval.evaluation import RetrievalSettings
+from kosim.experiments.retrieval.report import NAMES, write_report
+from kosim.experiments.retrieval.run import (
     RetrievalSource,
     check_folder,
     held_out_sentences,
     run_retrieval,
 )
-from experiments.run import default_folder
+from kosim.experiments.run import default_folder
 
 
 @click.command("evaluate-retrieval")

@@ -7,18 +7,18 @@ from typing import Any
 
 import click
 
-from encoders.artifact import read_manifest
-from encoders.compute.choice import ComputeChoice
-from encoders.compute.exports import Exports
-from encoders.errors import QualityError
-from encoders.loading import load
-from encoders.records import LabelledPairs
-from experiments.cli.console import notes, output, print_json, table
-from experiments.cli.options import SAVED_ENCODER
-from experiments.data.cleaning import check_test
-from experiments.data.datasets import load_pairs
-from experiments.notation import amount, decimal, signed
-from experiments.speed.export_check import check_export, require_quality
+from kosim.encoders.artifact import read_manifest
+from kosim.encoders.compute.choice import ComputeChoice
+from kosim.encoders.compute.exports import Exports
+from kosim.encoders.errors import QualityError
+from kosim.encoders.loading import load
+from kosim.encoders.records import LabelledPairs
+from kosim.experiments.cli.console import notes, output, print_json, table
+from kosim.experiments.cli.options import SAVED_ENCODER
+from kosim.experiments.data.cleaning import check_test
+from kosim.experiments.data.datasets import load_pairs
+from kosim.experiments.notation import amount, decimal, signed
+from kosim.experiments.speed.export_check import check_export, require_quality
 
 
 @click.command("export")

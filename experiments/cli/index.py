@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from encoders.errors import ConfigError
-from experiments.cli.compute_options import ComputeOptions, compute_options
-from experiments.cli.console import notes, output, print_json, table
-from experiments.cli.corpus_options import Corpus, corpus_options
-from experiments.cli.index_options import INDEX_TYPES, timeout_option
-from experiments.cli.index_shard import shard_command
-from experiments.cli.options import SAVED_ENCODER
-from experiments.cli.out_folder import check_free
-from experiments.cli.ray_option import ray_option
-from index.corpus_index import CorpusIndex
-from index.measured_recall import measured_recall
-from index.store.verification import problems
+from kosim.encoders.errors import ConfigError
+from kosim.experiments.cli.compute_options import ComputeOptions, compute_options
+from kosim.experiments.cli.console import notes, output, print_json, table
+from kosim.experiments.cli.corpus_options import Corpus, corpus_options
+from kosim.experiments.cli.index_options import INDEX_TYPES, timeout_option
+from kosim.experiments.cli.index_shard import shard_command
+from kosim.experiments.cli.options import SAVED_ENCODER
+from kosim.experiments.cli.out_folder import check_free
+from kosim.experiments.cli.ray_option import ray_option
+from kosim.index.corpus_index import CorpusIndex
+from kosim.index.measured_recall import measured_recall
+from kosim.index.store.verification import problems
 
 if TYPE_CHECKING:
-    from index.build import BuildProgress
+    from kosim.index.build import BuildProgress
 
 _index = click.argument("folder", metavar="INDEX", type=click.Path(path_type=Path))
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON to standard output.")
@@ -65,7 +65,7 @@ def build(
     for standard input; or a folder or a quoted pattern of several such files. A killed build goes
     on when the same command is given again.
     """
-    from experiments.cli.stages import stage_progress
+    from kosim.experiments.cli.stages import stage_progress
 
     if ray_workers and not ray:
         raise ConfigError(f"--ray-workers is {ray_workers}, and there is no cluster: give --ray")
@@ -110,9 +110,9 @@ def add(
     **options: Any,
 ) -> None:
     """Encode the sentences of CORPUS and add them to INDEX."""
-    from experiments.cli.opened import open_index_encoder
-    from experiments.cli.stages import stage_progress
-    from index.build import extend_index
+    from kosim.experiments.cli.opened import open_index_encoder
+    from kosim.experiments.cli.stages import stage_progress
+    from kosim.index.build import extend_index
 
     index = CorpusIndex.open(folder)
     source = Corpus(corpus, **options)
@@ -209,8 +209,8 @@ index_command.add_command(shard_command)
 def _built_here(
     source: Corpus, encoder: Path, out: Path, compute: ComputeOptions, common: dict[str, Any]
 ) -> CorpusIndex:
-    from experiments.cli.opened import open_bi_encoder
-    from index.build import build_index
+    from kosim.experiments.cli.opened import open_bi_encoder
+    from kosim.index.build import build_index
 
     model = open_bi_encoder(encoder, compute)
     return build_index(source.documents(), model, out, name=str(encoder.resolve()), **common)
@@ -225,7 +225,7 @@ def _built_on_cluster(
     compute: ComputeOptions,
     common: dict[str, Any],
 ) -> CorpusIndex:
-    from index.distributed.build import ClusterOptions, build_index_on_cluster
+    from kosim.index.distributed.build import ClusterOptions, build_index_on_cluster
 
     return build_index_on_cluster(
         source.files,

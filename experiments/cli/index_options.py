@@ -6,7 +6,7 @@ from typing import get_args
 
 import click
 
-from index.vectors.vector_index import IndexType
+from kosim.index.vectors.vector_index import IndexType
 
 INDEX_TYPES = click.Choice(["auto", *get_args(IndexType)])
 

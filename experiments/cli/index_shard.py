@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
-from encoders.errors import ConfigError
-from experiments.cli.console import notes, output
-from experiments.cli.index_options import INDEX_TYPES, timeout_option
-from index.corpus_index import CorpusIndex
+from kosim.encoders.errors import ConfigError
+from kosim.experiments.cli.console import notes, output
+from kosim.experiments.cli.index_options import INDEX_TYPES, timeout_option
+from kosim.index.corpus_index import CorpusIndex
 
 
 @click.command("shard")
@@ -38,8 +38,8 @@ def shard_command(
     What is written are copies. Indexes that were built apart must be of one encoder, and no id may
     stand in two of them.
     """
-    from experiments.cli.stages import stage_progress
-    from index.sharding.split import assemble_shards, split_index
+    from kosim.experiments.cli.stages import stage_progress
+    from kosim.index.sharding.split import assemble_shards, split_index
 
     if (len(folders) == 1) != (shards is not None) or (index_type and shards is None):
         raise ConfigError(

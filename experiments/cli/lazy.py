@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from encoders import ranks
-from encoders.errors import ConfigError, KosimError, RankError
+from kosim.encoders import ranks
+from kosim.encoders.errors import ConfigError, KosimError, RankError
 
 _QUIET = {
     "TRANSFORMERS_VERBOSITY": "error",
@@ -48,7 +48,7 @@ class LazyGroup(click.Group):
         if cmd_name not in self._help:
             return None
         name = cmd_name.replace("-", "_")
-        module = importlib.import_module(f"experiments.cli.{name}")
+        module = importlib.import_module(f"kosim.experiments.cli.{name}")
         command: click.Command = getattr(module, f"{name}_command")
         return command
 

@@ -12,17 +12,17 @@ from typing import Any
 import click
 from rich.text import Text
 
-from encoders.bi import BiEncoder
-from encoders.errors import ConfigError
-from experiments.cli.compute_options import ComputeOptions, compute_options
-from experiments.cli.console import output, print_json_line, table
-from experiments.cli.corpus_options import Corpus, corpus_options
-from experiments.cli.opened import open_bi_encoder, open_index_encoder, open_reranker
-from experiments.cli.options import SAVED_ENCODER
-from experiments.cli.stages import stage_progress
-from index.build import build_index
-from index.corpus_index import CorpusIndex
-from index.mining import MinedPair, mine
+from kosim.encoders.bi import BiEncoder
+from kosim.encoders.errors import ConfigError
+from kosim.experiments.cli.compute_options import ComputeOptions, compute_options
+from kosim.experiments.cli.console import output, print_json_line, table
+from kosim.experiments.cli.corpus_options import Corpus, corpus_options
+from kosim.experiments.cli.opened import open_bi_encoder, open_index_encoder, open_reranker
+from kosim.experiments.cli.options import SAVED_ENCODER
+from kosim.experiments.cli.stages import stage_progress
+from kosim.index.build import build_index
+from kosim.index.corpus_index import CorpusIndex
+from kosim.index.mining import MinedPair, mine
 
 _TOP = 100
 

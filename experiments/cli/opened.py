@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from encoders.base import PairEncoder
-from encoders.bi import BiEncoder
-from encoders.errors import ConfigError
-from experiments.cli.compute_options import ComputeOptions
-from index.corpus_index import CorpusIndex
-from index.index_encoder import check_encoder, encoder_folder
+from kosim.encoders.base import PairEncoder
+from kosim.encoders.bi import BiEncoder
+from kosim.encoders.errors import ConfigError
+from kosim.experiments.cli.compute_options import ComputeOptions
+from kosim.index.corpus_index import CorpusIndex
+from kosim.index.index_encoder import check_encoder, encoder_folder
 
 
 def open_bi_encoder(folder: str | Path, compute: ComputeOptions) -> BiEncoder:

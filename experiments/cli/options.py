@@ -9,11 +9,11 @@ from typing import Any, TypeVar, get_args
 import click
 from pydantic import BaseModel
 
-from encoders.bundle import saved_encoder
-from encoders.compute.runtime import TrainingPrecision
-from encoders.pretraining.budget import Budget
-from encoders.training_config import TrainingConfig
-from experiments.settings import DataSettings, EncoderSettings
+from kosim.encoders.bundle import saved_encoder
+from kosim.encoders.compute.runtime import TrainingPrecision
+from kosim.encoders.pretraining.budget import Budget
+from kosim.encoders.training_config import TrainingConfig
+from kosim.experiments.settings import DataSettings, EncoderSettings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

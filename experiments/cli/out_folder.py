@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from encoders.errors import StorageError
+from kosim.encoders.errors import StorageError
 
 
 def check_free(out: Path, *, overwrite: bool) -> None:

@@ -8,17 +8,17 @@ from typing import get_args
 
 import click
 
-from encoders.compute.choice import ComputeChoice
-from encoders.compute.runtime import Backend, Precision
-from encoders.errors import ConfigError
-from experiments.cli.console import notes, output, print_json, table
-from experiments.cli.options import SAVED_ENCODER
-from experiments.cli.stages import stage_progress
-from experiments.notation import amount, count, duration
-from experiments.planning.demand import GIBIBYTE, Demand
-from experiments.planning.measurements import Measurements
-from experiments.planning.measuring import PlanSizes, measure_machine
-from experiments.planning.plan import Option, Plan, make_plan
+from kosim.encoders.compute.choice import ComputeChoice
+from kosim.encoders.compute.runtime import Backend, Precision
+from kosim.encoders.errors import ConfigError
+from kosim.experiments.cli.console import notes, output, print_json, table
+from kosim.experiments.cli.options import SAVED_ENCODER
+from kosim.experiments.cli.stages import stage_progress
+from kosim.experiments.notation import amount, count, duration
+from kosim.experiments.planning.demand import GIBIBYTE, Demand
+from kosim.experiments.planning.measurements import Measurements
+from kosim.experiments.planning.measuring import PlanSizes, measure_machine
+from kosim.experiments.planning.plan import Option, Plan, make_plan
 
 _SIZES = PlanSizes()
 

@@ -7,17 +7,17 @@ from typing import Any, get_args
 
 import click
 
-from encoders.compute.runtime import TrainingPrecision
-from encoders.pretraining.budget import Budget
-from encoders.pretraining.run import CURVE, PretrainingConfig, pretrain
-from encoders.pretraining.sizes import Size
-from encoders.pretraining.start import Embeddings
-from experiments.cli.console import notes, output
-from experiments.cli.options import budget_options, given, setting
-from experiments.cli.out_folder import check_free
-from experiments.cli.steps_bar import steps_progress
-from experiments.notation import decimal
-from experiments.settings import parse_settings
+from kosim.encoders.compute.runtime import TrainingPrecision
+from kosim.encoders.pretraining.budget import Budget
+from kosim.encoders.pretraining.run import CURVE, PretrainingConfig, pretrain
+from kosim.encoders.pretraining.sizes import Size
+from kosim.encoders.pretraining.start import Embeddings
+from kosim.experiments.cli.console import notes, output
+from kosim.experiments.cli.options import budget_options, given, setting
+from kosim.experiments.cli.out_folder import check_free
+from kosim.experiments.cli.steps_bar import steps_progress
+from kosim.experiments.notation import decimal
+from kosim.experiments.settings import parse_settings
 
 
 @click.command("pretrain")

@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 from rich.text import Text
 
-from encoders.errors import DataError
-from encoders.tables import read_lines
-from experiments.cli.compute_options import ComputeOptions, compute_options
-from experiments.cli.console import output, print_json, table
-from experiments.cli.options import SAVED_ENCODER
+from kosim.encoders.errors import DataError
+from kosim.encoders.tables import read_lines
+from kosim.experiments.cli.compute_options import ComputeOptions, compute_options
+from kosim.experiments.cli.console import output, print_json, table
+from kosim.experiments.cli.options import SAVED_ENCODER
 
 
 @click.command("rerank")

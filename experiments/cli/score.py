@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from encoders.errors import DataError
-from experiments.cli.compute_options import ComputeOptions, compute_options
-from experiments.cli.console import output, print_json
-from experiments.cli.options import SAVED_ENCODER
+from kosim.encoders.errors import DataError
+from kosim.experiments.cli.compute_options import ComputeOptions, compute_options
+from kosim.experiments.cli.console import output, print_json
+from kosim.experiments.cli.options import SAVED_ENCODER
 
 
 @click.command("score")

@@ -11,17 +11,17 @@ from typing import Any, Literal, cast, get_args
 import click
 from rich.text import Text
 
-from encoders.errors import ConfigError, DataError
-from encoders.table_formats import STANDARD_INPUT
-from encoders.tables import Format
-from experiments.cli.compute_options import ComputeOptions, compute_options
-from experiments.cli.console import notes, output, print_json_line, table
-from experiments.cli.opened import open_index_encoder, open_reranker
-from experiments.cli.options import SAVED_ENCODER
-from index.corpus import read_corpus
-from index.corpus_index import CorpusIndex
-from index.measured_recall import kept_recall
-from index.searcher import Mode, Searcher, SearchHit, SearchResult
+from kosim.encoders.errors import ConfigError, DataError
+from kosim.encoders.table_formats import STANDARD_INPUT
+from kosim.encoders.tables import Format
+from kosim.experiments.cli.compute_options import ComputeOptions, compute_options
+from kosim.experiments.cli.console import notes, output, print_json_line, table
+from kosim.experiments.cli.opened import open_index_encoder, open_reranker
+from kosim.experiments.cli.options import SAVED_ENCODER
+from kosim.index.corpus import read_corpus
+from kosim.index.corpus_index import CorpusIndex
+from kosim.index.measured_recall import kept_recall
+from kosim.index.searcher import Mode, Searcher, SearchHit, SearchResult
 
 _TOGETHER = 64
 """Queries that are searched in one call."""

@@ -6,12 +6,12 @@ from typing import Any, get_args
 
 import click
 
-from encoders.compute.runtime import Backend, Precision
-from encoders.errors import MissingExtraError
-from experiments.cli.console import notes
-from experiments.cli.options import SAVED_ENCODER, setting
-from index.distributed.connection import AUTO
-from serving.settings import ServingSettings
+from kosim.encoders.compute.runtime import Backend, Precision
+from kosim.encoders.errors import MissingExtraError
+from kosim.experiments.cli.console import notes
+from kosim.experiments.cli.options import SAVED_ENCODER, setting
+from kosim.index.distributed.connection import AUTO
+from kosim.serving.settings import ServingSettings
 
 
 def _option(field: str, **options: Any) -> Any:
@@ -55,7 +55,7 @@ def serve_command(**values: Any) -> None:
     given = {name: value for name, value in values.items() if value is not None}
     settings = ServingSettings.checked(**given)
     try:
-        from serving.server import serve
+        from kosim.serving.server import serve
     except ImportError as error:
         raise MissingExtraError(
             f'kosim serve needs {error.name}: pip install "kosim[serve]"'

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 from rich.progress import TaskID
 
-from experiments.cli.console import bars
-from experiments.retrieval.rankings import Progress as Report
+from kosim.experiments.cli.console import bars
+from kosim.experiments.retrieval.rankings import Progress as Report
 
 
 @contextmanager

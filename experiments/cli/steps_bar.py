@@ -9,7 +9,7 @@ from typing import Any
 from rich.progress import Progress, TaskID
 from transformers import TrainerCallback
 
-from experiments.cli.console import bars
+from kosim.experiments.cli.console import bars
 
 
 class StepsBar(TrainerCallback):

@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
-from encoders.tables import read_lines
-from encoders.tokenizers.alphabet import COVERAGE
-from encoders.tokenizers.training import KINDS, train_tokenizer
-from experiments.cli.console import notes, output
-from experiments.cli.out_folder import check_free
+from kosim.encoders.tables import read_lines
+from kosim.encoders.tokenizers.alphabet import COVERAGE
+from kosim.encoders.tokenizers.training import KINDS, train_tokenizer
+from kosim.experiments.cli.console import notes, output
+from kosim.experiments.cli.out_folder import check_free
 
 
 @click.group("tokenizer")

@@ -7,17 +7,17 @@ from typing import Any
 
 import click
 
-from encoders import ranks
-from encoders.loading import load
-from encoders.recipes import RECIPES
-from encoders.tokenizers.text_step import TEXT_STEPS
-from encoders.training_config import TrainingConfig
-from experiments.cli.console import notes, output, training_progress
-from experiments.cli.options import data_options, given, setting, training_options
-from experiments.cli.out_folder import check_free
-from experiments.contenders import train_and_save
-from experiments.data.partition import load_training
-from experiments.settings import DataSettings, EncoderSettings, parse_settings
+from kosim.encoders import ranks
+from kosim.encoders.loading import load
+from kosim.encoders.recipes import RECIPES
+from kosim.encoders.tokenizers.text_step import TEXT_STEPS
+from kosim.encoders.training_config import TrainingConfig
+from kosim.experiments.cli.console import notes, output, training_progress
+from kosim.experiments.cli.options import data_options, given, setting, training_options
+from kosim.experiments.cli.out_folder import check_free
+from kosim.experiments.contenders import train_and_save
+from kosim.experiments.data.partition import load_training
+from kosim.experiments.settings import DataSettings, EncoderSettings, parse_settings
 
 _LOSSES = [loss for recipe in RECIPES.values() for loss in recipe.losses]
 

@@ -8,19 +8,25 @@ from typing import Any, get_args
 import click
 import optuna
 
-from encoders.errors import ConfigError
-from experiments.cli.console import notes, output, print_json, table, training_progress
-from experiments.cli.stages import stage_progress
-from experiments.data.partition import load_training
-from experiments.notation import decimal, signed
-from experiments.run import default_folder
-from experiments.settings import CompareSettings, parse_settings, read_settings
-from experiments.tuning.run import BEST_CONFIG, report_study
-from experiments.tuning.settings import Metric, Pruning, Sampler, TuneSettings, data_fingerprint
-from experiments.tuning.space import read_space
-from experiments.tuning.study import begin_study, load_study, open_storage
-from experiments.tuning.worker import work
-from experiments.tuning.workers import run_workers
+from kosim.encoders.errors import ConfigError
+from kosim.experiments.cli.console import notes, output, print_json, table, training_progress
+from kosim.experiments.cli.stages import stage_progress
+from kosim.experiments.data.partition import load_training
+from kosim.experiments.notation import decimal, signed
+from kosim.experiments.run import default_folder
+from kosim.experiments.settings import CompareSettings, parse_settings, read_settings
+from kosim.experiments.tuning.run import BEST_CONFIG, report_study
+from kosim.experiments.tuning.settings import (
+    Metric,
+    Pruning,
+    Sampler,
+    TuneSettings,
+    data_fingerprint,
+)
+from kosim.experiments.tuning.space import read_space
+from kosim.experiments.tuning.study import begin_study, load_study, open_storage
+from kosim.experiments.tuning.worker import work
+from kosim.experiments.tuning.workers import run_workers
 
 
 class _KindFirst(click.Group):
@@ -167,7 +173,7 @@ def _report(study: optuna.Study, folder: Path, *, test: bool, as_json: bool) -> 
     if as_json:
         print_json(results)
         return
-    from experiments.tuning.finding import compute_finding
+    from kosim.experiments.tuning.finding import compute_finding
 
     finding = compute_finding(results)
     for language in ("ko", "en"):

@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from encoders.errors import DataError
-from encoders.records import LabelledPairs
-from experiments.data.datasets import RawPairs
+from kosim.encoders.errors import DataError
+from kosim.encoders.records import LabelledPairs
+from kosim.experiments.data.datasets import RawPairs
 
 CONFLICT_TOLERANCE = 1.0
 """Labels of one pair that lie further apart than this, in points of 0-5, contradict each other."""

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from encoders.records import DECISION_THRESHOLD, LABEL_HIGH, LABEL_LOW, LabelledPairs
-from experiments.data.cleaning import (
+from kosim.encoders.records import DECISION_THRESHOLD, LABEL_HIGH, LABEL_LOW, LabelledPairs
+from kosim.experiments.data.cleaning import (
     CONFLICT_TOLERANCE,
     Mask,
     Removed,
@@ -24,7 +24,7 @@ from experiments.data.cleaning import (
     sentences,
     sentences_in,
 )
-from experiments.data.datasets import RawPairs
+from kosim.experiments.data.datasets import RawPairs
 
 EXAMPLES = 5
 """At most so many row numbers are given as examples."""

@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from encoders.errors import ConfigError, DataError
-from encoders.tables import read_table
-from experiments.data.label_scale import LabelScale
+from kosim.encoders.errors import ConfigError, DataError
+from kosim.encoders.tables import read_table
+from kosim.experiments.data.label_scale import LabelScale
 
 SENTENCE_COLUMNS = (
     ("sentence1", "sentence2"),
@@ -144,7 +144,7 @@ def load_klue_sts(
 
 def load_sample(split: Literal["train", "test"]) -> RawPairs:
     """Load a split of the bundled sample data set."""
-    file = resources.files("experiments") / "sample" / f"{split}.tsv"
+    file = resources.files("kosim.experiments") / "sample" / f"{split}.tsv"
     with resources.as_file(file) as path:
         pairs = load_pairs(path, name=f"sample {split}")
     return replace(pairs, origin=f"bundled:experiments/sample/{split}.tsv")

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from encoders.errors import ConfigError
-from encoders.records import LABEL_HIGH, LABEL_LOW
+from kosim.encoders.errors import ConfigError
+from kosim.encoders.records import LABEL_HIGH, LABEL_LOW
 
 Floats = npt.NDArray[np.float64]
 

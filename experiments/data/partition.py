@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from encoders.errors import ConfigError
-from encoders.records import LabelledPairs
-from encoders.tables import read_lines
-from experiments.data.cleaning import Removed, check_test, clean_training
-from experiments.data.datasets import RawPairs, load_dataset, load_pairs
-from experiments.data.splits import limit, stratified_split
-from experiments.settings import DataSettings
+from kosim.encoders.errors import ConfigError
+from kosim.encoders.records import LabelledPairs
+from kosim.encoders.tables import read_lines
+from kosim.experiments.data.cleaning import Removed, check_test, clean_training
+from kosim.experiments.data.datasets import RawPairs, load_dataset, load_pairs
+from kosim.experiments.data.splits import limit, stratified_split
+from kosim.experiments.settings import DataSettings
 
 
 @dataclass(frozen=True)

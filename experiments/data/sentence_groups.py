@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from encoders.errors import ConfigError, DataError
-from encoders.tables import read_lines, read_table
-from experiments.data.cleaning import comparable
+from kosim.encoders.errors import ConfigError, DataError
+from kosim.encoders.tables import read_lines, read_table
+from kosim.experiments.data.cleaning import comparable
 
 PARAKQC_GROUP = 10
 """ParaKQC lists its intents in order, ten paraphrases each."""

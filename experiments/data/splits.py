@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.model_selection import StratifiedShuffleSplit
 
-from encoders.errors import ConfigError, DataError
-from encoders.records import LabelledPairs
+from kosim.encoders.errors import ConfigError, DataError
+from kosim.encoders.records import LabelledPairs
 
 MINIMUM_PART = 5
 """Fewer pairs than this in one part of a split cannot choose a checkpoint or a threshold."""

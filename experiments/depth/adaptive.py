@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 from scipy.stats import beta
 
-from encoders.errors import ConfigError
-from encoders.metrics import Floats
-from experiments.retrieval.rankings import Progress
-from experiments.retrieval.significance import LEVEL
-from index.adaptive.deep_lists import sample_deep_lists
-from index.adaptive.policy import RELEVANT, CandidatePolicy, PolicyIdentity
-from index.reranking import raw_score
-from index.searcher import Searcher
+from kosim.encoders.errors import ConfigError
+from kosim.encoders.metrics import Floats
+from kosim.experiments.retrieval.rankings import Progress
+from kosim.experiments.retrieval.significance import LEVEL
+from kosim.index.adaptive.deep_lists import sample_deep_lists
+from kosim.index.adaptive.policy import RELEVANT, CandidatePolicy, PolicyIdentity
+from kosim.index.reranking import raw_score
+from kosim.index.searcher import Searcher
 
 CHANCES = (0.01, 0.02, 0.05, 0.1, 0.2)
 

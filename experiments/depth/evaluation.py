@@ -10,18 +10,18 @@ from typing import Any
 
 import numpy as np
 
-from encoders.errors import ConfigError, DataError
-from encoders.metrics import Floats
-from experiments.depth.adaptive import clopper_pearson, fit_policy, judge_policy, padded
-from experiments.depth.plan import DepthSettings, ScoringPlan, plan_scoring
-from experiments.depth.scoring import DeepScores
-from experiments.depth.survival import QueryLoss, ScoredQuery, measure, smallest_depth
-from experiments.retrieval.evaluation import silent
-from experiments.retrieval.rankings import Progress
-from experiments.retrieval.significance import LEVEL, ratio_estimate, ratio_of_sums
-from experiments.statistics.resampling import bootstrap, resample_weights
-from index.adaptive.policy import RELEVANT
-from index.searcher import Searcher
+from kosim.encoders.errors import ConfigError, DataError
+from kosim.encoders.metrics import Floats
+from kosim.experiments.depth.adaptive import clopper_pearson, fit_policy, judge_policy, padded
+from kosim.experiments.depth.plan import DepthSettings, ScoringPlan, plan_scoring
+from kosim.experiments.depth.scoring import DeepScores
+from kosim.experiments.depth.survival import QueryLoss, ScoredQuery, measure, smallest_depth
+from kosim.experiments.retrieval.evaluation import silent
+from kosim.experiments.retrieval.rankings import Progress
+from kosim.experiments.retrieval.significance import LEVEL, ratio_estimate, ratio_of_sums
+from kosim.experiments.statistics.resampling import bootstrap, resample_weights
+from kosim.index.adaptive.policy import RELEVANT
+from kosim.index.searcher import Searcher
 
 
 def evaluate_depth(

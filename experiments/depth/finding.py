@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from experiments.notation import count, decimal, duration, percent
-from experiments.verdict.wording import Line
-from index.adaptive.policy import RELEVANT
+from kosim.experiments.notation import count, decimal, duration, percent
+from kosim.experiments.verdict.wording import Line
+from kosim.index.adaptive.policy import RELEVANT
 
 Results = Mapping[str, Any]
 

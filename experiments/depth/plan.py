@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from encoders.errors import ConfigError, DataError
-from experiments.data.cleaning import comparable
-from experiments.depth.sampling import Band, bands
-from experiments.retrieval.rankings import Places
-from index.corpus_index import CorpusIndex
+from kosim.encoders.errors import ConfigError, DataError
+from kosim.experiments.data.cleaning import comparable
+from kosim.experiments.depth.sampling import Band, bands
+from kosim.experiments.retrieval.rankings import Places
+from kosim.index.corpus_index import CorpusIndex
 
 FEASIBLE = 2_000_000
 """Up to so many pairs everything is scored, unless a sample is asked for."""

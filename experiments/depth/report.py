@@ -10,15 +10,15 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
-from encoders.storage import write_json, write_text
-from experiments.depth.finding import Results, span
-from experiments.notation import DASH, amount, count, duration, estimate, percent
-from experiments.report import facts
-from experiments.report.canvas import INK, MUTED, Plot, colour, draw
-from experiments.report.render import render_page
-from experiments.report.sections import Section
-from experiments.report.tables import Table
-from index.adaptive.policy import RELEVANT
+from kosim.encoders.storage import write_json, write_text
+from kosim.experiments.depth.finding import Results, span
+from kosim.experiments.notation import DASH, amount, count, duration, estimate, percent
+from kosim.experiments.report import facts
+from kosim.experiments.report.canvas import INK, MUTED, Plot, colour, draw
+from kosim.experiments.report.render import render_page
+from kosim.experiments.report.sections import Section
+from kosim.experiments.report.tables import Table
+from kosim.index.adaptive.policy import RELEVANT
 
 _TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)
 

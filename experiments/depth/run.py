@@ -8,17 +8,17 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from encoders.errors import DataError, StorageError
-from experiments.data.cleaning import comparable
-from experiments.depth.evaluation import evaluate_depth
-from experiments.depth.finding import compute_finding
-from experiments.depth.plan import DepthSettings
-from experiments.environment import describe_environment
-from experiments.retrieval.evaluation import silent
-from experiments.retrieval.rankings import Progress
-from experiments.retrieval.run import describe_encoders, describe_index
-from index.corpus import read_corpus
-from index.searcher import Searcher
+from kosim.encoders.errors import DataError, StorageError
+from kosim.experiments.data.cleaning import comparable
+from kosim.experiments.depth.evaluation import evaluate_depth
+from kosim.experiments.depth.finding import compute_finding
+from kosim.experiments.depth.plan import DepthSettings
+from kosim.experiments.environment import describe_environment
+from kosim.experiments.retrieval.evaluation import silent
+from kosim.experiments.retrieval.rankings import Progress
+from kosim.experiments.retrieval.run import describe_encoders, describe_index
+from kosim.index.corpus import read_corpus
+from kosim.index.searcher import Searcher
 
 
 def read_queries(path: str, *, limit: int | None = None) -> list[str]:

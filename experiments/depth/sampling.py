@@ -17,7 +17,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from encoders.metrics import Floats
+from kosim.encoders.metrics import Floats
 
 
 @dataclass(frozen=True)

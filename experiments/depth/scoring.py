@@ -15,15 +15,15 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from encoders.base import FloatArray, PairEncoder
-from encoders.errors import DataError, StorageError
-from encoders.storage import atomic_file, write_json
-from experiments.depth.plan import DOCUMENTS_AT_A_TIME, ScoringPlan
-from experiments.depth.sampling import Band, draw
-from experiments.depth.survival import ScoredQuery
-from experiments.retrieval.rankings import ABSENT, Places, Progress
-from index.corpus_index import CorpusIndex
-from index.searcher import Searcher
+from kosim.encoders.base import FloatArray, PairEncoder
+from kosim.encoders.errors import DataError, StorageError
+from kosim.encoders.storage import atomic_file, write_json
+from kosim.experiments.depth.plan import DOCUMENTS_AT_A_TIME, ScoringPlan
+from kosim.experiments.depth.sampling import Band, draw
+from kosim.experiments.depth.survival import ScoredQuery
+from kosim.experiments.retrieval.rankings import ABSENT, Places, Progress
+from kosim.index.corpus_index import CorpusIndex
+from kosim.index.searcher import Searcher
 
 SCORES = "scores.parquet"
 _SETTINGS = "scores.json"

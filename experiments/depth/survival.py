@@ -18,8 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from encoders.metrics import Floats
-from index.adaptive.policy import RELEVANT
+from kosim.encoders.metrics import Floats
+from kosim.index.adaptive.policy import RELEVANT
 
 _CERTAIN = 1.0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from encoders.errors import ConfigError
+from kosim.encoders.errors import ConfigError
 
 GIBIBYTE = 1 << 30
 

@@ -7,9 +7,9 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from encoders.errors import DataError
-from encoders.storage import write_text
-from index.vectors.vector_index import IndexType
+from kosim.encoders.errors import DataError
+from kosim.encoders.storage import write_text
+from kosim.index.vectors.vector_index import IndexType
 
 FORMAT = 1
 

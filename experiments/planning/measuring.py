@@ -13,23 +13,23 @@ import faiss
 import numpy as np
 import torch
 
-from encoders.artifact import read_manifest as read_encoder_manifest
-from encoders.base import FloatArray
-from encoders.bi import BiEncoder
-from encoders.compute.choice import ComputeChoice
-from encoders.errors import ConfigError
-from experiments.environment import describe_environment
-from experiments.planning.measurements import Measurements, SizeFigures
-from experiments.retrieval.evaluation import silent
-from experiments.retrieval.rankings import Progress
-from experiments.speed.measurement import Measurement, Row, measure, open_encoder
-from experiments.speed.processes import alone, peak_memory
-from experiments.speed.workload import Workload, WorkloadSizes
-from index.corpus_index import CorpusIndex, EncoderIdentity
-from index.documents import Document
-from index.store.manifest import SEGMENTS, read_manifest
-from index.vectors.ivfpq import VECTORS
-from index.vectors.vector_index import IndexType, VectorIndex
+from kosim.encoders.artifact import read_manifest as read_encoder_manifest
+from kosim.encoders.base import FloatArray
+from kosim.encoders.bi import BiEncoder
+from kosim.encoders.compute.choice import ComputeChoice
+from kosim.encoders.errors import ConfigError
+from kosim.experiments.environment import describe_environment
+from kosim.experiments.planning.measurements import Measurements, SizeFigures
+from kosim.experiments.retrieval.evaluation import silent
+from kosim.experiments.retrieval.rankings import Progress
+from kosim.experiments.speed.measurement import Measurement, Row, measure, open_encoder
+from kosim.experiments.speed.processes import alone, peak_memory
+from kosim.experiments.speed.workload import Workload, WorkloadSizes
+from kosim.index.corpus_index import CorpusIndex, EncoderIdentity
+from kosim.index.documents import Document
+from kosim.index.store.manifest import SEGMENTS, read_manifest
+from kosim.index.vectors.ivfpq import VECTORS
+from kosim.index.vectors.vector_index import IndexType, VectorIndex
 
 _BLOCK = 8_192
 _K = 10

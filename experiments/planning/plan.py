@@ -7,18 +7,18 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, get_args
 
-from encoders.errors import ConfigError
-from experiments.notation import amount, count, duration, percent
-from experiments.planning.demand import GIBIBYTE, Demand
-from experiments.planning.measurements import Measurements, SizeFigures
-from experiments.planning.scaling import (
+from kosim.encoders.errors import ConfigError
+from kosim.experiments.notation import amount, count, duration, percent
+from kosim.experiments.planning.demand import GIBIBYTE, Demand
+from kosim.experiments.planning.measurements import Measurements, SizeFigures
+from kosim.experiments.planning.scaling import (
     build_seconds,
     disk_bytes,
     resident_bytes,
     search_seconds,
     segments,
 )
-from index.vectors.vector_index import IndexType, VectorIndex, choose_type
+from kosim.index.vectors.vector_index import IndexType, VectorIndex, choose_type
 
 
 @dataclass(frozen=True)

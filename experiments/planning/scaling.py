@@ -10,10 +10,10 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
-from experiments.planning.measurements import SizeFigures
-from index.store.generation import segment_limit
-from index.vectors.ivfpq import code_bytes, list_count
-from index.vectors.vector_index import IndexType
+from kosim.experiments.planning.measurements import SizeFigures
+from kosim.index.store.generation import segment_limit
+from kosim.index.vectors.ivfpq import code_bytes, list_count
+from kosim.index.vectors.vector_index import IndexType
 
 _FLOAT = 4
 _ROW_ID = 8

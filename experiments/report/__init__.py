@@ -1,5 +1,5 @@
 """The report of a comparison, as one self-contained HTML page and as Markdown."""
 
-from experiments.report.render import render_html, render_markdown
+from kosim.experiments.report.render import render_html, render_markdown
 
 __all__ = ["render_html", "render_markdown"]

@@ -7,9 +7,9 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedFormatter, FixedLocator, LogLocator, NullLocator
 
-from experiments.notation import estimate, is_defined
-from experiments.report.canvas import INK, MUTED, Plot, colour, draw, legend
-from experiments.report.tables import Results
+from kosim.experiments.notation import estimate, is_defined
+from kosim.experiments.report.canvas import INK, MUTED, Plot, colour, draw, legend
+from kosim.experiments.report.tables import Results
 
 _TIMES = {
     1e-4: "0.1 ms",

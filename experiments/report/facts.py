@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from experiments.notation import DASH, count
-from experiments.report.tables import Results, Table
+from kosim.experiments.notation import DASH, count
+from kosim.experiments.report.tables import Results, Table
 
 _SPLITS = ("train", "validation", "test")
 _APART = ("by_source", "histogram")

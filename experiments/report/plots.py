@@ -11,12 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullLocator
 
-from encoders.errors import UndefinedMetricError
-from encoders.metrics import f1
-from encoders.records import DECISION_THRESHOLD, LABEL_HIGH, LABEL_LOW
-from experiments.notation import METRIC_NAMES, decimal, estimate, is_defined
-from experiments.report.canvas import INK, MUTED, PAPER, RULE, Plot, colour, draw, legend
-from experiments.report.tables import Results
+from kosim.encoders.errors import UndefinedMetricError
+from kosim.encoders.metrics import f1
+from kosim.encoders.records import DECISION_THRESHOLD, LABEL_HIGH, LABEL_LOW
+from kosim.experiments.notation import METRIC_NAMES, decimal, estimate, is_defined
+from kosim.experiments.report.canvas import INK, MUTED, PAPER, RULE, Plot, colour, draw, legend
+from kosim.experiments.report.tables import Results
 
 MOST_POINTS = 2_000
 """More points than this make a scatter slow to open and no clearer."""

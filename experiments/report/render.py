@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from experiments.report.sections import Section, build_sections
-from experiments.verdict.verdict import compute_verdict
+from kosim.experiments.report.sections import Section, build_sections
+from kosim.experiments.verdict.verdict import compute_verdict
 
 _ENVIRONMENT = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),

@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.report import cost_plots, facts, plots, tables
-from experiments.report.canvas import Plot
-from experiments.report.tables import Results, Table
+from kosim.experiments.report import cost_plots, facts, plots, tables
+from kosim.experiments.report.canvas import Plot
+from kosim.experiments.report.tables import Results, Table
 
 
 @dataclass(frozen=True)

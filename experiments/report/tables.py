@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from experiments.notation import (
+from kosim.experiments.notation import (
     DASH,
     METRIC_NAMES,
     amount,

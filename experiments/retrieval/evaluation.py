@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from encoders.errors import ConfigError
-from encoders.metrics import Floats
-from experiments.retrieval import metrics
-from experiments.retrieval.queries import RetrievalTask
-from experiments.retrieval.rankings import (
+from kosim.encoders.errors import ConfigError
+from kosim.encoders.metrics import Floats
+from kosim.experiments.retrieval import metrics
+from kosim.experiments.retrieval.queries import RetrievalTask
+from kosim.experiments.retrieval.rankings import (
     ABSENT,
     Contender,
     Places,
@@ -24,8 +24,8 @@ from experiments.retrieval.rankings import (
     reranked,
     retrieve,
 )
-from experiments.retrieval.significance import GroupedQueries, compare_rows
-from index.searcher import Searcher
+from kosim.experiments.retrieval.significance import GroupedQueries, compare_rows
+from kosim.index.searcher import Searcher
 
 METRICS = ("ndcg@10", "mrr@10", "recall@1", "recall@10", "recall@100")
 PRIMARY = "ndcg@10"

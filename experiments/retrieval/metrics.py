@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from encoders.errors import ConfigError
-from encoders.metrics import Floats
+from kosim.encoders.errors import ConfigError
+from kosim.encoders.metrics import Floats
 
 
 def recall(gains: Floats, relevant: npt.ArrayLike, k: int) -> Floats:

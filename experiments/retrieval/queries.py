@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from encoders.errors import ConfigError, DataError
-from encoders.tables import read_table
-from experiments.data.cleaning import comparable
-from experiments.data.sentence_groups import SentenceGroups
+from kosim.encoders.errors import ConfigError, DataError
+from kosim.encoders.tables import read_table
+from kosim.experiments.data.cleaning import comparable
+from kosim.experiments.data.sentence_groups import SentenceGroups
 
 _QUERY_ID = ("query_id", "query-id", "id", "_id")
 _QUERY_TEXT = ("text", "query")
@@ -64,9 +64,9 @@ def grouped_task(
 ) -> RetrievalTask:
     """Ask the sentences of the ``chosen`` groups; the others of its group answer a sentence.
 
-    Sentences are the same when their comparable forms are (see :mod:`experiments.data.cleaning`). A
-    sentence that stands in a group twice is asked once, and every document that equals the query
-    is left out of its results.
+    Sentences are the same when their comparable forms are (see
+    :mod:`kosim.experiments.data.cleaning`). A sentence that stands in a group twice is asked once,
+    and every document that equals the query is left out of its results.
 
     Args:
         groups: the grouped sentences.

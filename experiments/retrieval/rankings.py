@@ -10,9 +10,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from encoders.errors import MissingExtraError
-from encoders.metrics import Floats
-from index.searcher import Searcher
+from kosim.encoders.errors import MissingExtraError
+from kosim.encoders.metrics import Floats
+from kosim.index.searcher import Searcher
 
 Places = npt.NDArray[np.int64]
 Mode = Literal["dense", "lexical", "hybrid"]

@@ -9,8 +9,8 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
-from encoders.storage import write_json, write_text
-from experiments.notation import (
+from kosim.encoders.storage import write_json, write_text
+from kosim.experiments.notation import (
     count,
     decimal,
     difference,
@@ -18,12 +18,12 @@ from experiments.notation import (
     estimate,
     p_value,
 )
-from experiments.report import facts
-from experiments.report.canvas import MUTED, Plot, colour, draw
-from experiments.report.render import render_page
-from experiments.report.sections import Section
-from experiments.report.tables import Table
-from experiments.retrieval.finding import Results
+from kosim.experiments.report import facts
+from kosim.experiments.report.canvas import MUTED, Plot, colour, draw
+from kosim.experiments.report.render import render_page
+from kosim.experiments.report.sections import Section
+from kosim.experiments.report.tables import Table
+from kosim.experiments.retrieval.finding import Results
 
 NAMES = {
     "ndcg@10": "nDCG@10",

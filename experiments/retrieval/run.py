@@ -13,20 +13,25 @@ from typing import Any
 
 import numpy as np
 
-from encoders.base import PairEncoder
-from encoders.bi import BiEncoder
-from encoders.errors import ConfigError, CorpusIndexError, StorageError
-from experiments.data.sentence_groups import SentenceGroups, load_groups
-from experiments.environment import describe_environment
-from experiments.retrieval.evaluation import RetrievalSettings, evaluate_retrieval, silent
-from experiments.retrieval.finding import compute_finding
-from experiments.retrieval.queries import RetrievalTask, choose_groups, grouped_task, judged_task
-from experiments.retrieval.rankings import Places, Progress
-from index.build import build_index
-from index.corpus import read_corpus
-from index.corpus_index import CorpusIndex
-from index.documents import Document
-from index.searcher import Searcher
+from kosim.encoders.base import PairEncoder
+from kosim.encoders.bi import BiEncoder
+from kosim.encoders.errors import ConfigError, CorpusIndexError, StorageError
+from kosim.experiments.data.sentence_groups import SentenceGroups, load_groups
+from kosim.experiments.environment import describe_environment
+from kosim.experiments.retrieval.evaluation import RetrievalSettings, evaluate_retrieval, silent
+from kosim.experiments.retrieval.finding import compute_finding
+from kosim.experiments.retrieval.queries import (
+    RetrievalTask,
+    choose_groups,
+    grouped_task,
+    judged_task,
+)
+from kosim.experiments.retrieval.rankings import Places, Progress
+from kosim.index.build import build_index
+from kosim.index.corpus import read_corpus
+from kosim.index.corpus_index import CorpusIndex
+from kosim.index.documents import Document
+from kosim.index.searcher import Searcher
 
 RESULTS = "results.json"
 

@@ -4,7 +4,7 @@ Queries of one group ask the same in other words, so they succeed and fail toget
 one piece of evidence, not ten. The value is a ratio of sums over groups, S / N with S the sum of
 a group's values and N the number of its queries, so that groups may differ in size. A group's
 influence on it is (S - value N) / mean(N) (Cochran 1977, section 6.3; Hampel 1974), which is all
-that the studentised bootstrap of :mod:`experiments.statistics.resampling` needs.
+that the studentised bootstrap of :mod:`kosim.experiments.statistics.resampling` needs.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from encoders.errors import DataError
-from encoders.metrics import Floats
-from experiments.statistics.influence import Evaluation
-from experiments.statistics.resampling import bootstrap
-from experiments.statistics.significance import Difference, Estimate, holm
+from kosim.encoders.errors import DataError
+from kosim.encoders.metrics import Floats
+from kosim.experiments.statistics.influence import Evaluation
+from kosim.experiments.statistics.resampling import bootstrap
+from kosim.experiments.statistics.significance import Difference, Estimate, holm
 
 LEVEL = 0.95
 

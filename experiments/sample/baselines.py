@@ -7,7 +7,7 @@ import numpy.typing as npt
 from scipy.stats import pearsonr
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from encoders.records import LabelledPairs
+from kosim.encoders.records import LabelledPairs
 
 
 def bigrams(text: str) -> set[str]:

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from itertools import chain, cycle
 from pathlib import Path
 
-from encoders.errors import DataError
-from encoders.storage import write_text
-from experiments.sample.grammar import DOMAINS, Frame, Split, read_frames
-from experiments.sample.labels import label
-from experiments.sample.recipes import (
+from kosim.encoders.errors import DataError
+from kosim.encoders.storage import write_text
+from kosim.experiments.sample.grammar import DOMAINS, Frame, Split, read_frames
+from kosim.experiments.sample.labels import label
+from kosim.experiments.sample.recipes import (
     OTHER_TOPIC_SHARE,
     RECIPES,
     SIBLING_SHARE,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from encoders.errors import DataError
+from kosim.encoders.errors import DataError
 
 _HANGUL_FIRST, _HANGUL_LAST = 0xAC00, 0xD7A3
 _FINALS = 28

@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from experiments.sample.grammar import Frame, Meaning, Phrase, Wording
-from experiments.sample.labels import Said, say
+from kosim.experiments.sample.grammar import Frame, Meaning, Phrase, Wording
+from kosim.experiments.sample.labels import Said, say
 
 Made = tuple[Said, Said]
 

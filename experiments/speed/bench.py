@@ -14,20 +14,20 @@ from typing import Any
 
 import numpy as np
 
-from encoders.artifact import read_manifest
-from encoders.bi import BiEncoder
-from encoders.compute.choice import ComputeChoice
-from encoders.errors import ConfigError
-from encoders.loading import load
-from experiments.environment import describe_environment
-from experiments.retrieval.evaluation import silent
-from experiments.retrieval.rankings import Progress
-from experiments.speed.machine_peak import machine_peaks
-from experiments.speed.measurement import Measurement, Row, Task, measure
-from experiments.speed.processes import alone
-from experiments.speed.workload import Workload
-from index.build import build_index
-from index.documents import Document
+from kosim.encoders.artifact import read_manifest
+from kosim.encoders.bi import BiEncoder
+from kosim.encoders.compute.choice import ComputeChoice
+from kosim.encoders.errors import ConfigError
+from kosim.encoders.loading import load
+from kosim.experiments.environment import describe_environment
+from kosim.experiments.retrieval.evaluation import silent
+from kosim.experiments.retrieval.rankings import Progress
+from kosim.experiments.speed.machine_peak import machine_peaks
+from kosim.experiments.speed.measurement import Measurement, Row, Task, measure
+from kosim.experiments.speed.processes import alone
+from kosim.experiments.speed.workload import Workload
+from kosim.index.build import build_index
+from kosim.index.documents import Document
 
 _MEBIBYTE = 1 << 20
 

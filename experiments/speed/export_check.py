@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from encoders.compute.choice import ComputeChoice
-from encoders.errors import QualityError
-from encoders.loading import load
-from encoders.metrics import f1, pearson
-from encoders.records import DECISION_THRESHOLD, LabelledPairs
+from kosim.encoders.compute.choice import ComputeChoice
+from kosim.encoders.errors import QualityError
+from kosim.encoders.loading import load
+from kosim.encoders.metrics import f1, pearson
+from kosim.encoders.records import DECISION_THRESHOLD, LabelledPairs
 
 PEARSON_LIMIT = 0.005
 """The fall of Pearson's correlation, half a point, above which an export is refused."""

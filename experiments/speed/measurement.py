@@ -13,17 +13,17 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from encoders.base import PairEncoder
-from encoders.bi import BiEncoder
-from encoders.compute.choice import ComputeChoice
-from encoders.errors import ConfigError
-from encoders.loading import load
-from encoders.records import Pair
-from experiments.speed.flops import encoder_flops
-from experiments.speed.processes import peak_memory
-from experiments.speed.workload import Workload
-from index.corpus_index import CorpusIndex
-from index.searcher import Searcher
+from kosim.encoders.base import PairEncoder
+from kosim.encoders.bi import BiEncoder
+from kosim.encoders.compute.choice import ComputeChoice
+from kosim.encoders.errors import ConfigError
+from kosim.encoders.loading import load
+from kosim.encoders.records import Pair
+from kosim.experiments.speed.flops import encoder_flops
+from kosim.experiments.speed.processes import peak_memory
+from kosim.experiments.speed.workload import Workload
+from kosim.index.corpus_index import CorpusIndex
+from kosim.index.searcher import Searcher
 
 Task = Literal["encode", "score", "search", "rerank"]
 Answer = npt.NDArray[Any]
@@ -84,7 +84,7 @@ class Job:
 
 
 def measure(started: float, row: Row, workload: Workload, threads: int) -> Measurement:
-    """Measure a row; see :func:`experiments.speed.processes.alone` for ``started``."""
+    """Measure a row; see :func:`kosim.experiments.speed.processes.alone` for ``started``."""
     torch.set_num_threads(threads)
     faiss.omp_set_num_threads(threads)
     return timed(started, lambda: _job(row, workload), workload.single_texts())

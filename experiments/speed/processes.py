@@ -10,7 +10,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
-from encoders.errors import KosimError
+from kosim.encoders.errors import KosimError
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")

@@ -9,14 +9,14 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
-from encoders.storage import write_json, write_text
-from experiments.notation import DASH, amount, count, decimal, duration, percent
-from experiments.report import facts
-from experiments.report.canvas import Plot, colour, draw
-from experiments.report.render import render_page
-from experiments.report.sections import Section
-from experiments.report.tables import Table
-from experiments.speed.measurement import Task
+from kosim.encoders.storage import write_json, write_text
+from kosim.experiments.notation import DASH, amount, count, decimal, duration, percent
+from kosim.experiments.report import facts
+from kosim.experiments.report.canvas import Plot, colour, draw
+from kosim.experiments.report.render import render_page
+from kosim.experiments.report.sections import Section
+from kosim.experiments.report.tables import Table
+from kosim.experiments.speed.measurement import Task
 
 Results = Mapping[str, Any]
 _FEW_ROUNDS = 3

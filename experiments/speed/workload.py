@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from encoders.errors import ConfigError, DataError
-from encoders.records import Pair
-from experiments.data.datasets import load_sample
-from index.corpus import read_corpus
+from kosim.encoders.errors import ConfigError, DataError
+from kosim.encoders.records import Pair
+from kosim.experiments.data.datasets import load_sample
+from kosim.index.corpus import read_corpus
 
 _FEWEST = 10
 

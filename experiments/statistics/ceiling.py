@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from encoders.errors import DataError, UndefinedMetricError
-from encoders.metrics import Floats, pearson
+from kosim.encoders.errors import DataError, UndefinedMetricError
+from kosim.encoders.metrics import Floats, pearson
 
 
 @dataclass(frozen=True)

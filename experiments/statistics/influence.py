@@ -18,9 +18,9 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from encoders.errors import ConfigError, UndefinedMetricError
-from encoders.metrics import Floats, check_correlation, no_decisions, no_positives
-from encoders.records import DECISION_THRESHOLD
+from kosim.encoders.errors import ConfigError, UndefinedMetricError
+from kosim.encoders.metrics import Floats, check_correlation, no_decisions, no_positives
+from kosim.encoders.records import DECISION_THRESHOLD
 
 Evaluation = Callable[[Floats], tuple[Floats, Floats]]
 """From weights (b, n), whose rows sum to n, to values (b,) and influences (b, n).

@@ -13,10 +13,10 @@ import numpy.typing as npt
 from scipy.stats import binom
 from scipy.stats import t as student
 
-from encoders.errors import UndefinedMetricError
-from encoders.metrics import Floats, check_pairs, pearson
-from encoders.records import DECISION_THRESHOLD
-from experiments.statistics.influence import seedwise
+from kosim.encoders.errors import UndefinedMetricError
+from kosim.encoders.metrics import Floats, check_pairs, pearson
+from kosim.encoders.records import DECISION_THRESHOLD
+from kosim.experiments.statistics.influence import seedwise
 
 _DEPENDENT = 1e-12
 

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from encoders.errors import ConfigError, UndefinedMetricError
-from encoders.metrics import Floats
-from experiments.statistics.influence import Evaluation
+from kosim.encoders.errors import ConfigError, UndefinedMetricError
+from kosim.encoders.metrics import Floats
+from kosim.experiments.statistics.influence import Evaluation
 
 _BLOCK = 1 << 14
 """Weights held at a time: 128 KiB, so that all steps on them stay in the cache and their memory

@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import norm
 
-from encoders.errors import ConfigError
-from encoders.metrics import Floats, check_pairs
-from experiments.statistics.influence import (
+from kosim.encoders.errors import ConfigError
+from kosim.encoders.metrics import Floats, check_pairs
+from kosim.experiments.statistics.influence import (
     F1,
     Evaluation,
     Metric,
@@ -25,8 +25,8 @@ from experiments.statistics.influence import (
     Recall,
     Spearman,
 )
-from experiments.statistics.paired_tests import McNemar, Williams, mcnemar_midp, williams
-from experiments.statistics.resampling import bootstrap
+from kosim.experiments.statistics.paired_tests import McNemar, Williams, mcnemar_midp, williams
+from kosim.experiments.statistics.resampling import bootstrap
 
 __all__ = [
     "F1",

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
-from encoders.records import LabelledPairs
+from kosim.encoders.records import LabelledPairs
 
 
 def text_figures(

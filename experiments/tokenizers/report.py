@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from encoders.storage import write_text
-from experiments.evaluation import COMPARED
-from experiments.notation import (
+from kosim.encoders.storage import write_text
+from kosim.experiments.evaluation import COMPARED
+from kosim.experiments.notation import (
     METRIC_NAMES,
     amount,
     count,
@@ -19,11 +19,11 @@ from experiments.notation import (
     p_value,
     percent,
 )
-from experiments.report import facts
-from experiments.report.render import render_page
-from experiments.report.sections import Section
-from experiments.report.tables import Table
-from experiments.tokenizers import plots
+from kosim.experiments.report import facts
+from kosim.experiments.report.render import render_page
+from kosim.experiments.report.sections import Section
+from kosim.experiments.report.tables import Table
+from kosim.experiments.tokenizers import plots
 
 Results = Mapping[str, Any]
 

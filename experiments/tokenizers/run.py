@@ -10,26 +10,26 @@ from typing import Any
 
 from transformers import TrainerCallback
 
-from encoders.artifact import library_versions
-from encoders.base import Kind
-from encoders.pretraining.backbone_folder import open_tokenizer
-from encoders.pretraining.run import CURVE, pretrain
-from encoders.recipes import RECIPES
-from encoders.storage import write_json
-from encoders.tables import read_lines
-from encoders.tokenizers.segmentation import MorphemeSegmentation
-from encoders.tokenizers.text_step import make_text_step
-from encoders.tokenizers.training import TokenizerKind, train_tokenizer
-from experiments.comparison import Results, compare
-from experiments.data.partition import load_training
-from experiments.environment import describe_environment
-from experiments.evaluation import COMPARED
-from experiments.run import RESULTS, open_run
-from experiments.settings import CompareSettings, EncoderSettings
-from experiments.tokenizers.figures import text_figures
-from experiments.tokenizers.finding import compute_finding
-from experiments.tokenizers.report import write_report
-from experiments.tokenizers.settings import TokenizerSettings
+from kosim.encoders.artifact import library_versions
+from kosim.encoders.base import Kind
+from kosim.encoders.pretraining.backbone_folder import open_tokenizer
+from kosim.encoders.pretraining.run import CURVE, pretrain
+from kosim.encoders.recipes import RECIPES
+from kosim.encoders.storage import write_json
+from kosim.encoders.tables import read_lines
+from kosim.encoders.tokenizers.segmentation import MorphemeSegmentation
+from kosim.encoders.tokenizers.text_step import make_text_step
+from kosim.encoders.tokenizers.training import TokenizerKind, train_tokenizer
+from kosim.experiments.comparison import Results, compare
+from kosim.experiments.data.partition import load_training
+from kosim.experiments.environment import describe_environment
+from kosim.experiments.evaluation import COMPARED
+from kosim.experiments.run import RESULTS, open_run
+from kosim.experiments.settings import CompareSettings, EncoderSettings
+from kosim.experiments.tokenizers.figures import text_figures
+from kosim.experiments.tokenizers.finding import compute_finding
+from kosim.experiments.tokenizers.report import write_report
+from kosim.experiments.tokenizers.settings import TokenizerSettings
 
 FORMAT = 1
 READY = ("plain", "morphemes")

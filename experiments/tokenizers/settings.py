@@ -6,10 +6,10 @@ from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 
-from encoders.pretraining.run import PretrainingConfig
-from encoders.tokenizers.training import TokenizerKind
-from encoders.training_config import TrainingConfig
-from experiments.settings import RunSettings
+from kosim.encoders.pretraining.run import PretrainingConfig
+from kosim.encoders.tokenizers.training import TokenizerKind
+from kosim.encoders.training_config import TrainingConfig
+from kosim.experiments.settings import RunSettings
 
 VOCABULARIES: dict[TokenizerKind, int] = {
     "wordpiece": 8_000,

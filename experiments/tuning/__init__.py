@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from encoders.errors import MissingExtraError
+from kosim.encoders.errors import MissingExtraError
 
 if find_spec("optuna") is None:
     raise MissingExtraError(

@@ -10,13 +10,13 @@ import optuna
 from optuna.importance import get_param_importances
 from optuna.trial import FrozenTrial, TrialState
 
-from encoders.errors import DataError
-from experiments.settings import EncoderSettings
-from experiments.tuning.plan import base_values
-from experiments.tuning.settings import TuneSettings
-from experiments.tuning.space import with_values
-from experiments.tuning.study import PURPOSE, finished, settings_of
-from experiments.tuning.trial import (
+from kosim.encoders.errors import DataError
+from kosim.experiments.settings import EncoderSettings
+from kosim.experiments.tuning.plan import base_values
+from kosim.experiments.tuning.settings import TuneSettings
+from kosim.experiments.tuning.space import with_values
+from kosim.experiments.tuning.study import PURPOSE, finished, settings_of
+from kosim.experiments.tuning.trial import (
     CURVES,
     EPOCHS,
     OUT_OF_MEMORY,

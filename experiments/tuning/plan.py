@@ -12,9 +12,9 @@ from itertools import product
 
 import numpy as np
 
-from encoders.errors import ConfigError
-from experiments.tuning.settings import TuneSettings
-from experiments.tuning.space import WHOLE, Space, Value, value_of
+from kosim.encoders.errors import ConfigError
+from kosim.experiments.tuning.settings import TuneSettings
+from kosim.experiments.tuning.space import WHOLE, Space, Value, value_of
 
 GRID_OF_TWO = ("epochs", "weight_decay")
 """The two factors that one-factor crosses at the end, as the tuning by hand did."""

@@ -10,8 +10,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from encoders.storage import write_text
-from experiments.notation import (
+from kosim.encoders.storage import write_text
+from kosim.experiments.notation import (
     DASH,
     METRIC_NAMES,
     count,
@@ -23,12 +23,12 @@ from experiments.notation import (
     percent,
     signed,
 )
-from experiments.report import facts
-from experiments.report.canvas import INK, MUTED, Plot, colour, draw, legend
-from experiments.report.render import render_page
-from experiments.report.sections import Section
-from experiments.report.tables import Table
-from experiments.tuning.finding import compute_finding
+from kosim.experiments.report import facts
+from kosim.experiments.report.canvas import INK, MUTED, Plot, colour, draw, legend
+from kosim.experiments.report.render import render_page
+from kosim.experiments.report.sections import Section
+from kosim.experiments.report.tables import Table
+from kosim.experiments.tuning.finding import compute_finding
 
 Results = Mapping[str, Any]
 

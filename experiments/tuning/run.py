@@ -10,15 +10,15 @@ from typing import Any
 import optuna
 from transformers import TrainerCallback
 
-from encoders.artifact import library_versions
-from encoders.storage import write_json, write_text
-from experiments.comparison import compare
-from experiments.environment import describe_environment
-from experiments.settings import CompareSettings
-from experiments.tuning.outcome import best_settings, describe_study
-from experiments.tuning.report import write_report
-from experiments.tuning.settings import TuneSettings
-from experiments.tuning.study import settings_of
+from kosim.encoders.artifact import library_versions
+from kosim.encoders.storage import write_json, write_text
+from kosim.experiments.comparison import compare
+from kosim.experiments.environment import describe_environment
+from kosim.experiments.settings import CompareSettings
+from kosim.experiments.tuning.outcome import best_settings, describe_study
+from kosim.experiments.tuning.report import write_report
+from kosim.experiments.tuning.settings import TuneSettings
+from kosim.experiments.tuning.study import settings_of
 
 BEST_CONFIG = "best.toml"
 BASE, BEST = "base", "best"

@@ -8,11 +8,11 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from encoders.base import Kind
-from encoders.errors import ConfigError
-from experiments.data.partition import TrainingSet
-from experiments.settings import CompareSettings, EncoderSettings, Settings, parse_settings
-from experiments.tuning.space import Domain, check_space
+from kosim.encoders.base import Kind
+from kosim.encoders.errors import ConfigError
+from kosim.experiments.data.partition import TrainingSet
+from kosim.experiments.settings import CompareSettings, EncoderSettings, Settings, parse_settings
+from kosim.experiments.tuning.space import Domain, check_space
 
 Sampler = Literal["tpe", "grid", "random", "one-factor"]
 Pruning = Literal["median", "hyperband"]

@@ -11,8 +11,8 @@ from typing import Any, Self, cast
 from optuna import Trial
 from pydantic import model_validator
 
-from encoders.errors import ConfigError
-from experiments.settings import EncoderSettings, Settings, parse_settings
+from kosim.encoders.errors import ConfigError
+from kosim.experiments.settings import EncoderSettings, Settings, parse_settings
 
 Value = bool | int | float | str
 

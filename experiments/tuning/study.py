@@ -11,10 +11,10 @@ from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
-from encoders.errors import ConfigError, StorageError
-from experiments.tuning.heartbeat import is_retry, open_with_heartbeat
-from experiments.tuning.plan import plan_trials
-from experiments.tuning.settings import TuneSettings
+from kosim.encoders.errors import ConfigError, StorageError
+from kosim.experiments.tuning.heartbeat import is_retry, open_with_heartbeat
+from kosim.experiments.tuning.plan import plan_trials
+from kosim.experiments.tuning.settings import TuneSettings
 
 SETTINGS, DATA, PURPOSE = "kosim_settings", "kosim_data", "purpose"
 

@@ -11,14 +11,14 @@ import numpy as np
 import optuna
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from encoders.scratch import build_scratch_backbone
-from encoders.training import TrainingResult, train
-from encoders.training_config import TrainingConfig
-from experiments.contenders import make_encoder
-from experiments.data.partition import TrainingSet
-from experiments.settings import SCRATCH, EncoderSettings
-from experiments.tuning.settings import TuneSettings
-from experiments.tuning.space import with_values
+from kosim.encoders.scratch import build_scratch_backbone
+from kosim.encoders.training import TrainingResult, train
+from kosim.encoders.training_config import TrainingConfig
+from kosim.experiments.contenders import make_encoder
+from kosim.experiments.data.partition import TrainingSet
+from kosim.experiments.settings import SCRATCH, EncoderSettings
+from kosim.experiments.tuning.settings import TuneSettings
+from kosim.experiments.tuning.space import with_values
 
 EPOCHS, SECONDS, CURVES, PER_SEED, OUTCOME = "epochs", "seconds", "curves", "per_seed", "outcome"
 OUT_OF_MEMORY = "out of memory"

@@ -11,12 +11,12 @@ import optuna
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
-from encoders.errors import KosimError
-from experiments.data.partition import load_training
-from experiments.tuning.heartbeat import Watch
-from experiments.tuning.settings import data_fingerprint
-from experiments.tuning.study import PURPOSE, check_data, load_study, settings_of
-from experiments.tuning.trial import OUTCOME, run_trial
+from kosim.encoders.errors import KosimError
+from kosim.experiments.data.partition import load_training
+from kosim.experiments.tuning.heartbeat import Watch
+from kosim.experiments.tuning.settings import data_fingerprint
+from kosim.experiments.tuning.study import PURPOSE, check_data, load_study, settings_of
+from kosim.experiments.tuning.trial import OUTCOME, run_trial
 
 _POLL = 2.0
 """Seconds between two looks at the trials of other workers."""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import optuna
 from optuna.trial import TrialState
 
-from encoders.errors import TrainingError
+from kosim.encoders.errors import TrainingError
 
 _POLL = 1.0
 
@@ -41,7 +41,7 @@ def run_workers(
     """
     threads = str(max(1, len(os.sched_getaffinity(0)) // count))
     limits = {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
-    command = [sys.executable, "-m", "experiments.cli", "tune", "worker", "--storage", address]
+    command = [sys.executable, "-m", "kosim", "tune", "worker", "--storage", address]
     command += ["--study", study.study_name]
     if minutes is not None:
         command += ["--minutes", str(minutes)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from experiments.notation import (
+from kosim.experiments.notation import (
     METRIC_NAMES,
     METRIC_NAMES_KO,
     count,
@@ -11,8 +11,8 @@ from experiments.notation import (
     is_defined,
     reason,
 )
-from experiments.verdict.facts import FEW_PAIRS, TINY, Facts
-from experiments.verdict.wording import Line, name_of
+from kosim.experiments.verdict.facts import FEW_PAIRS, TINY, Facts
+from kosim.experiments.verdict.wording import Line, name_of
 
 
 def advice(facts: Facts) -> Line | None:

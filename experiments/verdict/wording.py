@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from experiments.notation import (
+from kosim.experiments.notation import (
     amount,
     count,
     decimal,
@@ -19,7 +19,7 @@ from experiments.notation import (
     p_value,
     reason,
 )
-from experiments.verdict.facts import TINY, Facts, Gap
+from kosim.experiments.verdict.facts import TINY, Facts, Gap
 
 
 class Line(NamedTuple):

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from encoders.errors import ConfigError, DataError
-from index.searcher import Mode, Searcher
+from kosim.encoders.errors import ConfigError, DataError
+from kosim.index.searcher import Mode, Searcher
 
 _QUERIES_AT_A_TIME = 20
 _SPARE = 16

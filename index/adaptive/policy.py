@@ -18,9 +18,9 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from encoders.errors import ConfigError, DataError
-from index.adaptive.candidate_model import EntryModel, Floats
-from index.adaptive.policy_file import damaged, read_policy, write_policy
+from kosim.encoders.errors import ConfigError, DataError
+from kosim.index.adaptive.candidate_model import EntryModel, Floats
+from kosim.index.adaptive.policy_file import damaged, read_policy, write_policy
 
 RELEVANT = 2.5
 """The score on 0-5 from which a hit counts: below it there is noise among unrelated sentences."""

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from encoders.errors import CorpusIndexError
-from encoders.storage import atomic_folder, sha256, write_json
+from kosim.encoders.errors import CorpusIndexError
+from kosim.encoders.storage import atomic_folder, sha256, write_json
 
 Arrays = dict[str, npt.NDArray[np.float64]]
 

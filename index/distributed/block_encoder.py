@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from encoders.bi import BiEncoder
-from encoders.errors import ClusterError, KosimError
-from encoders.loading import load
-from index.distributed.encoding_job import EncodingJob, packed_error, unpack
-from index.documents import Document
-from index.store.block import Block
-from index.store.spool import Spool
+from kosim.encoders.bi import BiEncoder
+from kosim.encoders.errors import ClusterError, KosimError
+from kosim.encoders.loading import load
+from kosim.index.distributed.encoding_job import EncodingJob, packed_error, unpack
+from kosim.index.documents import Document
+from kosim.index.store.block import Block
+from kosim.index.store.spool import Spool
 
 
 class BlockEncoder:

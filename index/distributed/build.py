@@ -10,21 +10,21 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from encoders.base import FloatArray
-from encoders.bi import BiEncoder
-from encoders.compute.runtime import Backend, Precision
-from encoders.errors import ClusterError, ConfigError, DataError, StorageError
-from encoders.loading import load
-from index.build import BuildProgress, Report, check_build, identify, spool_settings
-from index.corpus import BadLines
-from index.corpus_files import CorpusFiles
-from index.corpus_index import CorpusIndex
-from index.distributed.connection import AUTO, connected
-from index.distributed.encoding_job import EncodingJob, unpacked_error
-from index.distributed.nodes import Requirements, check_nodes, files_of, token_in, versions
-from index.documents import Document
-from index.store.generation import AnyType
-from index.store.spool import Spool
+from kosim.encoders.base import FloatArray
+from kosim.encoders.bi import BiEncoder
+from kosim.encoders.compute.runtime import Backend, Precision
+from kosim.encoders.errors import ClusterError, ConfigError, DataError, StorageError
+from kosim.encoders.loading import load
+from kosim.index.build import BuildProgress, Report, check_build, identify, spool_settings
+from kosim.index.corpus import BadLines
+from kosim.index.corpus_files import CorpusFiles
+from kosim.index.corpus_index import CorpusIndex
+from kosim.index.distributed.connection import AUTO, connected
+from kosim.index.distributed.encoding_job import EncodingJob, unpacked_error
+from kosim.index.distributed.nodes import Requirements, check_nodes, files_of, token_in, versions
+from kosim.index.documents import Document
+from kosim.index.store.generation import AnyType
+from kosim.index.store.spool import Spool
 
 BLOCK = 2_048
 """Documents that a worker encodes at a time, and loses at most when it dies."""
@@ -131,8 +131,8 @@ def _encoded(source: CorpusFiles, job: EncodingJob, workers: int) -> Iterator[di
     import ray
     from ray.exceptions import RayError
 
-    from index.distributed.block_encoder import BlockEncoder
-    from index.distributed.corpus_blocks import CorpusBlocks
+    from kosim.index.distributed.block_encoder import BlockEncoder
+    from kosim.index.distributed.corpus_blocks import CorpusBlocks
 
     _quiet()
     blocks = ray.data.read_datasource(CorpusBlocks(source, job.settings.block_size), num_cpus=0)

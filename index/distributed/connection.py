@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 
-from encoders.errors import ClusterError, MissingExtraError
+from kosim.encoders.errors import ClusterError, MissingExtraError
 
 AUTO = "auto"
 """The cluster that RAY_ADDRESS names or that runs on this machine, else one of this machine."""

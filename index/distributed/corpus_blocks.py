@@ -11,10 +11,10 @@ import pyarrow as pa
 from ray.data import Datasource, ReadTask
 from ray.data.block import BlockMetadata
 
-from encoders.errors import KosimError
-from index.corpus import BadLines, check_document
-from index.corpus_files import CorpusFiles
-from index.distributed.encoding_job import pack, packed_error
+from kosim.encoders.errors import KosimError
+from kosim.index.corpus import BadLines, check_document
+from kosim.index.corpus_files import CorpusFiles
+from kosim.index.distributed.encoding_job import pack, packed_error
 
 
 class CorpusBlocks(Datasource):

@@ -6,11 +6,11 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from encoders import errors
-from encoders.compute.runtime import Backend, Precision
-from encoders.errors import KosimError
-from index.documents import Document
-from index.store.spool import Spool, SpoolSettings
+from kosim.encoders import errors
+from kosim.encoders.compute.runtime import Backend, Precision
+from kosim.encoders.errors import KosimError
+from kosim.index.documents import Document
+from kosim.index.store.spool import Spool, SpoolSettings
 
 
 @dataclass(frozen=True)

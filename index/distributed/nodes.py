@@ -10,9 +10,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from encoders.artifact import read_manifest
-from encoders.errors import ClusterError, KosimError
-from index.store.manifest import read_manifest as read_index_manifest
+from kosim.encoders.artifact import read_manifest
+from kosim.encoders.errors import ClusterError, KosimError
+from kosim.index.store.manifest import read_manifest as read_index_manifest
 
 _SECONDS = 60
 """In which every node must have answered."""

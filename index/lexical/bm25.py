@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from index.lexical.postings import Postings
+from kosim.index.lexical.postings import Postings
 
 _K1 = 1.5
 _B = 0.75

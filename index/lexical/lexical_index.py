@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from encoders.errors import ConfigError, CorpusIndexError, DataError, StorageError
-from encoders.storage import atomic_folder
-from index.lexical.bm25 import Block, Bm25, WordStatistics
-from index.lexical.morphemes import Analyzer, MorphemeAnalyzer
-from index.lexical.postings import Postings, damaged_files, read_generation
-from index.merging import Ranking
+from kosim.encoders.errors import ConfigError, CorpusIndexError, DataError, StorageError
+from kosim.encoders.storage import atomic_folder
+from kosim.index.lexical.bm25 import Block, Bm25, WordStatistics
+from kosim.index.lexical.morphemes import Analyzer, MorphemeAnalyzer
+from kosim.index.lexical.postings import Postings, damaged_files, read_generation
+from kosim.index.merging import Ranking
 
 if TYPE_CHECKING:
-    from index.corpus_index import CorpusIndex
-    from index.store.snapshot import Part
+    from kosim.index.corpus_index import CorpusIndex
+    from kosim.index.store.snapshot import Part
 
 FOLDER = "lexical"
 _LOCK = ".lock"

@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Protocol
 
-from encoders.errors import ConfigError
-from encoders.tokenizers.kiwi import composed, kiwi_version, load_kiwi
+from kosim.encoders.errors import ConfigError
+from kosim.encoders.tokenizers.kiwi import composed, kiwi_version, load_kiwi
 
 if TYPE_CHECKING:
     from kiwipiepy import Token

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from encoders.errors import CorpusIndexError
-from encoders.storage import sha256, write_json
+from kosim.encoders.errors import CorpusIndexError
+from kosim.encoders.storage import sha256, write_json
 
 MANIFEST = "manifest.json"
 _FORMAT = 1

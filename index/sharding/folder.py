@@ -9,10 +9,10 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from encoders.errors import CorpusIndexError
-from encoders.storage import write_json
-from index.corpus_index import CorpusIndex, EncoderIdentity
-from index.store.manifest import MANIFEST, SHARDS, EncoderEntry, FileName
+from kosim.encoders.errors import CorpusIndexError
+from kosim.encoders.storage import write_json
+from kosim.index.corpus_index import CorpusIndex, EncoderIdentity
+from kosim.index.store.manifest import MANIFEST, SHARDS, EncoderEntry, FileName
 
 FORMAT: Literal[1] = 1
 

@@ -9,12 +9,12 @@ from typing import Protocol
 
 import numpy as np
 
-from index.corpus_index import CorpusIndex
-from index.documents import Document
-from index.lexical.bm25 import WordStatistics
-from index.retrieval import Rankings, rankings
-from index.searchable import Mode
-from index.store.block import FloatArray
+from kosim.index.corpus_index import CorpusIndex
+from kosim.index.documents import Document
+from kosim.index.lexical.bm25 import WordStatistics
+from kosim.index.retrieval import Rankings, rankings
+from kosim.index.searchable import Mode
+from kosim.index.store.block import FloatArray
 
 
 @dataclass(frozen=True)

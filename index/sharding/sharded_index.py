@@ -10,16 +10,16 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from encoders.errors import ClusterError, ShardMissingError
-from index.corpus_index import EncoderIdentity
-from index.documents import Document
-from index.lexical.bm25 import WordStatistics
-from index.merging import Ranking, merge_rankings
-from index.retrieval import Rankings
-from index.searchable import Mode, Places, Retrieved
-from index.sharding.folder import Shards
-from index.sharding.shard import LocalShard, ShardAnswer, ShardCall, ShardClient
-from index.store.block import FloatArray
+from kosim.encoders.errors import ClusterError, ShardMissingError
+from kosim.index.corpus_index import EncoderIdentity
+from kosim.index.documents import Document
+from kosim.index.lexical.bm25 import WordStatistics
+from kosim.index.merging import Ranking, merge_rankings
+from kosim.index.retrieval import Rankings
+from kosim.index.searchable import Mode, Places, Retrieved
+from kosim.index.sharding.folder import Shards
+from kosim.index.sharding.shard import LocalShard, ShardAnswer, ShardCall, ShardClient
+from kosim.index.store.block import FloatArray
 
 _SPAN = 1 << 40
 """Places that each shard has to itself: those of shard n begin at n times as many."""

@@ -9,17 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
-from encoders.errors import ConfigError, DataError, StorageError
-from encoders.storage import atomic_folder
-from index.adaptive.policy import FOLDER as POLICIES
-from index.corpus_index import CorpusIndex, Snapshot
-from index.documents import Document
-from index.searchable import Places
-from index.sharding.folder import Shards, check_one_encoder, write_shards_manifest
-from index.store.block import FloatArray
-from index.store.generation import AnyType
-from index.store.manifest import SHARDS
-from index.store.write_lock import LOCK, write_lock
+from kosim.encoders.errors import ConfigError, DataError, StorageError
+from kosim.encoders.storage import atomic_folder
+from kosim.index.adaptive.policy import FOLDER as POLICIES
+from kosim.index.corpus_index import CorpusIndex, Snapshot
+from kosim.index.documents import Document
+from kosim.index.searchable import Places
+from kosim.index.sharding.folder import Shards, check_one_encoder, write_shards_manifest
+from kosim.index.store.block import FloatArray
+from kosim.index.store.generation import AnyType
+from kosim.index.store.manifest import SHARDS
+from kosim.index.store.write_lock import LOCK, write_lock
 
 _BLOCK = 4096
 

@@ -11,8 +11,8 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from encoders.errors import DataError
-from index.documents import Document
+from kosim.encoders.errors import DataError
+from kosim.index.documents import Document
 
 FloatArray = npt.NDArray[np.float32]
 

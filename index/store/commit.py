@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from index.store.generation import AnyType, GenerationWriter, segment_limit
-from index.store.log import Change, append, encode_change
-from index.store.snapshot import Snapshot
-from index.vectors.vector_index import choose_type
+from kosim.index.store.generation import AnyType, GenerationWriter, segment_limit
+from kosim.index.store.log import Change, append, encode_change
+from kosim.index.store.snapshot import Snapshot
+from kosim.index.vectors.vector_index import choose_type
 
 LOG_DOCUMENTS = 10_000
 """Documents that the log may hold before they become a segment."""

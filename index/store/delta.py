@@ -9,9 +9,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from index.store.block import Block, FloatArray
-from index.store.identifiers import IntArray
-from index.vectors.exact import StoredVectors, best_first, score_rows
+from kosim.index.store.block import Block, FloatArray
+from kosim.index.store.identifiers import IntArray
+from kosim.index.vectors.exact import StoredVectors, best_first, score_rows
 
 _QUERIES = 64
 _TEXTS = 8192

@@ -9,7 +9,7 @@ from typing import Literal
 
 import pyarrow as pa
 
-from encoders.errors import CorpusIndexError
+from kosim.encoders.errors import CorpusIndexError
 
 DOCUMENTS = "documents.arrow"
 Column = Literal["id", "text", "extra"]

@@ -16,12 +16,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-from encoders.errors import CorpusIndexError, DataError, StorageError
-from index.store.block import Block
-from index.store.delta import BoolArray
-from index.store.identifiers import HashArray, hash_ids
-from index.store.log import create_log
-from index.store.manifest import (
+from kosim.encoders.errors import CorpusIndexError, DataError, StorageError
+from kosim.index.store.block import Block
+from kosim.index.store.delta import BoolArray
+from kosim.index.store.identifiers import HashArray, hash_ids
+from kosim.index.store.log import create_log
+from kosim.index.store.manifest import (
     SEGMENTS,
     EncoderEntry,
     IndexManifest,
@@ -29,8 +29,8 @@ from index.store.manifest import (
     read_manifest,
     write_manifest,
 )
-from index.store.segment import Segment, SegmentWriter, write_removed
-from index.vectors.vector_index import IndexType, VectorIndex
+from kosim.index.store.segment import Segment, SegmentWriter, write_removed
+from kosim.index.vectors.vector_index import IndexType, VectorIndex
 
 AnyType = IndexType | Literal["auto"]
 

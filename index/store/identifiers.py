@@ -14,7 +14,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from encoders.errors import CorpusIndexError
+from kosim.encoders.errors import CorpusIndexError
 
 HASHES = "id_hashes.npy"
 ROWS = "id_rows.npy"

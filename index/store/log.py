@@ -31,8 +31,8 @@ from typing import BinaryIO
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from encoders.errors import CorpusIndexError, StorageError
-from index.store.block import Block
+from kosim.encoders.errors import CorpusIndexError, StorageError
+from kosim.index.store.block import Block
 
 _FILE_HEAD = b"KOSIMLOG\x01\x00\x00\x00"
 _MAGIC = b"KREC"

@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from encoders.errors import CorpusIndexError
-from encoders.storage import sha256, write_json
+from kosim.encoders.errors import CorpusIndexError
+from kosim.encoders.storage import sha256, write_json
 
 MANIFEST = "manifest.json"
 FORMAT: Literal[1] = 1

@@ -8,13 +8,13 @@ from typing import cast
 
 import numpy as np
 
-from encoders.errors import CorpusIndexError
-from index.store.delta import BoolArray, Delta
-from index.store.identifiers import IntArray
-from index.store.log import START, BrokenChainError, Change, LogPosition, read_changes
-from index.store.manifest import MANIFEST, IndexManifest, Stamp, read_manifest
-from index.store.segment import Segment
-from index.store.snapshot import Snapshot
+from kosim.encoders.errors import CorpusIndexError
+from kosim.index.store.delta import BoolArray, Delta
+from kosim.index.store.identifiers import IntArray
+from kosim.index.store.log import START, BrokenChainError, Change, LogPosition, read_changes
+from kosim.index.store.manifest import MANIFEST, IndexManifest, Stamp, read_manifest
+from kosim.index.store.segment import Segment
+from kosim.index.store.snapshot import Snapshot
 
 _ATTEMPTS = 10
 """How often a reader starts again because writers commit while it opens."""

@@ -10,10 +10,10 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from encoders.errors import CorpusIndexError
-from index.store.block import Block, FloatArray
-from index.store.document_file import DOCUMENTS, DocumentFile, DocumentFileWriter
-from index.store.identifiers import (
+from kosim.encoders.errors import CorpusIndexError
+from kosim.index.store.block import Block, FloatArray
+from kosim.index.store.document_file import DOCUMENTS, DocumentFile, DocumentFileWriter
+from kosim.index.store.identifiers import (
     HASHES,
     ROWS,
     GrowingIdTable,
@@ -23,8 +23,8 @@ from index.store.identifiers import (
     hash_ids,
     map_array,
 )
-from index.store.manifest import SEGMENTS, FileEntry, RemovedEntry, SegmentEntry, check_file
-from index.vectors.vector_index import IndexType, VectorIndex, choose_type
+from kosim.index.store.manifest import SEGMENTS, FileEntry, RemovedEntry, SegmentEntry, check_file
+from kosim.index.vectors.vector_index import IndexType, VectorIndex, choose_type
 
 _SPOOL = "vectors.spool"
 

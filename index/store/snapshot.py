@@ -10,15 +10,15 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from encoders.errors import ConfigError, CorpusIndexError, DataError
-from index.documents import Document
-from index.merging import Ranking, merge_rankings
-from index.store.block import Block, FloatArray, parse_extra
-from index.store.delta import BoolArray, Delta
-from index.store.identifiers import IntArray, hash_ids
-from index.store.log import LogPosition
-from index.store.manifest import IndexManifest, Stamp
-from index.store.segment import Segment
+from kosim.encoders.errors import ConfigError, CorpusIndexError, DataError
+from kosim.index.documents import Document
+from kosim.index.merging import Ranking, merge_rankings
+from kosim.index.store.block import Block, FloatArray, parse_extra
+from kosim.index.store.delta import BoolArray, Delta
+from kosim.index.store.identifiers import IntArray, hash_ids
+from kosim.index.store.log import LogPosition
+from kosim.index.store.manifest import IndexManifest, Stamp
+from kosim.index.store.segment import Segment
 
 
 @dataclass(frozen=True)

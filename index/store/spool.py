@@ -19,9 +19,9 @@ import numpy as np
 import numpy.typing as npt
 from filelock import FileLock, Timeout
 
-from encoders.errors import DataError, IndexLockedError, StorageError
-from encoders.storage import atomic_file, write_json
-from index.documents import Document
+from kosim.encoders.errors import DataError, IndexLockedError, StorageError
+from kosim.encoders.storage import atomic_file, write_json
+from kosim.index.documents import Document
 
 _SETTINGS = "build.json"
 _LOCK = "lock"

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from encoders.errors import CorpusIndexError
-from index.store.identifiers import hash_ids
-from index.store.opening import open_snapshot
-from index.store.snapshot import Snapshot
+from kosim.encoders.errors import CorpusIndexError
+from kosim.index.store.identifiers import hash_ids
+from kosim.index.store.opening import open_snapshot
+from kosim.index.store.snapshot import Snapshot
 
 _ATTEMPTS = 10
 _BLOCK = 65_536

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from encoders.errors import ConfigError, IndexLockedError, StorageError
+from kosim.encoders.errors import ConfigError, IndexLockedError, StorageError
 
 LOCK = "write.lock"
 

@@ -8,7 +8,7 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
-from encoders.errors import CorpusIndexError
+from kosim.encoders.errors import CorpusIndexError
 
 _GATHERED = 32 << 20
 """Bytes of vectors that are copied at a time."""

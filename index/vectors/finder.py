@@ -12,9 +12,9 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
-from encoders.errors import CorpusIndexError, StorageError
-from index.vectors.alive_rows import AliveRows
-from index.vectors.exact import StoredVectors
+from kosim.encoders.errors import CorpusIndexError, StorageError
+from kosim.index.vectors.alive_rows import AliveRows
+from kosim.index.vectors.exact import StoredVectors
 
 Progress = Callable[[int], None]
 """Called with the number of rows that are done."""

@@ -10,9 +10,9 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
-from index.vectors.alive_rows import AliveRows
-from index.vectors.exact import StoredVectors
-from index.vectors.finder import Finder, Progress, Settings, expect_kind, map_index
+from kosim.index.vectors.alive_rows import AliveRows
+from kosim.index.vectors.exact import StoredVectors
+from kosim.index.vectors.finder import Finder, Progress, Settings, expect_kind, map_index
 
 FILE = "vectors.faiss"
 _BLOCK = 8192

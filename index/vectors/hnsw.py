@@ -9,8 +9,8 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
-from index.vectors.alive_rows import AliveRows
-from index.vectors.finder import (
+from kosim.index.vectors.alive_rows import AliveRows
+from kosim.index.vectors.finder import (
     Finder,
     Progress,
     Settings,
@@ -20,8 +20,8 @@ from index.vectors.finder import (
     setting,
     writing,
 )
-from index.vectors.flat import stored_vectors
-from index.vectors.recall import DEPTH, calibration_samples, recall
+from kosim.index.vectors.flat import stored_vectors
+from kosim.index.vectors.recall import DEPTH, calibration_samples, recall
 
 FILE = "graph.faiss"
 LINKS = 32

@@ -10,10 +10,10 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
-from encoders.errors import CorpusIndexError
-from index.vectors.alive_rows import AliveRows
-from index.vectors.exact import StoredVectors
-from index.vectors.finder import (
+from kosim.encoders.errors import CorpusIndexError
+from kosim.index.vectors.alive_rows import AliveRows
+from kosim.index.vectors.exact import StoredVectors
+from kosim.index.vectors.finder import (
     Finder,
     Progress,
     Settings,
@@ -23,7 +23,7 @@ from index.vectors.finder import (
     setting,
     writing,
 )
-from index.vectors.recall import DEPTH, Sample, calibration_samples, recall
+from kosim.index.vectors.recall import DEPTH, Sample, calibration_samples, recall
 
 FILE = "lists.faiss"
 VECTORS = "vectors.npy"

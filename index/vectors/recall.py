@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from index.vectors.exact import StoredVectors, search_exactly
+from kosim.index.vectors.exact import StoredVectors, search_exactly
 
 DEPTH = 10
 """Recall is measured at this depth."""

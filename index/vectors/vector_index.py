@@ -11,13 +11,13 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
-from encoders.errors import ConfigError, CorpusIndexError, DataError
-from index.vectors.alive_rows import AliveRows
-from index.vectors.exact import best_first, score_rows, search_exactly
-from index.vectors.finder import Finder, Progress, Settings
-from index.vectors.flat import FlatFinder
-from index.vectors.hnsw import HnswFinder
-from index.vectors.ivfpq import IvfpqFinder
+from kosim.encoders.errors import ConfigError, CorpusIndexError, DataError
+from kosim.index.vectors.alive_rows import AliveRows
+from kosim.index.vectors.exact import best_first, score_rows, search_exactly
+from kosim.index.vectors.finder import Finder, Progress, Settings
+from kosim.index.vectors.flat import FlatFinder
+from kosim.index.vectors.hnsw import HnswFinder
+from kosim.index.vectors.ivfpq import IvfpqFinder
 
 IndexType = Literal["flat", "hnsw", "ivfpq"]
 

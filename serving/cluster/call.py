@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 from ray.exceptions import RayError, RayTaskError
 from ray.serve.exceptions import RayServeException
 
-from encoders.errors import ClusterError, KosimError
+from kosim.encoders.errors import ClusterError, KosimError
 
 Answer = TypeVar("Answer")
 

@@ -17,19 +17,19 @@ from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 from ray.serve.schema import ApplicationStatusOverview
 
-from encoders.artifact import read_manifest
-from encoders.errors import ClusterError
-from index.distributed.connection import connected
-from index.distributed.nodes import SEARCHING, Requirements, check_nodes, versions
-from index.sharding.folder import Shards
-from index.sharding.sharded_index import ShardedIndex
-from serving.cluster.claim import claimed
-from serving.cluster.remote_encoder import RemoteCrossEncoder
-from serving.cluster.remote_shard import RemoteShard
-from serving.cluster.reranker_replica import RerankerJob, RerankerReplica
-from serving.cluster.shard_replica import ShardReplica
-from serving.microbatch import BatchSettings
-from serving.settings import ServingSettings
+from kosim.encoders.artifact import read_manifest
+from kosim.encoders.errors import ClusterError
+from kosim.index.distributed.connection import connected
+from kosim.index.distributed.nodes import SEARCHING, Requirements, check_nodes, versions
+from kosim.index.sharding.folder import Shards
+from kosim.index.sharding.sharded_index import ShardedIndex
+from kosim.serving.cluster.claim import claimed
+from kosim.serving.cluster.remote_encoder import RemoteCrossEncoder
+from kosim.serving.cluster.remote_shard import RemoteShard
+from kosim.serving.cluster.reranker_replica import RerankerJob, RerankerReplica
+from kosim.serving.cluster.shard_replica import ShardReplica
+from kosim.serving.microbatch import BatchSettings
+from kosim.serving.settings import ServingSettings
 
 _START_SECONDS = 300.0
 """In which all deployments must be at work."""

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 from ray.serve.handle import DeploymentHandle
 
-from encoders.artifact import read_manifest
-from encoders.base import FloatArray
-from encoders.cross import CrossEncoder
-from encoders.errors import ClusterError
-from encoders.records import Pair
-from serving.batched_encoders import described
-from serving.cluster.call import Call
-from serving.tokens import Lengths, TokenCounter
+from kosim.encoders.artifact import read_manifest
+from kosim.encoders.base import FloatArray
+from kosim.encoders.cross import CrossEncoder
+from kosim.encoders.errors import ClusterError
+from kosim.encoders.records import Pair
+from kosim.serving.batched_encoders import described
+from kosim.serving.cluster.call import Call
+from kosim.serving.tokens import Lengths, TokenCounter
 
 _TOGETHER = 32
 """Pairs of a call: what one replica does for a request while the others do the rest."""

@@ -9,10 +9,10 @@ from typing import Any, NoReturn, TypeVar
 
 from ray.serve.handle import DeploymentHandle
 
-from encoders.errors import KosimError, ShardMissingError
-from index.lexical.bm25 import WordStatistics
-from index.sharding.shard import ShardAnswer, ShardCall
-from serving.cluster.call import Call
+from kosim.encoders.errors import KosimError, ShardMissingError
+from kosim.index.lexical.bm25 import WordStatistics
+from kosim.index.sharding.shard import ShardAnswer, ShardCall
+from kosim.serving.cluster.call import Call
 
 Answer = TypeVar("Answer")
 

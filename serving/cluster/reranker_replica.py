@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from encoders.base import FloatArray
-from encoders.compute.runtime import Backend, Precision
-from encoders.cross import CrossEncoder
-from encoders.errors import ClusterError
-from encoders.loading import load
-from encoders.records import Pair
-from serving.batched_encoders import BatchedCrossEncoder
-from serving.microbatch import BatchSettings
+from kosim.encoders.base import FloatArray
+from kosim.encoders.compute.runtime import Backend, Precision
+from kosim.encoders.cross import CrossEncoder
+from kosim.encoders.errors import ClusterError
+from kosim.encoders.loading import load
+from kosim.encoders.records import Pair
+from kosim.serving.batched_encoders import BatchedCrossEncoder
+from kosim.serving.microbatch import BatchSettings
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from encoders.errors import ClusterError
-from index.corpus_index import CorpusIndex
-from index.lexical.bm25 import WordStatistics
-from index.lexical.lexical_index import FOLDER as LEXICAL
-from index.sharding.shard import Shard, ShardAnswer, ShardCall
+from kosim.encoders.errors import ClusterError
+from kosim.index.corpus_index import CorpusIndex
+from kosim.index.lexical.bm25 import WordStatistics
+from kosim.index.lexical.lexical_index import FOLDER as LEXICAL
+from kosim.index.sharding.shard import Shard, ShardAnswer, ShardCall
 
 _ANY = "문장"
 

@@ -9,12 +9,12 @@ import numpy as np
 from fastapi import APIRouter
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from encoders.errors import CorpusIndexError
-from index.corpus import check_document
-from index.documents import Document
-from serving.problems import Problem
-from serving.service import WRITE_SECONDS, Served
-from serving.text import Text
+from kosim.encoders.errors import CorpusIndexError
+from kosim.index.corpus import check_document
+from kosim.index.documents import Document
+from kosim.serving.problems import Problem
+from kosim.serving.service import WRITE_SECONDS, Served
+from kosim.serving.text import Text
 
 router = APIRouter(tags=["documents"])
 

@@ -11,11 +11,11 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 
-from encoders.base import FloatArray
-from serving.models import name_of
-from serving.problems import Problem
-from serving.service import Served
-from serving.text import Text
+from kosim.encoders.base import FloatArray
+from kosim.serving.models import name_of
+from kosim.serving.problems import Problem
+from kosim.serving.service import Served
+from kosim.serving.text import Text
 
 router = APIRouter(tags=["embeddings"])
 

@@ -9,9 +9,9 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel
 
-from encoders.errors import KosimError
-from serving.models import name_of
-from serving.service import Served
+from kosim.encoders.errors import KosimError
+from kosim.serving.models import name_of
+from kosim.serving.service import Served
 
 router = APIRouter(tags=["operations"])
 

@@ -14,7 +14,7 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 
-FOLDER = Path(str(files("serving") / "page"))
+FOLDER = Path(str(files("kosim.serving") / "page"))
 _SWAGGER = "/assets/swagger"
 
 _POLICY = (

@@ -11,10 +11,10 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from encoders.records import LABEL_HIGH, Hit
-from serving.models import name_of
-from serving.service import Served, Service
-from serving.text import Text
+from kosim.encoders.records import LABEL_HIGH, Hit
+from kosim.serving.models import name_of
+from kosim.serving.service import Served, Service
+from kosim.serving.text import Text
 
 router = APIRouter(tags=["rerank"])
 

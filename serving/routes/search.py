@@ -8,9 +8,9 @@ from typing import Any, Literal
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from index.searcher import Mode, SearchResult
-from serving.service import Served
-from serving.text import Text
+from kosim.index.searcher import Mode, SearchResult
+from kosim.serving.service import Served
+from kosim.serving.text import Text
 
 router = APIRouter(tags=["search"])
 

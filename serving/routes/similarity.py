@@ -8,12 +8,12 @@ from typing import Literal
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from encoders.base import PairEncoder
-from encoders.records import DECISION_THRESHOLD, Pair
-from serving.models import name_of
-from serving.problems import Problem
-from serving.service import Served, Service
-from serving.text import Text
+from kosim.encoders.base import PairEncoder
+from kosim.encoders.records import DECISION_THRESHOLD, Pair
+from kosim.serving.models import name_of
+from kosim.serving.problems import Problem
+from kosim.serving.service import Served, Service
+from kosim.serving.text import Text
 
 router = APIRouter(tags=["similarity"])
 

@@ -13,8 +13,8 @@ import ray
 from ray.cluster_utils import Cluster
 
 from benchmarks.local_cluster import two_nodes
-from encoders.bi import BiEncoder
-from encoders.cross import CrossEncoder
+from kosim.encoders.bi import BiEncoder
+from kosim.encoders.cross import CrossEncoder
 from tests.encoders.tiny import write_koelectra
 
 

@@ -14,15 +14,15 @@ import pytest
 from ray.cluster_utils import Cluster
 
 from benchmarks.local_cluster import processes
-from encoders.errors import ClusterError, ConfigError, DataError, StorageError
-from encoders.loading import load
-from index.build import BuildProgress, build_index
-from index.corpus import BadLines
-from index.corpus_files import CorpusFiles
-from index.corpus_index import CorpusIndex
-from index.distributed import nodes
-from index.distributed.build import build_index_on_cluster
-from index.distributed.connection import connected
+from kosim.encoders.errors import ClusterError, ConfigError, DataError, StorageError
+from kosim.encoders.loading import load
+from kosim.index.build import BuildProgress, build_index
+from kosim.index.corpus import BadLines
+from kosim.index.corpus_files import CorpusFiles
+from kosim.index.corpus_index import CorpusIndex
+from kosim.index.distributed import nodes
+from kosim.index.distributed.build import build_index_on_cluster
+from kosim.index.distributed.connection import connected
 from tests.encoders.tiny import WORDS
 
 BLOCK = 16
@@ -171,7 +171,9 @@ def test_nodes_of_other_versions_are_named(
     cluster: Cluster, corpus: Path, encoders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = nodes.versions()
-    monkeypatch.setattr("index.distributed.build.versions", lambda: {**real, "torch": "9.9.9"})
+    monkeypatch.setattr(
+        "kosim.index.distributed.build.versions", lambda: {**real, "torch": "9.9.9"}
+    )
     with pytest.raises(ClusterError, match=r"node .* has torch .*, the driver 9\.9\.9"):
         build(encoders, CorpusFiles.find(corpus), tmp_path / "index")
 

@@ -17,14 +17,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from experiments.data.datasets import load_sample
-from index.corpus_index import CorpusIndex
+from kosim.experiments.data.datasets import load_sample
+from kosim.index.corpus_index import CorpusIndex
 from tests.checkout import ROOT, environment
 from tests.serving.running import running
 from tests.test_readme import SHORT, blocks
 
 GUIDE = ROOT / "docs" / "scaling.md"
-KOSIM = [sys.executable, "-m", "experiments.cli"]
+KOSIM = [sys.executable, "-m", "kosim"]
 RAY = [sys.executable, "-m", "ray.scripts.scripts"]
 SENTENCES = 60
 SECONDS = 300

@@ -25,22 +25,22 @@ from ray import serve
 
 from benchmarks.judged_load import JudgedLoad, difference, search
 from benchmarks.local_cluster import replicas
-from encoders.bi import BiEncoder
-from encoders.cross import CrossEncoder
-from encoders.errors import ClusterError, ConfigError, CorpusIndexError
-from encoders.loading import load
-from index.build import build_index
-from index.corpus_index import CorpusIndex
-from index.distributed import nodes
-from index.distributed.connection import connected
-from index.documents import Document
-from index.searcher import Searcher
-from index.sharding.folder import Shards
-from index.sharding.split import split_index
-from serving.cluster.claim import claimed
-from serving.cluster.deployment import deployed
-from serving.models import check_models
-from serving.settings import ServingSettings
+from kosim.encoders.bi import BiEncoder
+from kosim.encoders.cross import CrossEncoder
+from kosim.encoders.errors import ClusterError, ConfigError, CorpusIndexError
+from kosim.encoders.loading import load
+from kosim.index.build import build_index
+from kosim.index.corpus_index import CorpusIndex
+from kosim.index.distributed import nodes
+from kosim.index.distributed.connection import connected
+from kosim.index.documents import Document
+from kosim.index.searcher import Searcher
+from kosim.index.sharding.folder import Shards
+from kosim.index.sharding.split import split_index
+from kosim.serving.cluster.claim import claimed
+from kosim.serving.cluster.deployment import deployed
+from kosim.serving.models import check_models
+from kosim.serving.settings import ServingSettings
 from tests.encoders.tiny import WORDS
 from tests.serving.running import Running, running
 
@@ -326,7 +326,7 @@ def test_nodes_of_other_versions_are_named(
 ) -> None:
     real = nodes.versions(nodes.SEARCHING)
     monkeypatch.setattr(
-        "serving.cluster.deployment.versions", lambda _: {**real, "faiss-cpu": "9.9.9"}
+        "kosim.serving.cluster.deployment.versions", lambda _: {**real, "faiss-cpu": "9.9.9"}
     )
     with pytest.raises(ClusterError, match=r"node .* has faiss-cpu .*, the driver 9\.9\.9"):
         refused(ServingSettings(index=shards.folder, ray=cluster.address))

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from encoders.training import TrainingResult
-from experiments.data.datasets import load_sample
+from kosim.encoders.training import TrainingResult
+from kosim.experiments.data.datasets import load_sample
 from tests.checkout import ROOT, environment
 from tests.distributed import together
 from tests.encoders.tiny import write_koelectra
@@ -154,7 +154,7 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_batch_that_cannot_be_shared_is_refused(pairs: Path, tmp_path: Path) -> None:
     options = ["--train", str(pairs / "train.csv"), "--backbone", "scratch", "--batch-size", "15"]
     ended = torchrun(
-        "experiments.cli", "train", "bi", *options, "--device", "cpu", "--out", str(tmp_path / "bi")
+        "kosim", "train", "bi", *options, "--device", "cpu", "--out", str(tmp_path / "bi")
     )
     assert ended.returncode != 0
     assert ended.stderr.count("batch_size is 15, which 2 processes cannot share evenly") == 1
@@ -166,7 +166,7 @@ def test_compare_on_two_processes_writes_and_prints_once(pairs: Path, tmp_path: 
     options = ["--train", str(pairs / "train.csv"), "--test", str(pairs / "test.csv")]
     options += ["--epochs", "1", "--batch-size", "16", "--device", "cpu"]
     out = tmp_path / "run"
-    ended = torchrun("experiments.cli", "compare", *options, "--out", str(out))
+    ended = torchrun("kosim", "compare", *options, "--out", str(out))
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.count("Report:") == 1
     assert {path.name for path in out.iterdir()} == {
@@ -179,6 +179,6 @@ def test_compare_on_two_processes_writes_and_prints_once(pairs: Path, tmp_path: 
 
 
 def test_other_commands_are_for_one_process(tmp_path: Path) -> None:
-    ended = torchrun("experiments.cli", "evaluate", str(tmp_path), "--test", "test.csv")
+    ended = torchrun("kosim", "evaluate", str(tmp_path), "--test", "test.csv")
     assert ended.returncode != 0
     assert ended.stderr.count("`evaluate` is for one; call it without torchrun") == 1

@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from transformers import TrainerCallback
 
-from encoders import ranks
-from encoders.training import train
+from kosim.encoders import ranks
+from kosim.encoders.training import train
 from tests.encoders.tiny import TRAIN, VALIDATION, config, tiny_encoder
 
 PAIRS = TRAIN.take(range(60))

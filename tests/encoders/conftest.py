@@ -9,9 +9,9 @@ import huggingface_hub.constants
 import pytest
 import torch
 
-from encoders.base import PairEncoder
-from encoders.bi import BiEncoder
-from encoders.loading import KINDS
+from kosim.encoders.base import PairEncoder
+from kosim.encoders.bi import BiEncoder
+from kosim.encoders.loading import KINDS
 from tests.encoders.tiny import HUB_ID, tiny_encoder, write_hub_cache, write_koelectra
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from encoders.pretraining.budget import Budget
-from encoders.pretraining.run import PretrainingConfig
-from encoders.tokenizers.training import train_tokenizer
+from kosim.encoders.pretraining.budget import Budget
+from kosim.encoders.pretraining.run import PretrainingConfig
+from kosim.encoders.tokenizers.training import train_tokenizer
 from tests.encoders.tiny import WORDS
 
 

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from safetensors import SafetensorError
 
-from encoders.artifact import FORMAT, MANIFEST, library_versions, read_manifest
-from encoders.base import PairEncoder
-from encoders.errors import ArtifactError, StorageError
-from encoders.loading import load
-from encoders.storage import sha256
+from kosim.encoders.artifact import FORMAT, MANIFEST, library_versions, read_manifest
+from kosim.encoders.base import PairEncoder
+from kosim.encoders.errors import ArtifactError, StorageError
+from kosim.encoders.loading import load
+from kosim.encoders.storage import sha256
 from tests.encoders.tiny import COMMIT, HUB_ID
 
 

@@ -11,10 +11,10 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModel
 
-from encoders.backbone import find_backbone
-from encoders.bi import BiEncoder
-from encoders.errors import BackboneError, ConfigError, KosimError
-from encoders.loading import KINDS
+from kosim.encoders.backbone import find_backbone
+from kosim.encoders.bi import BiEncoder
+from kosim.encoders.errors import BackboneError, ConfigError, KosimError
+from kosim.encoders.loading import KINDS
 from tests.encoders.tiny import COMMIT, HUB_ID, SENTENCES, write_hub_cache, write_koelectra
 
 PAIRS = [(SENTENCES[0], SENTENCES[1]), (SENTENCES[0], SENTENCES[3])]

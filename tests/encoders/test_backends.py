@@ -22,12 +22,12 @@ import numpy as np
 import pytest
 import sentence_transformers
 
-from encoders.base import PairEncoder
-from encoders.bi import BiEncoder
-from encoders.compute.exports import Exports
-from encoders.errors import ArtifactError, ConfigError, MissingExtraError
-from encoders.loading import KINDS, load
-from encoders.training import train
+from kosim.encoders.base import PairEncoder
+from kosim.encoders.bi import BiEncoder
+from kosim.encoders.compute.exports import Exports
+from kosim.encoders.errors import ArtifactError, ConfigError, MissingExtraError
+from kosim.encoders.loading import KINDS, load
+from kosim.encoders.training import train
 from tests.encoders.tiny import PROMPT, SENTENCES, TRAIN, VALIDATION, config
 
 if any(importlib.util.find_spec(name) is None for name in ("onnx", "onnxruntime", "onnxscript")):
@@ -174,8 +174,8 @@ def test_an_export_is_made_once(copied: Path, monkeypatch: pytest.MonkeyPatch) -
     def refuse(*_: object) -> None:
         raise AssertionError("exported again")
 
-    monkeypatch.setattr("encoders.compute.exports.export_graph", refuse)
-    monkeypatch.setattr("encoders.compute.exports.quantise_graph", refuse)
+    monkeypatch.setattr("kosim.encoders.compute.exports.export_graph", refuse)
+    monkeypatch.setattr("kosim.encoders.compute.exports.quantise_graph", refuse)
     for backend, precision in BOTH:
         load(copied, backend=backend, precision=precision)  # type: ignore[arg-type]
 
@@ -254,7 +254,7 @@ def test_a_graph_that_cannot_be_run_is_named(copied: Path) -> None:
     graph = copied / "onnx" / "int8" / "model.onnx"
     graph.write_bytes(b"no graph")
     record = json.loads((graph.parent / "export.json").read_text())
-    from encoders.storage import sha256
+    from kosim.encoders.storage import sha256
 
     record["files"]["model.onnx"] = sha256(graph)
     (graph.parent / "export.json").write_text(json.dumps(record))
@@ -278,7 +278,7 @@ def test_a_missing_package_is_named_with_its_extra(
 def test_a_processor_without_the_instructions_is_refused_int8_only(
     kind: str, place: Path, koelectra: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("encoders.compute.backends.platform.machine", lambda: "x86_64")
+    monkeypatch.setattr("kosim.encoders.compute.backends.platform.machine", lambda: "x86_64")
     monkeypatch.setattr("torch.backends.cpu.get_cpu_capability", lambda: "DEFAULT")
     said = "int8 needs a processor with AVX2 .* choose precision fp32"
     with pytest.raises(ConfigError, match=said):
@@ -293,7 +293,7 @@ def test_a_processor_without_the_instructions_is_refused_int8_only(
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="other processors have no AVX2")
 def test_the_processor_is_the_one_that_torch_sees(place: Path) -> None:
     """torch is told to see a processor without AVX2, as onnxruntime cannot be."""
-    command = [sys.executable, "-m", "experiments.cli", "score", str(place), "가", "나"]
+    command = [sys.executable, "-m", "kosim", "score", str(place), "가", "나"]
     found = subprocess.run(
         [*command, "--precision", "int8"],
         env={**os.environ, "ATEN_CPU_CAPABILITY": "default"},

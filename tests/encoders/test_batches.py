@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from encoders.compute.batches import batches_by_tokens, shared_batches
+from kosim.encoders.compute.batches import batches_by_tokens, shared_batches
 
 LENGTHS = st.lists(st.integers(1, 120), min_size=1, max_size=300).map(np.array)
 

@@ -10,9 +10,9 @@ import torch
 from sentence_transformers import SentenceTransformer
 from transformers import AutoModel
 
-from encoders.bi import BiEncoder
-from encoders.errors import ConfigError
-from encoders.loading import load
+from kosim.encoders.bi import BiEncoder
+from kosim.encoders.errors import ConfigError
+from kosim.encoders.loading import load
 from tests.encoders.tiny import PROMPT, SENTENCES
 
 POOLINGS = ["mean", "cls", "max"]

@@ -7,19 +7,19 @@ from pathlib import Path
 import pytest
 import torch
 
-from encoders.backbone import find_backbone
-from encoders.bundle import BUNDLED, MINI, MINI_BI, MINI_CROSS, saved_encoder
-from encoders.compute.exports import Exports
-from encoders.distillation.teacher import open_teacher
-from encoders.errors import BackboneError
-from encoders.loading import KINDS, load
+from kosim.encoders.backbone import find_backbone
+from kosim.encoders.bundle import BUNDLED, MINI, MINI_BI, MINI_CROSS, saved_encoder
+from kosim.encoders.compute.exports import Exports
+from kosim.encoders.distillation.teacher import open_teacher
+from kosim.encoders.errors import BackboneError
+from kosim.encoders.loading import KINDS, load
 from tests.encoders.tiny import write_koelectra
 
 
 @pytest.fixture
 def bundled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A half-precision stand-in where the package has its bundled backbone."""
-    monkeypatch.setattr("encoders.backbone.BUNDLED", tmp_path)
+    monkeypatch.setattr("kosim.encoders.backbone.BUNDLED", tmp_path)
     return write_koelectra(tmp_path / MINI, dtype=torch.float16)
 
 
@@ -38,7 +38,7 @@ def test_a_folder_of_that_name_is_given_with_its_place(
     bundled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("encoders.backbone.BUNDLED", tmp_path / "elsewhere")
+    monkeypatch.setattr("kosim.encoders.backbone.BUNDLED", tmp_path / "elsewhere")
     with pytest.raises(BackboneError, match="not part of this installation"):
         find_backbone(MINI)
     assert find_backbone(f"./{MINI}").path.samefile(bundled)
@@ -81,7 +81,7 @@ def test_only_bundled_names_are_not_paths() -> None:
 def test_exports_of_a_bundled_encoder_go_to_the_cache(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("encoders.bundle.BUNDLED", tmp_path)
+    monkeypatch.setattr("kosim.encoders.bundle.BUNDLED", tmp_path)
     assert Exports("0" * 64, tmp_path / MINI_BI).artifact is None
     assert Exports("0" * 64, tmp_path / "deeper" / MINI_BI).artifact is not None
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from sklearn.isotonic import IsotonicRegression
 
-from encoders.calibration import MonotoneCalibration
+from kosim.encoders.calibration import MonotoneCalibration
 
 finite = st.floats(allow_nan=False, allow_infinity=False, width=32)
 labels = st.floats(0, 5)

@@ -12,22 +12,22 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModel, TrainerCallback
 
-from encoders.bi import BiEncoder
-from encoders.distillation.geometry import SentenceGeometry
-from encoders.distillation.lessons import Lessons
-from encoders.distillation.run import CURVE, DistillationConfig, distill
-from encoders.distillation.student import SIMILARITY_WEIGHT, Student
-from encoders.distillation.teacher import open_teacher, teacher_vectors
-from encoders.distillation.token_vectors import put_token_vectors
-from encoders.errors import BackboneError, DataError, StorageError
-from encoders.loading import KINDS
-from encoders.pretraining.backbone_folder import open_tokenizer
-from encoders.pretraining.batches import SpecialTokens
-from encoders.pretraining.budget import Budget
-from encoders.pretraining.corpus import tokenise
-from encoders.pretraining.run import pretrain
-from encoders.pretraining.start import WORDS
-from encoders.provenance import read_provenance
+from kosim.encoders.bi import BiEncoder
+from kosim.encoders.distillation.geometry import SentenceGeometry
+from kosim.encoders.distillation.lessons import Lessons
+from kosim.encoders.distillation.run import CURVE, DistillationConfig, distill
+from kosim.encoders.distillation.student import SIMILARITY_WEIGHT, Student
+from kosim.encoders.distillation.teacher import open_teacher, teacher_vectors
+from kosim.encoders.distillation.token_vectors import put_token_vectors
+from kosim.encoders.errors import BackboneError, DataError, StorageError
+from kosim.encoders.loading import KINDS
+from kosim.encoders.pretraining.backbone_folder import open_tokenizer
+from kosim.encoders.pretraining.batches import SpecialTokens
+from kosim.encoders.pretraining.budget import Budget
+from kosim.encoders.pretraining.corpus import tokenise
+from kosim.encoders.pretraining.run import pretrain
+from kosim.encoders.pretraining.start import WORDS
+from kosim.encoders.provenance import read_provenance
 from tests.encoders.pretraining_fixtures import (
     pretraining,
     sentences,
@@ -238,7 +238,7 @@ def test_a_killed_run_ends_in_the_weights_of_a_whole_one(place: Path) -> None:
 def test_a_killed_teacher_goes_on_with_the_next_block(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("encoders.distillation.teacher._BLOCK", 16)
+    monkeypatch.setattr("kosim.encoders.distillation.teacher._BLOCK", 16)
     teacher = open_teacher(str(place / "teacher"), device="cpu")
     texts = sentences(50)
 

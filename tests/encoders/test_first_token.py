@@ -19,9 +19,9 @@ from transformers import (
     PreTrainedModel,
 )
 
-from encoders.bi import BiEncoder
-from encoders.compute.first_token import for_first_token, is_supported
-from encoders.cross import CrossEncoder
+from kosim.encoders.bi import BiEncoder
+from kosim.encoders.compute.first_token import for_first_token, is_supported
+from kosim.encoders.cross import CrossEncoder
 from tests.encoders.tiny import PROMPT, SENTENCES, VOCABULARY
 
 FAMILIES = ["bert", "camembert", "electra", "roberta", "xlm-roberta"]

@@ -10,12 +10,12 @@ import pytest
 import sentence_transformers
 import torch
 
-from encoders.base import PairEncoder
-from encoders.bi import BiEncoder
-from encoders.calibration import MonotoneCalibration
-from encoders.cross import CrossEncoder
-from encoders.errors import ConfigError, DataError, StorageError
-from encoders.loading import KINDS, load
+from kosim.encoders.base import PairEncoder
+from kosim.encoders.bi import BiEncoder
+from kosim.encoders.calibration import MonotoneCalibration
+from kosim.encoders.cross import CrossEncoder
+from kosim.encoders.errors import ConfigError, DataError, StorageError
+from kosim.encoders.loading import KINDS, load
 from tests.encoders.tiny import COMMIT, HUB_ID, SENTENCES
 
 PAIRS = [(first, second) for first in SENTENCES for second in SENTENCES]

@@ -3,8 +3,8 @@ import pytest
 from scipy import stats
 from sklearn import metrics as sklearn_metrics
 
-from encoders.errors import DataError, UndefinedMetricError
-from encoders.metrics import best_f1_threshold, f1, pearson, precision, recall, spearman
+from kosim.encoders.errors import DataError, UndefinedMetricError
+from kosim.encoders.metrics import best_f1_threshold, f1, pearson, precision, recall, spearman
 
 GENERATOR = np.random.default_rng(7)
 LABELS = GENERATOR.integers(0, 36, 200) / 7

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from encoders.base import PairEncoder
-from encoders.compute.choice import ComputeChoice
-from encoders.errors import ConfigError
-from encoders.loading import load
+from kosim.encoders.base import PairEncoder
+from kosim.encoders.compute.choice import ComputeChoice
+from kosim.encoders.errors import ConfigError
+from kosim.encoders.loading import load
 from tests.encoders.tiny import VALIDATION
 
 

@@ -17,17 +17,17 @@ from safetensors.torch import load_file
 from sklearn.metrics import average_precision_score, log_loss, precision_score, recall_score
 from transformers import AutoModel, AutoTokenizer, BertConfig, ElectraForPreTraining
 
-from encoders.errors import BackboneError, ConfigError, DataError, StorageError
-from encoders.loading import KINDS
-from encoders.pretraining.batches import EpochBatches, SpecialTokens
-from encoders.pretraining.budget import Budget, seconds_a_step
-from encoders.pretraining.detection_quality import DetectionQuality
-from encoders.pretraining.network import ReplacedTokenDetection, _draw
-from encoders.pretraining.run import CURVE, pretrain
-from encoders.pretraining.sizes import network_config
-from encoders.provenance import read_provenance
-from encoders.tables import read_lines
-from encoders.tokenizers.training import train_tokenizer
+from kosim.encoders.errors import BackboneError, ConfigError, DataError, StorageError
+from kosim.encoders.loading import KINDS
+from kosim.encoders.pretraining.batches import EpochBatches, SpecialTokens
+from kosim.encoders.pretraining.budget import Budget, seconds_a_step
+from kosim.encoders.pretraining.detection_quality import DetectionQuality
+from kosim.encoders.pretraining.network import ReplacedTokenDetection, _draw
+from kosim.encoders.pretraining.run import CURVE, pretrain
+from kosim.encoders.pretraining.sizes import network_config
+from kosim.encoders.provenance import read_provenance
+from kosim.encoders.tables import read_lines
+from kosim.encoders.tokenizers.training import train_tokenizer
 from tests.encoders.pretraining_fixtures import pretraining, write_corpus, write_tokenizer
 
 SPECIAL = SpecialTokens(pad=0, cls=2, sep=3, mask=4)

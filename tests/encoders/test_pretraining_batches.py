@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from encoders.errors import BackboneError, ConfigError, DataError
-from encoders.pretraining.backbone_folder import open_tokenizer
-from encoders.pretraining.batches import (
+from kosim.encoders.errors import BackboneError, ConfigError, DataError
+from kosim.encoders.pretraining.backbone_folder import open_tokenizer
+from kosim.encoders.pretraining.batches import (
     ALONE,
     Schedule,
     SpecialTokens,
@@ -20,8 +20,8 @@ from encoders.pretraining.batches import (
     paired_inputs,
     single_inputs,
 )
-from encoders.pretraining.corpus import TokenCache, read_sentences, tokenise
-from encoders.pretraining.masking import MaskedCorpus
+from kosim.encoders.pretraining.corpus import TokenCache, read_sentences, tokenise
+from kosim.encoders.pretraining.masking import MaskedCorpus
 from tests.encoders.pretraining_fixtures import sentences, write_corpus, write_tokenizer
 
 

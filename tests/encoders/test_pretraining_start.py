@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from encoders.pretraining.batches import SpecialTokens
-from encoders.pretraining.cooccurrence import cooccurrence_embeddings, frequencies
-from encoders.pretraining.corpus import TokenCache
-from encoders.pretraining.start import drawn_network, informed
+from kosim.encoders.pretraining.batches import SpecialTokens
+from kosim.encoders.pretraining.cooccurrence import cooccurrence_embeddings, frequencies
+from kosim.encoders.pretraining.corpus import TokenCache
+from kosim.encoders.pretraining.start import drawn_network, informed
 
 VOCABULARY = 12
 SPECIAL = SpecialTokens(pad=0, cls=2, sep=3, mask=4)

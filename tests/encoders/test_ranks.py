@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from encoders import ranks
-from encoders.errors import ConfigError, DataError
+from kosim.encoders import ranks
+from kosim.encoders.errors import ConfigError, DataError
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from encoders.errors import DataError
-from encoders.records import LabelledPairs
+from kosim.encoders.errors import DataError
+from kosim.encoders.records import LabelledPairs
 
 PAIRS = LabelledPairs.from_lists(
     [("가", "나"), ("다", "라"), ("마", "바")], [0, 2.5, 5], ["후기", "뉴스", "후기"]

@@ -13,11 +13,11 @@ import pytest
 import torch
 from transformers import TrainerCallback
 
-from encoders.base import PairEncoder
-from encoders.errors import TrainingError
-from encoders.loading import KINDS
-from encoders.training import TrainingResult, train
-from encoders.training_config import TrainingConfig
+from kosim.encoders.base import PairEncoder
+from kosim.encoders.errors import TrainingError
+from kosim.encoders.loading import KINDS
+from kosim.encoders.training import TrainingResult, train
+from kosim.encoders.training_config import TrainingConfig
 from tests.encoders.tiny import TRAIN, VALIDATION, config, tiny_encoder
 
 CONFIG = config(epochs=3, warmup=0.2)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from encoders.errors import StorageError
-from encoders.loading import KINDS
-from encoders.scratch import build_scratch_backbone
+from kosim.encoders.errors import StorageError
+from kosim.encoders.loading import KINDS
+from kosim.encoders.scratch import build_scratch_backbone
 from tests.encoders.tiny import SENTENCES, labelled_pairs
 
 TEXTS = [text for pair in labelled_pairs(80, seed=3).pairs for text in pair]

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from safetensors import SafetensorError
 
-from encoders.errors import StorageError
-from encoders.storage import atomic_file, atomic_folder, sha256, write_json, write_text
+from kosim.encoders.errors import StorageError
+from kosim.encoders.storage import atomic_file, atomic_folder, sha256, write_json, write_text
 
 
 class InterruptedWriteError(Exception):

@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from encoders import table_formats
-from encoders.errors import ConfigError, DataError
-from encoders.tables import read_lines, read_records, read_table
+from kosim.encoders import table_formats
+from kosim.encoders.errors import ConfigError, DataError
+from kosim.encoders.tables import read_lines, read_records, read_table
 
 Rows = list[dict[str, Any]]
 

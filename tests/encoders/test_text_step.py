@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from transformers import AutoTokenizer
 
-from encoders.bi import BiEncoder
-from encoders.errors import ArtifactError, BackboneError, ConfigError, MissingExtraError
-from encoders.loading import KINDS, load
-from encoders.provenance import Provenance
-from encoders.training import train
+from kosim.encoders.bi import BiEncoder
+from kosim.encoders.errors import ArtifactError, BackboneError, ConfigError, MissingExtraError
+from kosim.encoders.loading import KINDS, load
+from kosim.encoders.provenance import Provenance
+from kosim.encoders.training import train
 from tests.encoders.tiny import TRAIN, VALIDATION, config
 
 pytest.importorskip("kiwipiepy")
@@ -55,7 +55,7 @@ def test_the_fingerprint_covers_the_step(
     first = KINDS[kind].from_backbone(str(backbone), device="cpu").fingerprint()
     real = metadata.version
     monkeypatch.setattr(
-        "encoders.tokenizers.kiwi.version",
+        "kosim.encoders.tokenizers.kiwi.version",
         lambda name: "9.9" if name == "kiwipiepy" else real(name),
     )
     newer = KINDS[kind].from_backbone(str(backbone), device="cpu").fingerprint()
@@ -85,7 +85,7 @@ def test_training_reads_segmented_texts(
             seen.add(text)
             yield f"{text} |"
 
-    monkeypatch.setattr("encoders.tokenizers.segmentation.MorphemeSegmentation.apply", mark)
+    monkeypatch.setattr("kosim.encoders.tokenizers.segmentation.MorphemeSegmentation.apply", mark)
     encoder = KINDS[kind].from_backbone(str(backbone), device="cpu")
     train(encoder, TRAIN, VALIDATION, config(epochs=1))
     assert {*TRAIN.sentence1, *TRAIN.sentence2} <= seen
@@ -126,6 +126,6 @@ def test_without_kiwi_a_saved_encoder_names_the_extra(
     def missing(name: str) -> str:
         raise metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr("encoders.tokenizers.kiwi.version", missing)
+    monkeypatch.setattr("kosim.encoders.tokenizers.kiwi.version", missing)
     with pytest.raises(MissingExtraError, match=r'pip install "kosim\[lexical\]"'):
         load(tmp_path / "saved")

@@ -14,10 +14,10 @@ import pytest
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
-from encoders.errors import ConfigError, DataError, MissingExtraError, StorageError
-from encoders.tokenizers.alphabet import rare_characters, without
-from encoders.tokenizers.text_step import stepped
-from encoders.tokenizers.training import KINDS, TrainedTokenizer, train_tokenizer
+from kosim.encoders.errors import ConfigError, DataError, MissingExtraError, StorageError
+from kosim.encoders.tokenizers.alphabet import rare_characters, without
+from kosim.encoders.tokenizers.text_step import stepped
+from kosim.encoders.tokenizers.training import KINDS, TrainedTokenizer, train_tokenizer
 
 TEXTS = [
     "거실 불을 꺼 주세요",
@@ -242,7 +242,7 @@ def test_without_kiwi_the_command_to_install_it_is_named(monkeypatch: pytest.Mon
     def missing(name: str) -> str:
         raise metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr("encoders.tokenizers.kiwi.version", missing)
+    monkeypatch.setattr("kosim.encoders.tokenizers.kiwi.version", missing)
     with pytest.raises(MissingExtraError, match=r'pip install "kosim\[lexical\]"'):
         train_tokenizer(TEXTS, "morpheme", 100)
 

@@ -11,14 +11,14 @@ import torch
 from torch import nn
 from transformers import TrainerCallback
 
-from encoders.base import PairEncoder
-from encoders.bi import BiEncoder
-from encoders.calibration import MonotoneCalibration
-from encoders.loading import KINDS, load
-from encoders.recipes import RECIPES
-from encoders.records import DECISION_THRESHOLD
-from encoders.training import TrainingResult, train
-from encoders.training_config import CRITERIA, Criterion
+from kosim.encoders.base import PairEncoder
+from kosim.encoders.bi import BiEncoder
+from kosim.encoders.calibration import MonotoneCalibration
+from kosim.encoders.loading import KINDS, load
+from kosim.encoders.recipes import RECIPES
+from kosim.encoders.records import DECISION_THRESHOLD
+from kosim.encoders.training import TrainingResult, train
+from kosim.encoders.training_config import CRITERIA, Criterion
 from tests.encoders.tiny import PROMPT, TRAIN, VALIDATION, config, tiny_encoder, write_koelectra
 
 LOSSES = [(kind, loss) for kind, recipe in RECIPES.items() for loss in recipe.losses]

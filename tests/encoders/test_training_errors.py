@@ -11,12 +11,12 @@ import torch
 from pydantic import ValidationError
 from transformers import TrainerCallback
 
-from encoders.base import PairEncoder
-from encoders.errors import ConfigError, DataError, TrainingError
-from encoders.recipes import BiTrainer, CrossTrainer
-from encoders.records import LabelledPairs
-from encoders.training import train
-from encoders.training_config import CRITERIA, Criterion
+from kosim.encoders.base import PairEncoder
+from kosim.encoders.errors import ConfigError, DataError, TrainingError
+from kosim.encoders.recipes import BiTrainer, CrossTrainer
+from kosim.encoders.records import LabelledPairs
+from kosim.encoders.training import train
+from kosim.encoders.training_config import CRITERIA, Criterion
 from tests.encoders.tiny import TRAIN, VALIDATION, config
 
 

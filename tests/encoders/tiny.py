@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from transformers import ElectraConfig, ElectraForPreTraining
 
-from encoders.base import PairEncoder
-from encoders.loading import KINDS
-from encoders.records import LabelledPairs
-from encoders.training_config import TrainingConfig
+from kosim.encoders.base import PairEncoder
+from kosim.encoders.loading import KINDS
+from kosim.encoders.records import LabelledPairs
+from kosim.encoders.training_config import TrainingConfig
 
 HUB_ID = "monologg/koelectra-base-v3-discriminator"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

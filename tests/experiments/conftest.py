@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from encoders.bi import BiEncoder
-from encoders.cross import CrossEncoder
-from experiments.comparison import Results, compare
-from experiments.settings import CompareSettings
+from kosim.encoders.bi import BiEncoder
+from kosim.encoders.cross import CrossEncoder
+from kosim.experiments.comparison import Results, compare
+from kosim.experiments.settings import CompareSettings
 from tests.encoders.tiny import write_koelectra
 
 TRAINING = {"epochs": 2, "learning_rate": 5e-4, "batch_size": 16}

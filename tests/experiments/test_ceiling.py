@@ -3,9 +3,9 @@ import json
 import numpy as np
 import pytest
 
-from encoders.errors import DataError, UndefinedMetricError
-from encoders.metrics import pearson
-from experiments.statistics.ceiling import split_half_reliability
+from kosim.encoders.errors import DataError, UndefinedMetricError
+from kosim.encoders.metrics import pearson
+from kosim.experiments.statistics.ceiling import split_half_reliability
 
 GENERATOR = np.random.default_rng(2)
 

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from encoders.errors import DataError
-from experiments.data.cleaning import check_test, clean_training
-from experiments.data.datasets import RawPairs, load_pairs
-from experiments.data.label_scale import LabelScale
+from kosim.encoders.errors import DataError
+from kosim.experiments.data.cleaning import check_test, clean_training
+from kosim.experiments.data.datasets import RawPairs, load_pairs
+from kosim.experiments.data.label_scale import LabelScale
 
 Row = tuple[str | None, str | None, float]
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from experiments.cli import main
-from experiments.comparison import Results
-from experiments.data.datasets import load_sample
+from kosim.experiments.cli import main
+from kosim.experiments.comparison import Results
+from kosim.experiments.data.datasets import load_sample
 
 Run = tuple[Path, Results]
 ROWS = "\n".join(f"문장 {i}번입니다\t다른 문장 {i}\t{i % 6}" for i in range(60))

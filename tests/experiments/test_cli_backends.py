@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from encoders.bi import BiEncoder
-from encoders.loading import load
-from index.refinement import NEAR
+from kosim.encoders.bi import BiEncoder
+from kosim.encoders.loading import load
+from kosim.index.refinement import NEAR
 from tests.experiments.tiny_artifacts import answer, kosim, refusal, save_encoders, sentences
 
 if any(importlib.util.find_spec(name) is None for name in ("onnx", "onnxruntime", "onnxscript")):

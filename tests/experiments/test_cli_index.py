@@ -13,8 +13,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from index.corpus_index import CorpusIndex
-from index.sharding.folder import Shards
+from kosim.index.corpus_index import CorpusIndex
+from kosim.index.sharding.folder import Shards
 from tests.experiments.tiny_artifacts import (
     answer,
     checksum,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from experiments.cli import main
+from kosim.experiments.cli import main
 from tests.encoders.pretraining_fixtures import write_corpus, write_tokenizer
 from tests.encoders.tiny import write_koelectra
 
@@ -95,6 +95,6 @@ def test_what_cannot_be_used_is_one_line(
     command: list[str], said: str, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(place)
-    monkeypatch.setattr("encoders.backbone.BUNDLED", place / "nowhere")
+    monkeypatch.setattr("kosim.encoders.backbone.BUNDLED", place / "nowhere")
     assert said in refused(kosim(*command, "--out", "none"))
     assert not list(place.glob("*none*"))

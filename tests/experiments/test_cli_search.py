@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from encoders.bi import BiEncoder
-from encoders.cross import CrossEncoder
-from encoders.loading import load
-from experiments.cli import search as search_module
+from kosim.encoders.bi import BiEncoder
+from kosim.encoders.cross import CrossEncoder
+from kosim.encoders.loading import load
+from kosim.experiments.cli import search as search_module
 from tests.experiments.tiny_artifacts import (
     answer,
     checksum,

@@ -12,14 +12,14 @@ from scipy import stats
 from sklearn import metrics
 from transformers import TrainerCallback
 
-from encoders.artifact import read_manifest
-from encoders.errors import ArtifactError, StorageError
-from encoders.loading import load
-from encoders.storage import sha256
-from experiments.comparison import Results, compare
-from experiments.data.datasets import load_sample
-from experiments.run import default_folder
-from experiments.settings import CompareSettings
+from kosim.encoders.artifact import read_manifest
+from kosim.encoders.errors import ArtifactError, StorageError
+from kosim.encoders.loading import load
+from kosim.encoders.storage import sha256
+from kosim.experiments.comparison import Results, compare
+from kosim.experiments.data.datasets import load_sample
+from kosim.experiments.run import default_folder
+from kosim.experiments.settings import CompareSettings
 from tests.experiments.conftest import small_settings
 
 Run = tuple[Path, Results]

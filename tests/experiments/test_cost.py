@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from experiments import cost
+from kosim.experiments import cost
 
 MEASURED = {
     "bi": {

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from encoders.records import LabelledPairs
-from experiments.data.cleaning import clean_training
-from experiments.data.data_report import data_report, token_lengths
-from experiments.data.datasets import RawPairs, load_pairs
+from kosim.encoders.records import LabelledPairs
+from kosim.experiments.data.cleaning import clean_training
+from kosim.experiments.data.data_report import data_report, token_lengths
+from kosim.experiments.data.datasets import RawPairs, load_pairs
 
 TRAIN = """sentence1,sentence2,score,source
 가나,다,5,x

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from encoders.errors import ConfigError, DataError
-from experiments.data.datasets import (
+from kosim.encoders.errors import ConfigError, DataError
+from kosim.experiments.data.datasets import (
     KLUE_REVISION,
     load_dataset,
     load_klue_sts,

@@ -11,14 +11,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from encoders.base import PairEncoder
-from encoders.bi import BiEncoder
-from encoders.cross import CrossEncoder
-from encoders.loading import load
-from experiments.depth.plan import ScoringPlan, default_depths
-from experiments.depth.scoring import DeepScores
-from index.corpus_index import CorpusIndex
-from index.searcher import Searcher
+from kosim.encoders.base import PairEncoder
+from kosim.encoders.bi import BiEncoder
+from kosim.encoders.cross import CrossEncoder
+from kosim.encoders.loading import load
+from kosim.experiments.depth.plan import ScoringPlan, default_depths
+from kosim.experiments.depth.scoring import DeepScores
+from kosim.index.corpus_index import CorpusIndex
+from kosim.index.searcher import Searcher
 from tests.experiments.test_retrieval_evaluation import kosim, refusal, sentences
 
 TEXTS = [text for _, text in sentences(20, 4, seed=7)]
@@ -223,7 +223,7 @@ def test_a_killed_run_goes_on_behind_its_last_part(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("experiments.depth.scoring._PART_PAIRS", 100)
+    monkeypatch.setattr("kosim.experiments.depth.scoring._PART_PAIRS", 100)
     bi, cross = load(tiny_encoders["bi"]), load(tiny_encoders["cross"])
     assert isinstance(bi, BiEncoder)
     assert isinstance(cross, CrossEncoder)

@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from experiments.depth.adaptive import clopper_pearson, padded
-from experiments.depth.sampling import Band, bands, draw
-from experiments.depth.survival import ScoredQuery, measure, smallest_depth
-from experiments.retrieval.metrics import dcg
+from kosim.experiments.depth.adaptive import clopper_pearson, padded
+from kosim.experiments.depth.sampling import Band, bands, draw
+from kosim.experiments.depth.survival import ScoredQuery, measure, smallest_depth
+from kosim.experiments.retrieval.metrics import dcg
 
 
 def as_scores(raw: npt.ArrayLike) -> npt.NDArray[np.float32]:

@@ -7,16 +7,16 @@ import pytest
 from scipy import stats
 from sklearn import metrics
 
-from encoders.records import LabelledPairs
-from experiments.disagreements import largest_disagreements
-from experiments.evaluation import (
+from kosim.encoders.records import LabelledPairs
+from kosim.experiments.disagreements import largest_disagreements
+from kosim.experiments.evaluation import (
     ScoredContender,
     compare_all,
     evaluate,
     evaluate_sources,
     swap_asymmetry,
 )
-from experiments.settings import EvaluationSettings
+from kosim.experiments.settings import EvaluationSettings
 
 SETTINGS = EvaluationSettings(resamples=400)
 RANDOM = np.random.default_rng(0)

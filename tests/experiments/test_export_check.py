@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from encoders.errors import QualityError
-from encoders.loading import load
-from experiments.speed.export_check import require_quality
+from kosim.encoders.errors import QualityError
+from kosim.encoders.loading import load
+from kosim.experiments.speed.export_check import require_quality
 from tests.experiments.tiny_artifacts import answer, refusal, save_encoders, sentences
 
 if any(importlib.util.find_spec(name) is None for name in ("onnx", "onnxruntime", "onnxscript")):
@@ -56,7 +56,7 @@ def test_a_loss_is_refused_unless_it_is_accepted(
     exported: Path, own_scores: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # So small a network loses little in int8; what counts is that the limit is kept.
-    monkeypatch.setattr("experiments.speed.export_check.PEARSON_LIMIT", 0.0)
+    monkeypatch.setattr("kosim.experiments.speed.export_check.PEARSON_LIMIT", 0.0)
     folder = Path(shutil.copytree(exported, tmp_path / "bi"))
     full = load(folder).score([("가", "나")])
     line = refusal("export", folder, "--validation", own_scores)

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from encoders import metrics
-from encoders.errors import ConfigError, UndefinedMetricError
-from experiments.statistics.influence import F1, Pearson, Precision, Recall, Spearman
+from kosim.encoders import metrics
+from kosim.encoders.errors import ConfigError, UndefinedMetricError
+from kosim.experiments.statistics.influence import F1, Pearson, Precision, Recall, Spearman
 
 N = 60
 GENERATOR = np.random.default_rng(3)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from encoders.errors import ConfigError
-from experiments.data.label_scale import LabelScale
+from kosim.encoders.errors import ConfigError
+from kosim.experiments.data.label_scale import LabelScale
 
 
 def test_scale_maps_its_ends_exactly() -> None:

@@ -12,9 +12,9 @@ from safetensors.torch import load_file
 from transformers import AutoModel
 
 from benchmarks.mini.bundle import bundle
-from encoders.bi import BiEncoder
-from encoders.errors import StorageError
-from encoders.provenance import Provenance, read_provenance
+from kosim.encoders.bi import BiEncoder
+from kosim.encoders.errors import StorageError
+from kosim.encoders.provenance import Provenance, read_provenance
 from tests.encoders.tiny import write_koelectra
 
 

@@ -3,8 +3,8 @@ import pytest
 from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
 
-from encoders.errors import ConfigError, UndefinedMetricError
-from experiments.statistics.paired_tests import McNemar, mcnemar_midp, williams
+from kosim.encoders.errors import ConfigError, UndefinedMetricError
+from kosim.experiments.statistics.paired_tests import McNemar, mcnemar_midp, williams
 
 GENERATOR = np.random.default_rng(5)
 

@@ -15,7 +15,7 @@ from benchmarks.peers.contestants import PEERS
 from benchmarks.peers.environments import REQUIREMENTS, PeerError, last_line, packages_of
 from benchmarks.peers.report import markdown
 from benchmarks.peers.run import compare, figures, main
-from experiments.speed.measurement import Measurement
+from kosim.experiments.speed.measurement import Measurement
 from tests.experiments.tiny_artifacts import save_encoders, sentences
 
 

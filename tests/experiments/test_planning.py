@@ -11,24 +11,24 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from encoders.bundle import saved_encoder
-from encoders.compute.choice import ComputeChoice
-from encoders.errors import ConfigError, DataError
-from encoders.loading import load
-from experiments.cli import main
-from experiments.planning.demand import GIBIBYTE, Demand
-from experiments.planning.measurements import Measurements, SizeFigures
-from experiments.planning.measuring import answering_bytes, measure_indexes, mix
-from experiments.planning.plan import make_plan, predict
-from experiments.planning.scaling import (
+from kosim.encoders.bundle import saved_encoder
+from kosim.encoders.compute.choice import ComputeChoice
+from kosim.encoders.errors import ConfigError, DataError
+from kosim.encoders.loading import load
+from kosim.experiments.cli import main
+from kosim.experiments.planning.demand import GIBIBYTE, Demand
+from kosim.experiments.planning.measurements import Measurements, SizeFigures
+from kosim.experiments.planning.measuring import answering_bytes, measure_indexes, mix
+from kosim.experiments.planning.plan import make_plan, predict
+from kosim.experiments.planning.scaling import (
     build_seconds,
     disk_bytes,
     resident_bytes,
     search_seconds,
     segments,
 )
-from experiments.speed.processes import alone
-from index.vectors.vector_index import VectorIndex
+from kosim.experiments.speed.processes import alone
+from kosim.index.vectors.vector_index import VectorIndex
 
 
 def size(rows: int, seconds: float, *, bytes_a_row: int = 1536, build: float = 1.0) -> SizeFigures:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from benchmarks.populations import Cell, Klue, Normal
-from encoders.metrics import f1, pearson, spearman
+from kosim.encoders.metrics import f1, pearson, spearman
 
 
 @pytest.mark.parametrize("population", [Normal(), Klue()], ids=["normal", "klue"])

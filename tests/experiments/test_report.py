@@ -9,10 +9,10 @@ from html.parser import HTMLParser
 import pytest
 from sklearn.metrics import f1_score
 
-from experiments.notation import amount, difference, duration, estimate, p_value
-from experiments.report import plots, render_html, render_markdown
-from experiments.report.canvas import draw
-from experiments.report.render import escape_markdown
+from kosim.experiments.notation import amount, difference, duration, estimate, p_value
+from kosim.experiments.report import plots, render_html, render_markdown
+from kosim.experiments.report.canvas import draw
+from kosim.experiments.report.render import escape_markdown
 from tests.experiments.fixtures import (
     HOSTILE,
     SOURCES,

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from encoders.errors import ConfigError, UndefinedMetricError
-from experiments.statistics.influence import Pearson
-from experiments.statistics.resampling import Bootstrap, bootstrap, resample_weights
+from kosim.encoders.errors import ConfigError, UndefinedMetricError
+from kosim.experiments.statistics.influence import Pearson
+from kosim.experiments.statistics.resampling import Bootstrap, bootstrap, resample_weights
 
 DATA = np.random.default_rng(1).exponential(size=40)
 

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from encoders.bi import BiEncoder
-from encoders.cross import CrossEncoder
-from encoders.loading import load
-from experiments.cli import main
-from experiments.retrieval.finding import compute_finding
-from experiments.retrieval.metrics import ndcg
-from experiments.retrieval.rankings import reranked, without_own
+from kosim.encoders.bi import BiEncoder
+from kosim.encoders.cross import CrossEncoder
+from kosim.encoders.loading import load
+from kosim.experiments.cli import main
+from kosim.experiments.retrieval.finding import compute_finding
+from kosim.experiments.retrieval.metrics import ndcg
+from kosim.experiments.retrieval.rankings import reranked, without_own
 from tests.encoders.tiny import WORDS
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import ndcg_score
 
-from encoders.errors import ConfigError
-from experiments.retrieval.metrics import dcg, ndcg, recall, reciprocal_rank
+from kosim.encoders.errors import ConfigError
+from kosim.experiments.retrieval.metrics import dcg, ndcg, recall, reciprocal_rank
 
 ONE = np.array([[0.0, 0.0, 1.0, 0.0, 1.0]])
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from encoders.errors import ConfigError, DataError
-from experiments.data.sentence_groups import SentenceGroups
-from experiments.retrieval.queries import choose_groups, grouped_task, judged_task
+from kosim.encoders.errors import ConfigError, DataError
+from kosim.experiments.data.sentence_groups import SentenceGroups
+from kosim.experiments.retrieval.queries import choose_groups, grouped_task, judged_task
 
 TEXTS = ("문 열어", "문 좀 열어", "문을 열어 줘", "불 꺼", "불 좀 꺼", "문  열어")
 GROUPS = SentenceGroups(TEXTS, np.array([0, 0, 0, 1, 1, 0]))

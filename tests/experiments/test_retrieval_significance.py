@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from encoders.errors import DataError
-from experiments.retrieval.significance import GroupedQueries, compare_rows, ratio_of_sums
-from experiments.statistics.significance import holm
+from kosim.encoders.errors import DataError
+from kosim.experiments.retrieval.significance import GroupedQueries, compare_rows, ratio_of_sums
+from kosim.experiments.statistics.significance import holm
 
 
 def test_the_value_is_the_plain_mean_over_queries() -> None:

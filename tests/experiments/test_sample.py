@@ -14,14 +14,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from encoders.errors import DataError
-from encoders.records import DECISION_THRESHOLD, LabelledPairs
-from experiments.sample import grammar
-from experiments.sample.baselines import baselines, jaccard
-from experiments.sample.generate import FOLDER, Row, as_tsv, generate
-from experiments.sample.grammar import DOMAINS, Frame, Meaning, Phrase, Split, read_frames
-from experiments.sample.josa import with_josa
-from experiments.sample.labels import Said, label
+from kosim.encoders.errors import DataError
+from kosim.encoders.records import DECISION_THRESHOLD, LabelledPairs
+from kosim.experiments.sample import grammar
+from kosim.experiments.sample.baselines import baselines, jaccard
+from kosim.experiments.sample.generate import FOLDER, Row, as_tsv, generate
+from kosim.experiments.sample.grammar import DOMAINS, Frame, Meaning, Phrase, Split, read_frames
+from kosim.experiments.sample.josa import with_josa
+from kosim.experiments.sample.labels import Said, label
 
 SPLITS: tuple[Split, ...] = ("train", "test")
 

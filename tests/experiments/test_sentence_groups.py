@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from encoders.errors import ConfigError, DataError
-from experiments.data.sentence_groups import SentenceGroups, load_groups
+from kosim.encoders.errors import ConfigError, DataError
+from kosim.experiments.data.sentence_groups import SentenceGroups, load_groups
 
 
 def write(path: Path, text: str) -> Path:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from encoders.errors import ConfigError
-from experiments.settings import RECIPE_NAMES, CompareSettings, read_settings
+from kosim.encoders.errors import ConfigError
+from kosim.experiments.settings import RECIPE_NAMES, CompareSettings, read_settings
 
 VALID: dict[str, Any] = {"data": {"dataset": "sample"}, "encoders": {"bi": {"kind": "bi"}}}
 

@@ -4,8 +4,8 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import NormalIndPower
 
-from encoders.errors import ConfigError, UndefinedMetricError
-from experiments.statistics.significance import (
+from kosim.encoders.errors import ConfigError, UndefinedMetricError
+from kosim.experiments.statistics.significance import (
     F1,
     Difference,
     Estimate,

@@ -13,17 +13,17 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from encoders.compute.network import Network
-from encoders.errors import ConfigError, DataError, KosimError
-from encoders.loading import KINDS
-from encoders.scratch import build_scratch_backbone
-from experiments.cli.bench import parse_choices
-from experiments.speed.bench import BenchSettings, agreement
-from experiments.speed.flops import encoder_flops
-from experiments.speed.machine_peak import fp32_peak, int8_peak
-from experiments.speed.measurement import Measurement
-from experiments.speed.processes import alone, peak_memory
-from experiments.speed.workload import Workload, WorkloadSizes
+from kosim.encoders.compute.network import Network
+from kosim.encoders.errors import ConfigError, DataError, KosimError
+from kosim.encoders.loading import KINDS
+from kosim.encoders.scratch import build_scratch_backbone
+from kosim.experiments.cli.bench import parse_choices
+from kosim.experiments.speed.bench import BenchSettings, agreement
+from kosim.experiments.speed.flops import encoder_flops
+from kosim.experiments.speed.machine_peak import fp32_peak, int8_peak
+from kosim.experiments.speed.measurement import Measurement
+from kosim.experiments.speed.processes import alone, peak_memory
+from kosim.experiments.speed.workload import Workload, WorkloadSizes
 from tests.experiments.tiny_artifacts import answer, refusal, save_encoders, sentences
 
 SMALL = (

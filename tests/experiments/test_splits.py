@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from encoders.errors import ConfigError, DataError
-from encoders.records import LabelledPairs
-from experiments.data.splits import limit, stratified_split
+from kosim.encoders.errors import ConfigError, DataError
+from kosim.encoders.records import LabelledPairs
+from kosim.experiments.data.splits import limit, stratified_split
 
 
 def _pairs(labels: npt.ArrayLike) -> LabelledPairs:

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from encoders.errors import ConfigError
-from encoders.records import LabelledPairs
-from encoders.tokenizers.training import train_tokenizer
-from experiments.cli import main
-from experiments.data.datasets import load_sample
-from experiments.tokenizers.figures import text_figures
-from experiments.tokenizers.finding import compute_finding
-from experiments.tokenizers.settings import TokenizerSettings
+from kosim.encoders.errors import ConfigError
+from kosim.encoders.records import LabelledPairs
+from kosim.encoders.tokenizers.training import train_tokenizer
+from kosim.experiments.cli import main
+from kosim.experiments.data.datasets import load_sample
+from kosim.experiments.tokenizers.figures import text_figures
+from kosim.experiments.tokenizers.finding import compute_finding
+from kosim.experiments.tokenizers.settings import TokenizerSettings
 from tests.encoders.tiny import write_koelectra
 
 

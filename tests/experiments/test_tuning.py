@@ -12,14 +12,14 @@ import pytest
 import tomli_w
 from optuna.trial import TrialState
 
-from experiments.cli import main
-from experiments.comparison import compare
-from experiments.data.partition import load_training
-from experiments.settings import CompareSettings, read_settings
-from experiments.tuning.outcome import describe_study
-from experiments.tuning.settings import TuneSettings
-from experiments.tuning.study import load_study, open_storage
-from experiments.tuning.trial import OUTCOME, run_trial
+from kosim.experiments.cli import main
+from kosim.experiments.comparison import compare
+from kosim.experiments.data.partition import load_training
+from kosim.experiments.settings import CompareSettings, read_settings
+from kosim.experiments.tuning.outcome import describe_study
+from kosim.experiments.tuning.settings import TuneSettings
+from kosim.experiments.tuning.study import load_study, open_storage
+from kosim.experiments.tuning.trial import OUTCOME, run_trial
 from tests.experiments.conftest import small_settings
 from tests.experiments.tiny_artifacts import kosim, refusal
 from tests.experiments.tiny_studies import SPACE, small_study
@@ -142,7 +142,7 @@ def test_a_batch_that_does_not_fit_is_pruned_with_advice(
     def fails(*_: Any, **__: Any) -> None:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 GB")
 
-    monkeypatch.setattr("experiments.tuning.trial.train", fails)
+    monkeypatch.setattr("kosim.experiments.tuning.trial.train", fails)
     pairs = load_training(settings.comparison.data)
 
     def run_one() -> None:
@@ -181,7 +181,7 @@ def test_hopeless_trials_are_ended_early(tmp_path: Path, monkeypatch: pytest.Mon
         rows = [SimpleNamespace(pearson=value, model_dump=dict) for value in values]
         return SimpleNamespace(history=rows)
 
-    monkeypatch.setattr("experiments.tuning.trial.train", follow)
+    monkeypatch.setattr("kosim.experiments.tuning.trial.train", follow)
     study.optimize(lambda t: run_trial(t, settings, pairs, tmp_path / "backbone"), n_trials=5)
     assert [trial.state for trial in study.trials[:4]].count(TrialState.COMPLETE) >= 2
     last = study.trials[-1]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from experiments.tuning.finding import compute_finding
+from kosim.experiments.tuning.finding import compute_finding
 
 
 def results(**changes: Any) -> dict[str, Any]:

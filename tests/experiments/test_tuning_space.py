@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from encoders.errors import ConfigError
-from experiments.settings import CompareSettings, EncoderSettings
-from experiments.tuning.plan import base_values, plan_trials
-from experiments.tuning.settings import TuneSettings
-from experiments.tuning.space import (
+from kosim.encoders.errors import ConfigError
+from kosim.experiments.settings import CompareSettings, EncoderSettings
+from kosim.experiments.tuning.plan import base_values, plan_trials
+from kosim.experiments.tuning.settings import TuneSettings
+from kosim.experiments.tuning.space import (
     DOCUMENTED,
     check_space,
     parse_space,

@@ -16,17 +16,17 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from experiments.tuning.plan import plan_trials
-from experiments.tuning.settings import TuneSettings
-from experiments.tuning.study import PURPOSE, open_storage
-from experiments.tuning.worker import work
+from kosim.experiments.tuning.plan import plan_trials
+from kosim.experiments.tuning.settings import TuneSettings
+from kosim.experiments.tuning.study import PURPOSE, open_storage
+from kosim.experiments.tuning.worker import work
 from tests.experiments.tiny_studies import small_study
 
 ROOT = Path(__file__).parents[2]
 
 
 def start_worker(address: str, number: int, log: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "experiments.cli", "tune", "worker", "--storage", address]
+    command = [sys.executable, "-m", "kosim", "tune", "worker", "--storage", address]
     with log.open("wb") as file:
         return subprocess.Popen(
             [*command, "--study", "small", "--number", str(number)],
@@ -78,8 +78,8 @@ def test_a_worker_killed_before_its_first_sign_of_life_loses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed between taking a trial and its first heartbeat, of which Optuna never learns."""
-    monkeypatch.setattr("experiments.tuning.heartbeat.INTERVAL", 1)
-    monkeypatch.setattr("experiments.tuning.heartbeat.GRACE", 2)
+    monkeypatch.setattr("kosim.experiments.tuning.heartbeat.INTERVAL", 1)
+    monkeypatch.setattr("kosim.experiments.tuning.heartbeat.GRACE", 2)
     address = str(tmp_path / "study.db")
     space = {"epochs": {"values": [1]}, "learning_rate": {"values": [1e-4, 5e-4]}}
     study = small_study(address, space=space)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from click.testing import CliRunner, Result
 
-from experiments.cli import main
+from kosim.experiments.cli import main
 from tests.encoders.tiny import WORDS, tiny_encoder, write_koelectra
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from encoders.bi import BiEncoder
-from encoders.cross import CrossEncoder
-from index.corpus_index import CorpusIndex
-from index.store import commit
+from kosim.encoders.bi import BiEncoder
+from kosim.encoders.cross import CrossEncoder
+from kosim.index.corpus_index import CorpusIndex
+from kosim.index.store import commit
 from tests.encoders.tiny import write_koelectra
 from tests.index.stored import DOCUMENTS, VECTORS
 from tests.index.vectors import ENCODER, in_blocks

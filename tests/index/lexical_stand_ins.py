@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from index.store.snapshot import Part
+from kosim.index.store.snapshot import Part
 
 
 class Words:

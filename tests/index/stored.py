@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from index.corpus_index import CorpusIndex
-from index.documents import Document
+from kosim.index.corpus_index import CorpusIndex
+from kosim.index.documents import Document
 from tests.index.vectors import brute_force, corpus, unit_vectors
 
 DOCUMENTS, VECTORS = corpus(60)

@@ -5,9 +5,9 @@ import bm25s
 import numpy as np
 import pytest
 
-import index.lexical.bm25
-from index.lexical.bm25 import Block, Bm25
-from index.lexical.postings import Postings
+import kosim.index.lexical.bm25
+from kosim.index.lexical.bm25 import Block, Bm25
+from kosim.index.lexical.postings import Postings
 
 VERBS = ["가다", "오다", "보다", "먹다", "자다", "읽다", "쓰다", "듣다"]
 NOUNS = [
@@ -110,8 +110,8 @@ def test_skipping_common_terms_changes_not_a_bit(monkeypatch, k):
     looked_up = []
     complete = Bm25._complete
     monkeypatch.setattr(Bm25, "_complete", lambda *given: looked_up.append(1) or complete(*given))
-    monkeypatch.setattr(index.lexical.bm25, "_LONG", 1)
-    monkeypatch.setattr(index.lexical.bm25, "_LOOKUP", 1)
+    monkeypatch.setattr(kosim.index.lexical.bm25, "_LONG", 1)
+    monkeypatch.setattr(kosim.index.lexical.bm25, "_LOOKUP", 1)
     for query, (scores, places) in zip(queries, whole, strict=True):
         skipped_scores, skipped_places = ours.search(query, k)
         assert np.array_equal(scores, skipped_scores)

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from encoders.base import FloatArray
-from encoders.bi import BiEncoder
-from encoders.errors import (
+from kosim.encoders.base import FloatArray
+from kosim.encoders.bi import BiEncoder
+from kosim.encoders.errors import (
     ConfigError,
     CorpusIndexError,
     DataError,
@@ -24,11 +24,11 @@ from encoders.errors import (
     KosimError,
     StorageError,
 )
-from index import build as build_module
-from index.build import BuildProgress, build_index, extend_index
-from index.corpus_index import CorpusIndex
-from index.documents import Document
-from index.store.spool import Spool, SpoolSettings
+from kosim.index import build as build_module
+from kosim.index.build import BuildProgress, build_index, extend_index
+from kosim.index.corpus_index import CorpusIndex
+from kosim.index.documents import Document
+from kosim.index.store.spool import Spool, SpoolSettings
 from tests.encoders.tiny import WORDS
 
 BLOCK = 8

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from encoders.errors import ConfigError, CorpusIndexError, DataError
-from index.adaptive.policy import CandidatePolicy, PolicyIdentity
+from kosim.encoders.errors import ConfigError, CorpusIndexError, DataError
+from kosim.index.adaptive.policy import CandidatePolicy, PolicyIdentity
 
 DEPTH, FLOOR = 60, 0.5
 IDENTITY = PolicyIdentity("a" * 64, "b" * 64, "dense", documents=1000, generation=3)

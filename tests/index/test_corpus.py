@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from encoders.errors import ConfigError, DataError
-from index.corpus import LONGEST_TEXT, BadLines, check_document, read_corpus
-from index.documents import Document
+from kosim.encoders.errors import ConfigError, DataError
+from kosim.index.corpus import LONGEST_TEXT, BadLines, check_document, read_corpus
+from kosim.index.documents import Document
 
 TEXTS = ["숙소가 깨끗해요", "위치는 조금 멀어요", "주인이 친절했다"]
 TABLES = {

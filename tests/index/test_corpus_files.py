@@ -8,9 +8,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from encoders.errors import DataError
-from index.corpus import BadLines
-from index.corpus_files import CorpusFiles
+from kosim.encoders.errors import DataError
+from kosim.index.corpus import BadLines
+from kosim.index.corpus_files import CorpusFiles
 
 
 @pytest.fixture

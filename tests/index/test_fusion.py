@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from encoders.errors import ConfigError, DataError
-from index.fusion import reciprocal_rank_fusion
+from kosim.encoders.errors import ConfigError, DataError
+from kosim.index.fusion import reciprocal_rank_fusion
 
 
 def ranking(*rows):

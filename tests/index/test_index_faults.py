@@ -21,10 +21,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from encoders.errors import CorpusIndexError
-from index.corpus_index import CorpusIndex
-from index.documents import Document
-from index.store import commit
+from kosim.encoders.errors import CorpusIndexError
+from kosim.index.corpus_index import CorpusIndex
+from kosim.index.documents import Document
+from kosim.index.store import commit
 from tests.index.vectors import DIMENSION, ENCODER
 
 OPERATIONS = ("create", "overwrite", "add", "replace", "long add", "remove", "compact", "hnsw")

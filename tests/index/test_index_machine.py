@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from encoders.errors import CorpusIndexError, DataError
-from index.corpus_index import CorpusIndex
-from index.documents import Document
-from index.store import commit
+from kosim.encoders.errors import CorpusIndexError, DataError
+from kosim.index.corpus_index import CorpusIndex
+from kosim.index.documents import Document
+from kosim.index.store import commit
 from tests.index.vectors import DIMENSION, ENCODER
 
 NAMES = st.lists(

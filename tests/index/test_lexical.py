@@ -7,10 +7,10 @@ from importlib import metadata
 import numpy as np
 import pytest
 
-from encoders.errors import ConfigError, CorpusIndexError, DataError, MissingExtraError
-from index.lexical import lexical_index
-from index.lexical.lexical_index import LexicalIndex
-from index.lexical.postings import MANIFEST
+from kosim.encoders.errors import ConfigError, CorpusIndexError, DataError, MissingExtraError
+from kosim.index.lexical import lexical_index
+from kosim.index.lexical.lexical_index import LexicalIndex
+from kosim.index.lexical.postings import MANIFEST
 from tests.index.lexical_stand_ins import Parts, Words
 
 SEGMENTS = {"1-a": ["산 강", "강 물", "", "밥"], "2-b": ["산 산 물", "책"]}
@@ -242,7 +242,7 @@ def test_without_the_extra_the_command_to_install_it_is_named(parts, monkeypatch
     def missing(name):
         raise metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr("encoders.tokenizers.kiwi.version", missing)
+    monkeypatch.setattr("kosim.encoders.tokenizers.kiwi.version", missing)
     with pytest.raises(MissingExtraError, match=r'pip install "kosim\[lexical\]"'):
         LexicalIndex(parts)
 

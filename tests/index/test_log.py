@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from encoders.errors import CorpusIndexError, StorageError
-from index.store.block import Block
-from index.store.log import (
+from kosim.encoders.errors import CorpusIndexError, StorageError
+from kosim.index.store.block import Block
+from kosim.index.store.log import (
     START,
     BrokenChainError,
     Change,

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from encoders.bi import BiEncoder
-from encoders.errors import ConfigError, CorpusIndexError
-from encoders.loading import load
-from index.build import build_index
-from index.corpus_index import CorpusIndex, EncoderIdentity
-from index.documents import Document
-from index.measured_recall import kept_recall, measured_recall
+from kosim.encoders.bi import BiEncoder
+from kosim.encoders.errors import ConfigError, CorpusIndexError
+from kosim.encoders.loading import load
+from kosim.index.build import build_index
+from kosim.index.corpus_index import CorpusIndex, EncoderIdentity
+from kosim.index.documents import Document
+from kosim.index.measured_recall import kept_recall, measured_recall
 from tests.encoders.tiny import WORDS
 
 

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import index.mining
-from encoders.bi import BiEncoder
-from encoders.cross import CrossEncoder
-from encoders.errors import ConfigError, CorpusIndexError
-from index.corpus_index import CorpusIndex, EncoderIdentity
-from index.documents import Document
-from index.mining import MinedPair, mine, mine_texts
+import kosim.index.mining
+from kosim.encoders.bi import BiEncoder
+from kosim.encoders.cross import CrossEncoder
+from kosim.encoders.errors import ConfigError, CorpusIndexError
+from kosim.index.corpus_index import CorpusIndex, EncoderIdentity
+from kosim.index.documents import Document
+from kosim.index.mining import MinedPair, mine, mine_texts
 from tests.encoders.tiny import labelled_pairs
 
 TEXTS = list(dict.fromkeys(labelled_pairs(30, seed=3).sentence1))
@@ -130,7 +130,7 @@ def test_large_index_is_mined_by_its_neighbours(
     corpus: CorpusIndex, bi: BiEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     exact = mine(corpus, encoder=bi, top=20)
-    monkeypatch.setattr(index.mining, "EXACT_DOCUMENTS", 10)
+    monkeypatch.setattr(kosim.index.mining, "EXACT_DOCUMENTS", 10)
     assert names(mine(corpus, encoder=bi, top=20)) == names(exact)
 
 

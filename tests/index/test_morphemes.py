@@ -3,9 +3,9 @@ from importlib import metadata
 
 import pytest
 
-from encoders.errors import ConfigError, DataError, MissingExtraError
-from index.lexical.lexical_index import LexicalIndex
-from index.lexical.morphemes import MorphemeAnalyzer
+from kosim.encoders.errors import ConfigError, DataError, MissingExtraError
+from kosim.index.lexical.lexical_index import LexicalIndex
+from kosim.index.lexical.morphemes import MorphemeAnalyzer
 from tests.index.lexical_stand_ins import Parts
 
 
@@ -147,6 +147,6 @@ def test_without_kiwi_the_command_to_install_it_is_named(monkeypatch):
     def missing(name):
         raise metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr("encoders.tokenizers.kiwi.version", missing)
+    monkeypatch.setattr("kosim.encoders.tokenizers.kiwi.version", missing)
     with pytest.raises(MissingExtraError, match=r'pip install "kosim\[lexical\]"'):
         MorphemeAnalyzer()

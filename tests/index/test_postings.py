@@ -4,8 +4,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from encoders.errors import CorpusIndexError
-from index.lexical.postings import MANIFEST, Postings, damaged_files, read_generation
+from kosim.encoders.errors import CorpusIndexError
+from kosim.index.lexical.postings import MANIFEST, Postings, damaged_files, read_generation
 
 TEXTS = ["나 너 나", "", "너 우리", "우리 우리 우리 나", "é 𐀀 한글"]
 DOCUMENTS = [text.split() for text in TEXTS]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from encoders.errors import CorpusIndexError
-from index.vectors.exact import StoredVectors, score_rows, search_exactly
-from index.vectors.recall import calibration_samples, recall
+from kosim.encoders.errors import CorpusIndexError
+from kosim.index.vectors.exact import StoredVectors, score_rows, search_exactly
+from kosim.index.vectors.recall import calibration_samples, recall
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_samples_of_a_single_vector() -> None:
 
 
 def test_exact_search_over_several_blocks_and_chosen_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("index.vectors.exact._GATHERED", 8 * 4 * 13)
+    monkeypatch.setattr("kosim.index.vectors.exact._GATHERED", 8 * 4 * 13)
     vectors = stored(100)
     queries = vectors.block(0, 20)
     among = np.arange(3, 100, 2)

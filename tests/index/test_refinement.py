@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from encoders.bi import BiEncoder
-from encoders.compute.choice import ComputeChoice
-from encoders.cross import CrossEncoder
-from encoders.errors import ConfigError
-from index.corpus_index import CorpusIndex
-from index.refinement import NEAR, near_border
-from index.searcher import Searcher
+from kosim.encoders.bi import BiEncoder
+from kosim.encoders.compute.choice import ComputeChoice
+from kosim.encoders.cross import CrossEncoder
+from kosim.encoders.errors import ConfigError
+from kosim.index.corpus_index import CorpusIndex
+from kosim.index.refinement import NEAR, near_border
+from kosim.index.searcher import Searcher
 from tests.encoders.tiny import tiny_encoder
 from tests.index.test_searcher import DOCUMENTS, QUERIES, TEXTS, make_index
 

@@ -10,19 +10,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from encoders.bi import BiEncoder
-from encoders.cross import CrossEncoder
-from encoders.errors import ConfigError, CorpusIndexError, DataError
-from index.adaptive.deep_lists import sample_deep_lists
-from index.adaptive.policy import RELEVANT, CandidatePolicy, PolicyIdentity
-from index.corpus_index import CorpusIndex, EncoderIdentity
-from index.documents import Document
-from index.fusion import reciprocal_rank_fusion
-from index.lexical.bm25 import WordStatistics
-from index.lexical.lexical_index import LexicalIndex
-from index.merging import Ranking
-from index.reranking import raw_score, score_pairs
-from index.searcher import Mode, Searcher, SearchHit
+from kosim.encoders.bi import BiEncoder
+from kosim.encoders.cross import CrossEncoder
+from kosim.encoders.errors import ConfigError, CorpusIndexError, DataError
+from kosim.index.adaptive.deep_lists import sample_deep_lists
+from kosim.index.adaptive.policy import RELEVANT, CandidatePolicy, PolicyIdentity
+from kosim.index.corpus_index import CorpusIndex, EncoderIdentity
+from kosim.index.documents import Document
+from kosim.index.fusion import reciprocal_rank_fusion
+from kosim.index.lexical.bm25 import WordStatistics
+from kosim.index.lexical.lexical_index import LexicalIndex
+from kosim.index.merging import Ranking
+from kosim.index.reranking import raw_score, score_pairs
+from kosim.index.searcher import Mode, Searcher, SearchHit
 from tests.encoders.tiny import labelled_pairs
 
 TEXTS = list(dict.fromkeys(labelled_pairs(30, seed=3).sentence1))

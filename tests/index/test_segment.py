@@ -8,13 +8,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from encoders.errors import CorpusIndexError
-from index.store import identifiers
-from index.store.block import Block
-from index.store.document_file import DOCUMENTS, DocumentFile, DocumentFileWriter
-from index.store.identifiers import HASHES, ROWS, GrowingIdTable, IdTable, hash_ids
-from index.store.manifest import SEGMENTS, FileEntry, SegmentEntry
-from index.store.segment import Segment, SegmentWriter, write_removed
+from kosim.encoders.errors import CorpusIndexError
+from kosim.index.store import identifiers
+from kosim.index.store.block import Block
+from kosim.index.store.document_file import DOCUMENTS, DocumentFile, DocumentFileWriter
+from kosim.index.store.identifiers import HASHES, ROWS, GrowingIdTable, IdTable, hash_ids
+from kosim.index.store.manifest import SEGMENTS, FileEntry, SegmentEntry
+from kosim.index.store.segment import Segment, SegmentWriter, write_removed
 from tests.index.vectors import DIMENSION, corpus, in_blocks, numbered
 
 NAME = "000001-0123abcd"

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from encoders.bi import BiEncoder
-from encoders.cross import CrossEncoder
-from encoders.errors import (
+from kosim.encoders.bi import BiEncoder
+from kosim.encoders.cross import CrossEncoder
+from kosim.encoders.errors import (
     ClusterError,
     ConfigError,
     CorpusIndexError,
@@ -20,17 +20,17 @@ from encoders.errors import (
     ShardMissingError,
     StorageError,
 )
-from index.corpus_index import CorpusIndex, EncoderIdentity
-from index.documents import Document
-from index.lexical.bm25 import WordStatistics
-from index.lexical.lexical_index import LexicalIndex
-from index.merging import Ranking, merge_rankings
-from index.searcher import Mode, Searcher, SearchResult
-from index.sharding.folder import Shards
-from index.sharding.shard import LocalShard, ShardAnswer, ShardCall
-from index.sharding.sharded_index import ShardedIndex
-from index.sharding.split import assemble_shards, split_index
-from index.store.manifest import SHARDS
+from kosim.index.corpus_index import CorpusIndex, EncoderIdentity
+from kosim.index.documents import Document
+from kosim.index.lexical.bm25 import WordStatistics
+from kosim.index.lexical.lexical_index import LexicalIndex
+from kosim.index.merging import Ranking, merge_rankings
+from kosim.index.searcher import Mode, Searcher, SearchResult
+from kosim.index.sharding.folder import Shards
+from kosim.index.sharding.shard import LocalShard, ShardAnswer, ShardCall
+from kosim.index.sharding.sharded_index import ShardedIndex
+from kosim.index.sharding.split import assemble_shards, split_index
+from kosim.index.store.manifest import SHARDS
 from tests.encoders.tiny import WORDS
 from tests.index.lexical_stand_ins import Words
 from tests.index.vectors import DIMENSION, ENCODER, some_documents, unit_vectors

@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from encoders.errors import ConfigError, KosimError
-from index.corpus_index import CorpusIndex
-from index.documents import Document
-from index.store import commit
-from index.store.manifest import MANIFEST
+from kosim.encoders.errors import ConfigError, KosimError
+from kosim.index.corpus_index import CorpusIndex
+from kosim.index.documents import Document
+from kosim.index.store import commit
+from kosim.index.store.manifest import MANIFEST
 from tests.index.stored import (
     DOCUMENTS,
     MORE,

@@ -9,9 +9,9 @@ import time
 import numpy as np
 import pytest
 
-from encoders.errors import CorpusIndexError, IndexLockedError, KosimError, StorageError
-from index.corpus_index import CorpusIndex, EncoderIdentity
-from index.store.write_lock import write_lock
+from kosim.encoders.errors import CorpusIndexError, IndexLockedError, KosimError, StorageError
+from kosim.index.corpus_index import CorpusIndex, EncoderIdentity
+from kosim.index.store.write_lock import write_lock
 from tests.index.stored import (
     DOCUMENTS,
     MORE,

@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from encoders.errors import ConfigError
-from index.corpus_index import CorpusIndex, EncoderIdentity
-from index.documents import Document
-from index.top_pairs import neighbour_pairs, top_pairs, top_pairs_of_blocks
+from kosim.encoders.errors import ConfigError
+from kosim.index.corpus_index import CorpusIndex, EncoderIdentity
+from kosim.index.documents import Document
+from kosim.index.top_pairs import neighbour_pairs, top_pairs, top_pairs_of_blocks
 
 Vectors = npt.NDArray[np.float32]
 

@@ -10,8 +10,8 @@ import faiss
 import numpy as np
 import pytest
 
-from encoders.errors import ConfigError, CorpusIndexError, DataError, StorageError
-from index.vectors.vector_index import IndexType, VectorIndex, choose_type, search_threads
+from kosim.encoders.errors import ConfigError, CorpusIndexError, DataError, StorageError
+from kosim.index.vectors.vector_index import IndexType, VectorIndex, choose_type, search_threads
 
 ROWS, DIMENSION, QUERIES = 12_000, 32, 200
 TYPES: tuple[IndexType, ...] = ("flat", "hnsw", "ivfpq")

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from index.corpus_index import EncoderIdentity
-from index.documents import Document
+from kosim.index.corpus_index import EncoderIdentity
+from kosim.index.documents import Document
 
 DIMENSION = 8
 ENCODER = EncoderIdentity(fingerprint="f" * 64, name="runs/bi", dimension=DIMENSION)

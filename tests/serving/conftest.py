@@ -14,14 +14,14 @@ pytest.importorskip("httpx", reason="needs kosim[test]")
 
 from fastapi.testclient import TestClient
 
-from encoders.bi import BiEncoder
-from encoders.calibration import MonotoneCalibration
-from encoders.cross import CrossEncoder
-from encoders.loading import load
-from index.build import build_index
-from index.documents import Document
-from serving.app import create_app
-from serving.settings import ServingSettings
+from kosim.encoders.bi import BiEncoder
+from kosim.encoders.calibration import MonotoneCalibration
+from kosim.encoders.cross import CrossEncoder
+from kosim.encoders.loading import load
+from kosim.index.build import build_index
+from kosim.index.documents import Document
+from kosim.serving.app import create_app
+from kosim.serving.settings import ServingSettings
 from tests.encoders.tiny import SENTENCES
 from tests.experiments.tiny_artifacts import save_encoders, sentences
 from tests.serving.running import Running, running

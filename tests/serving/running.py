@@ -23,7 +23,7 @@ class Running:
     """A server that is ready; ``url`` is its address."""
 
     def __init__(self, *arguments: object) -> None:
-        command = [sys.executable, "-m", "experiments.cli", "serve", "--port", "0"]
+        command = [sys.executable, "-m", "kosim", "serve", "--port", "0"]
         self.process = subprocess.Popen(
             [*command, *map(str, arguments)],
             stderr=subprocess.PIPE,

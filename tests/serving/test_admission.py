@@ -9,9 +9,9 @@ from concurrent.futures import Future
 
 import pytest
 
-from serving.admission import Admission
-from serving.problems import Problem
-from serving.ticket import TICKET
+from kosim.serving.admission import Admission
+from kosim.serving.problems import Problem
+from kosim.serving.ticket import TICKET
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from encoders.bi import BiEncoder
-from encoders.cross import CrossEncoder
+from kosim.encoders.bi import BiEncoder
+from kosim.encoders.cross import CrossEncoder
 from tests.encoders.tiny import SENTENCES
 from tests.serving.running import Running
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import httpx
 
-from encoders.bi import BiEncoder
-from index.corpus_index import CorpusIndex
+from kosim.encoders.bi import BiEncoder
+from kosim.index.corpus_index import CorpusIndex
 from tests.encoders.tiny import WORDS
 from tests.serving.conftest import make_index
 from tests.serving.running import running

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from encoders.bi import BiEncoder
+from kosim.encoders.bi import BiEncoder
 from tests.encoders.tiny import SENTENCES
 
 

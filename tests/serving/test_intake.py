@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from serving import intake
-from serving.admission import Admission
-from serving.intake import Intake
-from serving.keys import Keys
-from serving.metrics import Metrics
+from kosim.serving import intake
+from kosim.serving.admission import Admission
+from kosim.serving.intake import Intake
+from kosim.serving.keys import Keys
+from kosim.serving.metrics import Metrics
 
 SCOPE: Scope = {"type": "http", "method": "POST", "path": "/v1/search", "headers": []}
 BODY: Message = {"type": "http.request", "body": b"{}", "more_body": False}

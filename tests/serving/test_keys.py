@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from encoders.errors import ConfigError, DataError
-from serving.app import create_app
-from serving.keys import Keys
-from serving.settings import ServingSettings
+from kosim.encoders.errors import ConfigError, DataError
+from kosim.serving.app import create_app
+from kosim.serving.keys import Keys
+from kosim.serving.settings import ServingSettings
 
 FIRST, SECOND = "a-first-key-of-length", "another-key-열쇠-of-length"
 

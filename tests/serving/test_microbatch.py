@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from serving.microbatch import BatchReport, BatchSettings, MicroBatcher, Rows
-from serving.ticket import TICKET, Ticket
+from kosim.serving.microbatch import BatchReport, BatchSettings, MicroBatcher, Rows
+from kosim.serving.ticket import TICKET, Ticket
 
 
 class Network:

@@ -7,7 +7,7 @@ import re
 from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
-from serving.routes.page import FOLDER
+from kosim.serving.routes.page import FOLDER
 from tests.encoders.tiny import SENTENCES
 
 

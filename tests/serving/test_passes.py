@@ -7,7 +7,7 @@ from collections import deque
 import numpy as np
 import pytest
 
-from serving.passes import Waiting, into_passes, take
+from kosim.serving.passes import Waiting, into_passes, take
 
 
 def waiting(*lengths: int) -> Waiting[str]:

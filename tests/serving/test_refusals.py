@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from serving.app import create_app
-from serving.settings import ServingSettings
+from kosim.serving.app import create_app
+from kosim.serving.settings import ServingSettings
 from tests.serving.hostile import BODIES, ENDPOINTS
 
 LONG = "가" * 401

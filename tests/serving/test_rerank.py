@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from encoders.cross import CrossEncoder
+from kosim.encoders.cross import CrossEncoder
 from tests.encoders.tiny import SENTENCES
 
 QUERY, DOCUMENTS = SENTENCES[0], [*SENTENCES[1:], "", SENTENCES[0]]

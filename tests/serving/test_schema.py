@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings  # noqa: E402
 from schemathesis import GenerationMode  # noqa: E402
 from schemathesis.checks import not_a_server_error  # noqa: E402
 
-from encoders.bi import BiEncoder  # noqa: E402
-from serving.app import create_app  # noqa: E402
-from serving.settings import ServingSettings  # noqa: E402
+from kosim.encoders.bi import BiEncoder  # noqa: E402
+from kosim.serving.app import create_app  # noqa: E402
+from kosim.serving.settings import ServingSettings  # noqa: E402
 from tests.serving.conftest import make_index  # noqa: E402
 
 OPERATIONS = 14

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from encoders.bi import BiEncoder
-from encoders.cross import CrossEncoder
-from encoders.loading import load
-from index.corpus_index import CorpusIndex
-from index.documents import Document
-from index.searcher import Searcher
-from serving.app import create_app
-from serving.settings import ServingSettings
+from kosim.encoders.bi import BiEncoder
+from kosim.encoders.cross import CrossEncoder
+from kosim.encoders.loading import load
+from kosim.index.corpus_index import CorpusIndex
+from kosim.index.documents import Document
+from kosim.index.searcher import Searcher
+from kosim.serving.app import create_app
+from kosim.serving.settings import ServingSettings
 from tests.encoders.tiny import WORDS
 from tests.serving.conftest import TEXTS
 

@@ -16,7 +16,7 @@ import httpx
 import psutil
 import pytest
 
-from encoders.storage import sha256
+from kosim.encoders.storage import sha256
 from tests.encoders.tiny import SENTENCES, WORDS
 from tests.experiments.tiny_artifacts import answer, refusal
 from tests.serving.running import Running, running
@@ -53,7 +53,7 @@ def test_without_models_the_bundled_ones_are_served() -> None:
 def test_without_any_models_it_says_which_flags_to_give(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("encoders.bundle.BUNDLED", tmp_path)
+    monkeypatch.setattr("kosim.encoders.bundle.BUNDLED", tmp_path)
     assert "--cross MODEL, --bi MODEL or --index INDEX" in refusal("serve")
 
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from encoders.bi import BiEncoder
-from encoders.cross import CrossEncoder
-from serving.app import create_app
-from serving.settings import ServingSettings
+from kosim.encoders.bi import BiEncoder
+from kosim.encoders.cross import CrossEncoder
+from kosim.serving.app import create_app
+from kosim.serving.settings import ServingSettings
 from tests.encoders.tiny import SENTENCES
 
 PAIRS = [(SENTENCES[0], SENTENCES[4]), (SENTENCES[1], SENTENCES[3]), (SENTENCES[2],) * 2]

@@ -1,0 +1,104 @@
+"""Compare bi-encoders and cross-encoders on Korean sentence similarity, and search with both.
+
+::
+
+    import kosim
+
+    kosim.load("mini-cross").score([("거실 불 꺼 줘", "거실 조명 좀 꺼 줄래?")])
+
+A name is imported when it is first asked for: ``import kosim`` loads nothing heavy.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import warnings
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kosim.encoders.bi import BiEncoder
+    from kosim.encoders.cross import CrossEncoder
+    from kosim.encoders.errors import KosimError
+    from kosim.encoders.loading import load
+    from kosim.encoders.records import LabelledPairs
+    from kosim.encoders.training import train
+    from kosim.encoders.training_config import TrainingConfig
+    from kosim.experiments.comparison import compare
+    from kosim.index.build import build_index
+    from kosim.index.corpus_index import CorpusIndex
+    from kosim.index.mining import mine
+    from kosim.index.searcher import Searcher
+
+    __version__: str
+
+__all__ = [
+    "BiEncoder",
+    "CorpusIndex",
+    "CrossEncoder",
+    "KosimError",
+    "LabelledPairs",
+    "Searcher",
+    "TrainingConfig",
+    "build_index",
+    "compare",
+    "load",
+    "mine",
+    "train",
+]
+
+_PUBLIC = {
+    "BiEncoder": "kosim.encoders.bi",
+    "CorpusIndex": "kosim.index.corpus_index",
+    "CrossEncoder": "kosim.encoders.cross",
+    "KosimError": "kosim.encoders.errors",
+    "LabelledPairs": "kosim.encoders.records",
+    "Searcher": "kosim.index.searcher",
+    "TrainingConfig": "kosim.encoders.training_config",
+    "build_index": "kosim.index.build",
+    "compare": "kosim.experiments.comparison",
+    "load": "kosim.encoders.loading",
+    "mine": "kosim.index.mining",
+    "train": "kosim.encoders.training",
+}
+"""The module that defines each public name."""
+
+_MOVED = {
+    "CompareSettings": "kosim.experiments.settings",
+    "DistillationConfig": "kosim.encoders.distillation.run",
+    "Document": "kosim.index.documents",
+    "Hit": "kosim.encoders.records",
+    "MinedPair": "kosim.index.mining",
+    "PretrainingConfig": "kosim.encoders.pretraining.run",
+    "SearchHit": "kosim.index.searcher",
+    "SearchResult": "kosim.index.searcher",
+    "TrainingResult": "kosim.encoders.training",
+    "distill": "kosim.encoders.distillation.run",
+    "extend_index": "kosim.index.build",
+    "pretrain": "kosim.encoders.pretraining.run",
+    "read_corpus": "kosim.index.corpus",
+    "train_tokenizer": "kosim.encoders.tokenizers.training",
+}
+"""Names that were public in version 0.1: they still resolve, with a DeprecationWarning."""
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return importlib.metadata.version("kosim")
+    module = _PUBLIC.get(name)
+    if module is None:
+        module = _MOVED.get(name)
+        if module is None:
+            raise AttributeError(f"module 'kosim' has no attribute {name!r}")
+        warnings.warn(
+            f"kosim.{name} has moved: use `from {module} import {name}`",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+    value = getattr(importlib.import_module(module), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])
