@@ -28,8 +28,8 @@ from kosim.encoders.loading import load
 from kosim.encoders.metrics import pearson
 from kosim.encoders.storage import write_json, write_text
 from kosim.experiments.data.partition import load_partition
-from kosim.experiments.environment import describe_environment
 from kosim.experiments.settings import DataSettings
+from kosim.experiments.study.environment import describe_environment
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -43,8 +43,8 @@ from kosim.encoders.loading import load
 from kosim.encoders.pretraining.backbone_folder import texts_fingerprint
 from kosim.encoders.storage import atomic_file, write_json, write_text
 from kosim.encoders.tables import read_lines
-from kosim.experiments.environment import describe_environment
-from kosim.experiments.notation import amount, duration
+from kosim.experiments.study.environment import describe_environment
+from kosim.experiments.study.notation import amount, duration
 from kosim.index.documents import Document
 from kosim.index.mining import mine_texts
 from kosim.index.reranking import score_pairs

@@ -39,8 +39,8 @@ from kosim.encoders.bi import BiEncoder
 from kosim.encoders.bundle import saved_encoder
 from kosim.encoders.loading import load
 from kosim.encoders.storage import write_json, write_text
-from kosim.experiments.environment import describe_environment
 from kosim.experiments.speed.processes import alone
+from kosim.experiments.study.environment import describe_environment
 from kosim.index.build import BuildProgress, build_index
 from kosim.index.corpus import read_corpus
 from kosim.index.corpus_files import CorpusFiles

@@ -44,7 +44,7 @@ from kosim.encoders.errors import KosimError
 from kosim.encoders.loading import load
 from kosim.encoders.storage import write_json, write_text
 from kosim.encoders.tables import read_lines
-from kosim.experiments.environment import describe_environment
+from kosim.experiments.study.environment import describe_environment
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.vectors.recall import recall
 from kosim.index.vectors.vector_index import IndexType

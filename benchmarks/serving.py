@@ -37,7 +37,7 @@ import psutil
 from benchmarks.load import Outcome, closed_loop, open_loop
 from kosim.encoders.storage import write_json, write_text
 from kosim.experiments.data.datasets import load_sample
-from kosim.experiments.environment import describe_environment
+from kosim.experiments.study.environment import describe_environment
 
 _START_SECONDS = 300
 _PERCENTILES = (50, 95, 99)

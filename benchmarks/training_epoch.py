@@ -38,10 +38,10 @@ from kosim.encoders.records import LabelledPairs
 from kosim.encoders.storage import write_json, write_text
 from kosim.encoders.training import train
 from kosim.encoders.training_config import TrainingConfig
-from kosim.experiments.contenders import make_encoder
+from kosim.experiments.comparison.contenders import make_encoder
 from kosim.experiments.data.partition import load_training
-from kosim.experiments.environment import describe_environment
 from kosim.experiments.settings import DataSettings, EncoderSettings
+from kosim.experiments.study.environment import describe_environment
 
 RESULTS = Path(__file__).parent / "results"
 WAYS = ("padded", "dynamic", "grouped")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from kosim.encoders.records import LabelledPairs
     from kosim.encoders.training import train
     from kosim.encoders.training_config import TrainingConfig
-    from kosim.experiments.comparison import compare
+    from kosim.experiments.comparison.run import compare
     from kosim.index.build import build_index
     from kosim.index.corpus_index import CorpusIndex
     from kosim.index.mining import mine
@@ -56,7 +56,7 @@ _PUBLIC = {
     "Searcher": "kosim.index.searcher",
     "TrainingConfig": "kosim.encoders.training_config",
     "build_index": "kosim.index.build",
-    "compare": "kosim.experiments.comparison",
+    "compare": "kosim.experiments.comparison.run",
     "load": "kosim.encoders.loading",
     "mine": "kosim.index.mining",
     "train": "kosim.encoders.training",

@@ -24,7 +24,7 @@ from kosim.encoders.cross import CrossEncoder
 from kosim.encoders.errors import KosimError
 from kosim.encoders.storage import write_json
 from kosim.experiments.data.datasets import load_pairs
-from kosim.experiments.environment import describe_environment
+from kosim.experiments.study.environment import describe_environment
 
 RESULTS = Path(__file__).parents[1] / "results" / "mini"
 DEV = Path("../shared/data/klue-sts/klue-sts-v1.1_dev.json")

@@ -25,16 +25,16 @@ from kosim.encoders.metrics import f1, pearson
 from kosim.encoders.recipes import RECIPES
 from kosim.encoders.storage import write_json
 from kosim.encoders.training_config import TrainingConfig
-from kosim.experiments.comparison import compare
-from kosim.experiments.contenders import load_contender, train_contender
+from kosim.experiments.comparison.contenders import load_contender, train_contender
+from kosim.experiments.comparison.run import compare
 from kosim.experiments.data.partition import load_partition
-from kosim.experiments.run import open_run
 from kosim.experiments.settings import (
     CompareSettings,
     DataSettings,
     EncoderSettings,
     EvaluationSettings,
 )
+from kosim.experiments.study.run_folder import open_run
 
 RESULTS = Path(__file__).parents[1] / "results" / "mini"
 STARTS = ("random", "rtd", "distilled", "rtd-distilled")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kosim.experiments.environment import processor_of
-from kosim.experiments.notation import amount, count, decimal, duration
+from kosim.experiments.study.environment import processor_of
+from kosim.experiments.study.notation import amount, count, decimal, duration
 
 _TITLES = {
     "encode": ("Encoding sentences", "sentences/s", "mean cosine"),

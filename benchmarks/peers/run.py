@@ -27,10 +27,10 @@ from benchmarks.peers.report import markdown
 from kosim.encoders.errors import KosimError
 from kosim.encoders.storage import write_json, write_text
 from kosim.experiments.cli.options import SAVED_ENCODER
-from kosim.experiments.environment import describe_environment
 from kosim.experiments.speed.bench import agreement
 from kosim.experiments.speed.measurement import Measurement, Task
 from kosim.experiments.speed.workload import Workload, WorkloadSizes
+from kosim.experiments.study.environment import describe_environment
 
 RESULTS = Path(__file__).parents[1] / "results"
 

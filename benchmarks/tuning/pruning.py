@@ -25,8 +25,8 @@ from kosim.encoders.errors import KosimError
 from kosim.encoders.recipes import RECIPES
 from kosim.encoders.storage import write_json, write_text
 from kosim.experiments.data.partition import load_training
-from kosim.experiments.environment import describe_environment
 from kosim.experiments.settings import CompareSettings, read_settings
+from kosim.experiments.study.environment import describe_environment
 from kosim.experiments.tuning.outcome import describe_study
 from kosim.experiments.tuning.settings import TuneSettings, data_fingerprint
 from kosim.experiments.tuning.space import read_space

@@ -13,12 +13,12 @@ from kosim.encoders.errors import ConfigError
 from kosim.experiments.cli.console import notes, output, print_json, table
 from kosim.experiments.cli.options import SAVED_ENCODER
 from kosim.experiments.cli.stages import stage_progress
-from kosim.experiments.notation import amount, count, duration
 from kosim.experiments.retrieval.run import check_folder
-from kosim.experiments.run import default_folder
 from kosim.experiments.speed.bench import BenchSettings, run_bench
 from kosim.experiments.speed.report import choice_name, title, write_report
 from kosim.experiments.speed.workload import Workload, WorkloadSizes
+from kosim.experiments.study.notation import amount, count, duration
+from kosim.experiments.study.run_folder import default_folder
 
 _SIZES = WorkloadSizes()
 _CHOICES = "torch:fp32,onnx:fp32,onnx:int8"

@@ -12,11 +12,11 @@ from kosim.encoders.errors import ConfigError
 from kosim.encoders.training_config import TrainingConfig
 from kosim.experiments.cli.console import notes, output, print_json, table, training_progress
 from kosim.experiments.cli.options import data_options, given, training_options
-from kosim.experiments.comparison import Results, compare
-from kosim.experiments.evaluation import COMPARED
-from kosim.experiments.notation import METRIC_NAMES, difference, estimate, p_value
-from kosim.experiments.run import default_folder
+from kosim.experiments.comparison.evaluation import COMPARED
+from kosim.experiments.comparison.run import Results, compare
 from kosim.experiments.settings import CompareSettings, DataSettings, read_settings
+from kosim.experiments.study.notation import METRIC_NAMES, difference, estimate, p_value
+from kosim.experiments.study.run_folder import default_folder
 
 
 @click.command("compare")

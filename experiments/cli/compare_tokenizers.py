@@ -14,9 +14,9 @@ from kosim.encoders.pretraining.sizes import Size
 from kosim.encoders.training_config import TrainingConfig
 from kosim.experiments.cli.console import notes, output, print_json, table, training_progress
 from kosim.experiments.cli.options import data_options, given, setting, training_options
-from kosim.experiments.notation import decimal, estimate
-from kosim.experiments.run import default_folder
 from kosim.experiments.settings import DataSettings
+from kosim.experiments.study.notation import decimal, estimate
+from kosim.experiments.study.run_folder import default_folder
 from kosim.experiments.tokenizers.run import compare_tokenizers
 from kosim.experiments.tokenizers.settings import VOCABULARIES, TokenizerSettings
 

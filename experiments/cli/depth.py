@@ -16,7 +16,7 @@ from kosim.experiments.cli.stages import stage_progress
 from kosim.experiments.depth.plan import DEFAULT_DEPTHS, DepthSettings, default_depths
 from kosim.experiments.depth.report import write_report
 from kosim.experiments.depth.run import read_queries, run_depth
-from kosim.experiments.notation import count, duration, estimate
+from kosim.experiments.study.notation import count, duration, estimate
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.searcher import Searcher
 

@@ -11,11 +11,11 @@ import numpy as np
 from kosim.experiments.cli.compute_options import ComputeOptions, compute_options
 from kosim.experiments.cli.console import output, print_json, table
 from kosim.experiments.cli.options import SAVED_ENCODER
+from kosim.experiments.comparison.evaluation import ScoredContender, evaluate, evaluate_sources
 from kosim.experiments.data.cleaning import check_test
 from kosim.experiments.data.datasets import load_pairs
-from kosim.experiments.evaluation import ScoredContender, evaluate, evaluate_sources
-from kosim.experiments.notation import METRIC_NAMES, estimate
 from kosim.experiments.settings import EvaluationSettings
+from kosim.experiments.study.notation import METRIC_NAMES, estimate
 
 
 @click.command("evaluate")

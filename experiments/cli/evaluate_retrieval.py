@@ -13,7 +13,6 @@ from kosim.experiments.cli.console import notes, output, print_json, table
 from kosim.experiments.cli.opened import open_bi_encoder, open_reranker
 from kosim.experiments.cli.options import SAVED_ENCODER
 from kosim.experiments.cli.stages import stage_progress
-from kosim.experiments.notation import decimal, duration, estimate
 from kosim.experiments.retrieval.evaluation import RetrievalSettings
 from kosim.experiments.retrieval.report import NAMES, write_report
 from kosim.experiments.retrieval.run import (
@@ -22,7 +21,8 @@ from kosim.experiments.retrieval.run import (
     held_out_sentences,
     run_retrieval,
 )
-from kosim.experiments.run import default_folder
+from kosim.experiments.study.notation import decimal, duration, estimate
+from kosim.experiments.study.run_folder import default_folder
 
 
 @click.command("evaluate-retrieval")

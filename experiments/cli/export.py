@@ -17,8 +17,8 @@ from kosim.experiments.cli.console import notes, output, print_json, table
 from kosim.experiments.cli.options import SAVED_ENCODER
 from kosim.experiments.data.cleaning import check_test
 from kosim.experiments.data.datasets import load_pairs
-from kosim.experiments.notation import amount, decimal, signed
 from kosim.experiments.speed.export_check import check_export, require_quality
+from kosim.experiments.study.notation import amount, decimal, signed
 
 
 @click.command("export")

@@ -14,11 +14,11 @@ from kosim.encoders.errors import ConfigError
 from kosim.experiments.cli.console import notes, output, print_json, table
 from kosim.experiments.cli.options import SAVED_ENCODER
 from kosim.experiments.cli.stages import stage_progress
-from kosim.experiments.notation import amount, count, duration
 from kosim.experiments.planning.demand import GIBIBYTE, Demand
 from kosim.experiments.planning.measurements import Measurements
 from kosim.experiments.planning.measuring import PlanSizes, measure_machine
 from kosim.experiments.planning.plan import Option, Plan, make_plan
+from kosim.experiments.study.notation import amount, count, duration
 
 _SIZES = PlanSizes()
 

@@ -16,8 +16,8 @@ from kosim.experiments.cli.console import notes, output
 from kosim.experiments.cli.options import budget_options, given, setting
 from kosim.experiments.cli.out_folder import check_free
 from kosim.experiments.cli.steps_bar import steps_progress
-from kosim.experiments.notation import decimal
 from kosim.experiments.settings import parse_settings
+from kosim.experiments.study.notation import decimal
 
 
 @click.command("pretrain")

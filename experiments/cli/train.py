@@ -15,7 +15,7 @@ from kosim.encoders.training_config import TrainingConfig
 from kosim.experiments.cli.console import notes, output, training_progress
 from kosim.experiments.cli.options import data_options, given, setting, training_options
 from kosim.experiments.cli.out_folder import check_free
-from kosim.experiments.contenders import train_and_save
+from kosim.experiments.comparison.contenders import train_and_save
 from kosim.experiments.data.partition import load_training
 from kosim.experiments.settings import DataSettings, EncoderSettings, parse_settings
 

@@ -12,9 +12,9 @@ from kosim.encoders.errors import ConfigError
 from kosim.experiments.cli.console import notes, output, print_json, table, training_progress
 from kosim.experiments.cli.stages import stage_progress
 from kosim.experiments.data.partition import load_training
-from kosim.experiments.notation import decimal, signed
-from kosim.experiments.run import default_folder
 from kosim.experiments.settings import CompareSettings, parse_settings, read_settings
+from kosim.experiments.study.notation import decimal, signed
+from kosim.experiments.study.run_folder import default_folder
 from kosim.experiments.tuning.run import BEST_CONFIG, report_study
 from kosim.experiments.tuning.settings import (
     Metric,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kosim.experiments.notation import count, decimal, duration, percent
-from kosim.experiments.verdict.wording import Line
+from kosim.experiments.comparison.wording import Line
+from kosim.experiments.study.notation import count, decimal, duration, percent
 from kosim.index.adaptive.policy import RELEVANT
 
 Results = Mapping[str, Any]

@@ -12,12 +12,11 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 from kosim.encoders.storage import write_json, write_text
 from kosim.experiments.depth.finding import Results, span
-from kosim.experiments.notation import DASH, amount, count, duration, estimate, percent
-from kosim.experiments.report import facts
-from kosim.experiments.report.canvas import INK, MUTED, Plot, colour, draw
-from kosim.experiments.report.render import render_page
-from kosim.experiments.report.sections import Section
-from kosim.experiments.report.tables import Table
+from kosim.experiments.study.notation import DASH, amount, count, duration, estimate, percent
+from kosim.experiments.study.report import facts
+from kosim.experiments.study.report.canvas import INK, MUTED, Plot, colour, draw
+from kosim.experiments.study.report.document import Section, Table
+from kosim.experiments.study.report.render import render_page
 from kosim.index.adaptive.policy import RELEVANT
 
 _TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)

@@ -13,10 +13,10 @@ from kosim.experiments.data.cleaning import comparable
 from kosim.experiments.depth.evaluation import evaluate_depth
 from kosim.experiments.depth.finding import compute_finding
 from kosim.experiments.depth.plan import DepthSettings
-from kosim.experiments.environment import describe_environment
 from kosim.experiments.retrieval.evaluation import silent
 from kosim.experiments.retrieval.rankings import Progress
 from kosim.experiments.retrieval.run import describe_encoders, describe_index
+from kosim.experiments.study.environment import describe_environment
 from kosim.index.corpus import read_corpus
 from kosim.index.searcher import Searcher
 

@@ -18,13 +18,13 @@ from kosim.encoders.base import FloatArray
 from kosim.encoders.bi import BiEncoder
 from kosim.encoders.compute.choice import ComputeChoice
 from kosim.encoders.errors import ConfigError
-from kosim.experiments.environment import describe_environment
 from kosim.experiments.planning.measurements import Measurements, SizeFigures
 from kosim.experiments.retrieval.evaluation import silent
 from kosim.experiments.retrieval.rankings import Progress
 from kosim.experiments.speed.measurement import Measurement, Row, measure, open_encoder
 from kosim.experiments.speed.processes import alone, peak_memory
 from kosim.experiments.speed.workload import Workload, WorkloadSizes
+from kosim.experiments.study.environment import describe_environment
 from kosim.index.corpus_index import CorpusIndex, EncoderIdentity
 from kosim.index.documents import Document
 from kosim.index.store.manifest import SEGMENTS, read_manifest

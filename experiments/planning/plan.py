@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from typing import Any, get_args
 
 from kosim.encoders.errors import ConfigError
-from kosim.experiments.notation import amount, count, duration, percent
 from kosim.experiments.planning.demand import GIBIBYTE, Demand
 from kosim.experiments.planning.measurements import Measurements, SizeFigures
 from kosim.experiments.planning.scaling import (
@@ -18,6 +17,7 @@ from kosim.experiments.planning.scaling import (
     search_seconds,
     segments,
 )
+from kosim.experiments.study.notation import amount, count, duration, percent
 from kosim.index.vectors.vector_index import IndexType, VectorIndex, choose_type
 
 

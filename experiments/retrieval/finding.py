@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kosim.experiments.notation import decimal, duration, estimate, interval, p_value, signed
-from kosim.experiments.verdict.wording import Line
+from kosim.experiments.comparison.wording import Line
+from kosim.experiments.study.notation import decimal, duration, estimate, interval, p_value, signed
 
 ALPHA = 0.05
 Results = Mapping[str, Any]

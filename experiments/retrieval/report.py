@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 from kosim.encoders.storage import write_json, write_text
-from kosim.experiments.notation import (
+from kosim.experiments.retrieval.finding import Results
+from kosim.experiments.study.notation import (
     count,
     decimal,
     difference,
@@ -18,12 +19,10 @@ from kosim.experiments.notation import (
     estimate,
     p_value,
 )
-from kosim.experiments.report import facts
-from kosim.experiments.report.canvas import MUTED, Plot, colour, draw
-from kosim.experiments.report.render import render_page
-from kosim.experiments.report.sections import Section
-from kosim.experiments.report.tables import Table
-from kosim.experiments.retrieval.finding import Results
+from kosim.experiments.study.report import facts
+from kosim.experiments.study.report.canvas import MUTED, Plot, colour, draw
+from kosim.experiments.study.report.document import Section, Table
+from kosim.experiments.study.report.render import render_page
 
 NAMES = {
     "ndcg@10": "nDCG@10",

@@ -17,7 +17,6 @@ from kosim.encoders.base import PairEncoder
 from kosim.encoders.bi import BiEncoder
 from kosim.encoders.errors import ConfigError, CorpusIndexError, StorageError
 from kosim.experiments.data.sentence_groups import SentenceGroups, load_groups
-from kosim.experiments.environment import describe_environment
 from kosim.experiments.retrieval.evaluation import RetrievalSettings, evaluate_retrieval, silent
 from kosim.experiments.retrieval.finding import compute_finding
 from kosim.experiments.retrieval.queries import (
@@ -27,6 +26,7 @@ from kosim.experiments.retrieval.queries import (
     judged_task,
 )
 from kosim.experiments.retrieval.rankings import Places, Progress
+from kosim.experiments.study.environment import describe_environment
 from kosim.index.build import build_index
 from kosim.index.corpus import read_corpus
 from kosim.index.corpus_index import CorpusIndex

@@ -19,13 +19,13 @@ from kosim.encoders.bi import BiEncoder
 from kosim.encoders.compute.choice import ComputeChoice
 from kosim.encoders.errors import ConfigError
 from kosim.encoders.loading import load
-from kosim.experiments.environment import describe_environment
 from kosim.experiments.retrieval.evaluation import silent
 from kosim.experiments.retrieval.rankings import Progress
 from kosim.experiments.speed.machine_peak import machine_peaks
 from kosim.experiments.speed.measurement import Measurement, Row, Task, measure
 from kosim.experiments.speed.processes import alone
 from kosim.experiments.speed.workload import Workload
+from kosim.experiments.study.environment import describe_environment
 from kosim.index.build import build_index
 from kosim.index.documents import Document
 

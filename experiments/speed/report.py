@@ -10,13 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
 from kosim.encoders.storage import write_json, write_text
-from kosim.experiments.notation import DASH, amount, count, decimal, duration, percent
-from kosim.experiments.report import facts
-from kosim.experiments.report.canvas import Plot, colour, draw
-from kosim.experiments.report.render import render_page
-from kosim.experiments.report.sections import Section
-from kosim.experiments.report.tables import Table
 from kosim.experiments.speed.measurement import Task
+from kosim.experiments.study.notation import DASH, amount, count, decimal, duration, percent
+from kosim.experiments.study.report import facts
+from kosim.experiments.study.report.canvas import Plot, colour, draw
+from kosim.experiments.study.report.document import Section, Table
+from kosim.experiments.study.report.render import render_page
 
 Results = Mapping[str, Any]
 _FEW_ROUNDS = 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kosim.experiments.notation import difference, estimate, is_defined, p_value
+from kosim.experiments.study.notation import difference, estimate, is_defined, p_value
 
 Results = Mapping[str, Any]
 

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
-from kosim.experiments.notation import estimate, is_defined
-from kosim.experiments.report.canvas import MUTED, Plot, colour, draw, legend
+from kosim.experiments.study.notation import estimate, is_defined
+from kosim.experiments.study.report.canvas import MUTED, Plot, colour, draw, legend
 
 Results = Mapping[str, Any]
 

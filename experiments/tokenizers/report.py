@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from kosim.encoders.storage import write_text
-from kosim.experiments.evaluation import COMPARED
-from kosim.experiments.notation import (
+from kosim.experiments.comparison.evaluation import COMPARED
+from kosim.experiments.study.notation import (
     METRIC_NAMES,
     amount,
     count,
@@ -19,10 +19,9 @@ from kosim.experiments.notation import (
     p_value,
     percent,
 )
-from kosim.experiments.report import facts
-from kosim.experiments.report.render import render_page
-from kosim.experiments.report.sections import Section
-from kosim.experiments.report.tables import Table
+from kosim.experiments.study.report import facts
+from kosim.experiments.study.report.document import Section, Table
+from kosim.experiments.study.report.render import render_page
 from kosim.experiments.tokenizers import plots
 
 Results = Mapping[str, Any]

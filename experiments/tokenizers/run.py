@@ -20,12 +20,12 @@ from kosim.encoders.tables import read_lines
 from kosim.encoders.tokenizers.segmentation import MorphemeSegmentation
 from kosim.encoders.tokenizers.text_step import make_text_step
 from kosim.encoders.tokenizers.training import TokenizerKind, train_tokenizer
-from kosim.experiments.comparison import Results, compare
+from kosim.experiments.comparison.evaluation import COMPARED
+from kosim.experiments.comparison.run import Results, compare
 from kosim.experiments.data.partition import load_training
-from kosim.experiments.environment import describe_environment
-from kosim.experiments.evaluation import COMPARED
-from kosim.experiments.run import RESULTS, open_run
 from kosim.experiments.settings import CompareSettings, EncoderSettings
+from kosim.experiments.study.environment import describe_environment
+from kosim.experiments.study.run_folder import RESULTS, open_run
 from kosim.experiments.tokenizers.figures import text_figures
 from kosim.experiments.tokenizers.finding import compute_finding
 from kosim.experiments.tokenizers.report import write_report

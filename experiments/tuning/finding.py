@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kosim.experiments.notation import METRIC_NAMES, count, decimal, p_value, percent, signed
+from kosim.experiments.study.notation import METRIC_NAMES, count, decimal, p_value, percent, signed
 
 Results = Mapping[str, Any]
 

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from kosim.encoders.storage import write_text
-from kosim.experiments.notation import (
+from kosim.experiments.study.notation import (
     DASH,
     METRIC_NAMES,
     count,
@@ -23,11 +23,10 @@ from kosim.experiments.notation import (
     percent,
     signed,
 )
-from kosim.experiments.report import facts
-from kosim.experiments.report.canvas import INK, MUTED, Plot, colour, draw, legend
-from kosim.experiments.report.render import render_page
-from kosim.experiments.report.sections import Section
-from kosim.experiments.report.tables import Table
+from kosim.experiments.study.report import facts
+from kosim.experiments.study.report.canvas import INK, MUTED, Plot, colour, draw, legend
+from kosim.experiments.study.report.document import Section, Table
+from kosim.experiments.study.report.render import render_page
 from kosim.experiments.tuning.finding import compute_finding
 
 Results = Mapping[str, Any]

@@ -12,9 +12,9 @@ from transformers import TrainerCallback
 
 from kosim.encoders.artifact import library_versions
 from kosim.encoders.storage import write_json, write_text
-from kosim.experiments.comparison import compare
-from kosim.experiments.environment import describe_environment
+from kosim.experiments.comparison.run import compare
 from kosim.experiments.settings import CompareSettings
+from kosim.experiments.study.environment import describe_environment
 from kosim.experiments.tuning.outcome import best_settings, describe_study
 from kosim.experiments.tuning.report import write_report
 from kosim.experiments.tuning.settings import TuneSettings

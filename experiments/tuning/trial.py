@@ -14,7 +14,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from kosim.encoders.scratch import build_scratch_backbone
 from kosim.encoders.training import TrainingResult, train
 from kosim.encoders.training_config import TrainingConfig
-from kosim.experiments.contenders import make_encoder
+from kosim.experiments.comparison.contenders import make_encoder
 from kosim.experiments.data.partition import TrainingSet
 from kosim.experiments.settings import SCRATCH, EncoderSettings
 from kosim.experiments.tuning.settings import TuneSettings

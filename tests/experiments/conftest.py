@@ -9,7 +9,7 @@ import pytest
 
 from kosim.encoders.bi import BiEncoder
 from kosim.encoders.cross import CrossEncoder
-from kosim.experiments.comparison import Results, compare
+from kosim.experiments.comparison.run import Results, compare
 from kosim.experiments.settings import CompareSettings
 from tests.encoders.tiny import write_koelectra
 

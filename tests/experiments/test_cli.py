@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from kosim.experiments.cli import main
-from kosim.experiments.comparison import Results
+from kosim.experiments.comparison.run import Results
 from kosim.experiments.data.datasets import load_sample
 
 Run = tuple[Path, Results]

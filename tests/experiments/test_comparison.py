@@ -16,10 +16,10 @@ from kosim.encoders.artifact import read_manifest
 from kosim.encoders.errors import ArtifactError, StorageError
 from kosim.encoders.loading import load
 from kosim.encoders.storage import sha256
-from kosim.experiments.comparison import Results, compare
+from kosim.experiments.comparison.run import Results, compare
 from kosim.experiments.data.datasets import load_sample
-from kosim.experiments.run import default_folder
 from kosim.experiments.settings import CompareSettings
+from kosim.experiments.study.run_folder import default_folder
 from tests.experiments.conftest import small_settings
 
 Run = tuple[Path, Results]

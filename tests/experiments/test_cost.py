@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kosim.experiments import cost
+from kosim.experiments.comparison import cost
 
 MEASURED = {
     "bi": {

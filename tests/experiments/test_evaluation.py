@@ -8,8 +8,8 @@ from scipy import stats
 from sklearn import metrics
 
 from kosim.encoders.records import LabelledPairs
-from kosim.experiments.disagreements import largest_disagreements
-from kosim.experiments.evaluation import (
+from kosim.experiments.comparison.disagreements import largest_disagreements
+from kosim.experiments.comparison.evaluation import (
     ScoredContender,
     compare_all,
     evaluate,

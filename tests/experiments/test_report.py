@@ -9,10 +9,11 @@ from html.parser import HTMLParser
 import pytest
 from sklearn.metrics import f1_score
 
-from kosim.experiments.notation import amount, difference, duration, estimate, p_value
-from kosim.experiments.report import plots, render_html, render_markdown
-from kosim.experiments.report.canvas import draw
-from kosim.experiments.report.render import escape_markdown
+from kosim.experiments.comparison import plots
+from kosim.experiments.comparison.render import render_html, render_markdown
+from kosim.experiments.study.notation import amount, difference, duration, estimate, p_value
+from kosim.experiments.study.report.canvas import draw
+from kosim.experiments.study.report.render import escape_markdown
 from tests.experiments.fixtures import (
     HOSTILE,
     SOURCES,

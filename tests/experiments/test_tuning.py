@@ -13,7 +13,7 @@ import tomli_w
 from optuna.trial import TrialState
 
 from kosim.experiments.cli import main
-from kosim.experiments.comparison import compare
+from kosim.experiments.comparison.run import compare
 from kosim.experiments.data.partition import load_training
 from kosim.experiments.settings import CompareSettings, read_settings
 from kosim.experiments.tuning.outcome import describe_study

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from kosim.experiments.verdict.verdict import compute_verdict
+from kosim.experiments.comparison.verdict import compute_verdict
 from tests.experiments.fixtures import (
     VARIANTS,
     bi_wins_results,

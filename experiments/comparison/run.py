@@ -18,14 +18,10 @@ from kosim.encoders.base import Kind
 from kosim.encoders.errors import DataError, UndefinedMetricError
 from kosim.encoders.recipes import RECIPES
 from kosim.encoders.storage import atomic_file, write_json, write_text
-from kosim.experiments.contenders import load_contender, train_contender
-from kosim.experiments.cost import measure, project
-from kosim.experiments.data.data_report import data_report, describe_split, token_lengths
-from kosim.experiments.data.datasets import RawPairs
-from kosim.experiments.data.partition import Partition, load_partition
-from kosim.experiments.disagreements import largest_disagreements
-from kosim.experiments.environment import describe_environment
-from kosim.experiments.evaluation import (
+from kosim.experiments.comparison.contenders import load_contender, train_contender
+from kosim.experiments.comparison.cost import measure, project
+from kosim.experiments.comparison.disagreements import largest_disagreements
+from kosim.experiments.comparison.evaluation import (
     ScoredContender,
     compare_all,
     evaluate,
@@ -33,11 +29,15 @@ from kosim.experiments.evaluation import (
     seed_spread,
     swap_asymmetry,
 )
-from kosim.experiments.report import render_html, render_markdown
-from kosim.experiments.run import RESULTS, open_run
+from kosim.experiments.comparison.render import render_html, render_markdown
+from kosim.experiments.comparison.verdict import compute_verdict
+from kosim.experiments.data.data_report import data_report, describe_split, token_lengths
+from kosim.experiments.data.datasets import RawPairs
+from kosim.experiments.data.partition import Partition, load_partition
 from kosim.experiments.settings import SCRATCH, CompareSettings
 from kosim.experiments.statistics.ceiling import split_half_reliability
-from kosim.experiments.verdict.verdict import compute_verdict
+from kosim.experiments.study.environment import describe_environment
+from kosim.experiments.study.run_folder import RESULTS, open_run
 
 FORMAT = 1
 PREDICTIONS = "predictions.parquet"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from kosim.experiments.notation import is_defined
+from kosim.experiments.study.notation import is_defined
 
 METRIC = "pearson"
 ALPHA = 0.05

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from kosim.experiments.notation import DASH, count
-from kosim.experiments.report.tables import Results, Table
+from kosim.experiments.study.notation import DASH, count
+from kosim.experiments.study.report.document import Results, Table
 
 _SPLITS = ("train", "validation", "test")
 _APART = ("by_source", "histogram")

@@ -7,9 +7,9 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedFormatter, FixedLocator, LogLocator, NullLocator
 
-from kosim.experiments.notation import estimate, is_defined
-from kosim.experiments.report.canvas import INK, MUTED, Plot, colour, draw, legend
-from kosim.experiments.report.tables import Results
+from kosim.experiments.comparison.tables import Results
+from kosim.experiments.study.notation import estimate, is_defined
+from kosim.experiments.study.report.canvas import INK, MUTED, Plot, colour, draw, legend
 
 _TIMES = {
     1e-4: "0.1 ms",

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from kosim.experiments.notation import (
+from kosim.experiments.study.notation import (
     DASH,
     METRIC_NAMES,
     amount,
@@ -21,22 +20,9 @@ from kosim.experiments.notation import (
     reason,
     undefined,
 )
+from kosim.experiments.study.report.document import Row, Table
 
-Row = tuple[str, ...]
 Results = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of text: a caption, the names of the columns, and rows headed by their first cell.
-
-    ``prose`` are the positions of columns that hold text; the others hold figures, set right.
-    """
-
-    caption: str
-    columns: Row
-    rows: tuple[Row, ...]
-    prose: frozenset[int] = frozenset()
 
 
 def _table(

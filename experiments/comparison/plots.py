@@ -14,9 +14,18 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 from kosim.encoders.errors import UndefinedMetricError
 from kosim.encoders.metrics import f1
 from kosim.encoders.records import DECISION_THRESHOLD, LABEL_HIGH, LABEL_LOW
-from kosim.experiments.notation import METRIC_NAMES, decimal, estimate, is_defined
-from kosim.experiments.report.canvas import INK, MUTED, PAPER, RULE, Plot, colour, draw, legend
-from kosim.experiments.report.tables import Results
+from kosim.experiments.comparison.tables import Results
+from kosim.experiments.study.notation import METRIC_NAMES, decimal, estimate, is_defined
+from kosim.experiments.study.report.canvas import (
+    INK,
+    MUTED,
+    PAPER,
+    RULE,
+    Plot,
+    colour,
+    draw,
+    legend,
+)
 
 MOST_POINTS = 2_000
 """More points than this make a scatter slow to open and no clearer."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from kosim.encoders.records import LabelledPairs
-from kosim.experiments.evaluation import ScoredContender
+from kosim.experiments.comparison.evaluation import ScoredContender
 
 
 def largest_disagreements(

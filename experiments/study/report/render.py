@@ -7,11 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from kosim.experiments.report.sections import Section, build_sections
-from kosim.experiments.verdict.verdict import compute_verdict
+from kosim.experiments.study.report.document import Section
 
 _ENVIRONMENT = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -38,30 +36,6 @@ def markdown_cell(text: str) -> str:
 
 
 _ENVIRONMENT.filters |= {"markdown": escape_markdown, "cell": markdown_cell}
-
-
-def render_html(results: Mapping[str, Any], predictions: pd.DataFrame) -> str:
-    """Return the report as one HTML page that needs no other file and no network.
-
-    Args:
-        results: the content of ``results.json``; the verdict is computed where it is missing.
-        predictions: the content of ``predictions.parquet``.
-    """
-    return _render("report.html.j2", results, predictions)
-
-
-def render_markdown(results: Mapping[str, Any]) -> str:
-    """Return the report as Markdown, the verdict first, without plots."""
-    return _render("report.md.j2", results, None)
-
-
-def _render(name: str, results: Mapping[str, Any], predictions: pd.DataFrame | None) -> str:
-    return render_page(
-        name,
-        results,
-        verdict=results.get("verdict") or compute_verdict(results),
-        sections=build_sections(results, predictions),
-    )
 
 
 def render_page(

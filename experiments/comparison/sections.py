@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
-from kosim.experiments.report import cost_plots, facts, plots, tables
-from kosim.experiments.report.canvas import Plot
-from kosim.experiments.report.tables import Results, Table
-
-
-@dataclass(frozen=True)
-class Section:
-    """One part of a report; ``key`` is its anchor, ``korean`` its heading in Korean."""
-
-    key: str
-    title: str
-    korean: str
-    note: str = ""
-    tables: list[Table] = field(default_factory=list)
-    plots: list[Plot] = field(default_factory=list)
+from kosim.experiments.comparison import cost_plots, plots, tables
+from kosim.experiments.comparison.tables import Results
+from kosim.experiments.study.report import facts
+from kosim.experiments.study.report.canvas import Plot
+from kosim.experiments.study.report.document import Section, Table
 
 
 def build_sections(results: Results, predictions: pd.DataFrame | None = None) -> list[Section]:

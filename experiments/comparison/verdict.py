@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kosim.experiments.notation import is_defined
-from kosim.experiments.verdict import advice as advice
-from kosim.experiments.verdict import wording as wording
-from kosim.experiments.verdict.facts import METRIC, Facts, Gap
-from kosim.experiments.verdict.wording import Line
+from kosim.experiments.comparison import advice as advice
+from kosim.experiments.comparison import wording as wording
+from kosim.experiments.comparison.facts import METRIC, Facts, Gap
+from kosim.experiments.comparison.wording import Line
+from kosim.experiments.study.notation import is_defined
 
 
 def compute_verdict(results: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from kosim.experiments.notation import (
+from kosim.experiments.comparison.facts import TINY, Facts, Gap
+from kosim.experiments.study.notation import (
     amount,
     count,
     decimal,
@@ -19,7 +20,6 @@ from kosim.experiments.notation import (
     p_value,
     reason,
 )
-from kosim.experiments.verdict.facts import TINY, Facts, Gap
 
 
 class Line(NamedTuple):

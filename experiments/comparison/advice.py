@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from kosim.experiments.notation import (
+from kosim.experiments.comparison.facts import FEW_PAIRS, TINY, Facts
+from kosim.experiments.comparison.wording import Line, name_of
+from kosim.experiments.study.notation import (
     METRIC_NAMES,
     METRIC_NAMES_KO,
     count,
@@ -11,8 +13,6 @@ from kosim.experiments.notation import (
     is_defined,
     reason,
 )
-from kosim.experiments.verdict.facts import FEW_PAIRS, TINY, Facts
-from kosim.experiments.verdict.wording import Line, name_of
 
 
 def advice(facts: Facts) -> Line | None:

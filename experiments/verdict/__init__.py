@@ -1,1 +1,0 @@
-"""The verdict: what the figures mean in plain words, Korean and English."""
