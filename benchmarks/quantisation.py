@@ -35,7 +35,7 @@ from onnxruntime.quantization import (
 from onnxruntime.quantization.quant_utils import add_pre_process_metadata
 
 from kosim.encoders.base import PairEncoder
-from kosim.encoders.compute.export import export_graph, products_of_one_vector, quantise_graph
+from kosim.encoders.compute.onnx_graph import export_graph, products_of_one_vector, quantise_graph
 from kosim.encoders.compute.onnx_runtime import OnnxRuntime
 from kosim.encoders.compute.runtime import FloatArray, Runtime, TokenBatch
 from kosim.encoders.errors import KosimError

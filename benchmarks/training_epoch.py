@@ -36,8 +36,8 @@ from kosim.encoders.errors import KosimError
 from kosim.encoders.metrics import pearson
 from kosim.encoders.records import LabelledPairs
 from kosim.encoders.storage import write_json, write_text
-from kosim.encoders.training import train
-from kosim.encoders.training_config import TrainingConfig
+from kosim.encoders.training.config import TrainingConfig
+from kosim.encoders.training.run import train
 from kosim.experiments.comparison.contenders import make_encoder
 from kosim.experiments.data.partition import load_training
 from kosim.experiments.settings import DataSettings, EncoderSettings

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from kosim.encoders.backbone import Backbone
+from kosim.encoders.backbone import FULL_PRECISION, Backbone
 from kosim.encoders.calibration import MonotoneCalibration
 from kosim.encoders.errors import ArtifactError
 from kosim.encoders.storage import atomic_folder, sha256, write_json
@@ -62,6 +62,20 @@ class Manifest(BaseModel):
             "threshold": self.threshold,
             "training": self.training,
         }
+
+
+def saved_model_arguments(device: str | None, *, weights: bool) -> dict[str, Any]:
+    """Return how sentence-transformers is to open an artifact's folder.
+
+    Without its weights a model has its shapes, settings and tokenizer, and takes no memory:
+    what is needed of it where an exported graph computes.
+    """
+    absent: dict[str, Any] = {} if weights else {"device_map": "meta"}
+    return {
+        "device": device if weights else None,
+        "model_kwargs": {**FULL_PRECISION, **absent},
+        "local_files_only": True,
+    }
 
 
 def write_artifact(

@@ -1,18 +1,24 @@
-"""Finding a pretrained backbone: a folder on this machine, or a model on the hub."""
+"""Pretrained backbones: finding one, in a folder or on the hub, and opening its network."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
 from kosim.encoders.bundle import BUNDLED, MINI
-from kosim.encoders.errors import BackboneError
+from kosim.encoders.errors import BackboneError, ConfigError, KosimError
 
 KOELECTRA = "monologg/koelectra-base-v3-discriminator"
 """The default backbone for real use: ELECTRA base, 35,000 word pieces, Apache-2.0."""
+
+FULL_PRECISION: dict[str, Any] = {"dtype": "float32"}
+"""transformers keeps a checkpoint's own type, and half precision is slow on a CPU."""
 
 _SUPPORT_FILES = ["*.json", "*.txt", "*.model", "*/config.json"]
 _SAFE_WEIGHTS = "*.safetensors"
@@ -94,3 +100,44 @@ def _complete(folder: Path, name: str) -> Path:
     if not any(folder.glob(_SAFE_WEIGHTS)) and not any(folder.glob(_OLD_WEIGHTS)):
         raise BackboneError(f"backbone {name} has no weights (model.safetensors)")
     return folder
+
+
+@contextmanager
+def opening(what: str) -> Iterator[None]:
+    """Turn whatever a loader raises on damaged or foreign files into one clear line.
+
+    Raises:
+        BackboneError: ``what`` could not be loaded.
+    """
+    try:
+        yield
+    except KosimError:
+        raise
+    except Exception as error:  # a damaged file can make a loader fail in any way
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise BackboneError(f"{what} could not be loaded: {reason}") from error
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Draw new weights from ``seed`` without touching the caller's random state."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
+
+
+def limited_length(wanted: int, network: Any, name: str) -> int:
+    """Return ``wanted`` tokens if the network has that many positions.
+
+    Raises:
+        ConfigError: it has fewer, or ``wanted`` leaves no room for text.
+    """
+    positions = getattr(network.transformers_model.config, "max_position_embeddings", None)
+    if wanted < 8 or (positions is not None and wanted > positions):
+        raise ConfigError(
+            f"a maximum length of {wanted} tokens is not possible with backbone {name}; "
+            f"choose 8 to {positions or 'any number'}"
+        )
+    return wanted

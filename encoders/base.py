@@ -20,7 +20,7 @@ from kosim.encoders.backbone import Backbone
 from kosim.encoders.calibration import MonotoneCalibration
 from kosim.encoders.compute.backends import start
 from kosim.encoders.compute.choice import ComputeChoice
-from kosim.encoders.compute.exports import Exports
+from kosim.encoders.compute.export_store import ExportStore
 from kosim.encoders.compute.first_token import is_supported
 from kosim.encoders.compute.inference import outputs
 from kosim.encoders.compute.network import Network, Output
@@ -235,7 +235,7 @@ class PairEncoder(ABC):
             digest.update(json.dumps(part, sort_keys=True, ensure_ascii=False).encode())
         return digest.hexdigest()
 
-    def compute_with(self, choice: ComputeChoice, exports: Exports | None = None) -> None:
+    def compute_with(self, choice: ComputeChoice, exports: ExportStore | None = None) -> None:
         """Compute with another backend or in another precision from now on.
 
         Scores and vectors stay float32, and the fingerprint stays that of the full weights,
@@ -256,7 +256,7 @@ class PairEncoder(ABC):
         if not self.has_full_weights:
             raise ConfigError(f"this encoder was opened for {present}; load it again for {choice}")
         if exports is None:
-            exports = Exports(self.fingerprint())
+            exports = ExportStore(self.fingerprint())
         self._full_fingerprint = exports.fingerprint
         self.runtime = start(choice, self._network(), exports)
 

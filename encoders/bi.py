@@ -13,21 +13,20 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Normalize, Transformer
 from sentence_transformers.sentence_transformer.modules import Pooling
 
-from kosim.encoders.artifact import Manifest
-from kosim.encoders.backbone import find_backbone
+from kosim.encoders.artifact import Manifest, saved_model_arguments
+from kosim.encoders.backbone import (
+    FULL_PRECISION,
+    find_backbone,
+    limited_length,
+    opening,
+    seeded,
+)
 from kosim.encoders.base import FloatArray, PairEncoder
 from kosim.encoders.compute.choice import ComputeChoice
 from kosim.encoders.compute.network import Network
 from kosim.encoders.compute.runtime import Backend, Precision
 from kosim.encoders.compute.tokens import tokenise_texts
 from kosim.encoders.errors import ConfigError
-from kosim.encoders.opening import (
-    FULL_PRECISION,
-    limited_length,
-    opening,
-    saved_model_arguments,
-    seeded,
-)
 from kosim.encoders.provenance import read_provenance
 from kosim.encoders.records import Pair
 from kosim.encoders.tokenizers.text_step import apply_before

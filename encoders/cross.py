@@ -11,19 +11,18 @@ import numpy.typing as npt
 import torch
 from sentence_transformers import CrossEncoder as PairClassifier
 
-from kosim.encoders.artifact import Manifest
-from kosim.encoders.backbone import find_backbone
+from kosim.encoders.artifact import Manifest, saved_model_arguments
+from kosim.encoders.backbone import (
+    FULL_PRECISION,
+    find_backbone,
+    limited_length,
+    opening,
+    seeded,
+)
 from kosim.encoders.base import FloatArray, PairEncoder
 from kosim.encoders.compute.choice import ComputeChoice
 from kosim.encoders.compute.runtime import Backend, Precision
 from kosim.encoders.compute.tokens import tokenise_pairs
-from kosim.encoders.opening import (
-    FULL_PRECISION,
-    limited_length,
-    opening,
-    saved_model_arguments,
-    seeded,
-)
 from kosim.encoders.provenance import read_provenance
 from kosim.encoders.records import Pair
 from kosim.encoders.tokenizers.text_step import apply_before

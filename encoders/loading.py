@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from kosim.encoders.artifact import read_manifest
+from kosim.encoders.backbone import opening
 from kosim.encoders.bi import BiEncoder
 from kosim.encoders.bundle import saved_encoder
 from kosim.encoders.compute.backends import is_exported
 from kosim.encoders.compute.choice import ComputeChoice
-from kosim.encoders.compute.exports import Exports
+from kosim.encoders.compute.export_store import ExportStore
 from kosim.encoders.compute.runtime import Backend, Precision
 from kosim.encoders.cross import CrossEncoder
 from kosim.encoders.errors import ArtifactError, BackboneError
-from kosim.encoders.opening import opening
 
 KINDS: dict[str, type[BiEncoder] | type[CrossEncoder]] = {"bi": BiEncoder, "cross": CrossEncoder}
 
@@ -49,7 +49,7 @@ def load(
     device = choice.device(device)
     place = saved_encoder(folder)
     manifest = read_manifest(place)
-    exports = Exports(manifest.fingerprint, place)
+    exports = ExportStore(manifest.fingerprint, place)
     exported = is_exported(choice, exports)
     try:
         with opening(str(place)):

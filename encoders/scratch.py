@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from transformers import ElectraConfig, ElectraModel
 
-from kosim.encoders.opening import seeded
+from kosim.encoders.backbone import seeded
 from kosim.encoders.storage import atomic_folder
 from kosim.encoders.tokenizers.input_format import in_bert_format
 from kosim.encoders.tokenizers.wordpiece import learn_wordpiece

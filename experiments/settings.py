@@ -15,8 +15,8 @@ from kosim.encoders.backbone import KOELECTRA
 from kosim.encoders.base import Kind
 from kosim.encoders.bi import PoolingMode
 from kosim.encoders.errors import ConfigError
-from kosim.encoders.recipes import RECIPES
-from kosim.encoders.training_config import TrainingConfig
+from kosim.encoders.training.config import TrainingConfig
+from kosim.encoders.training.losses import TRAINING_BY_KIND
 from kosim.experiments.data.label_scale import LabelScale
 
 RECIPE_NAMES = ("quickstart", "klue-koelectra-base", "klue-koelectra-best")
@@ -91,7 +91,7 @@ class EncoderSettings(Settings):
     def _fits_kind(self) -> Self:
         if self.kind == "cross" and (self.pooling or self.prompt):
             raise ValueError("pooling and prompt belong to a bi-encoder")
-        losses = RECIPES[self.kind].losses
+        losses = TRAINING_BY_KIND[self.kind].losses
         if self.training.loss is not None and self.training.loss not in losses:
             raise ValueError(
                 f"loss {self.training.loss!r} is not one of a {self.kind}-encoder "

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from kosim.encoders.errors import KosimError
     from kosim.encoders.loading import load
     from kosim.encoders.records import LabelledPairs
-    from kosim.encoders.training import train
-    from kosim.encoders.training_config import TrainingConfig
+    from kosim.encoders.training.config import TrainingConfig
+    from kosim.encoders.training.run import train
     from kosim.experiments.comparison.run import compare
     from kosim.index.build import build_index
     from kosim.index.corpus_index import CorpusIndex
@@ -54,12 +54,12 @@ _PUBLIC = {
     "KosimError": "kosim.encoders.errors",
     "LabelledPairs": "kosim.encoders.records",
     "Searcher": "kosim.index.searcher",
-    "TrainingConfig": "kosim.encoders.training_config",
+    "TrainingConfig": "kosim.encoders.training.config",
     "build_index": "kosim.index.build",
     "compare": "kosim.experiments.comparison.run",
     "load": "kosim.encoders.loading",
     "mine": "kosim.index.mining",
-    "train": "kosim.encoders.training",
+    "train": "kosim.encoders.training.run",
 }
 """The module that defines each public name."""
 
@@ -72,7 +72,7 @@ _MOVED = {
     "PretrainingConfig": "kosim.encoders.pretraining.run",
     "SearchHit": "kosim.index.searcher",
     "SearchResult": "kosim.index.searcher",
-    "TrainingResult": "kosim.encoders.training",
+    "TrainingResult": "kosim.encoders.training.result",
     "distill": "kosim.encoders.distillation.run",
     "extend_index": "kosim.index.build",
     "pretrain": "kosim.encoders.pretraining.run",

@@ -22,9 +22,9 @@ import click
 from kosim.encoders.base import Kind
 from kosim.encoders.errors import KosimError
 from kosim.encoders.metrics import f1, pearson
-from kosim.encoders.recipes import RECIPES
 from kosim.encoders.storage import write_json
-from kosim.encoders.training_config import TrainingConfig
+from kosim.encoders.training.config import TrainingConfig
+from kosim.encoders.training.losses import TRAINING_BY_KIND
 from kosim.experiments.comparison.contenders import load_contender, train_contender
 from kosim.experiments.comparison.run import compare
 from kosim.experiments.data.partition import load_partition
@@ -100,7 +100,7 @@ def record_runs(
 @click.option("--data", type=click.Path(path_type=Path), default=DATA, show_default=True)
 @click.option("--seeds", default="1,2,3", show_default=True)
 @click.option("--only", multiple=True, type=click.Choice(STARTS), help="Train these, no report.")
-@click.option("--kind", "kinds", multiple=True, type=click.Choice(list(RECIPES)))
+@click.option("--kind", "kinds", multiple=True, type=click.Choice(list(TRAINING_BY_KIND)))
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Of the encoders.")
 @click.option("--results", type=click.Path(path_type=Path), default=RESULTS, show_default=True)
 def main(
@@ -117,7 +117,7 @@ def main(
     if missing:
         raise click.ClickException(f"{starts / missing[0]} is not there; run make.sh first")
     try:
-        for kind in kinds or RECIPES:
+        for kind in kinds or TRAINING_BY_KIND:
             chosen = settings(kind, starts, data, [int(seed) for seed in seeds.split(",")])
             record_runs(chosen, kind, list(only or STARTS), out / kind, results)
             if only:

@@ -22,8 +22,8 @@ from scipy import stats
 
 from kosim.encoders.base import Kind
 from kosim.encoders.errors import KosimError
-from kosim.encoders.recipes import RECIPES
 from kosim.encoders.storage import write_json, write_text
+from kosim.encoders.training.losses import TRAINING_BY_KIND
 from kosim.experiments.data.partition import load_training
 from kosim.experiments.settings import CompareSettings, read_settings
 from kosim.experiments.study.environment import describe_environment
@@ -112,7 +112,9 @@ def to_markdown(results: dict[str, Any]) -> str:
 @click.command()
 @click.argument("config")
 @click.option("--space", required=True)
-@click.option("--kind", type=click.Choice(list(RECIPES)), default="cross", show_default=True)
+@click.option(
+    "--kind", type=click.Choice(list(TRAINING_BY_KIND)), default="cross", show_default=True
+)
 @click.option("--trials", default=24, show_default=True)
 @click.option("--limit", default=800, show_default=True, help="Training and validation pairs.")
 @click.option("--seeds", default="0,1,2", show_default=True, help="Of the sampler.")

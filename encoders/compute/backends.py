@@ -7,9 +7,9 @@ import platform
 import torch
 
 from kosim.encoders.compute.choice import ComputeChoice
-from kosim.encoders.compute.export import check_onnx
-from kosim.encoders.compute.exports import Exports
+from kosim.encoders.compute.export_store import ExportStore
 from kosim.encoders.compute.network import Network
+from kosim.encoders.compute.onnx_graph import check_onnx
 from kosim.encoders.compute.onnx_runtime import OnnxRuntime
 from kosim.encoders.compute.runtime import Runtime
 from kosim.encoders.compute.torch_runtime import TorchRuntime
@@ -40,7 +40,7 @@ def _multiplies_integers() -> bool:
     return torch.backends.cpu.get_cpu_capability() not in ("DEFAULT", "NO AVX")
 
 
-def is_exported(choice: ComputeChoice, exports: Exports) -> bool:
+def is_exported(choice: ComputeChoice, exports: ExportStore) -> bool:
     """Return whether a graph is there that makes the weights unnecessary.
 
     Raises:
@@ -53,7 +53,7 @@ def is_exported(choice: ComputeChoice, exports: Exports) -> bool:
     return exports.find(choice.precision) is not None
 
 
-def start(choice: ComputeChoice, network: Network, exports: Exports) -> Runtime:
+def start(choice: ComputeChoice, network: Network, exports: ExportStore) -> Runtime:
     """Return the runtime for a network, whose weights are left in memory only if it uses them.
 
     Raises:

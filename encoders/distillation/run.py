@@ -15,9 +15,8 @@ from kosim.encoders.compute.runtime import Precision
 from kosim.encoders.distillation.agreement import Agreement
 from kosim.encoders.distillation.geometry import SentenceGeometry
 from kosim.encoders.distillation.lessons import Lessons
-from kosim.encoders.distillation.student import Objective, Student
+from kosim.encoders.distillation.student import Objective, Student, put_token_vectors
 from kosim.encoders.distillation.teacher import Progress, open_teacher, teacher_vectors
-from kosim.encoders.distillation.token_vectors import put_token_vectors
 from kosim.encoders.errors import DataError
 from kosim.encoders.pretraining.backbone_folder import (
     open_tokenizer,

@@ -9,8 +9,8 @@ from typing import Any
 
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
+from kosim.encoders.backbone import opening
 from kosim.encoders.errors import BackboneError
-from kosim.encoders.opening import opening
 from kosim.encoders.provenance import Provenance, read_provenance
 from kosim.encoders.storage import atomic_folder, sha256, write_json, write_text
 from kosim.encoders.tokenizers.text_step import apply_before, step_of

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from transformers import AutoConfig, ElectraConfig, ElectraForPreTraining
 
+from kosim.encoders.backbone import FULL_PRECISION, opening, seeded
 from kosim.encoders.errors import BackboneError
-from kosim.encoders.opening import FULL_PRECISION, opening, seeded
 from kosim.encoders.pretraining.batches import SpecialTokens
 from kosim.encoders.pretraining.network import ReplacedTokenDetection
 from kosim.encoders.pretraining.sizes import generator_config

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 import torch
 
-from kosim.encoders.opening import seeded
+from kosim.encoders.backbone import seeded
 from kosim.encoders.pretraining.batches import Rows, SpecialTokens
 from kosim.encoders.pretraining.cooccurrence import cooccurrence_embeddings, frequencies
 from kosim.encoders.pretraining.corpus import TokenCache

@@ -12,11 +12,11 @@ from torch import nn
 from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
-from kosim.encoders.checkpoints import file_problem, last_whole_checkpoint
 from kosim.encoders.compute.runtime import TrainingPrecision
 from kosim.encoders.errors import TrainingError
 from kosim.encoders.pretraining.batches import EpochBatches, Schedule
 from kosim.encoders.storage import write_json
+from kosim.encoders.training.checkpoints import file_problem, last_whole_checkpoint
 
 Quality = Callable[[Any], dict[str, float]]
 

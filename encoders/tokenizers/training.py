@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,13 +14,14 @@ from transformers import PreTrainedTokenizerFast
 from kosim.encoders.errors import ConfigError, DataError
 from kosim.encoders.provenance import Provenance
 from kosim.encoders.storage import atomic_folder
-from kosim.encoders.tokenizers.alphabet import COVERAGE, rare_characters, without
 from kosim.encoders.tokenizers.characters import learn_jamo, learn_syllables
 from kosim.encoders.tokenizers.input_format import SPECIAL, in_bert_format
-from kosim.encoders.tokenizers.segmentation import MorphemeSegmentation
-from kosim.encoders.tokenizers.text_step import apply_before, make_text_step
+from kosim.encoders.tokenizers.text_step import MorphemeSegmentation, apply_before, make_text_step
 from kosim.encoders.tokenizers.unigram import learn_unigram
 from kosim.encoders.tokenizers.wordpiece import learn_wordpiece
+
+COVERAGE = 0.9998
+"""Share of a corpus' characters that are worth a place; the rest are mostly typing errors."""
 
 TokenizerKind = Literal["wordpiece", "morpheme", "unigram", "syllable", "jamo"]
 
@@ -141,3 +143,26 @@ def _check_size(size: int, wanted: int, recipe: _Recipe, texts: set[str]) -> Non
             f"of the corpus, alone and inside words; ask for at least {size:,}, or lower the "
             "coverage"
         )
+
+
+def rare_characters(texts: Collection[str], coverage: float = COVERAGE) -> set[str]:
+    """Return the characters left over when the most frequent ones cover ``coverage`` of the texts.
+
+    Ties are decided by the number of the character, so that the order of the texts is nothing.
+    """
+    counts: Counter[str] = Counter()
+    for text in texts:
+        counts.update(text)
+    needed = coverage * counts.total()
+    covered, rare = 0, set()
+    for character, count in sorted(counts.items(), key=lambda entry: (-entry[1], entry[0])):
+        if covered >= needed:
+            rare.add(character)
+        covered += count
+    return rare
+
+
+def without(texts: Collection[str], characters: Collection[str]) -> set[str]:
+    """Return the distinct texts with a space in the place of each of ``characters``."""
+    table = {ord(character): " " for character in characters}
+    return {text.translate(table) for text in texts}

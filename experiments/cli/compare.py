@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from kosim.encoders import ranks
 from kosim.encoders.errors import ConfigError
-from kosim.encoders.training_config import TrainingConfig
+from kosim.encoders.training import ranks
+from kosim.encoders.training.config import TrainingConfig
 from kosim.experiments.cli.console import notes, output, print_json, table, training_progress
 from kosim.experiments.cli.options import data_options, given, training_options
 from kosim.experiments.comparison.evaluation import COMPARED

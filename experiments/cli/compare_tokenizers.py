@@ -11,7 +11,7 @@ from kosim.encoders.errors import ConfigError
 from kosim.encoders.pretraining.budget import Budget
 from kosim.encoders.pretraining.run import PretrainingConfig
 from kosim.encoders.pretraining.sizes import Size
-from kosim.encoders.training_config import TrainingConfig
+from kosim.encoders.training.config import TrainingConfig
 from kosim.experiments.cli.console import notes, output, print_json, table, training_progress
 from kosim.experiments.cli.options import data_options, given, setting, training_options
 from kosim.experiments.settings import DataSettings

@@ -59,7 +59,7 @@ class ComputeOptions:
         """
         from kosim.encoders.bundle import is_bundled, saved_encoder
         from kosim.encoders.compute.choice import ComputeChoice
-        from kosim.encoders.compute.exports import export_folder
+        from kosim.encoders.compute.export_store import export_folder
         from kosim.encoders.loading import load
 
         backend = ComputeChoice.of(self.backend, self.precision).backend

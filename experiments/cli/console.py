@@ -19,7 +19,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from kosim.encoders.ranks import is_main
+from kosim.encoders.training.ranks import is_main
 
 if TYPE_CHECKING:
     from transformers import TrainerCallback

@@ -9,7 +9,7 @@ import click
 
 from kosim.encoders.artifact import read_manifest
 from kosim.encoders.compute.choice import ComputeChoice
-from kosim.encoders.compute.exports import Exports
+from kosim.encoders.compute.export_store import ExportStore
 from kosim.encoders.errors import QualityError
 from kosim.encoders.loading import load
 from kosim.encoders.records import LabelledPairs
@@ -48,7 +48,7 @@ def export_command(
     """
     pairs = check_test(load_pairs(validation, scale=label_scale)) if validation else None
     choice = ComputeChoice.of(backend, precision)
-    exports = Exports(read_manifest(model).fingerprint, model)
+    exports = ExportStore(read_manifest(model).fingerprint, model)
     if pairs is not None or accept_loss:
         exports.allow(precision)
     with notes.status(f"exporting {model}"):
@@ -77,7 +77,7 @@ def _checked(
     model: Path,
     choice: ComputeChoice,
     pairs: LabelledPairs,
-    exports: Exports,
+    exports: ExportStore,
     *,
     accept_loss: bool,
 ) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from kosim.encoders import ranks
 from kosim.encoders.errors import ConfigError, KosimError, RankError
+from kosim.encoders.training import ranks
 
 _QUIET = {
     "TRANSFORMERS_VERBOSITY": "error",

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from kosim.encoders.bundle import saved_encoder
 from kosim.encoders.compute.runtime import TrainingPrecision
 from kosim.encoders.pretraining.budget import Budget
-from kosim.encoders.training_config import TrainingConfig
+from kosim.encoders.training.config import TrainingConfig
 from kosim.experiments.settings import DataSettings, EncoderSettings
 
 Command = TypeVar("Command", bound=Callable[..., Any])

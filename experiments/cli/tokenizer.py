@@ -8,8 +8,7 @@ from typing import Any
 import click
 
 from kosim.encoders.tables import read_lines
-from kosim.encoders.tokenizers.alphabet import COVERAGE
-from kosim.encoders.tokenizers.training import KINDS, train_tokenizer
+from kosim.encoders.tokenizers.training import COVERAGE, KINDS, train_tokenizer
 from kosim.experiments.cli.console import notes, output
 from kosim.experiments.cli.out_folder import check_free
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
-from kosim.encoders import ranks
 from kosim.encoders.loading import load
-from kosim.encoders.recipes import RECIPES
 from kosim.encoders.tokenizers.text_step import TEXT_STEPS
-from kosim.encoders.training_config import TrainingConfig
+from kosim.encoders.training import ranks
+from kosim.encoders.training.config import TrainingConfig
+from kosim.encoders.training.losses import TRAINING_BY_KIND
 from kosim.experiments.cli.console import notes, output, training_progress
 from kosim.experiments.cli.options import data_options, given, setting, training_options
 from kosim.experiments.cli.out_folder import check_free
@@ -19,7 +19,7 @@ from kosim.experiments.comparison.contenders import train_and_save
 from kosim.experiments.data.partition import load_training
 from kosim.experiments.settings import DataSettings, EncoderSettings, parse_settings
 
-_LOSSES = [loss for recipe in RECIPES.values() for loss in recipe.losses]
+_LOSSES = [loss for recipe in TRAINING_BY_KIND.values() for loss in recipe.losses]
 
 
 @click.command("train")

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from transformers import TrainerCallback
 
-from kosim.encoders import ranks
 from kosim.encoders.artifact import MANIFEST
 from kosim.encoders.bi import BiEncoder
 from kosim.encoders.cross import CrossEncoder
 from kosim.encoders.errors import ArtifactError, DataError
 from kosim.encoders.loading import load
 from kosim.encoders.scratch import build_scratch_backbone
-from kosim.encoders.training import train
+from kosim.encoders.training import ranks
+from kosim.encoders.training.run import train
 from kosim.experiments.data.partition import TrainingSet
 from kosim.experiments.settings import SCRATCH, CompareSettings, EncoderSettings
 

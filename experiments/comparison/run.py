@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 from transformers import TrainerCallback
 
-from kosim.encoders import ranks
 from kosim.encoders.artifact import library_versions
 from kosim.encoders.base import Kind
 from kosim.encoders.errors import DataError, UndefinedMetricError
-from kosim.encoders.recipes import RECIPES
 from kosim.encoders.storage import atomic_file, write_json, write_text
+from kosim.encoders.training import ranks
+from kosim.encoders.training.losses import TRAINING_BY_KIND
 from kosim.experiments.comparison.contenders import load_contender, train_contender
 from kosim.experiments.comparison.cost import measure, project
 from kosim.experiments.comparison.disagreements import largest_disagreements
@@ -294,7 +294,7 @@ def _describe_training(kind: Kind, training: Mapping[str, Any] | None) -> Result
         "best_epoch": training["best_epoch"],
         "best_epochs": training["best_epochs"],
         "select": training["config"]["select"],
-        "loss": training["config"]["loss"] or RECIPES[kind].default_loss,
+        "loss": training["config"]["loss"] or TRAINING_BY_KIND[kind].default_loss,
         "train_seconds": training["seconds"],
         "history": training["history"],
         "processes": training.get("processes", 1),

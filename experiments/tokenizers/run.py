@@ -14,12 +14,11 @@ from kosim.encoders.artifact import library_versions
 from kosim.encoders.base import Kind
 from kosim.encoders.pretraining.backbone_folder import open_tokenizer
 from kosim.encoders.pretraining.run import CURVE, pretrain
-from kosim.encoders.recipes import RECIPES
 from kosim.encoders.storage import write_json
 from kosim.encoders.tables import read_lines
-from kosim.encoders.tokenizers.segmentation import MorphemeSegmentation
-from kosim.encoders.tokenizers.text_step import make_text_step
+from kosim.encoders.tokenizers.text_step import MorphemeSegmentation, make_text_step
 from kosim.encoders.tokenizers.training import TokenizerKind, train_tokenizer
+from kosim.encoders.training.losses import TRAINING_BY_KIND
 from kosim.experiments.comparison.evaluation import COMPARED
 from kosim.experiments.comparison.run import Results, compare
 from kosim.experiments.data.partition import load_training
@@ -100,7 +99,7 @@ def compare_tokenizers(
                 callbacks,
                 announce,
             )
-            for kind in RECIPES
+            for kind in TRAINING_BY_KIND
         },
         "ready": _compare_ready(settings, folder, callbacks, announce),
         "environment": describe_environment(),
@@ -199,5 +198,5 @@ def _compare_ready(
     }
     return {
         kind: _compare(kind, contenders, settings, folder / f"ready-{kind}", callbacks, announce)
-        for kind in RECIPES
+        for kind in TRAINING_BY_KIND
     }

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from kosim.encoders.pretraining.run import PretrainingConfig
 from kosim.encoders.tokenizers.training import TokenizerKind
-from kosim.encoders.training_config import TrainingConfig
+from kosim.encoders.training.config import TrainingConfig
 from kosim.experiments.settings import RunSettings
 
 VOCABULARIES: dict[TokenizerKind, int] = {

@@ -12,8 +12,9 @@ import optuna
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from kosim.encoders.scratch import build_scratch_backbone
-from kosim.encoders.training import TrainingResult, train
-from kosim.encoders.training_config import TrainingConfig
+from kosim.encoders.training.config import TrainingConfig
+from kosim.encoders.training.result import TrainingResult
+from kosim.encoders.training.run import train
 from kosim.experiments.comparison.contenders import make_encoder
 from kosim.experiments.data.partition import TrainingSet
 from kosim.experiments.settings import SCRATCH, EncoderSettings

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kosim.encoders.training import TrainingResult
+from kosim.encoders.training.result import TrainingResult
 from kosim.experiments.data.datasets import load_sample
 from tests.checkout import ROOT, environment
 from tests.distributed import together

@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from transformers import TrainerCallback
 
-from kosim.encoders import ranks
-from kosim.encoders.training import train
+from kosim.encoders.training import ranks
+from kosim.encoders.training.run import train
 from tests.encoders.tiny import TRAIN, VALIDATION, config, tiny_encoder
 
 PAIRS = TRAIN.take(range(60))

@@ -24,10 +24,10 @@ import sentence_transformers
 
 from kosim.encoders.base import PairEncoder
 from kosim.encoders.bi import BiEncoder
-from kosim.encoders.compute.exports import Exports
+from kosim.encoders.compute.export_store import ExportStore
 from kosim.encoders.errors import ArtifactError, ConfigError, MissingExtraError
 from kosim.encoders.loading import KINDS, load
-from kosim.encoders.training import train
+from kosim.encoders.training.run import train
 from tests.encoders.tiny import PROMPT, SENTENCES, TRAIN, VALIDATION, config
 
 if any(importlib.util.find_spec(name) is None for name in ("onnx", "onnxruntime", "onnxscript")):
@@ -174,8 +174,8 @@ def test_an_export_is_made_once(copied: Path, monkeypatch: pytest.MonkeyPatch) -
     def refuse(*_: object) -> None:
         raise AssertionError("exported again")
 
-    monkeypatch.setattr("kosim.encoders.compute.exports.export_graph", refuse)
-    monkeypatch.setattr("kosim.encoders.compute.exports.quantise_graph", refuse)
+    monkeypatch.setattr("kosim.encoders.compute.export_store.export_graph", refuse)
+    monkeypatch.setattr("kosim.encoders.compute.export_store.quantise_graph", refuse)
     for backend, precision in BOTH:
         load(copied, backend=backend, precision=precision)  # type: ignore[arg-type]
 
@@ -340,7 +340,7 @@ def test_pooling_and_prompt_are_part_of_the_graph(koelectra: Path, cache: Path) 
 
 
 def test_an_encoder_finds_nothing_where_nothing_was_exported(cache: Path) -> None:
-    assert Exports("0" * 64).find("fp32") is None
+    assert ExportStore("0" * 64).find("fp32") is None
 
 
 def test_a_batch_that_fails_leaves_the_threads_at_work(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kosim.encoders.batching import LengthGroupedBatchSampler, deal
+from kosim.encoders.training.batching import LengthGroupedBatchSampler, deal
 
 LENGTHS = np.random.default_rng(0).integers(4, 120, size=1_003)
 

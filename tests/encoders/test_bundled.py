@@ -9,7 +9,7 @@ import torch
 
 from kosim.encoders.backbone import find_backbone
 from kosim.encoders.bundle import BUNDLED, MINI, MINI_BI, MINI_CROSS, saved_encoder
-from kosim.encoders.compute.exports import Exports
+from kosim.encoders.compute.export_store import ExportStore
 from kosim.encoders.distillation.teacher import open_teacher
 from kosim.encoders.errors import BackboneError
 from kosim.encoders.loading import KINDS, load
@@ -82,8 +82,8 @@ def test_exports_of_a_bundled_encoder_go_to_the_cache(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("kosim.encoders.bundle.BUNDLED", tmp_path)
-    assert Exports("0" * 64, tmp_path / MINI_BI).artifact is None
-    assert Exports("0" * 64, tmp_path / "deeper" / MINI_BI).artifact is not None
+    assert ExportStore("0" * 64, tmp_path / MINI_BI).artifact is None
+    assert ExportStore("0" * 64, tmp_path / "deeper" / MINI_BI).artifact is not None
 
 
 def test_a_bundled_encoder_can_teach() -> None:

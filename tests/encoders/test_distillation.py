@@ -16,9 +16,8 @@ from kosim.encoders.bi import BiEncoder
 from kosim.encoders.distillation.geometry import SentenceGeometry
 from kosim.encoders.distillation.lessons import Lessons
 from kosim.encoders.distillation.run import CURVE, DistillationConfig, distill
-from kosim.encoders.distillation.student import SIMILARITY_WEIGHT, Student
+from kosim.encoders.distillation.student import SIMILARITY_WEIGHT, Student, put_token_vectors
 from kosim.encoders.distillation.teacher import open_teacher, teacher_vectors
-from kosim.encoders.distillation.token_vectors import put_token_vectors
 from kosim.encoders.errors import BackboneError, DataError, StorageError
 from kosim.encoders.loading import KINDS
 from kosim.encoders.pretraining.backbone_folder import open_tokenizer

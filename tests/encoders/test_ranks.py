@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from kosim.encoders import ranks
 from kosim.encoders.errors import ConfigError, DataError
+from kosim.encoders.training import ranks
 
 
 @pytest.fixture

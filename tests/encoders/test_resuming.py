@@ -16,8 +16,9 @@ from transformers import TrainerCallback
 from kosim.encoders.base import PairEncoder
 from kosim.encoders.errors import TrainingError
 from kosim.encoders.loading import KINDS
-from kosim.encoders.training import TrainingResult, train
-from kosim.encoders.training_config import TrainingConfig
+from kosim.encoders.training.config import TrainingConfig
+from kosim.encoders.training.result import TrainingResult
+from kosim.encoders.training.run import train
 from tests.encoders.tiny import TRAIN, VALIDATION, config, tiny_encoder
 
 CONFIG = config(epochs=3, warmup=0.2)

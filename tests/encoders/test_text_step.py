@@ -15,7 +15,7 @@ from kosim.encoders.bi import BiEncoder
 from kosim.encoders.errors import ArtifactError, BackboneError, ConfigError, MissingExtraError
 from kosim.encoders.loading import KINDS, load
 from kosim.encoders.provenance import Provenance
-from kosim.encoders.training import train
+from kosim.encoders.training.run import train
 from tests.encoders.tiny import TRAIN, VALIDATION, config
 
 pytest.importorskip("kiwipiepy")
@@ -85,7 +85,7 @@ def test_training_reads_segmented_texts(
             seen.add(text)
             yield f"{text} |"
 
-    monkeypatch.setattr("kosim.encoders.tokenizers.segmentation.MorphemeSegmentation.apply", mark)
+    monkeypatch.setattr("kosim.encoders.tokenizers.text_step.MorphemeSegmentation.apply", mark)
     encoder = KINDS[kind].from_backbone(str(backbone), device="cpu")
     train(encoder, TRAIN, VALIDATION, config(epochs=1))
     assert {*TRAIN.sentence1, *TRAIN.sentence2} <= seen

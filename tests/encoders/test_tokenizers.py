@@ -15,9 +15,14 @@ from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
 from kosim.encoders.errors import ConfigError, DataError, MissingExtraError, StorageError
-from kosim.encoders.tokenizers.alphabet import rare_characters, without
 from kosim.encoders.tokenizers.text_step import stepped
-from kosim.encoders.tokenizers.training import KINDS, TrainedTokenizer, train_tokenizer
+from kosim.encoders.tokenizers.training import (
+    KINDS,
+    TrainedTokenizer,
+    rare_characters,
+    train_tokenizer,
+    without,
+)
 
 TEXTS = [
     "거실 불을 꺼 주세요",

@@ -15,13 +15,14 @@ from kosim.encoders.base import PairEncoder
 from kosim.encoders.bi import BiEncoder
 from kosim.encoders.calibration import MonotoneCalibration
 from kosim.encoders.loading import KINDS, load
-from kosim.encoders.recipes import RECIPES
 from kosim.encoders.records import DECISION_THRESHOLD
-from kosim.encoders.training import TrainingResult, train
-from kosim.encoders.training_config import CRITERIA, Criterion
+from kosim.encoders.training.config import CRITERIA, Criterion
+from kosim.encoders.training.losses import TRAINING_BY_KIND
+from kosim.encoders.training.result import TrainingResult
+from kosim.encoders.training.run import train
 from tests.encoders.tiny import PROMPT, TRAIN, VALIDATION, config, tiny_encoder, write_koelectra
 
-LOSSES = [(kind, loss) for kind, recipe in RECIPES.items() for loss in recipe.losses]
+LOSSES = [(kind, loss) for kind, recipe in TRAINING_BY_KIND.items() for loss in recipe.losses]
 
 Weights = dict[str, torch.Tensor]
 

@@ -13,10 +13,10 @@ from transformers import TrainerCallback
 
 from kosim.encoders.base import PairEncoder
 from kosim.encoders.errors import ConfigError, DataError, TrainingError
-from kosim.encoders.recipes import BiTrainer, CrossTrainer
 from kosim.encoders.records import LabelledPairs
-from kosim.encoders.training import train
-from kosim.encoders.training_config import CRITERIA, Criterion
+from kosim.encoders.training.config import CRITERIA, Criterion
+from kosim.encoders.training.losses import BiTrainer, CrossTrainer
+from kosim.encoders.training.run import train
 from tests.encoders.tiny import TRAIN, VALIDATION, config
 
 

@@ -13,7 +13,7 @@ from transformers import ElectraConfig, ElectraForPreTraining
 from kosim.encoders.base import PairEncoder
 from kosim.encoders.loading import KINDS
 from kosim.encoders.records import LabelledPairs
-from kosim.encoders.training_config import TrainingConfig
+from kosim.encoders.training.config import TrainingConfig
 
 HUB_ID = "monologg/koelectra-base-v3-discriminator"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

@@ -8,57 +8,21 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Self
 
-from pydantic import BaseModel, model_validator
 from safetensors import SafetensorError
 from transformers import TrainerCallback
 
-from kosim.encoders import ranks
 from kosim.encoders.base import PairEncoder
 from kosim.encoders.calibration import MonotoneCalibration
-from kosim.encoders.checkpoints import file_problem, last_whole_checkpoint, verify_best
 from kosim.encoders.errors import ConfigError, DataError, TrainingError
 from kosim.encoders.metrics import best_f1_threshold
-from kosim.encoders.recipes import RECIPES
 from kosim.encoders.records import DECISION_THRESHOLD, LabelledPairs
-from kosim.encoders.trainers import make_patience, make_trainer
-from kosim.encoders.training_config import CRITERIA, Criterion, TrainingConfig
-
-
-class EpochRecord(BaseModel):
-    """One row of the learning curves; metrics are of the validation pairs."""
-
-    epoch: int
-    train_loss: float
-    validation_loss: float
-    pearson: float
-    spearman: float
-    f1: float
-
-
-class TrainingResult(BaseModel):
-    """What training did: the curves, the chosen epoch and the decision threshold.
-
-    ``notices`` say what is not as it would have been in one process.
-    """
-
-    config: TrainingConfig
-    history: list[EpochRecord]
-    best_epoch: int
-    best_epochs: dict[str, int]
-    threshold: float
-    seconds: float
-    train_pairs: int
-    validation_pairs: int
-    processes: int = 1
-    notices: list[str] = []
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if not 1 <= self.best_epoch <= len(self.history):
-            raise ValueError("the best epoch is not in the history")
-        return self
+from kosim.encoders.training import ranks
+from kosim.encoders.training.checkpoints import file_problem, last_whole_checkpoint, verify_best
+from kosim.encoders.training.config import CRITERIA, TrainingConfig
+from kosim.encoders.training.losses import TRAINING_BY_KIND
+from kosim.encoders.training.result import TrainingResult, best_epoch, history_of
+from kosim.encoders.training.trainers import make_patience, make_trainer
 
 
 def train(
@@ -132,12 +96,12 @@ def train(
         ) from error
     verify_best(encoder.model, trainer.state.best_model_checkpoint)
     ranks.barrier()  # from here on nobody reads the checkpoints
-    history = _history(trainer.state.log_history)
+    history = history_of(trainer.state.log_history)
 
     def choose() -> tuple[MonotoneCalibration, TrainingResult]:
         raw = encoder.score(validation_pairs.pairs, raw=True)
         calibration = MonotoneCalibration.fit(raw, validation_pairs.labels)
-        best: dict[str, int] = {name: _best_epoch(history, name) for name in CRITERIA}
+        best: dict[str, int] = {name: best_epoch(history, name) for name in CRITERIA}
         return calibration, TrainingResult(
             config=config,
             history=history,
@@ -192,7 +156,7 @@ def _check(
             f"an encoder in {encoder.precision} by {encoder.backend} cannot be trained; load it "
             "with backend torch in fp32"
         )
-    recipe, name = RECIPES[encoder.kind], _loss(encoder, config)
+    recipe, name = TRAINING_BY_KIND[encoder.kind], _loss(encoder, config)
     if name not in recipe.losses:
         raise ConfigError(
             f"loss {name!r} is not one of a {encoder.kind}-encoder; choose from "
@@ -230,39 +194,15 @@ def _check_data(train_pairs: LabelledPairs, validation_pairs: LabelledPairs) -> 
 
 
 def _loss(encoder: PairEncoder, config: TrainingConfig) -> str:
-    return config.loss or RECIPES[encoder.kind].default_loss
+    return config.loss or TRAINING_BY_KIND[encoder.kind].default_loss
 
 
 def _notices(encoder: PairEncoder, config: TrainingConfig) -> list[str]:
     name, processes = _loss(encoder, config), ranks.world_size()
-    if processes == 1 or name not in RECIPES[encoder.kind].comparing:
+    if processes == 1 or name not in TRAINING_BY_KIND[encoder.kind].comparing:
         return []
     return [
         f"loss {name} compares the pairs of a batch with each other; on {processes} processes it "
         f"compared only those within one, {config.batch_size // processes} of "
         f"{config.batch_size}, so the result is not that of one process"
     ]
-
-
-def _history(log: list[dict[str, float]]) -> list[EpochRecord]:
-    """Merge the trainer's log rows of one epoch: the training loss and the validation row."""
-    losses = {round(row["epoch"]): row["loss"] for row in log if "loss" in row}
-    return [
-        EpochRecord(
-            epoch=round(row["epoch"]),
-            train_loss=losses[round(row["epoch"])],
-            validation_loss=row["eval_loss"],
-            pearson=row["eval_pearson"],
-            spearman=row["eval_spearman"],
-            f1=row["eval_f1"],
-        )
-        for row in log
-        if "eval_loss" in row
-    ]
-
-
-def _best_epoch(history: list[EpochRecord], criterion: Criterion) -> int:
-    """Return the epoch with the best value, the earliest of several."""
-    name = CRITERIA[criterion]
-    sign = -1 if criterion == "loss" else 1
-    return max(history, key=lambda row: (sign * getattr(row, name), -row.epoch)).epoch

@@ -1,16 +1,19 @@
-"""Validation after each epoch, the same for both kinds."""
+"""Validation after each epoch, the same for both kinds, and early stopping on its values."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sentence_transformers.base.evaluation import BaseEvaluator
+from transformers import TrainerCallback, TrainerState
 
 from kosim.encoders.base import PairEncoder
 from kosim.encoders.errors import TrainingError, UndefinedMetricError
 from kosim.encoders.metrics import best_f1_threshold, f1, pearson, spearman
 from kosim.encoders.records import LabelledPairs
+from kosim.encoders.training.checkpoints import STATE
 
 
 class PairValidator(BaseEvaluator):
@@ -44,3 +47,34 @@ class PairValidator(BaseEvaluator):
         except UndefinedMetricError:
             correlations = {"pearson": 0.0, "spearman": 0.0}
         return {**correlations, "f1": f1(labels, raw, threshold=best_f1_threshold(labels, raw))}
+
+
+class Patience(TrainerCallback):
+    """Stops training after ``epochs`` epochs that were no better than the best.
+
+    It judges by the run's whole log, which checkpoints keep. transformers' own early stopping
+    counts in memory: a resumed run starts to count again and trains longer.
+    """
+
+    def __init__(self, epochs: int, *, metric: str, greater_is_better: bool) -> None:
+        self.epochs = epochs
+        self.metric = metric
+        self.sign = 1 if greater_is_better else -1
+
+    def on_evaluate(self, args: Any, state: TrainerState, control: Any, **rest: Any) -> None:
+        """Ask the trainer to stop when patience has run out."""
+        if self._epochs_after_best(state) >= self.epochs:
+            control.should_training_stop = True
+
+    def stopped_at(self, checkpoint: Path) -> int | None:
+        """Return the epoch at which a run had stopped early by ``checkpoint``, if it had."""
+        state = TrainerState.load_from_json(str(checkpoint / STATE))
+        stopped = self._epochs_after_best(state) >= self.epochs
+        return len(self._values(state)) if stopped else None
+
+    def _values(self, state: TrainerState) -> list[float]:
+        return [self.sign * row[self.metric] for row in state.log_history if self.metric in row]
+
+    def _epochs_after_best(self, state: TrainerState) -> int:
+        values = self._values(state)
+        return len(values) - 1 - values.index(max(values))

@@ -15,7 +15,7 @@ from accelerate.data_loader import prepare_data_loader
 from sentence_transformers.base.sampler import DefaultBatchSampler
 from torch.utils.data import SequentialSampler
 
-from kosim.encoders import ranks
+from kosim.encoders.training import ranks
 
 _POOL_BATCHES = 64
 

@@ -1,4 +1,4 @@
-"""Everything about training that differs by kind, in one table."""
+"""The losses of each kind, and all else about training that differs by kind, in one table."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from sentence_transformers.sentence_transformer.losses import (
 from torch import nn
 
 from kosim.encoders.base import Kind, PairEncoder
-from kosim.encoders.batching import LengthGroupedTrainerMixin
+from kosim.encoders.training.batching import LengthGroupedTrainerMixin
 
 
 class BiTrainer(LengthGroupedTrainerMixin, SentenceTransformerTrainer):
@@ -43,7 +43,7 @@ def _cross_entropy(model: Any) -> nn.Module:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class KindTraining:
     """How one kind is trained.
 
     ``losses`` maps a name to a function that makes the loss for a model and gives the model
@@ -62,8 +62,8 @@ class Recipe:
     comparing: frozenset[str] = frozenset()
 
 
-RECIPES: Mapping[Kind, Recipe] = {
-    "bi": Recipe(
+TRAINING_BY_KIND: Mapping[Kind, KindTraining] = {
+    "bi": KindTraining(
         trainer=BiTrainer,
         arguments=SentenceTransformerTrainingArguments,
         losses={"cosine": CosineSimilarityLoss, "cosent": CoSENTLoss, "angle": AnglELoss},
@@ -72,7 +72,7 @@ RECIPES: Mapping[Kind, Recipe] = {
         find_unused=True,
         comparing=frozenset({"cosent", "angle"}),
     ),
-    "cross": Recipe(
+    "cross": KindTraining(
         trainer=CrossTrainer,
         arguments=CrossEncoderTrainingArguments,
         losses={"bce": _cross_entropy, "mse": _squared_error},

@@ -15,8 +15,8 @@ from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from kosim.encoders.bundle import is_bundled
-from kosim.encoders.compute.export import export_graph, quantise_graph
 from kosim.encoders.compute.network import Network
+from kosim.encoders.compute.onnx_graph import export_graph, quantise_graph
 from kosim.encoders.compute.runtime import Precision
 from kosim.encoders.errors import QualityError
 from kosim.encoders.storage import atomic_folder, sha256, write_json
@@ -46,7 +46,7 @@ class ExportRecord(BaseModel):
     refused: str | None = None
 
 
-class Exports:
+class ExportStore:
     """Finds and makes the exports of one encoder.
 
     They lie in the artifact's folder ``onnx``, one folder a precision. An encoder without an

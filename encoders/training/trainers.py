@@ -10,13 +10,12 @@ import torch
 from datasets import Dataset
 from transformers import PrinterCallback, TrainerCallback
 
-from kosim.encoders import ranks
 from kosim.encoders.base import PairEncoder
-from kosim.encoders.patience import Patience
-from kosim.encoders.recipes import RECIPES
 from kosim.encoders.records import LABEL_HIGH, LabelledPairs
-from kosim.encoders.training_config import TrainingConfig
-from kosim.encoders.validation import PairValidator
+from kosim.encoders.training import ranks
+from kosim.encoders.training.config import TrainingConfig
+from kosim.encoders.training.losses import TRAINING_BY_KIND
+from kosim.encoders.training.validation import PairValidator, Patience
 
 
 def make_patience(config: TrainingConfig) -> Patience | None:
@@ -39,7 +38,7 @@ def make_trainer(
     callbacks: Sequence[TrainerCallback],
 ) -> Any:
     """Return sentence-transformers' trainer for an encoder, with settings that were checked."""
-    recipe = RECIPES[encoder.kind]
+    recipe = TRAINING_BY_KIND[encoder.kind]
     name = config.loss or recipe.default_loss
     arguments = recipe.arguments(
         output_dir=str(folder),

@@ -1,0 +1,68 @@
+"""What a training did: its learning curves, the chosen epoch, the threshold and the notices."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import BaseModel, model_validator
+
+from kosim.encoders.training.config import CRITERIA, Criterion, TrainingConfig
+
+
+class EpochRecord(BaseModel):
+    """One row of the learning curves; metrics are of the validation pairs."""
+
+    epoch: int
+    train_loss: float
+    validation_loss: float
+    pearson: float
+    spearman: float
+    f1: float
+
+
+class TrainingResult(BaseModel):
+    """What training did: the curves, the chosen epoch and the decision threshold.
+
+    ``notices`` say what is not as it would have been in one process.
+    """
+
+    config: TrainingConfig
+    history: list[EpochRecord]
+    best_epoch: int
+    best_epochs: dict[str, int]
+    threshold: float
+    seconds: float
+    train_pairs: int
+    validation_pairs: int
+    processes: int = 1
+    notices: list[str] = []
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not 1 <= self.best_epoch <= len(self.history):
+            raise ValueError("the best epoch is not in the history")
+        return self
+
+
+def history_of(log: list[dict[str, float]]) -> list[EpochRecord]:
+    """Merge the trainer's log rows of one epoch: the training loss and the validation row."""
+    losses = {round(row["epoch"]): row["loss"] for row in log if "loss" in row}
+    return [
+        EpochRecord(
+            epoch=round(row["epoch"]),
+            train_loss=losses[round(row["epoch"])],
+            validation_loss=row["eval_loss"],
+            pearson=row["eval_pearson"],
+            spearman=row["eval_spearman"],
+            f1=row["eval_f1"],
+        )
+        for row in log
+        if "eval_loss" in row
+    ]
+
+
+def best_epoch(history: list[EpochRecord], criterion: Criterion) -> int:
+    """Return the epoch with the best value, the earliest of several."""
+    name = CRITERIA[criterion]
+    sign = -1 if criterion == "loss" else 1
+    return max(history, key=lambda row: (sign * getattr(row, name), -row.epoch)).epoch
