@@ -75,7 +75,7 @@ def compared(
 
     def one(number: int) -> tuple[float, bool, str | None]:
         started = time.perf_counter()
-        response = search(url, queries[number], k=K, depth=depth)
+        response = search(url, queries[number], k=K, candidates=depth)
         seconds = time.perf_counter() - started
         if response.status_code != 200:
             return seconds, False, f"{response.status_code} {response.text}"
@@ -111,7 +111,7 @@ def killed(
 
     ``seconds`` is how long an answer may wait for a shard.
     """
-    load = JudgedLoad(url, queries, expected, clients=clients, k=K, depth=depth)
+    load = JudgedLoad(url, queries, expected, clients=clients, k=K, candidates=depth)
     try:
         load.wait("complete", count=2 * clients)
         before = replica(part)

@@ -22,7 +22,7 @@ _MEMORY = 0.1
 
 
 class Admission:
-    """A bounded number of places, and threads to work on for those who have one.
+    """A bounded number of slots, and threads to work on for those who have one.
 
     A thread does no computing of its own worth the name: it waits for a
     :class:`kosim.serving.microbatch.MicroBatcher`, or reads and writes an index. So none of
@@ -41,11 +41,11 @@ class Admission:
         self._threads = ThreadPoolExecutor(capacity, thread_name_prefix="request")
 
     @contextmanager
-    def place(self) -> Iterator[None]:
-        """Hold one of the places; on the event loop's thread.
+    def slot(self) -> Iterator[None]:
+        """Hold one of the slots; on the event loop's thread.
 
         Raises:
-            Problem: 429, all places are taken.
+            Problem: 429, all slots are taken.
         """
         if self.inside >= self.capacity:
             raise Problem(

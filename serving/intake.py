@@ -22,7 +22,7 @@ _DROPPED = 64_000_000
 """Bytes of a body that is too large which are read all the same."""
 
 _WORK = ("POST", "DELETE")
-"""Methods of requests that need a place."""
+"""Methods of requests that need a slot."""
 
 PUBLIC = ("/healthz", "/readyz", "/docs", "/openapi.json", "/assets/", "/favicon.ico")
 """What needs no key, and the page, which asks for one."""
@@ -32,7 +32,7 @@ class Intake:
     """Reads the body whole before the request begins, and ends it when its client goes away.
 
     So a request that is being computed always has a client that waits for it, and no body larger
-    than ``max_bytes`` is ever held. A request that asks for work gets its place before its body is
+    than ``max_bytes`` is ever held. A request that asks for work gets its slot before its body is
     even parsed: under overload, parsing is what would pile up. The metrics of every request are
     taken here.
     """
@@ -83,7 +83,7 @@ class Intake:
         if body is None:
             self._metrics.left.inc()
             return
-        with self._admission().place() if scope["method"] in _WORK else nullcontext():
+        with self._admission().slot() if scope["method"] in _WORK else nullcontext():
             if not await _while_connected(self._app, scope, body, receive, send):
                 self._metrics.left.inc()
 

@@ -34,8 +34,8 @@ class Limits:
         """
         self.check_count(name, len(texts))
         for number, text in enumerate(texts):
-            place = f"{name}[{number}]" if len(texts) > 1 else name
-            self.check_text(place, text, blank=blank)
+            where = f"{name}[{number}]" if len(texts) > 1 else name
+            self.check_text(where, text, blank=blank)
 
     def check_count(self, name: str, count: int) -> None:
         """Check a number of items; raises a `Problem` as :meth:`check`."""

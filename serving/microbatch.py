@@ -97,8 +97,8 @@ class MicroBatcher(Generic[Item]):
         Raises:
             CancelledError: of `concurrent.futures`: the client has left, or the service ends.
         """
-        places = {item: place for place, item in enumerate(dict.fromkeys(items))}
-        unique = list(places)
+        rows_of = {item: row for row, item in enumerate(dict.fromkeys(items))}
+        unique = list(rows_of)
         request = Waiting(unique, self._lengths(unique), time.monotonic())
         with self._changed:
             if self._closing:
@@ -108,7 +108,7 @@ class MicroBatcher(Generic[Item]):
                 self._changed.notify_all()
         request.result.add_done_callback(lambda done: self._withdraw(request, done))
         rows = TICKET.get(Ticket()).wait(request.result)
-        return rows[[places[item] for item in items]]
+        return rows[[rows_of[item] for item in items]]
 
     def close(self, timeout: float = 10.0) -> None:
         """Finish what waits, and end the thread."""
@@ -167,7 +167,7 @@ class MicroBatcher(Generic[Item]):
                 continue
             for one, row in zip(wanted, rows, strict=True):
                 request = one.request
-                request.rows[one.place] = row
+                request.rows[one.position] = row
                 request.missing -= 1
                 if not request.missing:
                     _settle(request.result.set_result, np.stack(request.rows))

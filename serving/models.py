@@ -1,4 +1,4 @@
-"""From paths to what is served: checked before a server listens, then opened."""
+"""The encoders and the index that a server serves: checked before it listens, then opened."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import torch
 from kosim.encoders.artifact import Manifest, read_manifest
 from kosim.encoders.base import PairEncoder
 from kosim.encoders.bi import BiEncoder
+from kosim.encoders.bundle import MINI_BI, MINI_CROSS, saved_encoder
 from kosim.encoders.compute.backends import check_machine
 from kosim.encoders.compute.choice import ComputeChoice
 from kosim.encoders.cross import CrossEncoder
@@ -29,7 +30,7 @@ from kosim.serving.settings import ServingSettings
 
 if TYPE_CHECKING:
     from kosim.serving.cluster.deployment import Cluster
-    from kosim.serving.cluster.remote_encoder import RemoteCrossEncoder
+    from kosim.serving.cluster.remote import RemoteCrossEncoder
 
 Kind = TypeVar("Kind", bound=PairEncoder)
 
@@ -117,6 +118,23 @@ class Models:
     @property
     def _at_work(self) -> list[BatchedBiEncoder | BatchedCrossEncoder | RemoteCrossEncoder]:
         return [*self.served.values(), *([self.refiner] if self.refiner else [])]
+
+
+def with_default_models(settings: ServingSettings) -> ServingSettings:
+    """Return settings that name at least one model: the bundled encoders where none is given.
+
+    Raises:
+        ConfigError: none is given, and this installation lacks the bundled ones.
+    """
+    if settings.bi or settings.cross or settings.index:
+        return settings
+    bi, cross = saved_encoder(MINI_BI), saved_encoder(MINI_CROSS)
+    if not (bi.is_dir() and cross.is_dir()):
+        raise ConfigError(
+            f"no model is given, and {bi.parent} lacks the bundled encoders; install kosim anew, "
+            "or say which encoders to serve with --cross MODEL, --bi MODEL or --index INDEX"
+        )
+    return settings.model_copy(update={"bi": bi, "cross": cross})
 
 
 def check_models(settings: ServingSettings) -> None:

@@ -47,13 +47,13 @@ class Taken(Generic[Item]):
     """One item of a request on its way through the network."""
 
     request: Waiting[Item]
-    place: int
+    position: int
     length: int
 
     @property
     def item(self) -> Item:
         """What is computed."""
-        return self.request.items[self.place]
+        return self.request.items[self.position]
 
 
 def take(queue: deque[Waiting[Item]], tokens: int) -> list[Taken[Item]]:
@@ -66,9 +66,9 @@ def take(queue: deque[Waiting[Item]], tokens: int) -> list[Taken[Item]]:
     total = 0
     while queue and (not taken or total < tokens):
         request = queue.popleft()
-        place = request.order[request.taken]
-        length = int(request.lengths[place])
-        taken.append(Taken(request, place, length))
+        position = request.order[request.taken]
+        length = int(request.lengths[position])
+        taken.append(Taken(request, position, length))
         request.taken += 1
         request.tokens_left -= length
         total += length

@@ -102,9 +102,9 @@ async def _invalid(_: Request, error: Exception) -> JSONResponse:
         reason = first.get("ctx", {}).get("error", "")
         return Problem(400, "invalid_json", f"the body is no JSON: {reason}").response()
     # The value itself is not repeated: it can be large, or nothing that JSON can say.
-    place = printable(".".join(str(part) for part in first["loc"][1:]))[:_MOST_SHOWN]
-    message = f"{place or first['loc'][0]}: {first['msg']}"[:_MOST_SHOWN]
-    return Problem(422, "invalid_value", message, param=place or None).response()
+    field = printable(".".join(str(part) for part in first["loc"][1:]))[:_MOST_SHOWN]
+    message = f"{field or first['loc'][0]}: {first['msg']}"[:_MOST_SHOWN]
+    return Problem(422, "invalid_value", message, param=field or None).response()
 
 
 async def _http(_: Request, error: Exception) -> JSONResponse:

@@ -18,10 +18,9 @@ from uvicorn.supervisors import Multiprocess
 
 from kosim.encoders.errors import ConfigError
 from kosim.index.distributed.connection import check_ray
-from kosim.serving.default_models import with_default_models
 from kosim.serving.keys import Keys
 from kosim.serving.metrics import SHARED
-from kosim.serving.models import check_models
+from kosim.serving.models import check_models, with_default_models
 from kosim.serving.process import app_of_process
 from kosim.serving.settings import ServingSettings
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import re
+import secrets
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -23,11 +25,8 @@ from kosim.index.distributed.connection import connected
 from kosim.index.distributed.nodes import SEARCHING, Requirements, check_nodes, versions
 from kosim.index.sharding.folder import Shards
 from kosim.index.sharding.sharded_index import ShardedIndex
-from kosim.serving.cluster.claim import claimed
-from kosim.serving.cluster.remote_encoder import RemoteCrossEncoder
-from kosim.serving.cluster.remote_shard import RemoteShard
-from kosim.serving.cluster.reranker_replica import RerankerJob, RerankerReplica
-from kosim.serving.cluster.shard_replica import ShardReplica
+from kosim.serving.cluster.remote import RemoteCrossEncoder, RemoteShard
+from kosim.serving.cluster.replicas import RerankerJob, RerankerReplica, ShardReplica
 from kosim.serving.microbatch import BatchSettings
 from kosim.serving.settings import ServingSettings
 
@@ -45,6 +44,9 @@ _BUSY = 4
 
 _CONTROLLER = ("SERVE_CONTROLLER_ACTOR", "serve")
 """Name and namespace of the actor by which one can tell whether Serve runs on a cluster."""
+
+_NAMESPACE = "kosim"
+_NAME = re.compile(r"kosim-([0-9a-f]{8})-[0-9]+")
 
 
 @dataclass(frozen=True)
@@ -212,11 +214,11 @@ def _wait(names: dict[str, _Part], seconds: float) -> None:
         waiting = []
         for name, part in names.items():
             application = found.get(name)
-            state = "NOT_STARTED" if application is None else application.status.value
-            if state in ("DEPLOY_FAILED", "UNHEALTHY"):
-                raise ClusterError(f"{part.name} cannot start: {_said(application)}")
-            if state != "RUNNING":
-                waiting.append(f"{part.name} ({_said(application)})")
+            status = "NOT_STARTED" if application is None else application.status.value
+            if status in ("DEPLOY_FAILED", "UNHEALTHY"):
+                raise ClusterError(f"{part.name} cannot start: {_last_message(application)}")
+            if status != "RUNNING":
+                waiting.append(f"{part.name} ({_last_message(application)})")
         if not waiting:
             return
         if time.monotonic() > deadline:
@@ -228,10 +230,37 @@ def _wait(names: dict[str, _Part], seconds: float) -> None:
         time.sleep(_LOOK)
 
 
-def _said(application: ApplicationStatusOverview | None) -> str:
+def _last_message(application: ApplicationStatusOverview | None) -> str:
     """Return the last line of what Serve says about an application that does not run."""
     if application is None:
         return "not begun"
     messages = [application.message, *(one.message for one in application.deployments.values())]
     lines = [line.strip() for text in messages for line in text.splitlines() if line.strip()]
     return lines[-1] if lines else "no replica yet"
+
+
+class _Claim:
+    """An actor that Ray ends with its driver."""
+
+
+@contextmanager
+def claimed(count: int) -> Iterator[list[str]]:
+    """Yield ``count`` names for applications; what a killed driver left is removed before."""
+    token = secrets.token_hex(4)
+    claim: Any = ray.remote(num_cpus=0)(_Claim).options(name=token, namespace=_NAMESPACE).remote()
+    for name in serve.status().applications:
+        match = _NAME.fullmatch(name)
+        if match and not _is_claimed(match[1]):
+            serve.delete(name, _blocking=False)
+    try:
+        yield [f"kosim-{token}-{number}" for number in range(count)]
+    finally:
+        ray.kill(claim)
+
+
+def _is_claimed(token: str) -> bool:
+    try:
+        ray.get_actor(token, namespace=_NAMESPACE)
+    except ValueError:
+        return False
+    return True

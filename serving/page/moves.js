@@ -60,7 +60,7 @@ function column(className, title, by, rows) {
   );
 }
 
-/** Draw a line from each sentence's old place to its new one. */
+/** Draw a line from each sentence's old position to its new one. */
 function connect(board) {
   board.querySelector("svg.links")?.remove();
   const [left, right] = board.querySelectorAll("ol");
@@ -80,25 +80,27 @@ function connect(board) {
   const [x1, x2] = [from - frame.left, to - frame.left];
   const bend = (x2 - x1) / 2;
   const starts = [...left.children];
-  for (const [place, end] of [...right.children].entries()) {
+  for (const [position, end] of [...right.children].entries()) {
     const old = starts.findIndex((item) => item.dataset.key === end.dataset.key);
     if (old < 0) continue;
     const [y1, y2] = [middle(starts[old]), middle(end)];
-    const kind = place < old ? "up" : place > old ? "down" : "same";
+    const kind = position < old ? "up" : position > old ? "down" : "same";
     const d = `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`;
     links.append(drawing("path", { d, class: kind, "data-key": end.dataset.key }));
   }
   board.prepend(links);
 }
 
-/** Let the sentences of the new order come from their old places. */
+/** Let the sentences of the new order come from their old positions. */
 function animate(list, order) {
   if (calm.matches) return;
   const boxes = [...list.children].map((item) => item.getBoundingClientRect().top);
-  const places = new Map([...list.children].map((item, place) => [item.dataset.key, place]));
+  const positions = new Map(
+    [...list.children].map((item, position) => [item.dataset.key, position]),
+  );
   for (const item of list.children) {
     const old = order.get(item.dataset.key);
-    const now = places.get(item.dataset.key);
+    const now = positions.get(item.dataset.key);
     const top = boxes[Math.min(old, boxes.length - 1)];
     if (old !== now)
       item.animate([{ transform: `translateY(${top - boxes[now]}px)` }, { transform: "none" }], {
@@ -115,10 +117,10 @@ function animate(list, order) {
  * those of `after`; `shown` is how many of each are drawn.
  */
 export function moves({ before, after, shown, titles, by }) {
-  const order = new Map(before.map((entry, place) => [entry.key, place]));
+  const order = new Map(before.map((entry, position) => [entry.key, position]));
   const kept = new Set(after.slice(0, shown).map((entry) => entry.key));
-  const left = before.slice(0, shown).map((entry, place) =>
-    row(entry, place + 1, {
+  const left = before.slice(0, shown).map((entry, position) =>
+    row(entry, position + 1, {
       ...entry,
       share: null,
       moved: kept.has(entry.key) ? null : element("span", { class: "move out" }, say("dropped")),
@@ -126,8 +128,8 @@ export function moves({ before, after, shown, titles, by }) {
   );
   const right = after
     .slice(0, shown)
-    .map((entry, place) =>
-      row(entry, place + 1, { ...entry, moved: badge(order.get(entry.key), place) }),
+    .map((entry, position) =>
+      row(entry, position + 1, { ...entry, moved: badge(order.get(entry.key), position) }),
     );
   const board = element(
     "div",

@@ -22,12 +22,12 @@ function show(name, { focus = false } = {}) {
 function startTabs() {
   const names = tabs.map((tab) => tab.getAttribute("aria-controls"));
   const asked = () => (names.includes(location.hash.slice(1)) ? location.hash.slice(1) : names[0]);
-  tabs.forEach((tab, place) => {
-    tab.addEventListener("click", () => show(names[place]));
+  tabs.forEach((tab, position) => {
+    tab.addEventListener("click", () => show(names[position]));
     tab.addEventListener("keydown", ({ key }) => {
       const steps = { ArrowRight: 1, ArrowLeft: -1 };
       if (key in steps)
-        show(names[(place + steps[key] + names.length) % names.length], { focus: true });
+        show(names[(position + steps[key] + names.length) % names.length], { focus: true });
       if (key === "Home") show(names[0], { focus: true });
       if (key === "End") show(names.at(-1), { focus: true });
     });

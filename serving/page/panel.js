@@ -51,14 +51,14 @@ export function startPanel(id, { request, draw, sum, examples }) {
     run();
   });
 
-  const place = form.querySelector(".examples");
+  const list = form.querySelector(".examples");
   for (const [label, fillIn] of examples) {
     const example = element("button", { type: "button" }, label);
     example.addEventListener("click", () => {
       fillIn();
       run();
     });
-    place.append(example);
+    list.append(example);
   }
 
   onLanguage(() => {

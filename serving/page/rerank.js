@@ -19,7 +19,7 @@ function draw(answer) {
     value: (HIGHEST * share).toFixed(2),
     share,
   }));
-  const before = texts.map((text, place) => ({ key: String(place), text, value: "", share: null }));
+  const before = texts.map((text, position) => ({ key: String(position), text, value: "", share: null }));
   return [
     element("p", { class: "summary" }, sum(answer)),
     moves({

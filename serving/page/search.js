@@ -35,14 +35,18 @@ function draw(answer) {
 
 /** Let the second panel work. */
 export function startSearch() {
-  const [query, mode, depth] = ["search-query", "mode", "depth"].map((id) =>
+  const [query, mode, candidates] = ["search-query", "mode", "candidates"].map((id) =>
     document.getElementById(id),
   );
   startPanel("search", {
     request: async () => {
-      const asked = { query: query.value, mode: mode.value, depth: Number(depth.value) };
+      const asked = {
+        query: query.value,
+        mode: mode.value,
+        candidates: Number(candidates.value),
+      };
       // All candidates are asked for, so that the order in which they were found is known.
-      return { ...(await ask("/v1/search", { ...asked, k: asked.depth })), mode: asked.mode };
+      return { ...(await ask("/v1/search", { ...asked, k: asked.candidates })), mode: asked.mode };
     },
     draw,
     sum,

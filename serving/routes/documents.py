@@ -12,9 +12,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from kosim.encoders.errors import CorpusIndexError
 from kosim.index.corpus import check_document
 from kosim.index.documents import Document
+from kosim.serving.fields import Call, Text
 from kosim.serving.problems import Problem
 from kosim.serving.service import WRITE_SECONDS, Served
-from kosim.serving.text import Text
 
 router = APIRouter(tags=["documents"])
 
@@ -43,7 +43,7 @@ def _shallow(values: dict[str, Any]) -> dict[str, Any]:
     raise ValueError(f"it is nested more than {DEEPEST} levels deep")
 
 
-class NewDocument(BaseModel):
+class NewDocument(Call):
     """A document to add; without an id it gets one."""
 
     model_config = ConfigDict(extra="forbid")
@@ -55,7 +55,7 @@ class NewDocument(BaseModel):
     )
 
 
-class Addition(BaseModel):
+class Addition(Call):
     """Documents to add, all or none."""
 
     model_config = ConfigDict(extra="forbid")

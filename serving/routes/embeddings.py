@@ -12,15 +12,15 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 
 from kosim.encoders.base import FloatArray
+from kosim.serving.fields import Call, Text
 from kosim.serving.models import name_of
 from kosim.serving.problems import Problem
 from kosim.serving.service import Served
-from kosim.serving.text import Text
 
 router = APIRouter(tags=["embeddings"])
 
 
-class EmbeddingsCall(BaseModel):
+class EmbeddingsCall(Call):
     """What OpenAI's clients send; what is not named here is ignored."""
 
     input: Text | list[Text] | list[int] | list[list[int]] = Field(

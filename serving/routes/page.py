@@ -44,8 +44,8 @@ async def page(request: Request) -> Response:
                 "Vary": "Accept",
             },
         )
-    places = {"service": "/v1/service", "openapi": "/openapi.json", "docs": "/docs"}
-    return JSONResponse({"name": "kosim", **places}, headers={"Vary": "Accept"})
+    addresses = {"service": "/v1/service", "openapi": "/openapi.json", "docs": "/docs"}
+    return JSONResponse({"name": "kosim", **addresses}, headers={"Vary": "Accept"})
 
 
 @router.get("/favicon.ico")

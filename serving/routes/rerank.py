@@ -12,9 +12,9 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from kosim.encoders.records import LABEL_HIGH, Hit
+from kosim.serving.fields import BEST, Call, Text
 from kosim.serving.models import name_of
 from kosim.serving.service import Served, Service
-from kosim.serving.text import Text
 
 router = APIRouter(tags=["rerank"])
 
@@ -25,18 +25,20 @@ class TextDocument(BaseModel):
     text: Text
 
 
-class RerankCall(BaseModel):
+class RerankCall(Call):
     """What Cohere's clients (v1 and v2) and Jina's send; what is not named here is ignored."""
 
     query: Text
     documents: list[Text | TextDocument]
     model: str | None = Field(None, description="Any name: one reranker is served.")
-    top_n: int | None = Field(None, ge=1, description="The best so many; all by default.")
+    top_n: int | None = Field(
+        None, ge=1, validation_alias=BEST, description="Number of hits to return (default: all)."
+    )
     return_documents: bool = Field(False, description="Repeat the texts in the answer.")
 
 
 class Ranked(BaseModel):
-    """A document by its place in the request."""
+    """A document by its position in the request."""
 
     index: int
     relevance_score: float
@@ -54,7 +56,7 @@ class RerankAnswer(BaseModel):
     meta: dict[str, Any]
 
 
-class TextsCall(BaseModel):
+class TextsCall(Call):
     """What clients of text-embeddings-inference send; texts that are too long are always cut."""
 
     query: Text
@@ -64,7 +66,7 @@ class TextsCall(BaseModel):
 
 
 class RankedText(BaseModel):
-    """A text by its place in the request."""
+    """A text by its position in the request."""
 
     index: int
     score: float

@@ -9,22 +9,27 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from kosim.index.searcher import Mode, SearchResult
+from kosim.serving.fields import CANDIDATES, HITS, Call, Text
 from kosim.serving.service import Served
-from kosim.serving.text import Text
 
 router = APIRouter(tags=["search"])
 
+DEFAULT_CANDIDATES = 100
+"""Documents that are retrieved and reranked, as far as the server's limit allows."""
 
-class SearchCall(BaseModel):
+
+class SearchCall(Call):
     """A query, and how to search for it."""
 
     model_config = ConfigDict(extra="forbid")
 
     query: Text
-    k: int = Field(10, ge=1, description="Hits.")
-    depth: int | Literal["auto"] = Field(
-        50,
-        description="Candidates that are reranked; auto: as many as it needs, by a fitted policy.",
+    k: int = Field(10, ge=1, validation_alias=HITS, description="Number of hits to return.")
+    candidates: int | Literal["auto"] = Field(
+        DEFAULT_CANDIDATES,
+        validation_alias=CANDIDATES,
+        description="Number of documents to retrieve and rerank; auto: as many as the query needs, "
+        "by the index's fitted policy.",
     )
     mode: Mode = Field("dense", description="Retrieve by vectors, by words, or by both.")
 
@@ -63,12 +68,15 @@ async def search(call: SearchCall, service: Served) -> SearchAnswer:
     searcher = service.searcher
     service.limits.check_text("query", call.query)
     service.limits.check_count("k", call.k)
-    if isinstance(call.depth, int):
-        service.limits.check_count("depth", max(0, call.depth))
+    candidates = call.candidates
+    if "candidates" not in call.model_fields_set:
+        candidates = min(DEFAULT_CANDIDATES, service.limits.items)
+    elif isinstance(candidates, int):
+        service.limits.check_count("candidates", max(0, candidates))
 
     def found() -> SearchResult:
         searcher.index.refresh()
-        return searcher.search([call.query], k=call.k, candidates=call.depth, mode=call.mode)[0]
+        return searcher.search([call.query], k=call.k, candidates=candidates, mode=call.mode)[0]
 
     result = await service.admission.run(found)
     return SearchAnswer(

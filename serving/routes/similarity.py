@@ -10,10 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from kosim.encoders.base import PairEncoder
 from kosim.encoders.records import DECISION_THRESHOLD, Pair
+from kosim.serving.fields import Call, Text
 from kosim.serving.models import name_of
 from kosim.serving.problems import Problem
 from kosim.serving.service import Served, Service
-from kosim.serving.text import Text
 
 router = APIRouter(tags=["similarity"])
 
@@ -48,7 +48,7 @@ class Conclusion(BaseModel):
     verdict: Literal["유사함", "유사하지 않음"] = Field(alias="결론")
 
 
-class Pairs(BaseModel):
+class Pairs(Call):
     """Pairs of sentences to score."""
 
     model_config = ConfigDict(extra="forbid")

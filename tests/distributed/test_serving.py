@@ -37,8 +37,7 @@ from kosim.index.documents import Document
 from kosim.index.searcher import Searcher
 from kosim.index.sharding.folder import Shards
 from kosim.index.sharding.split import split_index
-from kosim.serving.cluster.claim import claimed
-from kosim.serving.cluster.deployment import deployed
+from kosim.serving.cluster.deployment import claimed, deployed
 from kosim.serving.models import check_models
 from kosim.serving.settings import ServingSettings
 from tests.encoders.tiny import WORDS
@@ -52,7 +51,7 @@ QUERIES = [" ".join(RANDOM.choice(WORDS, 4)) for _ in range(30)]
 LOST = "shard-3"
 SMALL = {"shard_cpus": 0.1, "reranker_cpus": 0.2}
 PATIENT = 600
-DEPTHS = {"k": 10, "depth": 20}
+DEPTHS = {"k": 10, "candidates": 20}
 
 
 @pytest.fixture(scope="session")
@@ -162,7 +161,7 @@ def test_changes_are_refused(server: Running) -> None:
 
 @pytest.mark.timeout(PATIENT)
 def test_a_policy_that_was_not_fitted_is_refused(server: Running) -> None:
-    response = ask(server, QUERIES[0], depth="auto")
+    response = ask(server, QUERIES[0], candidates="auto")
     assert response.status_code == 422
     assert "policy" in response.json()["message"]
 

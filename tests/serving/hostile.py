@@ -46,7 +46,7 @@ _FIELDS = [
     "texts",
     "input",
     "k",
-    "depth",
+    "candidates",
     "mode",
     "top_n",
     "dimensions",

@@ -34,13 +34,13 @@ def test_work_runs_on_another_thread_and_its_result_or_error_comes_back() -> Non
 def test_beyond_its_capacity_it_answers_429_with_retry_after() -> None:
     seen: list[int] = []
     admission = Admission(2, seen.append)
-    with admission.place():
-        with admission.place(), pytest.raises(Problem) as refused, admission.place():
+    with admission.slot():
+        with admission.slot(), pytest.raises(Problem) as refused, admission.slot():
             raise AssertionError("got in")
         assert refused.value.status == 429
         assert (refused.value.retry_after or 0) >= 1
         assert refused.value.response().headers["retry-after"] == str(refused.value.retry_after)
-        with admission.place():
+        with admission.slot():
             assert admission.inside == 2
     assert seen == [1, 2, 1, 2, 1, 0]
 

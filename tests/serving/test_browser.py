@@ -126,7 +126,7 @@ def test_a_search_shows_both_orders_and_every_move(
     panel = open_tab(page, "search")
     one(panel, "#search-query").send_keys(QUERY, Keys.ENTER)
     wait(page, lambda: len(panel.find_elements(By.CSS_SELECTOR, ".after li")) == 10)
-    call = {"query": QUERY, "k": 30, "depth": 30}
+    call = {"query": QUERY, "k": 30, "candidates": 30}
     hits = httpx.post(f"{server.url}/v1/search", json=call, timeout=60).json()["hits"]
     found = sorted(hits, key=lambda hit: -hit["retrieval_score"])
     keys = [item.get_attribute("data-key") for item in panel.find_elements(By.TAG_NAME, "li")]
@@ -226,8 +226,8 @@ def test_a_phone_needs_no_sideways_scrolling(page: Any, panel: str, tmp_path: Pa
 
 def test_what_the_service_refuses_is_shown(page: Any) -> None:
     panel = open_tab(page, "search")
-    page.execute_script("document.getElementById('depth').options[0].text = '2000'")
-    page.execute_script("document.getElementById('depth').selectedIndex = 0")
+    page.execute_script("document.getElementById('candidates').options[0].text = '2000'")
+    page.execute_script("document.getElementById('candidates').selectedIndex = 0")
     one(panel, "#search-query").send_keys(QUERY, Keys.ENTER)
     wait(page, lambda: one(panel, ".problem").is_displayed())
     assert "max-items" in one(panel, ".problem").text

@@ -31,6 +31,12 @@ def test_cohere_and_jina_form(client: TestClient, cross: CrossEncoder, version: 
     assert answer["usage"] == {"total_tokens": int(lengths.sum())}
 
 
+@pytest.mark.parametrize("name", ["top_n", "top_k", "k", "limit"])
+def test_names_of_other_services_mean_the_same(client: TestClient, name: str) -> None:
+    call = {"query": QUERY, "documents": DOCUMENTS, name: 2}
+    assert len(client.post("/v1/rerank", json=call).json()["results"]) == 2
+
+
 def test_documents_can_be_objects_and_come_back(client: TestClient) -> None:
     call = {
         "query": QUERY,

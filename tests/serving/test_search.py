@@ -29,7 +29,7 @@ for _ in range(40):
 def test_hits_are_those_of_the_searcher(
     client: TestClient, index: Path, bi: BiEncoder, cross: CrossEncoder
 ) -> None:
-    answer = client.post("/v1/search", json={"query": QUERY, "k": 4, "depth": 20}).json()
+    answer = client.post("/v1/search", json={"query": QUERY, "k": 4, "candidates": 20}).json()
     (result,) = Searcher(CorpusIndex.open(index), bi, cross).search([QUERY], k=4, candidates=20)
     assert [hit["id"] for hit in answer["hits"]] == [hit.id for hit in result.hits]
     for name in ("score", "retrieval_score", "rerank_score"):
@@ -41,6 +41,23 @@ def test_hits_are_those_of_the_searcher(
     assert [hit["extra"] for hit in answer["hits"]] == [dict(hit.extra) for hit in result.hits]
     assert [hit["rank"] for hit in answer["hits"]] == [1, 2, 3, 4]
     assert (answer["candidates"], answer["reranked"]) == (20, 20)
+
+
+@pytest.mark.parametrize("hits", ["k", "top_k", "top_n", "limit"])
+@pytest.mark.parametrize("depth", ["candidates", "depth", "rerank_depth", "rerank_candidates"])
+def test_names_of_other_services_mean_the_same(client: TestClient, hits: str, depth: str) -> None:
+    answer = client.post("/v1/search", json={"query": QUERY, hits: 3, depth: 7}).json()
+    assert len(answer["hits"]) == 3 and answer["reranked"] == 7
+
+
+def test_fewer_candidates_than_usual_where_the_limit_is_lower(client: TestClient) -> None:
+    assert client.post("/v1/search", json={"query": QUERY}).json()["reranked"] == 50
+
+
+def test_a_null_means_the_default(client: TestClient) -> None:
+    call = {"query": QUERY, "k": None, "candidates": None, "mode": None}
+    answer = client.post("/v1/search", json=call).json()
+    assert answer["hits"] == client.post("/v1/search", json={"query": QUERY}).json()["hits"]
 
 
 def test_refined_hits_are_those_of_a_refining_searcher(
@@ -56,7 +73,7 @@ def test_refined_hits_are_those_of_a_refining_searcher(
     (unrefined,) = Searcher(CorpusIndex.open(index), bi, coarse).search([QUERY], k=4, candidates=20)
     refining = settings.model_copy(update={"precision": "int8", "refine": True})
     with TestClient(create_app(refining)) as client:
-        answer = client.post("/v1/search", json={"query": QUERY, "k": 4, "depth": 20}).json()
+        answer = client.post("/v1/search", json={"query": QUERY, "k": 4, "candidates": 20}).json()
         counted = client.get("/metrics").text
     assert [hit["id"] for hit in answer["hits"]] == [hit.id for hit in result.hits]
     scores = np.array([hit["rerank_score"] for hit in answer["hits"]])
@@ -68,14 +85,14 @@ def test_refined_hits_are_those_of_a_refining_searcher(
 def test_candidates_come_from_the_nearest_vectors(client: TestClient, bi: BiEncoder) -> None:
     cosines = (bi.encode([QUERY]) @ bi.encode(TEXTS).T)[0]
     nearest = {f"d{place}" for place in np.argsort(-cosines, kind="stable")[:7]}
-    answer = client.post("/v1/search", json={"query": QUERY, "k": 7, "depth": 7}).json()
+    answer = client.post("/v1/search", json={"query": QUERY, "k": 7, "candidates": 7}).json()
     assert {hit["id"] for hit in answer["hits"]} == nearest
 
 
 @pytest.mark.parametrize("mode", ["lexical", "hybrid"])
 def test_search_by_words(client: TestClient, mode: str) -> None:
     pytest.importorskip("kiwipiepy")
-    answer = client.post("/v1/search", json={"query": TEXTS[3], "mode": mode, "depth": 5})
+    answer = client.post("/v1/search", json={"query": TEXTS[3], "mode": mode, "candidates": 5})
     assert answer.status_code == 200
     assert "d3" in {hit["id"] for hit in answer.json()["hits"]}
 
@@ -85,11 +102,12 @@ def test_search_by_words(client: TestClient, mode: str) -> None:
     [
         ({"query": QUERY, "k": 0}, 422, "k:"),
         ({"query": QUERY, "k": 51}, 413, "max-items"),
-        ({"query": QUERY, "depth": 0}, 422, "depth"),
-        ({"query": QUERY, "depth": -3}, 422, "depth"),
-        ({"query": QUERY, "depth": 51}, 413, "max-items"),
-        ({"query": QUERY, "depth": "all"}, 422, "depth"),
-        ({"query": QUERY, "depth": "auto"}, 422, "kosim depth"),
+        ({"query": QUERY, "k": 3, "top_k": 4}, 422, "k and top_k mean the same"),
+        ({"query": QUERY, "candidates": 0}, 422, "candidates"),
+        ({"query": QUERY, "candidates": -3}, 422, "candidates"),
+        ({"query": QUERY, "candidates": 51}, 413, "max-items"),
+        ({"query": QUERY, "candidates": "all"}, 422, "candidates"),
+        ({"query": QUERY, "candidates": "auto"}, 422, "kosim depth"),
         ({"query": QUERY, "mode": "magic"}, 422, "mode"),
         ({"query": " "}, 422, "query is blank"),
         ({"query": QUERY, "top": 3}, 422, "top"),
@@ -111,7 +129,7 @@ def test_added_documents_are_found_at_once_and_removed_ones_are_not(
     added = client.post("/v1/documents", json={"documents": [document, {"text": WORDS[3]}]}).json()
     assert added["ids"][0] == "새/문서 1"
     other = added["ids"][1]
-    search = {"query": text, "k": 50, "depth": 50}
+    search = {"query": text, "k": 50, "candidates": 50}
     hits = client.post("/v1/search", json=search).json()["hits"]
     assert [hit["extra"] for hit in hits if hit["id"] == "새/문서 1"] == [{"tag": ["가"]}]
     on_disk = CorpusIndex.open(index)
@@ -166,7 +184,7 @@ def test_what_another_process_adds_is_found(client: TestClient, index: Path, bi:
     other = CorpusIndex.open(index)
     other.add([Document("from outside", text)], bi.encode([text]))
     try:
-        call = {"query": text, "k": 50, "depth": 50}
+        call = {"query": text, "k": 50, "candidates": 50}
         hits = client.post("/v1/search", json=call).json()["hits"]
         assert "from outside" in {hit["id"] for hit in hits}
     finally:

@@ -1,0 +1,192 @@
+"""What asks the replicas on a cluster: one call, a shard, and a cross-encoder."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Generic, NoReturn, TypeVar
+
+import numpy as np
+from ray.exceptions import RayError, RayTaskError
+from ray.serve.exceptions import RayServeException
+from ray.serve.handle import DeploymentHandle
+
+from kosim.encoders.artifact import read_manifest
+from kosim.encoders.base import FloatArray
+from kosim.encoders.cross import CrossEncoder
+from kosim.encoders.errors import ClusterError, KosimError, ShardMissingError
+from kosim.encoders.records import Pair
+from kosim.index.lexical.bm25 import WordStatistics
+from kosim.index.sharding.shard import ShardAnswer, ShardCall
+from kosim.serving.batched_encoders import described
+from kosim.serving.tokens import Lengths, TokenCounter
+
+Answer = TypeVar("Answer")
+
+_PAUSE = 0.05
+"""Seconds between two replicas that died with the call."""
+
+_TOGETHER = 32
+"""Pairs of a call: what one replica does for a request while the others do the rest."""
+
+
+class Call(Generic[Answer]):
+    """Is sent at once, and again where the replica that has it dies: calls change nothing.
+
+    Serve keeps a call until there is a replica to give it to.
+
+    Args:
+        send: a handle's ``remote`` with its arguments.
+        seconds: from now on in which an answer is worth waiting for.
+    """
+
+    def __init__(self, send: Callable[[], Any], seconds: float) -> None:
+        self._send = send
+        self._deadline = time.monotonic() + seconds
+        self._response = send()
+
+    def result(self) -> Answer:
+        """Return the answer, at once if the time is over.
+
+        Raises:
+            TimeoutError: there is none yet; it may be asked for again.
+            KosimError: the replica raised it.
+            ClusterError: the replica failed in another way.
+        """
+        while True:
+            left = max(0.0, self._deadline - time.monotonic())
+            try:
+                answer: Answer = self._response.result(timeout_s=left)
+                return answer
+            except TimeoutError:
+                raise
+            except RayTaskError as error:
+                if isinstance(error.cause, KosimError):
+                    raise error.cause from error
+                said = [line for line in str(error).splitlines() if line.strip()]
+                raise ClusterError(f"a replica failed: {said[-1].strip()}") from error
+            except (RayError, RayServeException) as error:
+                if not left:
+                    self._response = self._send()
+                    raise TimeoutError(str(error)) from error
+                time.sleep(min(_PAUSE, left))
+                self._response = self._send()
+
+
+class RemoteShard:
+    """A shard that replicas answer for.
+
+    While one call is late, no other one waits: the shard counts as missing at once, until that call
+    is answered after all, which is as soon as there is a replica again.
+
+    Args:
+        name: the shard's.
+        handle: of its deployment.
+        seconds: in which an answer must come.
+    """
+
+    def __init__(self, name: str, handle: DeploymentHandle, seconds: float) -> None:
+        self.name = name
+        self._handle = handle
+        self._seconds = seconds
+        self._late: Call[Any] | None = None
+        self._lock = threading.Lock()
+
+    def count(self, queries: Sequence[str]) -> Callable[[], WordStatistics]:
+        """Ask for `Shard.count`."""
+        return self._asked(partial(self._handle.count.remote, list(queries)))
+
+    def search(self, call: ShardCall) -> Callable[[], ShardAnswer]:
+        """Ask for `Shard.search`."""
+        return self._asked(partial(self._handle.search.remote, call))
+
+    def _asked(self, send: Callable[[], Any]) -> Callable[[], Answer]:
+        if self._is_late():
+            return self._refuse
+        return partial(self._answer, Call(send, self._seconds))
+
+    def _is_late(self) -> bool:
+        with self._lock:
+            if self._late is None:
+                return False
+            try:
+                self._late.result()
+            except TimeoutError:
+                return True
+            except KosimError:
+                pass  # An answer, too: there is somebody.
+            self._late = None
+            return False
+
+    def _answer(self, call: Call[Answer]) -> Answer:
+        try:
+            return call.result()
+        except TimeoutError as error:
+            with self._lock:
+                self._late = self._late or call
+            raise self._missing() from error
+
+    def _refuse(self) -> NoReturn:
+        raise self._missing()
+
+    def _missing(self) -> ShardMissingError:
+        return ShardMissingError(f"shard {self.name} did not answer within {self._seconds:g} s")
+
+
+class RemoteCrossEncoder(CrossEncoder):
+    """A cross-encoder that many threads may use; its weights are where its replicas are.
+
+    Args:
+        folder: a saved cross-encoder.
+        handle: of its deployment.
+        seconds: in which a score must come.
+    """
+
+    def __init__(self, folder: Path, handle: DeploymentHandle, seconds: float) -> None:
+        manifest = read_manifest(folder)
+        encoder = CrossEncoder.open(folder, manifest, device=None, weights=False)
+        super().__init__(encoder.model, **described(encoder))
+        self._fingerprint = manifest.fingerprint
+        self._counter = TokenCounter(encoder)
+        self._handle = handle
+        self._seconds = seconds
+
+    @property
+    def alive(self) -> bool:
+        """True: whether there are replicas is Serve's to see to."""
+        return True
+
+    def close(self) -> None:
+        """Do nothing: there is no thread here."""
+
+    def fingerprint(self) -> str:
+        """Return that of the saved encoder."""
+        return self._fingerprint
+
+    def token_lengths(self, pairs: Sequence[Pair]) -> Lengths:
+        """Return the tokens of each pair as one sequence, uncut: (n,)."""
+        return self._counter.pairs(pairs)
+
+    def _raw_scores(
+        self, pairs: list[Pair], *, batch_size: int | None, progress: bool
+    ) -> FloatArray:
+        """Score on the replicas.
+
+        Raises:
+            ClusterError: none answers in time.
+        """
+        size = min(_TOGETHER, batch_size or _TOGETHER)
+        calls: list[Call[FloatArray]] = [
+            Call(partial(self._handle.score.remote, pairs[start : start + size]), self._seconds)
+            for start in range(0, len(pairs), size)
+        ]
+        try:
+            return np.concatenate([call.result() for call in calls])
+        except TimeoutError as error:
+            raise ClusterError(
+                f"no reranker answered within {self._seconds:g} s; try again later, or start more "
+                "with --reranker-replicas"
+            ) from error
