@@ -73,7 +73,7 @@ def prepare_queries(source: CorpusIndex, file: str | None, work: Path) -> str:
     random = np.random.default_rng(_SEED)
     left_out = np.zeros(0, dtype=np.int64)
     if file is None:
-        places = source.places()
+        places = source.rows()
         left_out = random.choice(places, size=min(_QUERIES, len(places) // 10), replace=False)
         vectors = source.vectors(left_out)
         said = f"{len(vectors):,} documents, sampled by seed {_SEED} and left out of the indexes"

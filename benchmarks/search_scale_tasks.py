@@ -61,7 +61,7 @@ class _PrivateMemory(threading.Thread):
 def _blocks(
     source: CorpusIndex, left_out: np.ndarray
 ) -> Iterator[tuple[list[Document], np.ndarray]]:
-    places = np.setdiff1d(source.places(), left_out)
+    places = np.setdiff1d(source.rows(), left_out)
     for start in range(0, len(places), _BLOCK):
         chosen = places[start : start + _BLOCK]
         yield source.documents(chosen), source.vectors(chosen)

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 from typing import Literal, get_args
 
-import numpy as np
-
-from kosim.encoders.base import FloatArray
 from kosim.encoders.bi import BiEncoder
+from kosim.encoders.encoder_identity import EncoderIdentity
 from kosim.encoders.errors import (
     ConfigError,
     DataError,
     KosimError,
     StorageError,
 )
-from kosim.index.corpus import check_document
-from kosim.index.corpus_index import CorpusIndex, EncoderIdentity
+from kosim.index.corpus_index import CorpusIndex
 from kosim.index.documents import Document
 from kosim.index.index_encoder import check_encoder
-from kosim.index.store.block import Block
+from kosim.index.store.block import Block, Columns
 from kosim.index.store.identifiers import GrowingIdTable, hash_ids
 from kosim.index.store.spool import Spool, SpoolSettings
 from kosim.index.vectors.vector_index import IndexType
@@ -86,14 +83,15 @@ def build_index(
     folder = Path(folder)
     check_build(folder, type, block_size, overwrite=overwrite)
     identity = identify(encoder, name)
-    place = folder.with_name(f"{folder.name}.building")
-    with Spool.opened(place, spool_settings(encoder, identity, block_size)) as spool:
-        blocks = _blocks(corpus, block_size)
-        total = _fill(spool, blocks, encoder, unique=True, progress=progress)
+    building = folder.with_name(f"{folder.name}.building")
+    with Spool.opened(building, spool_settings(encoder, identity, block_size)) as spool:
+        total = _fill(spool, _checked(corpus, block_size), encoder, unique=True, progress=progress)
         if not total:
             spool.remove()
             raise DataError("the corpus is empty; an index needs at least one document")
-        index = CorpusIndex.create(folder, identity, spool.blocks(), type=type, overwrite=overwrite)
+        index = CorpusIndex.create_from_blocks(
+            folder, identity, spool.blocks(), type=type, overwrite=overwrite
+        )
         spool.remove()
     return index
 
@@ -139,25 +137,25 @@ def extend_index(
         raise ConfigError(f"on_duplicate is {on_duplicate!r}; choose refuse or replace")
     check_encoder(index, encoder)
     unique = on_duplicate == "refuse"
-    blocks = _blocks(corpus, block_size)
-    first = next(blocks, None)
+    checked = _checked(corpus, block_size)
+    first = next(checked, None)
     if first is None:
         raise DataError("the corpus is empty; there is nothing to add")
-    second = next(blocks, None)
+    second = next(checked, None)
     if second is None:
         if unique:
             _check_unique(first, GrowingIdTable(), None)
-        vectors = _encoded(first, encoder)
+        block = encoded(first, encoder)
         if progress:
             progress(BuildProgress(len(first), 0))
-        index.add(first, vectors, on_duplicate=on_duplicate, timeout=timeout)
+        index.add_block(block, on_duplicate=on_duplicate, timeout=timeout)
         return len(first)
-    place = index.folder.with_name(f"{index.folder.name}.adding")
+    adding = index.folder.with_name(f"{index.folder.name}.adding")
     settings = spool_settings(encoder, index.encoder, block_size)
-    with Spool.opened(place, settings) as spool:
+    with Spool.opened(adding, settings) as spool:
         spool.discard()
         try:
-            every = chain([first, second], blocks)
+            every = chain([first, second], checked)
             total = _fill(spool, every, encoder, unique=unique, progress=progress)
             if unique:
                 _check_absent(index, spool)
@@ -179,7 +177,7 @@ def check_build(folder: Path, type: str, block_size: int, *, overwrite: bool) ->
     if block_size < 1:
         raise ConfigError(f"block_size is {block_size}; give at least 1 document")
     if folder.exists() and not overwrite:
-        raise StorageError(f"{folder} exists already; choose another place or overwrite it")
+        raise StorageError(f"{folder} exists already; choose another folder or overwrite it")
 
 
 def identify(encoder: BiEncoder, name: str | None = None) -> EncoderIdentity:
@@ -202,24 +200,20 @@ def spool_settings(encoder: BiEncoder, identity: EncoderIdentity, block_size: in
     )
 
 
-def _blocks(corpus: Iterable[Document], size: int) -> Iterator[list[Document]]:
+def _checked(corpus: Iterable[Document], size: int) -> Iterator[Columns]:
     documents = iter(corpus)
-    while block := list(islice(documents, size)):
-        for document in block:
-            check_document(document)
-        yield block
+    while some := list(islice(documents, size)):
+        yield Columns.checked(some)
 
 
-def _encoded(documents: Sequence[Document], encoder: BiEncoder) -> FloatArray:
-    vectors = encoder.encode([document.text for document in documents])
-    # Here, and not only when the index is written: that may be hours later.
-    Block.checked(documents, vectors, encoder.dimension)
-    return vectors
+def encoded(columns: Columns, encoder: BiEncoder) -> Block:
+    """Return documents with their vectors."""
+    return Block.of(columns, encoder.encode(columns.texts), encoder.dimension)
 
 
 def _fill(
     spool: Spool,
-    blocks: Iterable[list[Document]],
+    checked: Iterable[Columns],
     encoder: BiEncoder,
     *,
     unique: bool,
@@ -228,14 +222,14 @@ def _fill(
     """Encode what the spool lacks and return the number of documents."""
     seen = GrowingIdTable()
     total = resumed = count = 0
-    for number, documents in enumerate(blocks):
+    for number, columns in enumerate(checked):
         if unique:
-            _check_unique(documents, seen, spool)
-        if spool.holds(number, documents):
-            resumed += len(documents)
+            _check_unique(columns, seen, spool)
+        if spool.holds(number, columns):
+            resumed += len(columns)
         else:
-            spool.write(number, documents, _encoded(documents, encoder))
-        total += len(documents)
+            spool.write(number, encoded(columns, encoder))
+        total += len(columns)
         count = number + 1
         if progress:
             progress(BuildProgress(total, resumed))
@@ -247,17 +241,15 @@ def _fill(
     return total
 
 
-def _check_unique(documents: Sequence[Document], seen: GrowingIdTable, spool: Spool | None) -> None:
+def _check_unique(columns: Columns, seen: GrowingIdTable, spool: Spool | None) -> None:
     """Check the ids of the next documents against each other and those ``seen``; see them."""
-    places: set[str] = set()
-    for document in documents:
-        if document.id in places:
-            raise _twice(document.id)
-        places.add(document.id)
-    hashes = hash_ids([document.id for document in documents])
+    repeated = columns.repeated_id()
+    if repeated is not None:
+        raise _twice(repeated)
+    hashes = hash_ids(columns.ids)
     for number, row in seen.candidates(hashes):
-        if spool is not None and spool.document(row).id == documents[number].id:
-            raise _twice(documents[number].id)
+        if spool is not None and spool.id(row) == columns.ids[number]:
+            raise _twice(columns.ids[number])
     seen.add(hashes)
 
 
@@ -267,10 +259,9 @@ def _twice(id: str) -> DataError:
 
 def _check_absent(index: CorpusIndex, spool: Spool) -> None:
     index.refresh()
-    for documents, _ in spool.blocks():
-        ids = [document.id for document in documents]
-        for id, place in zip(ids, index.locate(ids).tolist(), strict=True):
-            if place >= 0:
+    for block in spool.blocks():
+        for id, row in zip(block.ids, index.locate(block.ids).tolist(), strict=True):
+            if row >= 0:
                 raise DataError(
                     f"id {id!r} is in {index.folder} already; nothing was added: replace it "
                     "(on_duplicate='replace') or give another id"
@@ -289,14 +280,13 @@ def _add(
     added = 0
     blocks = spool.blocks()
     while some := list(islice(blocks, together)):
-        documents = [document for block, _ in some for document in block]
+        block = Block.joined(some)
         try:
-            vectors = np.concatenate([part for _, part in some])
-            index.add(documents, vectors, on_duplicate=on_duplicate, timeout=timeout)
+            index.add_block(block, on_duplicate=on_duplicate, timeout=timeout)
         except KosimError as error:
             if not added:
                 raise
             raise type(error)(
                 f"{error}; the first {added:,} of {total:,} documents had been added and stay"
             ) from error
-        added += len(documents)
+        added += len(block)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
@@ -17,13 +16,13 @@ import numpy as np
 from kosim.encoders.errors import ConfigError, DataError
 from kosim.encoders.table_formats import source_name
 from kosim.encoders.tables import Format, Record, read_records, table_format
-from kosim.index.documents import Document
-
-LONGEST_TEXT = 10_000
-"""Characters of the longest text that counts as a sentence; encoders read far less of it."""
-
-LONGEST_ID = 1_000
-"""Characters of the longest id."""
+from kosim.index.documents import (
+    BadValueError,
+    Document,
+    checked_id,
+    checked_text,
+    whole_characters,
+)
 
 TEXT_COLUMNS = ("text", "sentence")
 """Names under which the text is looked for, the first that is there wins."""
@@ -32,7 +31,6 @@ ID_COLUMN = "id"
 """The name under which the id is looked for; without it, rows are numbered from 1."""
 
 _REPORTED = 5
-_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
 @dataclass
@@ -52,26 +50,6 @@ class BadLines:
         """Count what was skipped elsewhere."""
         self.count += count
         self.first += first[: _REPORTED - len(self.first)]
-
-
-class _BadValueError(Exception):
-    """What is wrong with one row, said without its place."""
-
-
-def check_document(document: Document) -> None:
-    """Check that a document can stand in an index, as those of `read_corpus` can.
-
-    Raises:
-        DataError: its id or text is no string, blank, too long, or holds characters that no text
-            has. The document is named.
-    """
-    try:
-        if not isinstance(document.id, str):
-            raise _BadValueError("its id is no string; give one")
-        _id(document.id, ID_COLUMN)
-        _text(document.text)
-    except _BadValueError as error:
-        raise DataError(f"document {document.id!r:.40}: {error}") from None
 
 
 def read_corpus(
@@ -122,7 +100,7 @@ def read_corpus(
                 columns = _Columns.find(row.record, name, text_column, id_column, row_prefix)
             try:
                 document = columns.document(row.record, number)
-            except _BadValueError as error:
+            except BadValueError as error:
                 raise DataError(f"{name}: {row.where}: {error}") from None
         except DataError as error:
             # Without its columns no row of the corpus can be read.
@@ -171,55 +149,28 @@ class _Columns:
 
     def document(self, record: Record, number: int) -> Document:
         if self.text not in record:
-            raise _BadValueError(f"it has no column {self.text!r}, only {_listed(record)}")
-        text = _text(record[self.text])
+            raise BadValueError(f"it has no column {self.text!r}, only {_listed(record)}")
+        text = checked_text(record[self.text])
         id = f"{self.row_prefix}{number}" if self.id is None else _id(record.get(self.id), self.id)
         rest = {key: value for key, value in record.items() if key not in (self.text, self.id)}
         try:
             return Document(id=id, text=text, extra=_json_value(rest))
         except RecursionError:
-            raise _BadValueError("its columns are nested too deeply; flatten them") from None
+            raise BadValueError("its columns are nested too deeply; flatten them") from None
 
 
 def _listed(record: Record) -> str:
     return ", ".join(map(str, record)) or "none"
 
 
-def _text(value: object) -> str:
-    if value is None or value == "":
-        raise _BadValueError("the text is blank; give a sentence or remove the line")
-    if not isinstance(value, str):
-        raise _BadValueError(f"the text is {value!r:.40}, which is no string; give a sentence")
-    if not value.strip():
-        raise _BadValueError("the text is nothing but blanks; give a sentence or remove the line")
-    if len(value) > LONGEST_TEXT:
-        raise _BadValueError(
-            f"the text has {len(value):,} characters; the limit is {LONGEST_TEXT:,}: split it"
-        )
-    if "\0" in value:
-        raise _BadValueError("the text has a NUL character; is this a text file?")
-    return _whole(value)
-
-
 def _id(value: object, column: str) -> str:
-    if isinstance(value, str) and value.strip():
-        if len(value) > LONGEST_ID:
-            raise _BadValueError(
-                f"the id has {len(value):,} characters; the limit is {LONGEST_ID:,}: shorten it"
-            )
-        return _whole(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    if value is None or isinstance(value, str):
-        raise _BadValueError(f"the id (column {column!r}) is empty; give every document one")
-    raise _BadValueError(f"the id {value!r:.40} is no string and no whole number; correct it")
-
-
-def _whole(text: str) -> str:
-    # JSON can escape half of a surrogate pair, which no tokenizer takes and no file can hold.
-    if _HALF_CHARACTER.search(text):
-        raise _BadValueError(f"{text!r:.40} holds half a character (a lone surrogate); correct it")
-    return text
+    if value is None or (isinstance(value, str) and not value.strip()):
+        raise BadValueError(f"the id (column {column!r}) is empty; give every document one")
+    if not isinstance(value, str):
+        raise BadValueError(f"the id {value!r:.40} is no string and no whole number; correct it")
+    return checked_id(value)
 
 
 def _json_value(value: Any) -> Any:
@@ -227,11 +178,11 @@ def _json_value(value: Any) -> Any:
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, str):
-        return _whole(value)
+        return whole_characters(value)
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {_whole(str(key)): _json_value(member) for key, member in value.items()}
+        return {whole_characters(str(key)): _json_value(member) for key, member in value.items()}
     if isinstance(value, list | tuple):
         return [_json_value(member) for member in value]
     if isinstance(value, np.generic | np.ndarray):

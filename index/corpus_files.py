@@ -87,18 +87,18 @@ class CorpusFiles:
 
 def _found(source: str) -> tuple[list[str], Path | None]:
     """Return the paths, and the folder that they are named from where there are several."""
-    place = Path(source)
-    if source == STANDARD_INPUT or place.is_file():
+    path = Path(source)
+    if source == STANDARD_INPUT or path.is_file():
         return [source], None
-    if place.is_dir():
-        paths = [path for path in sorted(place.rglob("*")) if _is_data(path, place)]
+    if path.is_dir():
+        paths = [found for found in sorted(path.rglob("*")) if _is_data(found, path)]
         if not paths:
             raise DataError(f"{source} is a folder without files; give one with a corpus in it")
-        return [str(path) for path in paths], place
-    fixed = list(takewhile(lambda part: not has_magic(part), place.parts))
-    if len(fixed) < len(place.parts):
+        return [str(found) for found in paths], path
+    fixed = list(takewhile(lambda part: not has_magic(part), path.parts))
+    if len(fixed) < len(path.parts):
         root = Path(*fixed)
-        pattern = Path(*place.parts[len(fixed) :]).as_posix()
+        pattern = Path(*path.parts[len(fixed) :]).as_posix()
         paths = [path for path in sorted(root.glob(pattern)) if path.is_file()]
         if not paths:
             raise DataError(f"no file is called {source}; correct the pattern")

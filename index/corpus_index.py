@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -13,43 +12,31 @@ from typing import Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 
+from kosim.encoders.encoder_identity import EncoderIdentity
 from kosim.encoders.errors import ConfigError, CorpusIndexError, DataError, StorageError
 from kosim.encoders.storage import atomic_folder
 from kosim.index.documents import Document
 from kosim.index.lexical.lexical_index import LexicalIndex
-from kosim.index.retrieval import retrieve
+from kosim.index.retrieval import rank
 from kosim.index.searchable import Mode, Retrieved
 from kosim.index.store.block import Block, FloatArray
 from kosim.index.store.commit import commit_change, is_compact, merge
 from kosim.index.store.generation import AnyType, GenerationWriter
 from kosim.index.store.identifiers import IntArray
 from kosim.index.store.log import Change
-from kosim.index.store.manifest import MANIFEST, EncoderEntry, IndexManifest, read_manifest
+from kosim.index.store.manifest import MANIFEST, IndexManifest, read_manifest
 from kosim.index.store.opening import open_snapshot
-from kosim.index.store.snapshot import Part, Snapshot
+from kosim.index.store.snapshot import Snapshot
 from kosim.index.store.verification import problems
 from kosim.index.store.write_lock import build_lock, write_lock
 
-__all__ = ["CorpusIndex", "EncoderIdentity", "Part", "Snapshot"]
-
-
-@dataclass(frozen=True)
-class EncoderIdentity:
-    """The encoder that an index belongs to.
-
-    ``fingerprint`` decides whether an encoder is the same; ``name``, the artifact's folder, is
-    for messages and for opening it again; ``dimension`` is that of its vectors.
-    """
-
-    fingerprint: str
-    name: str
-    dimension: int
+__all__ = ["CorpusIndex", "Snapshot"]
 
 
 class CorpusIndex:
     """A corpus on disk that is searched by vectors; crash-safe, for one writer and many readers.
 
-    What is read comes from one :class:`Snapshot`, and places (what :meth:`search` returns) count
+    What is read comes from one :class:`Snapshot`, and rows (what :meth:`search` returns) count
     within it. The snapshot changes only in :meth:`refresh` and in the methods that write, never
     behind the back of a caller. Several threads may use one object. A thread that must not see
     another one's refresh between a search and the texts of its hits takes :attr:`snapshot` once
@@ -57,7 +44,7 @@ class CorpusIndex:
     """
 
     def __init__(self, snapshot: Snapshot) -> None:
-        """Wrap a state that was read; use :meth:`open` or :meth:`create`."""
+        """Wrap a snapshot that was read; use :meth:`open` or :meth:`create`."""
         self._snapshot = snapshot
         self._refreshing = threading.Lock()
 
@@ -79,7 +66,7 @@ class CorpusIndex:
 
         Args:
             folder: where to; it must not exist unless ``overwrite``.
-            encoder: what made the vectors.
+            encoder: the encoder of the vectors.
             blocks: documents and their vectors, (n, dimension) float32 with unit rows each.
             type: of the vector indexes; "auto" chooses by size.
             overwrite: replace the index that is there. Until the new one is whole the old one
@@ -93,16 +80,40 @@ class CorpusIndex:
             StorageError: the folder exists, is no index, or cannot be written.
             IndexLockedError: another process writes there.
         """
-        folder = Path(folder)
-        identity = EncoderEntry(**asdict(encoder))
+        return cls.create_from_blocks(
+            folder,
+            encoder,
+            (
+                Block.of_documents(documents, vectors, encoder.dimension)
+                for documents, vectors in blocks
+            ),
+            type=type,
+            overwrite=overwrite,
+            segment_rows=segment_rows,
+            timeout=timeout,
+        )
 
-        def fill(place: Path, previous: IndexManifest | None) -> None:
+    @classmethod
+    def create_from_blocks(
+        cls,
+        folder: str | Path,
+        encoder: EncoderIdentity,
+        blocks: Iterable[Block],
+        *,
+        type: AnyType = "auto",
+        overwrite: bool = False,
+        segment_rows: int | None = None,
+        timeout: float = 10.0,
+    ) -> Self:
+        """Make an index of documents that were checked already: see :meth:`create`."""
+        folder = Path(folder)
+
+        def fill(target: Path, previous: IndexManifest | None) -> None:
             with GenerationWriter(
-                place, identity, type, previous=previous, anew=True, segment_rows=segment_rows
+                target, encoder, type, previous=previous, anew=True, segment_rows=segment_rows
             ) as generation:
                 empty = True
-                for documents, vectors in blocks:
-                    block = Block.checked(documents, vectors, encoder.dimension)
+                for block in blocks:
                     generation.add(block, unique=True)
                     empty = empty and not len(block)
                 if empty:
@@ -111,8 +122,8 @@ class CorpusIndex:
 
         previous = _replaceable(folder) if overwrite and folder.exists() else None
         if previous is None:
-            with build_lock(folder), atomic_folder(folder, overwrite=overwrite) as place:
-                fill(place, None)
+            with build_lock(folder), atomic_folder(folder, overwrite=overwrite) as partial:
+                fill(partial, None)
         else:
             with write_lock(folder, timeout):
                 fill(folder, read_manifest(folder)[0])
@@ -129,7 +140,7 @@ class CorpusIndex:
 
     @property
     def snapshot(self) -> Snapshot:
-        """The state that is read, which never changes."""
+        """What is read; it never changes."""
         return self._snapshot
 
     @property
@@ -143,21 +154,21 @@ class CorpusIndex:
         return self._snapshot.generation
 
     @property
-    def made(self) -> int:
+    def first_generation(self) -> int:
         """The generation with which the corpus began: what was fitted before is of another one."""
-        return self._snapshot.manifest.made
+        return self._snapshot.manifest.first_generation
 
     @property
     def encoder(self) -> EncoderIdentity:
-        """The encoder that made the vectors."""
-        return EncoderIdentity(**self._snapshot.manifest.encoder.model_dump())
+        """The encoder of the vectors."""
+        return self._snapshot.manifest.encoder
 
     def __len__(self) -> int:
         """Return the number of living documents."""
         return len(self._snapshot)
 
     def refresh(self) -> bool:
-        """See what was committed since; cheap where nothing was. Places change their meaning.
+        """See what was committed since; cheap where nothing was. Rows change their meaning.
 
         Returns:
             Whether there was something new.
@@ -174,7 +185,7 @@ class CorpusIndex:
                     f"(it was {old.manifest.encoder.name}); open it again"
                 )
             self._snapshot = new
-            return (new.manifest_stamp, new.log_position) != (old.manifest_stamp, old.log_position)
+            return new.version != old.version
 
     def search(self, queries: FloatArray, k: int) -> tuple[FloatArray, IntArray]:
         """Find the nearest documents: see :meth:`Snapshot.search`."""
@@ -182,46 +193,50 @@ class CorpusIndex:
 
     @cached_property
     def lexical(self) -> LexicalIndex:
-        """The words of the documents, in step with what is read here.
+        """The words of the documents, of whichever snapshot is asked for.
 
         Raises:
             MissingExtraError: kiwipiepy is not installed.
         """
-        return LexicalIndex(self)
+        return LexicalIndex(self.folder)
 
     def retrieve(
         self, queries: Sequence[str], vectors: FloatArray | None, depth: int, mode: Mode
     ) -> Retrieved:
         """Return the first ``depth`` documents of each query: see `Searchable.retrieve`."""
-        return retrieve(self, queries, vectors, depth, mode)
+        snapshot = self._snapshot
+        found = rank(
+            snapshot,
+            depth,
+            vectors=None if mode == "lexical" else vectors,
+            lexical=None if mode == "dense" else self.lexical,
+            queries=queries,
+        )
+        return Retrieved(snapshot, *found.fused(depth))
 
-    def documents(self, places: npt.ArrayLike) -> list[Document]:
-        """Return the documents at some places."""
-        return self._snapshot.documents(places)
+    def documents(self, rows: npt.ArrayLike) -> list[Document]:
+        """Return the documents of some rows."""
+        return self._snapshot.documents(rows)
 
-    def texts(self, places: npt.ArrayLike) -> list[str]:
-        """Return the texts at some places."""
-        return self._snapshot.texts(places)
+    def texts(self, rows: npt.ArrayLike) -> list[str]:
+        """Return the texts of some rows."""
+        return self._snapshot.texts(rows)
 
-    def ids(self, places: npt.ArrayLike) -> list[str]:
-        """Return the ids at some places."""
-        return self._snapshot.ids(places)
+    def ids(self, rows: npt.ArrayLike) -> list[str]:
+        """Return the ids of some rows."""
+        return self._snapshot.ids(rows)
 
-    def vectors(self, places: npt.ArrayLike) -> FloatArray:
-        """Return copies of the vectors at some places: (m, dimension)."""
-        return self._snapshot.vectors(places)
+    def vectors(self, rows: npt.ArrayLike) -> FloatArray:
+        """Return copies of the vectors of some rows: (m, dimension)."""
+        return self._snapshot.vectors(rows)
 
-    def places(self) -> IntArray:
-        """Return the places of all living documents, ascending: (n,)."""
-        return self._snapshot.places()
+    def rows(self) -> IntArray:
+        """Return the rows of all living documents, ascending: (n,)."""
+        return self._snapshot.rows()
 
     def locate(self, ids: Sequence[str]) -> IntArray:
-        """Return the place of each id, -1 where there is no such document: (m,)."""
+        """Return the row of each id, -1 where there is no such document: (m,)."""
         return self._snapshot.locate(ids)
-
-    def parts(self) -> list[Part]:
-        """Return the segments and, last, the documents of the log."""
-        return self._snapshot.parts()
 
     def add(
         self,
@@ -235,7 +250,7 @@ class CorpusIndex:
 
         Args:
             documents: n documents. Where ``on_duplicate`` is "replace", one whose id is there
-                takes the other's place, and of two with one id the later one counts.
+                replaces the other, and of two with one id the later one counts.
             vectors: (n, dimension) float32, unit rows.
             on_duplicate: what to do with an id that is there.
             timeout: seconds to wait for another writer.
@@ -245,9 +260,22 @@ class CorpusIndex:
             IndexLockedError: another process was writing all the time.
             StorageError: the disk is full or the index cannot be written; it is as it was.
         """
+        self.add_block(
+            Block.of_documents(documents, vectors, self.encoder.dimension),
+            on_duplicate=on_duplicate,
+            timeout=timeout,
+        )
+
+    def add_block(
+        self,
+        block: Block,
+        *,
+        on_duplicate: Literal["refuse", "replace"] = "refuse",
+        timeout: float = 10.0,
+    ) -> None:
+        """Add documents that were checked already: see :meth:`add`."""
         if on_duplicate not in ("refuse", "replace"):
             raise ConfigError(f"on_duplicate is {on_duplicate!r}; it is 'refuse' or 'replace'")
-        block = Block.checked(documents, vectors, self._snapshot.manifest.encoder.dimension)
         if on_duplicate == "replace":
             block = block.last_of_each_id()
         elif (repeated := block.repeated_id()) is not None:
@@ -282,8 +310,7 @@ class CorpusIndex:
                 raise CorpusIndexError(
                     f"id {wanted[int(absent[0])]!r} is not in {self.folder}; nothing was removed"
                 )
-            nothing = Block([], [], [], np.zeros((0, self.encoder.dimension), np.float32))
-            commit_change(snapshot, Change(wanted, nothing))
+            commit_change(snapshot, Change(wanted, Block.empty(self.encoder.dimension)))
 
     def compact(
         self,
@@ -295,7 +322,7 @@ class CorpusIndex:
         """Merge all living documents into new segments; nothing happens where that changes nothing.
 
         Args:
-            type: of the vector indexes; what the index was made with when None.
+            type: of the vector indexes; that of the index when None.
             timeout: seconds to wait for another writer.
             segment_rows: documents in a segment at most; by type when None.
 
@@ -318,7 +345,7 @@ class CorpusIndex:
 
     @contextmanager
     def _writing(self, timeout: float) -> Iterator[Snapshot]:
-        """Hold the lock, give the newest state, and read what was written."""
+        """Hold the lock, give the newest snapshot, and read what was written."""
         with write_lock(self.folder, timeout):
             self.refresh()
             yield self._snapshot
@@ -337,5 +364,5 @@ def _replaceable(folder: Path) -> IndexManifest | None:
         if folder.is_dir() and ((folder / MANIFEST).is_file() or not any(folder.iterdir())):
             return None
         raise StorageError(
-            f"{folder} exists and is no index; choose another place, or remove it yourself"
+            f"{folder} exists and is no index; choose another folder, or remove it yourself"
         ) from error

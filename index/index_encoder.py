@@ -6,10 +6,10 @@ from pathlib import Path
 
 from kosim.encoders.bi import BiEncoder
 from kosim.encoders.errors import CorpusIndexError
-from kosim.index.searchable import MadeByEncoder
+from kosim.index.searchable import HoldsVectors
 
 
-def check_encoder(index: MadeByEncoder, encoder: BiEncoder) -> None:
+def check_encoder(index: HoldsVectors, encoder: BiEncoder) -> None:
     """Check that an index holds the vectors of ``encoder``.
 
     Raises:
@@ -24,7 +24,7 @@ def check_encoder(index: MadeByEncoder, encoder: BiEncoder) -> None:
         )
 
 
-def encoder_folder(index: MadeByEncoder, *, option: str) -> Path:
+def encoder_folder(index: HoldsVectors, *, option: str) -> Path:
     """Return the folder of the encoder that made an index.
 
     Args:

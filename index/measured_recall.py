@@ -49,16 +49,16 @@ def measured_recall(
     if encoder is not None:
         check_encoder(index, encoder)
     snapshot = index.snapshot
-    places = snapshot.places()
-    if len(places) < 2:
+    rows = snapshot.rows()
+    if len(rows) < 2:
         return None
     random = np.random.default_rng(_SEED)
-    drawn = random.choice(places, size=min(sample, len(places)), replace=False)
+    drawn = random.choice(rows, size=min(sample, len(rows)), replace=False)
     stored = snapshot.vectors(drawn)
-    depth = min(k, len(places) - 1)
+    depth = min(k, len(rows) - 1)
     nearest = np.full((len(drawn), depth), -np.inf, dtype=np.float32)
-    for start in range(0, len(places), _ROWS):
-        block = places[start : start + _ROWS]
+    for start in range(0, len(rows), _ROWS):
+        block = rows[start : start + _ROWS]
         cosines = stored @ snapshot.vectors(block).T
         cosines[block == drawn[:, None]] = -np.inf
         nearest = np.partition(np.hstack([nearest, cosines]), -depth, axis=1)[:, -depth:]
@@ -66,8 +66,8 @@ def measured_recall(
     found = snapshot.search(asked, depth + 1)[1]
     others = (found >= 0) & (found != drawn[:, None])
     scores = np.full(found.shape, -np.inf, dtype=np.float32)
-    rows = np.nonzero(others)[0]
-    scores[others] = np.einsum("ij,ij->i", stored[rows], snapshot.vectors(found[others]))
+    asking = np.nonzero(others)[0]
+    scores[others] = np.einsum("ij,ij->i", stored[asking], snapshot.vectors(found[others]))
     # Another precision may find the document itself late: only the first of the others count.
     scores[others.cumsum(axis=1) > depth] = -np.inf
     good = scores >= nearest.min(axis=1, keepdims=True) - _ROUNDING

@@ -15,8 +15,9 @@ from kosim.encoders.errors import ConfigError
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.documents import Document
 from kosim.index.index_encoder import check_encoder
+from kosim.index.ranking import Rows
 from kosim.index.reranking import score_pairs
-from kosim.index.top_pairs import Places, neighbour_pairs, top_pairs_of_blocks
+from kosim.index.top_pairs import neighbour_pairs, top_pairs_of_blocks
 
 MOST_PAIRS = 100_000
 """Pairs that are returned when only a least score is asked for, at the most."""
@@ -58,7 +59,7 @@ def mine(
     candidates: int | None = None,
     progress: Progress | None = None,
 ) -> list[MinedPair]:
-    """Find the most similar pairs of an index, best first, ties by place.
+    """Find the most similar pairs of an index, best first, ties by row.
 
     Up to 50,000 documents every pair is compared. In a larger index each document is compared with
     its 20 nearest neighbours, and with more where all of those are among the best pairs: what an
@@ -88,21 +89,21 @@ def mine(
         )
     count = _pairs_to_compare(top, min_score, reranker, candidates)
     snapshot = source.snapshot
-    places = snapshot.places()
+    rows = snapshot.rows()
     report = _reporting(progress, "compare")
-    if len(places) <= EXACT_DOCUMENTS:
+    if len(rows) <= EXACT_DOCUMENTS:
         found = top_pairs_of_blocks(
-            lambda start, stop: snapshot.vectors(places[start:stop]),
-            len(places),
+            lambda start, stop: snapshot.vectors(rows[start:stop]),
+            len(rows),
             count,
             progress=report,
         )
     else:
-        found = neighbour_pairs(snapshot, places, count, neighbours=_NEIGHBOURS, progress=report)
+        found = neighbour_pairs(snapshot, rows, count, neighbours=_NEIGHBOURS, progress=report)
     cosines, first, second = found
 
-    def documents(positions: Places) -> list[Document]:
-        return snapshot.documents(places[positions])
+    def documents(positions: Rows) -> list[Document]:
+        return snapshot.documents(rows[positions])
 
     return _ranked(cosines, first, second, documents, scorer, reranker, top, min_score, progress)
 
@@ -134,7 +135,7 @@ def mine_texts(
         progress=_reporting(progress, "compare"),
     )
 
-    def chosen(positions: Places) -> list[Document]:
+    def chosen(positions: Rows) -> list[Document]:
         return [documents[position] for position in positions]
 
     scorer = reranker or encoder
@@ -166,9 +167,9 @@ def _reporting(
 
 def _ranked(
     cosines: FloatArray,
-    first: Places,
-    second: Places,
-    documents: Callable[[Places], list[Document]],
+    first: Rows,
+    second: Rows,
+    documents: Callable[[Rows], list[Document]],
     scorer: PairEncoder,
     reranker: PairEncoder | None,
     top: int | None,
@@ -196,9 +197,9 @@ def _ranked(
             text1=one.text,
             id2=other.id,
             text2=other.text,
-            score=float(scores[place]),
-            retrieval_score=float(cosines[place]),
-            rerank_score=None if reranker is None else float(raw[place]),
+            score=float(scores[at]),
+            retrieval_score=float(cosines[at]),
+            rerank_score=None if reranker is None else float(raw[at]),
         )
-        for rank, (place, one, other) in enumerate(zip(order, left, right, strict=True), 1)
+        for rank, (at, one, other) in enumerate(zip(order, left, right, strict=True), 1)
     ]

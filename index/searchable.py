@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
-import numpy as np
 import numpy.typing as npt
 
+from kosim.encoders.encoder_identity import EncoderIdentity
 from kosim.index.documents import Document
+from kosim.index.ranking import Rows, Scores
 from kosim.index.store.block import FloatArray
 
-if TYPE_CHECKING:
-    from kosim.index.corpus_index import EncoderIdentity
-
 Mode = Literal["dense", "lexical", "hybrid"]
-Places = npt.NDArray[np.int64]
+"""How candidates are retrieved: by vectors, by words, or by both."""
 
 
-class MadeByEncoder(Protocol):
+class HoldsVectors(Protocol):
     """Something on disk that holds the vectors of one encoder."""
 
     @property
@@ -28,46 +26,46 @@ class MadeByEncoder(Protocol):
 
     @property
     def encoder(self) -> EncoderIdentity:
-        """The encoder that made the vectors."""
+        """The encoder of the vectors."""
 
 
-class State(Protocol):
-    """One state of what was searched: the places that were found in it keep their meaning."""
+class DocumentReader(Protocol):
+    """Reads the documents of one search: the rows that were found keep their meaning in it."""
 
-    def documents(self, places: npt.ArrayLike) -> list[Document]:
-        """Return the documents at some places that were found."""
+    def documents(self, rows: npt.ArrayLike) -> list[Document]:
+        """Return the documents of some rows that were found."""
 
-    def texts(self, places: npt.ArrayLike) -> list[str]:
-        """Return the texts at some places that were found."""
+    def texts(self, rows: npt.ArrayLike) -> list[str]:
+        """Return the texts of some rows that were found."""
 
-    def cosines(self, vectors: FloatArray, places: Places) -> FloatArray:
-        """Return the cosines of the q queries (q, d) with the documents of their rows.
+    def cosines(self, vectors: FloatArray, rows: Rows) -> FloatArray:
+        """Return the cosines of the q queries (q, d) with the documents that each one found.
 
-        ``places`` and the result are (q, m); the result is -inf where the place is -1.
+        ``rows`` and the result are (q, m); the result is -inf where the row is -1.
         """
 
 
 class Retrieved(NamedTuple):
-    """Scores (q, depth) float32 and places (q, depth) int64, best first, and their state.
+    """Scores (q, depth) float32 and rows (q, depth) int64, best first, and who reads the rows.
 
     Where there are fewer documents the rest is -inf and -1. ``missing`` names the parts that
-    could not be asked: the places are the best of all others.
+    could not be asked: the rows are the best of all others.
     """
 
-    state: State
-    scores: FloatArray
-    places: Places
+    reader: DocumentReader
+    scores: Scores
+    rows: Rows
     missing: tuple[str, ...] = ()
 
 
-class Searchable(MadeByEncoder, Protocol):
+class Searchable(HoldsVectors, Protocol):
     """What a `Searcher` searches."""
 
     def __len__(self) -> int:
         """Return the number of living documents."""
 
     @property
-    def made(self) -> int:
+    def first_generation(self) -> int:
         """The generation with which the corpus began."""
 
     def refresh(self) -> bool:
@@ -76,7 +74,7 @@ class Searchable(MadeByEncoder, Protocol):
     def retrieve(
         self, queries: Sequence[str], vectors: FloatArray | None, depth: int, mode: Mode
     ) -> Retrieved:
-        """Return the first ``depth`` documents of each query, from one state.
+        """Return the first ``depth`` documents of each query, all from one snapshot.
 
         Args:
             queries: q texts; not looked at in the mode "dense".

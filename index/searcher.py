@@ -16,26 +16,26 @@ from kosim.encoders.bi import BiEncoder
 from kosim.encoders.errors import ConfigError, DataError
 from kosim.index.adaptive.policy import CandidatePolicy
 from kosim.index.corpus_index import CorpusIndex
-from kosim.index.hits import SearchHit, SearchResult
+from kosim.index.documents import SearchHit, SearchResult
 from kosim.index.index_encoder import check_encoder
-from kosim.index.refinement import check_refiner, near_border
-from kosim.index.reranking import score_pairs
-from kosim.index.searchable import Mode, Places, Searchable, State
+from kosim.index.ranking import Rows
+from kosim.index.reranking import check_refiner, near_border, score_pairs
+from kosim.index.searchable import DocumentReader, Mode, Searchable
 
-__all__ = ["Mode", "Places", "SearchHit", "SearchResult", "Searcher"]
+__all__ = ["Mode", "Rows", "SearchHit", "SearchResult", "Searcher"]
 
 Index_co = TypeVar("Index_co", bound=Searchable, default=CorpusIndex, covariant=True)
 
 
 class Searcher(Generic[Index_co]):
-    """Finds similar sentences: an index, the bi-encoder that made it, perhaps a reranker.
+    """Finds similar sentences: an index, the bi-encoder of its vectors, perhaps a reranker.
 
     Args:
         index: where to search; an index, or the shards of one.
         encoder: the bi-encoder whose vectors the index holds, in any precision.
         reranker: orders the candidates; a cross-encoder in most cases.
         refiner: the reranker in full precision, where it computes in a lower one: it decides which
-            of the candidates around the last place are hits.
+            of the candidates around the last rank are hits.
 
     Raises:
         CorpusIndexError: the index was made with another encoder.
@@ -97,19 +97,19 @@ class Searcher(Generic[Index_co]):
             depth = k
         depth = max(1, min(depth, len(self.index)))
         vectors = self.encoder.encode(queries)
-        state, found, places, missing = self.index.retrieve(queries, vectors, depth, mode)
-        retrieved = (places >= 0).sum(axis=1)
+        reader, found, rows, missing = self.index.retrieve(queries, vectors, depth, mode)
+        retrieved = (rows >= 0).sum(axis=1)
         raw = None
         if self.reranker is not None:
 
             def score(encoder: PairEncoder, wanted: npt.NDArray[np.bool_]) -> FloatArray:
-                return _reranked(encoder, queries, np.where(wanted, places, -1), state)
+                return _reranked(encoder, queries, np.where(wanted, rows, -1), reader)
 
             if policy is None:
-                raw = score(self.reranker, places >= 0)
+                raw = score(self.reranker, rows >= 0)
             else:
                 raw = policy.rerank_adaptively(
-                    state.cosines(vectors, places),
+                    reader.cosines(vectors, rows),
                     partial(score, self.reranker),
                     k=k,
                     chance=chance,
@@ -119,31 +119,31 @@ class Searcher(Generic[Index_co]):
                 raw = np.where(near, score(self.refiner, near), raw)
             order = np.argsort(-raw, axis=1, kind="stable")
             found = np.take_along_axis(found, order, axis=1)
-            places = np.take_along_axis(places, order, axis=1)
+            rows = np.take_along_axis(rows, order, axis=1)
             raw = np.take_along_axis(raw, order, axis=1)
             # What was not reranked cannot be shown beside what was: it has no comparable score.
             reranked = (raw > -np.inf).sum(axis=1)
-            places = np.where(raw > -np.inf, places, -1)
+            rows = np.where(raw > -np.inf, rows, -1)
         else:
             reranked = np.zeros(len(queries), dtype=np.int64)
         raw = raw if raw is None else raw[:, :k]
-        hits = self._hits(state, vectors, found[:, :k], places[:, :k], raw)
+        hits = self._hits(reader, vectors, found[:, :k], rows[:, :k], raw)
         seconds = (time.perf_counter() - started) / max(1, len(queries))
         return [
             SearchResult(
                 query,
-                tuple(hits[row]),
-                int(retrieved[row]),
-                int(reranked[row]),
+                tuple(hits[number]),
+                int(retrieved[number]),
+                int(reranked[number]),
                 seconds,
                 missing,
             )
-            for row, query in enumerate(queries)
+            for number, query in enumerate(queries)
         ]
 
     def retrieve(
         self, queries: Sequence[str] | FloatArray, depth: int, mode: Mode = "dense"
-    ) -> tuple[FloatArray, Places]:
+    ) -> tuple[FloatArray, Rows]:
         """Return the first ``depth`` documents of each query, without a reranker.
 
         Args:
@@ -152,7 +152,7 @@ class Searcher(Generic[Index_co]):
             mode: as in :meth:`search`.
 
         Returns:
-            Scores (q, depth) float32, best first (cosine, BM25 or reciprocal ranks), and places
+            Scores (q, depth) float32, best first (cosine, BM25 or reciprocal ranks), and rows
             (q, depth) int64; where there are fewer documents, -inf and -1.
 
         Raises:
@@ -169,32 +169,32 @@ class Searcher(Generic[Index_co]):
         vectors = None if mode == "lexical" else self.encoder.encode(queries)
         return self.index.retrieve(queries, vectors, depth, mode)[1:3]
 
-    def rerank(self: Searcher[CorpusIndex], queries: Sequence[str], places: Places) -> FloatArray:
-        """Return the reranker's raw score of each query with each document of its row.
+    def rerank(self: Searcher[CorpusIndex], queries: Sequence[str], rows: Rows) -> FloatArray:
+        """Return the reranker's raw score of each query with each document that it found.
 
         All pairs are scored in one call.
 
         Args:
             queries: q sentences.
-            places: (q, d) places in the present state of the index, -1 for none.
+            rows: (q, d) rows of the index as it is read now, -1 for none.
 
         Returns:
-            (q, d) float32, -inf where the place is -1.
+            (q, d) float32, -inf where the row is -1.
 
         Raises:
             ConfigError: the searcher has no reranker.
         """
         if self.reranker is None:
             raise ConfigError("this searcher has no reranker; give one to Searcher(...)")
-        return _reranked(self.reranker, queries, places, self.index.snapshot)
+        return _reranked(self.reranker, queries, rows, self.index.snapshot)
 
-    def cosines(self: Searcher[CorpusIndex], vectors: FloatArray, places: Places) -> FloatArray:
-        """Return the cosines of q queries (q, d) with the documents of their rows.
+    def cosines(self: Searcher[CorpusIndex], vectors: FloatArray, rows: Rows) -> FloatArray:
+        """Return the cosines of q queries (q, d) with the documents that each one found.
 
-        ``places``, in the present state of the index, and the result are (q, m); the result is
-        -inf where the place is -1.
+        ``rows``, of the index as it is read now, and the result are (q, m); the result is
+        -inf where the row is -1.
         """
-        return self.index.snapshot.cosines(vectors, places)
+        return self.index.snapshot.cosines(vectors, rows)
 
     def policy(self, mode: Mode = "dense") -> CandidatePolicy:
         """Return the policy of ``candidates="auto"`` that was fitted for index and reranker.
@@ -214,7 +214,7 @@ class Searcher(Generic[Index_co]):
                 mode=mode,
             )
         policy = self._policies[mode]
-        policy.check_corpus(self.index.made, len(self.index), self.index.folder)
+        policy.check_corpus(self.index.first_generation, len(self.index), self.index.folder)
         return policy
 
     @cached_property
@@ -235,29 +235,29 @@ class Searcher(Generic[Index_co]):
 
     def _hits(
         self,
-        state: State,
+        reader: DocumentReader,
         vectors: FloatArray,
         found: FloatArray,
-        places: Places,
+        rows: Rows,
         raw: FloatArray | None,
     ) -> list[list[SearchHit]]:
         if raw is None or self.reranker is None:
-            cosines = state.cosines(vectors, places)
+            cosines = reader.cosines(vectors, rows)
             scores = self.encoder.calibration(cosines)
         else:
             scores = self.reranker.calibration(raw)
-        rows, columns = np.nonzero(places >= 0)
-        hits: list[list[SearchHit]] = [[] for _ in places]
-        documents = state.documents(places[rows, columns])
-        for row, column, document in zip(rows, columns, documents, strict=True):
-            hits[row].append(
+        queries, columns = np.nonzero(rows >= 0)
+        hits: list[list[SearchHit]] = [[] for _ in rows]
+        documents = reader.documents(rows[queries, columns])
+        for query, column, document in zip(queries, columns, documents, strict=True):
+            hits[query].append(
                 SearchHit(
-                    rank=len(hits[row]) + 1,
+                    rank=len(hits[query]) + 1,
                     id=document.id,
                     text=document.text,
-                    score=float(scores[row, column]),
-                    retrieval_score=float(found[row, column]),
-                    rerank_score=None if raw is None else float(raw[row, column]),
+                    score=float(scores[query, column]),
+                    retrieval_score=float(found[query, column]),
+                    rerank_score=None if raw is None else float(raw[query, column]),
                     extra=document.extra,
                 )
             )
@@ -265,18 +265,19 @@ class Searcher(Generic[Index_co]):
 
 
 def _reranked(
-    encoder: PairEncoder, queries: Sequence[str], places: Places, state: State
+    encoder: PairEncoder, queries: Sequence[str], rows: Rows, reader: DocumentReader
 ) -> FloatArray:
-    """Return an encoder's raw score of each query with each document of its row: (q, d)."""
-    scores = np.full(places.shape, -np.inf, dtype=np.float32)
-    rows, columns = np.nonzero(places >= 0)
-    if len(rows):
-        wanted, where = np.unique(places[rows, columns], return_inverse=True)
-        texts = state.texts(wanted)
+    """Return an encoder's raw score of each query with each of its documents: (q, d)."""
+    scores = np.full(rows.shape, -np.inf, dtype=np.float32)
+    asking, columns = np.nonzero(rows >= 0)
+    if len(asking):
+        wanted, where = np.unique(rows[asking, columns], return_inverse=True)
+        texts = reader.texts(wanted)
         pairs = [
-            (queries[row], texts[at]) for row, at in zip(rows.tolist(), where.tolist(), strict=True)
+            (queries[query], texts[at])
+            for query, at in zip(asking.tolist(), where.tolist(), strict=True)
         ]
-        scores[rows, columns] = score_pairs(encoder, pairs)
+        scores[asking, columns] = score_pairs(encoder, pairs)
     return scores
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
 from kosim.encoders.base import FloatArray
 from kosim.encoders.errors import ConfigError
+from kosim.index.ranking import Rows
 from kosim.index.store.snapshot import Snapshot
 
-Places = npt.NDArray[np.int64]
-Pairs = tuple[FloatArray, Places, Places]
+Pairs = tuple[FloatArray, Rows, Rows]
 """Scores (m,), best first, and the smaller and larger position of each pair (m,)."""
 
 _BLOCK = 2048
@@ -33,7 +32,7 @@ class _BestPairs:
         self._waiting: list[Pairs] = []
         self._waiting_count = 0
 
-    def add(self, scores: FloatArray, first: Places, second: Places) -> None:
+    def add(self, scores: FloatArray, first: Rows, second: Rows) -> None:
         """Take pairs, of which those below the threshold are of no use."""
         self._waiting.append((scores, first, second))
         self._waiting_count += len(scores)
@@ -57,7 +56,7 @@ class _BestPairs:
             new[1:] = (np.diff(first) != 0) | (np.diff(second) != 0)
             scores, first, second = scores[new], first[new], second[new]
         if len(scores) > self.count:
-            # Only what ties with the last place or is better has to be sorted.
+            # Only what ties with the last one or is better has to be sorted.
             last = -np.partition(-scores, self.count - 1)[self.count - 1]
             good = scores >= last
             scores, first, second = scores[good], first[good], second[good]
@@ -121,7 +120,7 @@ def top_pairs_of_blocks(
 
 def neighbour_pairs(
     snapshot: Snapshot,
-    places: Places,
+    live: Rows,
     count: int,
     *,
     neighbours: int,
@@ -134,31 +133,31 @@ def neighbour_pairs(
     neighbours are among the best pairs.
 
     Args:
-        snapshot: the state of an index that is searched.
-        places: (n,) places of its live documents, ascending.
+        snapshot: what is searched.
+        live: (n,) rows of its live documents, ascending.
         count: how many pairs.
         neighbours: of each document at first, itself not counted.
         progress: called with (documents done, documents) while all are searched.
 
     Returns:
-        As :func:`top_pairs`; positions are those in ``places``.
+        As :func:`top_pairs`; positions are those in ``live``.
     """
     best = _BestPairs(count, repeated=True)
-    asked, depth = np.arange(len(places)), neighbours
+    asked, depth = np.arange(len(live)), neighbours
     while len(asked):
         farthest = np.empty(len(asked), dtype=np.float32)
         for start in range(0, len(asked), _BLOCK):
             block = asked[start : start + _BLOCK]
-            own = places[block]
+            own = live[block]
             scores, found = snapshot.search(snapshot.vectors(own), depth + 1)
             farthest[start : start + len(block)] = scores[:, -1]
             pairs = (found >= 0) & (found != own[:, None]) & (scores >= best.threshold)
             rows, columns = np.nonzero(pairs)
-            first, second = block[rows], np.searchsorted(places, found[rows, columns])
+            first, second = block[rows], np.searchsorted(live, found[rows, columns])
             best.add(scores[rows, columns], np.minimum(first, second), np.maximum(first, second))
-            if progress and len(asked) == len(places):
-                progress(min(start + _BLOCK, len(places)), len(places))
+            if progress and len(asked) == len(live):
+                progress(min(start + _BLOCK, len(live)), len(live))
         best.prune()
-        asked = asked[farthest > best.threshold] if depth + 1 < len(places) else asked[:0]
-        depth = min(4 * depth, len(places) - 1)
+        asked = asked[farthest > best.threshold] if depth + 1 < len(live) else asked[:0]
+        depth = min(4 * depth, len(live) - 1)
     return best.best()

@@ -21,7 +21,7 @@ from kosim.encoders.errors import ConfigError, CorpusIndexError
 from kosim.encoders.loading import load
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.index_encoder import encoder_folder
-from kosim.index.searchable import MadeByEncoder, Searchable
+from kosim.index.searchable import HoldsVectors, Searchable
 from kosim.index.searcher import Mode, Searcher
 from kosim.index.sharding.folder import Shards
 from kosim.serving.batched_encoders import BatchedBiEncoder, BatchedCrossEncoder
@@ -152,7 +152,7 @@ def check_models(settings: ServingSettings) -> None:
     check_machine(choice)
     if settings.cross is not None:
         _manifest(settings.cross, "cross")
-    index: MadeByEncoder | None = None
+    index: HoldsVectors | None = None
     if settings.index is not None:
         opened = Shards.open if settings.ray is not None else CorpusIndex.open
         index = opened(settings.index)
@@ -173,7 +173,7 @@ def name_of(encoder: PairEncoder) -> str:
     return f"{encoder.backbone.path.parent.name}/{encoder.backbone.path.name}".strip("/")
 
 
-def _bi_folder(settings: ServingSettings, index: MadeByEncoder | None) -> Path | None:
+def _bi_folder(settings: ServingSettings, index: HoldsVectors | None) -> Path | None:
     if settings.bi is not None or index is None:
         return settings.bi
     return encoder_folder(index, option="--bi")

@@ -12,11 +12,12 @@ import numpy as np
 from benchmarks.peers.environments import packages_of
 from kosim.encoders.bi import BiEncoder
 from kosim.encoders.compute.choice import ComputeChoice
+from kosim.encoders.encoder_identity import EncoderIdentity
 from kosim.encoders.errors import ConfigError
 from kosim.encoders.loading import load
 from kosim.encoders.storage import write_json
 from kosim.experiments.speed.workload import Workload
-from kosim.index.corpus_index import CorpusIndex, EncoderIdentity
+from kosim.index.corpus_index import CorpusIndex
 from kosim.index.documents import Document
 
 OURS = (

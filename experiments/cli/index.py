@@ -80,7 +80,9 @@ def build(
         else:
             index = _built_here(source, encoder, out, compute, common)
         if lexical:
-            index.lexical.prepare(progress=lambda done: report("BM25", done, len(index)))
+            index.lexical.prepare(
+                index.snapshot, progress=lambda done: report("BM25", done, len(index))
+            )
     resumed.note()
     source.note_skipped()
     _say_made(index)

@@ -66,4 +66,6 @@ def shard_command(
 
 
 def _prepare(name: str, index: CorpusIndex, report: Callable[[str, int, int], None]) -> None:
-    index.lexical.prepare(progress=lambda done: report(f"BM25 of {name}", done, len(index)))
+    index.lexical.prepare(
+        index.snapshot, progress=lambda done: report(f"BM25 of {name}", done, len(index))
+    )

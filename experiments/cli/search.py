@@ -20,8 +20,9 @@ from kosim.experiments.cli.opened import open_index_encoder, open_reranker
 from kosim.experiments.cli.options import SAVED_ENCODER
 from kosim.index.corpus import read_corpus
 from kosim.index.corpus_index import CorpusIndex
+from kosim.index.documents import SearchHit, SearchResult, result_json
 from kosim.index.measured_recall import kept_recall
-from kosim.index.searcher import Mode, Searcher, SearchHit, SearchResult
+from kosim.index.searcher import Mode, Searcher
 
 _TOGETHER = 64
 """Queries that are searched in one call."""
@@ -168,7 +169,7 @@ def _answer(queries: Iterable[str], search: _Search, as_json: bool) -> None:
     for some in _batches(queries):
         for result in search(some):
             if as_json:
-                print_json_line(_as_json(result))
+                print_json_line(result_json(result))
             else:
                 _print_hits(result)
 
@@ -177,27 +178,6 @@ def _batches(queries: Iterable[str]) -> Iterator[list[str]]:
     rest = iter(queries)
     while some := list(islice(rest, _TOGETHER)):
         yield some
-
-
-def _as_json(result: SearchResult) -> dict[str, Any]:
-    return {
-        "query": result.query,
-        "hits": [
-            {
-                "rank": hit.rank,
-                "id": hit.id,
-                "text": hit.text,
-                "score": hit.score,
-                "retrieval_score": hit.retrieval_score,
-                "rerank_score": hit.rerank_score,
-                "extra": dict(hit.extra),
-            }
-            for hit in result.hits
-        ],
-        "candidates": result.candidates,
-        "reranked": result.reranked,
-        "seconds": result.seconds,
-    }
 
 
 def _print_hits(result: SearchResult) -> None:

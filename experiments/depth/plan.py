@@ -113,7 +113,7 @@ class ScoringPlan:
 def own_places(index: CorpusIndex, queries: Sequence[str]) -> tuple[Places, ...]:
     """Return for each query the places of the documents with its text."""
     wanted: dict[str, list[int]] = {comparable(query): [] for query in queries}
-    places = index.places()
+    places = index.rows()
     for start in range(0, len(places), DOCUMENTS_AT_A_TIME):
         part = places[start : start + DOCUMENTS_AT_A_TIME]
         for place, text in zip(part.tolist(), index.texts(part), strict=True):

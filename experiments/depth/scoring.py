@@ -135,7 +135,7 @@ class DeepScores:
         vectors = searcher.encoder.encode(queries)
         spare = max(len(plan.own[row]) for row in rows)
         near, found = searcher.retrieve(vectors, plan.top + spare, "dense")
-        everything = index.places() if plan.bands else np.zeros(0, np.int64)
+        everything = index.rows() if plan.bands else np.zeros(0, np.int64)
         cosines = _all_cosines(index, everything, vectors) if plan.bands else None
         chosen = []
         for at, row in enumerate(rows):
@@ -241,7 +241,7 @@ def _identify(plan: ScoringPlan, searcher: Searcher) -> dict[str, Any]:
     """Return what the scores depend on; of texts only a digest."""
     index = searcher.index
     digest = hashlib.sha256()
-    places = index.places()
+    places = index.rows()
     for start in range(0, len(places), DOCUMENTS_AT_A_TIME):
         part = places[start : start + DOCUMENTS_AT_A_TIME]
         for name, text in zip(index.ids(part), index.texts(part), strict=True):

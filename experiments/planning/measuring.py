@@ -17,6 +17,7 @@ from kosim.encoders.artifact import read_manifest as read_encoder_manifest
 from kosim.encoders.base import FloatArray
 from kosim.encoders.bi import BiEncoder
 from kosim.encoders.compute.choice import ComputeChoice
+from kosim.encoders.encoder_identity import EncoderIdentity
 from kosim.encoders.errors import ConfigError
 from kosim.experiments.planning.measurements import Measurements, SizeFigures
 from kosim.experiments.retrieval.evaluation import silent
@@ -25,7 +26,7 @@ from kosim.experiments.speed.measurement import Measurement, Row, measure, open_
 from kosim.experiments.speed.processes import alone, peak_memory
 from kosim.experiments.speed.workload import Workload, WorkloadSizes
 from kosim.experiments.study.environment import describe_environment
-from kosim.index.corpus_index import CorpusIndex, EncoderIdentity
+from kosim.index.corpus_index import CorpusIndex
 from kosim.index.documents import Document
 from kosim.index.store.manifest import SEGMENTS, read_manifest
 from kosim.index.vectors.ivfpq import VECTORS

@@ -161,7 +161,7 @@ def _documents(
     """Yield an index and the place, id and text of each of its n documents."""
     if source.index is not None:
         index = CorpusIndex.open(source.index)
-        places = index.places()
+        places = index.rows()
         yield index, places, index.ids(places), index.texts(places)
         return
     if source.corpus is not None:

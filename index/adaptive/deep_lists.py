@@ -47,20 +47,20 @@ def sample_deep_lists(
     """
     if queries < 1 or depth < 1:
         raise ConfigError(f"queries is {queries} and depth {depth}; both must be at least 1")
-    all_places = searcher.index.places()
-    if not len(all_places):
+    live = searcher.index.rows()
+    if not len(live):
         raise DataError(f"{searcher.index.folder} is empty; add documents first")
     random = np.random.default_rng(seed)
-    count = min(queries, len(all_places))
-    chosen = np.sort(random.choice(all_places, size=count, replace=False))
+    count = min(queries, len(live))
+    chosen = np.sort(random.choice(live, size=count, replace=False))
     cosines = np.full((count, depth), -np.inf, dtype=np.float32)
     scores = cosines.copy()
     for start in range(0, count, _QUERIES_AT_A_TIME):
-        rows = slice(start, start + _QUERIES_AT_A_TIME)
-        texts = searcher.index.texts(chosen[rows])
-        places = _others(searcher, texts, depth, mode)
-        cosines[rows] = searcher.cosines(searcher.index.vectors(chosen[rows]), places)
-        scores[rows] = searcher.rerank(texts, places)
+        part = slice(start, start + _QUERIES_AT_A_TIME)
+        texts = searcher.index.texts(chosen[part])
+        rows = _others(searcher, texts, depth, mode)
+        cosines[part] = searcher.cosines(searcher.index.vectors(chosen[part]), rows)
+        scores[part] = searcher.rerank(texts, rows)
         if progress:
             progress(start + len(texts), count)
     return cosines, scores
@@ -74,11 +74,11 @@ def _others(searcher: Searcher, texts: list[str], depth: int, mode: Mode) -> npt
         deeper = min(deeper, size)
         _, found = searcher.retrieve(texts, deeper, mode)
         others = np.full((len(texts), depth), -1, dtype=np.int64)
-        for row, text in enumerate(texts):
-            places = found[row][found[row] >= 0]
-            same = np.array([other == text for other in searcher.index.texts(places)], dtype=bool)
-            different = places[~same][:depth]
-            others[row, : len(different)] = different
+        for query, text in enumerate(texts):
+            rows = found[query][found[query] >= 0]
+            same = np.array([other == text for other in searcher.index.texts(rows)], dtype=bool)
+            different = rows[~same][:depth]
+            others[query, : len(different)] = different
         exhausted = deeper == size or (found[:, -1] < 0).all()
         if exhausted or (others[:, -1] >= 0).all():
             return others

@@ -95,7 +95,7 @@ class CandidatePolicy:
 
         Args:
             cosines: (N, D) in retrieval order, -inf where a list is shorter.
-            scores: (N, D) raw rerank scores, -inf in the same places.
+            scores: (N, D) raw rerank scores, -inf in the same cells.
             identity: encoders, mode and index of the lists.
             floor: raw score from which a hit counts: ``raw_score(calibration, RELEVANT)``.
             block: candidates reranked between two decisions.
@@ -208,7 +208,7 @@ class CandidatePolicy:
         """Write the policy into an index, in place of an older one for the same encoders and mode.
 
         Raises:
-            StorageError: the place cannot be written.
+            StorageError: the folder cannot be written.
         """
         header = {
             "identity": asdict(self.identity),
@@ -248,18 +248,18 @@ class CandidatePolicy:
             raise _not_fitted(index_folder, reranker, mode)
         return cls(identity, model, cosines, scores)
 
-    def check_corpus(self, made: int, documents: int, index_folder: Path) -> None:
+    def check_corpus(self, first_generation: int, documents: int, index_folder: Path) -> None:
         """Check that the index still is what the policy was fitted on.
 
         Args:
-            made: the generation with which the corpus of the index began.
+            first_generation: the one with which the corpus of the index began.
             documents: how many the index has.
             index_folder: the index, for messages.
 
         Raises:
             ConfigError: the corpus is another one, or more than doubled or halved.
         """
-        if self.identity.generation < made:
+        if self.identity.generation < first_generation:
             raise ConfigError(
                 f"the candidate policy of {index_folder} was fitted on the corpus that the index "
                 f"held before it was made anew; fit it again with `kosim depth {index_folder} "

@@ -28,11 +28,11 @@ def write_policy(
     Raises:
         StorageError: the folder cannot be written.
     """
-    with atomic_folder(folder, overwrite=True) as place:
-        with (place / _ARRAYS).open("wb") as file:
+    with atomic_folder(folder, overwrite=True) as partial:
+        with (partial / _ARRAYS).open("wb") as file:
             np.savez(file, **arrays)  # type: ignore[arg-type]  # numpy types it as allow_pickle
-        files = {"sha256": sha256(place / _ARRAYS), "bytes": (place / _ARRAYS).stat().st_size}
-        write_json(place / _HEADER, {"format": _FORMAT, "arrays": files, **header})
+        files = {"sha256": sha256(partial / _ARRAYS), "bytes": (partial / _ARRAYS).stat().st_size}
+        write_json(partial / _HEADER, {"format": _FORMAT, "arrays": files, **header})
 
 
 def read_policy(folder: Path) -> tuple[dict[str, Any], Arrays]:

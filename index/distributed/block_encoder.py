@@ -9,9 +9,9 @@ import numpy as np
 from kosim.encoders.bi import BiEncoder
 from kosim.encoders.errors import ClusterError, KosimError
 from kosim.encoders.loading import load
+from kosim.index.build import encoded
 from kosim.index.distributed.encoding_job import EncodingJob, packed_error, unpack
-from kosim.index.documents import Document
-from kosim.index.store.block import Block
+from kosim.index.store.block import Columns
 from kosim.index.store.spool import Spool
 
 
@@ -35,29 +35,27 @@ class BlockEncoder:
         file, number, packed, skipped, error = (
             rows[name][0] for name in ("file", "number", "documents", "skipped", "error")
         )
-        documents = unpack(packed) if packed else []
+        columns = unpack(packed) if packed else None
         resumed = False
         try:
-            resumed = bool(documents) and self._put(int(file), int(number), documents)
+            resumed = columns is not None and self._put(int(file), int(number), columns)
         except KosimError as raised:
             error = packed_error(raised)
         return {
             "file": [file],
             "number": [number],
-            "count": [len(documents)],
+            "count": [0 if columns is None else len(columns)],
             "resumed": [resumed],
             "skipped": [skipped],
             "error": [error],
         }
 
-    def _put(self, file: int, number: int, documents: list[Document]) -> bool:
+    def _put(self, file: int, number: int, columns: Columns) -> bool:
         """Have a block on the disk; tell whether it was there already."""
         if file not in self._parts:
             self._parts[file] = self._job.part(file)
         part = self._parts[file]
-        if part.holds(number, documents):
+        if part.holds(number, columns):
             return True
-        vectors = self._encoder.encode([document.text for document in documents])
-        Block.checked(documents, vectors, self._encoder.dimension)
-        part.write(number, documents, vectors)
+        part.write(number, encoded(columns, self._encoder))
         return False

@@ -10,7 +10,6 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from kosim.encoders.base import FloatArray
 from kosim.encoders.bi import BiEncoder
 from kosim.encoders.compute.runtime import Backend, Precision
 from kosim.encoders.errors import ClusterError, ConfigError, DataError, StorageError
@@ -22,7 +21,7 @@ from kosim.index.corpus_index import CorpusIndex
 from kosim.index.distributed.connection import AUTO, connected
 from kosim.index.distributed.encoding_job import EncodingJob, unpacked_error
 from kosim.index.distributed.nodes import Requirements, check_nodes, files_of, token_in, versions
-from kosim.index.documents import Document
+from kosim.index.store.block import Block
 from kosim.index.store.generation import AnyType
 from kosim.index.store.spool import Spool
 
@@ -88,11 +87,11 @@ def build_index_on_cluster(
     check_build(folder, type, block_size, overwrite=overwrite)
     if not source.rereadable:
         raise ConfigError("standard input can be read by one process only; give a file")
-    place = Path(encoder).resolve()
-    model = load(place, backend=backend, precision=precision, device=device)
+    path = Path(encoder).resolve()
+    model = load(path, backend=backend, precision=precision, device=device)
     if not isinstance(model, BiEncoder):
         raise ConfigError(f"{encoder} is a {model.kind}-encoder; an index needs a bi-encoder")
-    identity = identify(model, str(place))
+    identity = identify(model, str(path))
     settings = spool_settings(model, identity, block_size)
     del model
     with connected(cluster.address):
@@ -105,10 +104,10 @@ def build_index_on_cluster(
                 )
             with token_in(building) as token:
                 needed = Requirements(
-                    versions(), place, identity.fingerprint, files_of(source.paths), token
+                    versions(), path, identity.fingerprint, files_of(source.paths), token
                 )
                 cpus = check_nodes(needed)
-            job = EncodingJob(place, backend, precision, device, building, settings)
+            job = EncodingJob(path, backend, precision, device, building, settings)
             tally = _Tally(len(source.paths), progress)
             for row in _encoded(source, job, cluster.workers or cpus):
                 tally.add(row)
@@ -116,7 +115,9 @@ def build_index_on_cluster(
                 tally.whole(job.part(file), file) for file in range(len(source.paths))
             )
             tally.note(skipped)
-            index = CorpusIndex.create(folder, identity, blocks, type=type, overwrite=overwrite)
+            index = CorpusIndex.create_from_blocks(
+                folder, identity, blocks, type=type, overwrite=overwrite
+            )
             spool.remove()
     return index
 
@@ -188,7 +189,7 @@ class _Tally:
         if self._progress:
             self._progress(BuildProgress(self._documents, self._resumed))
 
-    def whole(self, part: Spool, file: int) -> Iterator[tuple[list[Document], FloatArray]]:
+    def whole(self, part: Spool, file: int) -> Iterator[Block]:
         """Yield the blocks of a file.
 
         Raises:

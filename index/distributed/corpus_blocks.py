@@ -12,9 +12,10 @@ from ray.data import Datasource, ReadTask
 from ray.data.block import BlockMetadata
 
 from kosim.encoders.errors import KosimError
-from kosim.index.corpus import BadLines, check_document
+from kosim.index.corpus import BadLines
 from kosim.index.corpus_files import CorpusFiles
 from kosim.index.distributed.encoding_job import pack, packed_error
+from kosim.index.store.block import Columns
 
 
 class CorpusBlocks(Datasource):
@@ -67,10 +68,8 @@ class _Reading:
         skipped = BadLines()
         documents = self.source.file(self.number, skipped)
         count = 0
-        while block := list(islice(documents, self.block_size)):
-            for document in block:
-                check_document(document)
-            yield self._row(count, documents=pack(block))
+        while some := list(islice(documents, self.block_size)):
+            yield self._row(count, documents=pack(Columns.checked(some)))
             count += 1
         yield self._row(count, skipped=json.dumps([skipped.count, skipped.first]))
 

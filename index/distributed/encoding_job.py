@@ -9,26 +9,26 @@ from pathlib import Path
 from kosim.encoders import errors
 from kosim.encoders.compute.runtime import Backend, Precision
 from kosim.encoders.errors import KosimError
-from kosim.index.documents import Document
+from kosim.index.store.block import Columns
 from kosim.index.store.spool import Spool, SpoolSettings
 
 
 @dataclass(frozen=True)
 class EncodingJob:
-    """What all workers of a build are told; ``place`` is the folder that they share."""
+    """What all workers of a build are told; ``folder`` is what they share."""
 
     encoder: Path
     backend: Backend | None
     precision: Precision
     device: str | None
-    place: Path
+    folder: Path
     settings: SpoolSettings
 
     def part(self, file: int) -> Spool:
         """Return the blocks of one file of the corpus; the driver has locked all parts."""
-        folder = self.place / f"part-{file:06d}"
-        folder.mkdir(exist_ok=True)
-        return Spool(folder, self.settings)
+        part = self.folder / f"part-{file:06d}"
+        part.mkdir(exist_ok=True)
+        return Spool(part, self.settings)
 
 
 def packed_error(error: KosimError) -> str:
@@ -43,11 +43,11 @@ def unpacked_error(packed: str) -> KosimError:
     return kind(message)
 
 
-def pack(documents: list[Document]) -> bytes:
-    """Return documents as bytes; their extra values are JSON already."""
-    return json.dumps([[one.id, one.text, dict(one.extra)] for one in documents]).encode()
+def pack(columns: Columns) -> bytes:
+    """Return documents as bytes."""
+    return json.dumps([columns.ids, columns.texts, columns.extras]).encode()
 
 
-def unpack(packed: bytes) -> list[Document]:
+def unpack(packed: bytes) -> Columns:
     """Return the documents that `pack` was given."""
-    return [Document(*parts) for parts in json.loads(packed)]
+    return Columns(*json.loads(packed))

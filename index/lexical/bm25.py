@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kosim.index.lexical.postings import Postings
+from kosim.index.ranking import Rows, Scores
 
 _K1 = 1.5
 _B = 0.75
@@ -31,12 +32,9 @@ _LOOKUP = 8
 """Postings from which it pays to see whether a term's list must be read whole, and by how much
 the rows to look up must be fewer: a search in the list costs about that many steps along it."""
 
-Scores = npt.NDArray[np.float32]
-Places = npt.NDArray[np.int64]
 
-
-class Block(NamedTuple):
-    """Postings of the documents at places ``start`` and following; those not alive are no hits."""
+class PostingsPart(NamedTuple):
+    """Postings of the documents from row ``start`` on; those not alive are no hits."""
 
     postings: Postings
     start: int
@@ -64,7 +62,7 @@ class WordStatistics(NamedTuple):
 
 
 class _Weighted(NamedTuple):
-    """The postings of one query term in one block, and the score that no document can exceed."""
+    """The postings of one query term in one part, and the score that no document can exceed."""
 
     found: slice
     weight: np.float32
@@ -74,42 +72,44 @@ class _Weighted(NamedTuple):
 
 
 class Bm25:
-    """Scores the documents of all blocks; not to be shared between threads.
+    """Scores the documents of all parts; not to be shared between threads.
 
     Args:
-        blocks: the documents.
-        statistics: of the corpus that the blocks are a part of; None where they are all of it.
+        parts: the documents.
+        statistics: of the corpus that the parts belong to; None where they are all of it.
     """
 
-    def __init__(self, blocks: Sequence[Block], statistics: WordStatistics | None = None) -> None:
-        self._blocks = [block for block in blocks if block.postings.total_length]
+    def __init__(
+        self, parts: Sequence[PostingsPart], statistics: WordStatistics | None = None
+    ) -> None:
+        self._parts = [part for part in parts if part.postings.total_length]
         if statistics is None:
-            self._documents = sum(len(block.postings.lengths) for block in blocks)
-            self._length = sum(block.postings.total_length for block in blocks)
+            self._documents = sum(len(part.postings.lengths) for part in parts)
+            self._length = sum(part.postings.total_length for part in parts)
         else:
             self._documents, self._length = statistics.documents, statistics.length
         self._having = None if statistics is None else statistics.having
         self._scratch = [
-            np.zeros(len(block.postings.lengths), dtype=np.float32) for block in self._blocks
+            np.zeros(len(part.postings.lengths), dtype=np.float32) for part in self._parts
         ]
 
-    def search(self, terms: Sequence[str], k: int) -> tuple[Scores, Places]:
-        """Return the scores and places of the best ``k`` documents that have one of the terms.
+    def search(self, terms: Sequence[str], k: int) -> tuple[Scores, Rows]:
+        """Return the scores and rows of the best ``k`` documents that have one of the terms.
 
-        Best first, ties by the smaller place; at most k of each. Removed documents still count in
+        Best first, ties by the smaller row; at most k of each. Removed documents still count in
         the statistics, as in Lucene, until their segment is compacted.
         """
-        scores, places = [np.zeros(0, dtype=np.float32)], [np.zeros(0, dtype=np.int64)]
-        for block, scratch, weighted in zip(
-            self._blocks, self._scratch, self._weigh(terms), strict=True
+        scores, rows = [np.zeros(0, dtype=np.float32)], [np.zeros(0, dtype=np.int64)]
+        for part, scratch, weighted in zip(
+            self._parts, self._scratch, self._weigh(terms), strict=True
         ):
-            rows, values = self._score(block, scratch, weighted, k)
+            local, values = self._score(part, scratch, weighted, k)
             chosen = _top(values, k)
             scores.append(values[chosen])
-            places.append(block.start + rows[chosen])
-        all_scores, all_places = np.concatenate(scores), np.concatenate(places)
+            rows.append(part.start + local[chosen])
+        all_scores, all_rows = np.concatenate(scores), np.concatenate(rows)
         chosen = _top(all_scores, k)
-        return all_scores[chosen], all_places[chosen]
+        return all_scores[chosen], all_rows[chosen]
 
     def statistics(self, terms: Sequence[str]) -> WordStatistics:
         """Return what another part of the corpus must know of this one to score these terms."""
@@ -117,16 +117,16 @@ class Bm25:
         return WordStatistics(self._documents, self._length, having)
 
     def _slices(self, term: str) -> list[slice]:
-        return [block.postings.find(term) for block in self._blocks]
+        return [part.postings.find(term) for part in self._parts]
 
     @staticmethod
     def _count(slices: Sequence[slice]) -> int:
         return sum(int(found.stop - found.start) for found in slices)
 
     def _weigh(self, terms: Sequence[str]) -> list[list[_Weighted]]:
-        """Look the terms up in each block and weigh them by how rare they are in all.
+        """Look the terms up in each part and weigh them by how rare they are in all.
 
-        Heaviest first, the same order in every block: equal documents get equal scores.
+        Heaviest first, the same order in every part: equal documents get equal scores.
         """
         weighed = []
         for term, count in Counter(terms).items():
@@ -137,12 +137,12 @@ class Bm25:
         weighed.sort(key=lambda row: (-row[0], row[1]))
         return [
             [_Weighted(slices[number], weight) for weight, _, slices in weighed]
-            for number in range(len(self._blocks))
+            for number in range(len(self._parts))
         ]
 
     def _score(
-        self, block: Block, scores: Scores, weighted: list[_Weighted], k: int
-    ) -> tuple[Places, Scores]:
+        self, part: PostingsPart, scores: Scores, weighted: list[_Weighted], k: int
+    ) -> tuple[Rows, Scores]:
         """Return live rows, ascending, and their scores; the best k are among them.
 
         Terms are added up from the rarest on. When k documents have more than all terms that are
@@ -155,16 +155,16 @@ class Bm25:
         for number, term in enumerate(weighted):
             if number and len(term) >= _LONG:
                 left = weighted[number:]
-                rows = _contenders(scores, block.alive, k, float(sum(t.weight for t in left)))
+                rows = _contenders(scores, part.alive, k, float(sum(t.weight for t in left)))
                 if rows is not None and len(rows) < len(term) / _LOOKUP:
-                    return rows, self._complete(block.postings, rows, scores[rows], left)
+                    return rows, self._complete(part.postings, rows, scores[rows], left)
             # A document stands once in a term's postings, so this adds to each of them.
-            scores[block.postings.rows[term.found]] += self._parts(block.postings, term)
-        rows = np.flatnonzero((scores > 0) & block.alive)
+            scores[part.postings.rows[term.found]] += self._gains(part.postings, term)
+        rows = np.flatnonzero((scores > 0) & part.alive)
         return rows, scores[rows]
 
     def _complete(
-        self, postings: Postings, rows: Places, scores: Scores, weighted: list[_Weighted]
+        self, postings: Postings, rows: Rows, scores: Scores, weighted: list[_Weighted]
     ) -> Scores:
         """Add what some terms give to some rows, by searching for the rows in their postings."""
         for term in weighted:
@@ -172,11 +172,11 @@ class Bm25:
             where = np.searchsorted(having, rows)
             where[where == len(having)] = 0
             hits = np.flatnonzero(having[where] == rows)
-            scores[hits] += self._parts(postings, term, where[hits])
+            scores[hits] += self._gains(postings, term, where[hits])
         return scores
 
-    def _parts(
-        self, postings: Postings, term: _Weighted, chosen: Places | slice = slice(None)
+    def _gains(
+        self, postings: Postings, term: _Weighted, chosen: Rows | slice = slice(None)
     ) -> Scores:
         """Return what a term gives to the documents of its chosen postings."""
         mean = self._length / self._documents
@@ -191,7 +191,7 @@ class Bm25:
         return frequencies
 
 
-def _contenders(scores: Scores, alive: npt.NDArray[np.bool_], k: int, left: float) -> Places | None:
+def _contenders(scores: Scores, alive: npt.NDArray[np.bool_], k: int, left: float) -> Rows | None:
     """Return the rows that can be among the best k when each gets up to ``left`` more.
 
     None if a row that has nothing yet could be, too.
@@ -205,7 +205,7 @@ def _contenders(scores: Scores, alive: npt.NDArray[np.bool_], k: int, left: floa
     return rows[values >= least - left] if least > left else None
 
 
-def _top(scores: Scores, k: int) -> Places:
+def _top(scores: Scores, k: int) -> Rows:
     """Return the positions of the k highest scores, best first, ties in order."""
     if len(scores) <= k:
         return np.argsort(-scores, kind="stable")

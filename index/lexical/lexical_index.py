@@ -1,27 +1,23 @@
-"""Lexical search of an index: BM25 over the terms of its documents, kept up with its changes."""
+"""Lexical search of an index: BM25 over the terms of the documents of a snapshot."""
 
 from __future__ import annotations
 
 import fcntl
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kosim.encoders.errors import ConfigError, CorpusIndexError, DataError, StorageError
 from kosim.encoders.storage import atomic_folder
-from kosim.index.lexical.bm25 import Block, Bm25, WordStatistics
+from kosim.index.lexical.bm25 import Bm25, PostingsPart, WordStatistics
 from kosim.index.lexical.morphemes import Analyzer, MorphemeAnalyzer
 from kosim.index.lexical.postings import Postings, damaged_files, read_generation
-from kosim.index.merging import Ranking
-
-if TYPE_CHECKING:
-    from kosim.index.corpus_index import CorpusIndex
-    from kosim.index.store.snapshot import Part
+from kosim.index.ranking import Ranking
+from kosim.index.store.snapshot import Part, Snapshot
 
 FOLDER = "lexical"
 _LOCK = ".lock"
@@ -36,57 +32,64 @@ class LexicalIndex:
     The postings of each immutable segment are stored in ``INDEX/lexical/SEGMENT/``. They are
     derived data, outside of the index's manifest: what is missing, damaged or of another version
     of the analyser is built again. Those of the additions since are kept in memory and only
-    grow by what is new. Several threads may search at once.
+    grow by what is new. Several threads may search at once, each its own snapshot.
 
     Args:
-        index: what to search; its changes are seen by the next search after its ``refresh``.
+        folder: the index.
         analyzer: what turns texts into terms; Kiwi's content morphemes when None.
 
     Raises:
         MissingExtraError: kiwipiepy is not installed.
     """
 
-    def __init__(self, index: CorpusIndex, *, analyzer: Analyzer | None = None) -> None:
-        self._index = index
+    def __init__(self, folder: Path, *, analyzer: Analyzer | None = None) -> None:
         self._analyzer = analyzer or MorphemeAnalyzer()
-        self._folder = index.folder / FOLDER
+        self._folder = folder / FOLDER
         self._segments: dict[str, Postings] = {}
         self._delta = _Delta()
-        self._seen: tuple[object, ...] = ()
+        self._generation = 0
+        self._prepared_last: tuple[object, list[PostingsPart]] = (None, [])
         self._lock = threading.Lock()
         self.not_stored: str | None = None
         """Why postings that were built last are in this process's memory only; None if stored."""
 
-    def prepare(self, *, progress: Progress | None = None) -> None:
-        """Build what is missing and store it; remove what belongs to no segment any more.
+    def prepare(self, snapshot: Snapshot, *, progress: Progress | None = None) -> None:
+        """Build what a snapshot lacks and store it; remove what no generation needs any more.
 
         Where the folder cannot be written, postings are kept in memory: see ``not_stored``. If
         another process is building, wait for it.
 
         Args:
+            snapshot: of the index.
             progress: called after each batch with the number of sentences analysed so far.
 
         Raises:
             CorpusIndexError: the index is damaged.
         """
-        self._prepared(_adding_up(progress))
+        self._prepared(snapshot, _adding_up(progress))
 
     def search(
-        self, queries: Sequence[str], k: int, *, statistics: WordStatistics | None = None
+        self,
+        snapshot: Snapshot,
+        queries: Sequence[str],
+        k: int,
+        *,
+        statistics: WordStatistics | None = None,
     ) -> Ranking:
-        """Find the documents that share terms with each query.
+        """Find the documents of a snapshot that share terms with each query.
 
-        Statistics are those of all documents of the index together. Removed documents are never
+        Statistics are those of all its documents together. Removed documents are never
         found, but count in them until the index is compacted, as in Lucene.
 
         Args:
+            snapshot: of the index; rows count within it.
             queries: q texts; one without terms finds nothing.
             k: documents a query, at least 1.
             statistics: those of all shards for these queries, where this index is one of several.
 
         Returns:
-            BM25 scores (q, k) float32 and places (q, k) int64, best first, ties by the smaller
-            place. A document without a term of the query is no hit: the rest is -inf and -1.
+            BM25 scores (q, k) float32 and rows (q, k) int64, best first, ties by the smaller
+            row. A document without a term of the query is no hit: the rest is -inf and -1.
 
         Raises:
             ConfigError: ``k`` is below 1.
@@ -95,65 +98,65 @@ class LexicalIndex:
         """
         _check(queries, k)
         scores = np.full((len(queries), k), -np.inf, dtype=np.float32)
-        places = np.full((len(queries), k), -1, dtype=np.int64)
-        blocks = self._prepared(None)
-        if not queries or not any(len(block.alive) for block in blocks):
-            return Ranking(scores, places)
-        bm25, terms_of_queries = Bm25(blocks, statistics), list(self._analyzer.terms(queries))
+        rows = np.full((len(queries), k), -1, dtype=np.int64)
+        parts = self._prepared(snapshot, None)
+        if not queries or not any(len(part.alive) for part in parts):
+            return Ranking(scores, rows)
+        bm25, terms_of_queries = Bm25(parts, statistics), list(self._analyzer.terms(queries))
         try:
             for number, terms in enumerate(terms_of_queries):
-                found_scores, found_places = bm25.search(terms, k)
+                found_scores, found_rows = bm25.search(terms, k)
                 scores[number, : len(found_scores)] = found_scores
-                places[number, : len(found_places)] = found_places
+                rows[number, : len(found_rows)] = found_rows
         except IndexError as error:  # a row beyond the documents
             raise CorpusIndexError(
                 f"the postings in {self._folder} are damaged: {error}; delete that folder, it is "
                 "built again"
             ) from error
-        return Ranking(scores, places)
+        return Ranking(scores, rows)
 
-    def statistics(self, queries: Sequence[str]) -> WordStatistics:
+    def statistics(self, snapshot: Snapshot, queries: Sequence[str]) -> WordStatistics:
         """Return what other shards must know of this one to search for some texts.
 
         Raises:
             CorpusIndexError: the index or its postings are damaged.
         """
         terms = [term for terms in self._analyzer.terms(queries) for term in terms]
-        return Bm25(self._prepared(None)).statistics(terms)
+        return Bm25(self._prepared(snapshot, None)).statistics(terms)
 
-    def verify(self) -> list[str]:
+    def verify(self, snapshot: Snapshot) -> list[str]:
         """Compare stored postings with their checksums; return what is wrong, empty if sound."""
-        folders = [self._folder / part.name for part in self._index.parts() if part.name]
+        folders = [self._folder / part.name for part in snapshot.parts() if part.name]
         return [
             problem for folder in folders if folder.is_dir() for problem in damaged_files(folder)
         ]
 
-    def _prepared(self, progress: Progress | None) -> list[Block]:
+    def _prepared(self, snapshot: Snapshot, progress: Progress | None) -> list[PostingsPart]:
         with self._lock:
-            generation, parts = self._index.generation, self._index.parts()
-            seen = (generation, *((part.name, part.rows) for part in parts))
-            if seen != self._seen:
-                self._follow(parts, generation, progress)
-                self._seen = seen
-            blocks = [
-                Block(self._segments[part.name], part.start, part.alive)
-                for part in parts
-                if part.name is not None
-            ]
-            for part in parts:
-                if part.name is None:
-                    blocks.extend(self._delta.blocks(part))
-            return blocks
+            version, prepared = self._prepared_last
+            if version != snapshot.version:
+                prepared = self._parts(snapshot, progress)
+                self._prepared_last = snapshot.version, prepared
+            return prepared
 
-    def _follow(self, parts: list[Part], generation: int, progress: Progress | None) -> None:
-        for part in parts:
+    def _parts(self, snapshot: Snapshot, progress: Progress | None) -> list[PostingsPart]:
+        generation, parts = snapshot.generation, []
+        for part in snapshot.parts():
             if part.name is None:
-                self._delta.update(part, self._analyzer, progress)
-            elif part.name not in self._segments:
+                parts += self._delta.parts(part, generation, self._analyzer, progress)
+                continue
+            if part.name not in self._segments:
                 self._segments[part.name] = self._segment(part, generation, progress)
-        names = {part.name for part in parts if part.name is not None}
-        self._segments = {name: self._segments[name] for name in names}
-        self._remove_others(names, generation)
+            parts.append(PostingsPart(self._segments[part.name], part.start, part.alive))
+        if generation >= self._generation:
+            # Another thread may still search the generation before.
+            names = {part.name for part in snapshot.parts()} | snapshot.retired_segments
+            self._segments = {
+                name: postings for name, postings in self._segments.items() if name in names
+            }
+            self._remove_others(names, generation)
+            self._generation = generation
+        return parts
 
     def _segment(self, part: Part, generation: int, progress: Progress | None) -> Postings:
         """Open the postings of a segment, or build and store them."""
@@ -170,7 +173,7 @@ class LexicalIndex:
             self.not_stored = refusal
             if refusal is None:
                 try:
-                    with atomic_folder(self._place(part), overwrite=True) as partial:
+                    with atomic_folder(self._path(part), overwrite=True) as partial:
                         postings.write(
                             partial, analyzer=self._analyzer.version, generation=generation
                         )
@@ -180,13 +183,13 @@ class LexicalIndex:
                     self.not_stored = str(error)
             return postings
 
-    def _place(self, part: Part) -> Path:
+    def _path(self, part: Part) -> Path:
         return self._folder / str(part.name)
 
     def _open(self, part: Part) -> Postings:
-        return Postings.open(self._place(part), analyzer=self._analyzer.version, rows=part.rows)
+        return Postings.open(self._path(part), analyzer=self._analyzer.version, rows=part.rows)
 
-    def _remove_others(self, names: set[str], generation: int) -> None:
+    def _remove_others(self, names: Collection[str | None], generation: int) -> None:
         """Remove the postings of segments that are gone, and what a killed process left.
 
         A process that has not seen the newest generation keeps its hands off what that one
@@ -215,29 +218,46 @@ class _Delta:
     """
 
     def __init__(self) -> None:
+        self._generation = 0
         self._texts: list[str] = []
-        self._parts: list[Postings] = []
+        self._sets: list[Postings] = []
 
-    def update(self, part: Part, analyzer: Analyzer, progress: Progress | None) -> None:
-        """Analyse what is new; everything, if what was there is not as it was."""
+    def parts(
+        self, part: Part, generation: int, analyzer: Analyzer, progress: Progress | None
+    ) -> list[PostingsPart]:
+        """Return the postings of a snapshot's documents; only what is new is analysed."""
         texts = [text for batch in part.texts() for text in batch]
-        if texts[: len(self._texts)] != self._texts:
-            self._texts, self._parts = [], []
-        new = texts[len(self._texts) :]
+        sets, end = self._shared(texts, generation)
+        new = texts[end:]
         if new:
             batches = (analyzer.terms(new[i : i + _BATCH]) for i in range(0, len(new), _BATCH))
-            parts = [*self._parts, Postings.build(batches, progress=progress)]
-            while len(parts) > 1 and len(parts[-2].lengths) <= 2 * len(parts[-1].lengths):
-                parts[-2:] = [Postings.merge(parts[-2:])]
-            self._texts, self._parts = texts, parts
-
-    def blocks(self, part: Part) -> Iterator[Block]:
-        """Yield the postings with their places."""
-        row = 0
-        for postings in self._parts:
+            sets.append(Postings.build(batches, progress=progress))
+            while len(sets) > 1 and len(sets[-2].lengths) <= 2 * len(sets[-1].lengths):
+                sets[-2:] = [Postings.merge(sets[-2:])]
+        older = generation < self._generation or (
+            generation == self._generation and texts == self._texts[: len(texts)]
+        )
+        if not older or len(texts) == len(self._texts):
+            self._generation, self._texts, self._sets = generation, texts, sets
+        parts, row = [], 0
+        for postings in sets:
             end = row + len(postings.lengths)
-            yield Block(postings, part.start + row, part.alive[row:end])
+            parts.append(PostingsPart(postings, part.start + row, part.alive[row:end]))
             row = end
+        return parts
+
+    def _shared(self, texts: list[str], generation: int) -> tuple[list[Postings], int]:
+        """Return the sets whose documents are the first of ``texts``, and how many those are."""
+        sets: list[Postings] = []
+        row = 0
+        if generation == self._generation:
+            for postings in self._sets:
+                end = row + len(postings.lengths)
+                if texts[row:end] != self._texts[row:end]:
+                    break
+                sets.append(postings)
+                row = end
+        return sets, row
 
 
 def _check(queries: Sequence[str], k: int) -> None:

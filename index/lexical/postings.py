@@ -12,10 +12,11 @@ import json
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csc_array, csr_array, vstack
 
 from kosim.encoders.errors import CorpusIndexError
 from kosim.encoders.storage import sha256, write_json
@@ -33,14 +34,6 @@ _ARRAYS: dict[str, Any] = {
     "frequencies": np.int32,
     "lengths": np.int32,
 }
-
-
-class _Chunk(NamedTuple):
-    """Some postings of documents in order: term number, row and frequency of each, (n,) each."""
-
-    terms: Integers
-    rows: Integers
-    frequencies: Integers
 
 
 class Postings:
@@ -74,38 +67,50 @@ class Postings:
         ``progress`` is called after each batch with the number of its documents.
         """
         vocabulary: dict[str, int] = {}
-        chunks: list[_Chunk] = []
+        counted: list[csr_array] = []
         lengths: list[Integers] = [np.zeros(0, dtype=np.int32)]
-        start = 0
         for batch in batches:
             numbers: list[int] = []
             sizes: list[int] = []
             for terms in batch:
                 numbers.extend(vocabulary.setdefault(term, len(vocabulary)) for term in terms)
                 sizes.append(len(terms))
-            counts = np.array(sizes, dtype=np.int32)
-            chunks.append(_counted(np.array(numbers, dtype=np.int64), counts, start))
-            lengths.append(counts)
-            start += len(sizes)
+            occurrences = csr_array(
+                (
+                    np.ones(len(numbers), dtype=np.int32),
+                    np.array(numbers, dtype=np.int32),
+                    np.cumsum([0, *sizes]),
+                ),
+                shape=(len(sizes), len(vocabulary)),
+            )
+            occurrences.sum_duplicates()
+            counted.append(occurrences)
+            lengths.append(np.array(sizes, dtype=np.int32))
             if progress is not None:
                 progress(len(sizes))
         encoded = [term.encode("utf-8", "surrogatepass") for term in vocabulary]
-        return cls(_assemble(encoded, chunks, np.concatenate(lengths)))
+        return cls(_assembled(encoded, counted, np.concatenate(lengths)))
 
     @classmethod
     def merge(cls, parts: Sequence[Postings]) -> Self:
         """Return the postings of the documents of all parts, those of the first part first."""
         vocabulary: dict[bytes, int] = {}
-        chunks: list[_Chunk] = []
-        start = 0
+        counted: list[csr_array] = []
         for part in parts:
             numbers = [vocabulary.setdefault(term, len(vocabulary)) for term in part]
-            ends = np.asarray(part._posting_ends, dtype=np.int64)
-            terms = np.repeat(np.array(numbers, dtype=np.int32), np.diff(ends, prepend=0))
-            chunks.append(_Chunk(terms, part.rows + np.int32(start), part.frequencies))
-            start += len(part.lengths)
+            ends = np.concatenate([[0], np.asarray(part._posting_ends, dtype=np.int64)])
+            by_document = csc_array(
+                (part.frequencies, part.rows, ends), shape=(len(part.lengths), len(part))
+            ).tocsr()
+            terms = np.array(numbers, dtype=np.int32)[by_document.indices]
+            counted.append(
+                csr_array(
+                    (by_document.data, terms, by_document.indptr),
+                    shape=(len(part.lengths), len(vocabulary)),
+                )
+            )
         lengths = [np.zeros(0, dtype=np.int32), *(part.lengths for part in parts)]
-        return cls(_assemble(list(vocabulary), chunks, np.concatenate(lengths)))
+        return cls(_assembled(list(vocabulary), counted, np.concatenate(lengths)))
 
     def __len__(self) -> int:
         """Return the number of distinct terms."""
@@ -217,51 +222,35 @@ def _check_ends(folder: Path, name: str, ends: npt.NDArray[np.int64], size: int)
         raise CorpusIndexError(f"the postings in {folder} contradict each other: {name}_ends")
 
 
-def _counted(numbers: npt.NDArray[np.int64], counts: Integers, start: int) -> _Chunk:
-    """Count equal term numbers within each document; ``counts`` says how many each one has."""
-    documents = np.repeat(np.arange(len(counts), dtype=np.int64), counts)
-    # One number stands for document and term; documents stay in order.
-    size = int(numbers.max(initial=0)) + 1
-    keys, frequencies = np.unique(documents * size + numbers, return_counts=True)
-    rows, terms = np.divmod(keys, size)
-    return _Chunk(
-        terms.astype(np.int32), (rows + start).astype(np.int32), frequencies.astype(np.int32)
-    )
-
-
-def _assemble(
-    terms: list[bytes], chunks: list[_Chunk], lengths: Integers
+def _assembled(
+    terms: list[bytes], counted: list[csr_array], lengths: Integers
 ) -> dict[str, npt.NDArray[Any]]:
-    """Bring postings from the order of documents into that of terms: a stable counting sort.
+    """Return the arrays of postings by the frequencies of terms in documents.
 
-    ``chunks`` is emptied on the way, so that its memory is free when the result is whole.
+    Args:
+        terms: by number, in any order.
+        counted: matrices of consecutive documents by term numbers; the list is emptied on the
+            way, so that its memory is free when the result is whole.
+        lengths: terms of each document.
     """
     order = sorted(range(len(terms)), key=terms.__getitem__)
     ranks = np.empty(len(terms), dtype=np.int32)
     ranks[order] = np.arange(len(terms), dtype=np.int32)
-    totals = np.zeros(len(terms), dtype=np.int64)
-    for chunk in chunks:
-        totals += np.bincount(chunk.terms, minlength=len(terms))
-    totals = totals[order]
-    ends = np.cumsum(totals)
-    free = ends - totals
-    rows = np.empty(int(totals.sum()), dtype=np.int32)
-    frequencies = np.empty_like(rows)
-    chunks.reverse()
-    while chunks:
-        chunk = chunks.pop()
-        ranked = ranks[chunk.terms]
-        by_term = np.argsort(ranked, kind="stable")
-        present, first, count = np.unique(ranked[by_term], return_index=True, return_counts=True)
-        places = np.arange(len(by_term)) + np.repeat(free[present] - first, count)
-        rows[places] = chunk.rows[by_term]
-        frequencies[places] = chunk.frequencies[by_term]
-        free[present] += count
+    # The first ones were counted when fewer terms were known.
+    counted[:] = [
+        csr_array(
+            (matrix.data, ranks[matrix.indices], matrix.indptr), shape=(matrix.shape[0], len(terms))
+        )
+        for matrix in counted
+    ]
+    whole = vstack(counted, format="csr") if counted else csr_array((0, len(terms)), dtype=np.int32)
+    counted.clear()
+    by_term = whole.tocsc()
     return {
         "terms": np.frombuffer(b"".join(terms[i] for i in order), dtype=np.uint8),
         "term_ends": np.cumsum([len(terms[i]) for i in order], dtype=np.int64),
-        "posting_ends": ends,
-        "rows": rows,
-        "frequencies": frequencies,
+        "posting_ends": by_term.indptr[1:].astype(np.int64),
+        "rows": by_term.indices.astype(np.int32, copy=False),
+        "frequencies": by_term.data.astype(np.int32, copy=False),
         "lengths": lengths,
     }

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from kosim.encoders.encoder_identity import EncoderIdentity
 from kosim.encoders.errors import CorpusIndexError
 from kosim.encoders.storage import write_json
-from kosim.index.corpus_index import CorpusIndex, EncoderIdentity
-from kosim.index.store.manifest import MANIFEST, SHARDS, EncoderEntry, FileName
+from kosim.index.corpus_index import CorpusIndex
+from kosim.index.store.manifest import MANIFEST, SHARDS, FileName
 
 FORMAT: Literal[1] = 1
 
 
 class ShardEntry(BaseModel):
-    """One shard: the name of its folder, and how many documents it had when it was made."""
+    """One shard: the name of its folder, and how many documents it was written with."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -27,13 +28,16 @@ class ShardEntry(BaseModel):
 
 
 class ShardsManifest(BaseModel):
-    """The content of ``shards.json``; ``made`` is that of the index that was cut, 1 otherwise."""
+    """The content of ``shards.json``.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    ``first_generation`` is that of the index that was cut, 1 otherwise.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
     format: Literal[1] = FORMAT
-    made: int = Field(ge=1, default=1)
-    encoder: EncoderEntry
+    first_generation: int = Field(ge=1, default=1, alias="made")
+    encoder: EncoderIdentity
     shards: tuple[ShardEntry, ...] = Field(min_length=1)
 
 
@@ -46,7 +50,7 @@ class Shards:
 
     folder: Path
     encoder: EncoderIdentity
-    made: int
+    first_generation: int
     indexes: dict[str, CorpusIndex]
 
     @classmethod
@@ -60,9 +64,11 @@ class Shards:
         folder = Path(folder)
         if (folder / MANIFEST).is_file():
             index = CorpusIndex.open(folder)
-            return cls(folder, index.encoder, index.made, {folder.resolve().name: index})
+            return cls(
+                folder, index.encoder, index.first_generation, {folder.resolve().name: index}
+            )
         manifest = _read_manifest(folder)
-        encoder = EncoderIdentity(**manifest.encoder.model_dump())
+        encoder = manifest.encoder
         indexes = {entry.name: _opened(folder, entry.name) for entry in manifest.shards}
         if len(indexes) < len(manifest.shards):
             raise CorpusIndexError(f"{folder / SHARDS} names a shard twice; restore it")
@@ -73,7 +79,7 @@ class Shards:
                     f"the others with {_name(encoder)}; put back the shard that belongs there, or "
                     "make the shards anew with `kosim index shard`"
                 )
-        return cls(folder, encoder, manifest.made, indexes)
+        return cls(folder, encoder, manifest.first_generation, indexes)
 
     def __len__(self) -> int:
         """Return the number of living documents."""
@@ -81,7 +87,7 @@ class Shards:
 
 
 def write_shards_manifest(
-    folder: Path, encoder: EncoderIdentity, made: int, indexes: dict[str, CorpusIndex]
+    folder: Path, encoder: EncoderIdentity, first_generation: int, indexes: dict[str, CorpusIndex]
 ) -> None:
     """Write ``shards.json``.
 
@@ -89,13 +95,13 @@ def write_shards_manifest(
         StorageError: it cannot be written.
     """
     manifest = ShardsManifest(
-        made=made,
-        encoder=EncoderEntry(**asdict(encoder)),
+        first_generation=first_generation,
+        encoder=encoder,
         shards=tuple(
             ShardEntry(name=name, documents=len(index)) for name, index in indexes.items()
         ),
     )
-    write_json(folder / SHARDS, manifest.model_dump(mode="json"))
+    write_json(folder / SHARDS, manifest.model_dump(mode="json", by_alias=True))
 
 
 def check_one_encoder(indexes: list[CorpusIndex]) -> None:
@@ -119,14 +125,14 @@ def _name(encoder: EncoderIdentity) -> str:
 
 
 def _opened(folder: Path, name: str) -> CorpusIndex:
-    place = folder / name
-    if not place.is_dir():
+    path = folder / name
+    if not path.is_dir():
         raise CorpusIndexError(
-            f"shard {name} of {folder} is missing: {place} is not there; restore it, or make the "
+            f"shard {name} of {folder} is missing: {path} is not there; restore it, or make the "
             "shards anew with `kosim index shard`"
         )
     try:
-        return CorpusIndex.open(place)
+        return CorpusIndex.open(path)
     except CorpusIndexError as error:
         raise CorpusIndexError(f"shard {name} of {folder}: {error}") from error
 
@@ -155,7 +161,7 @@ def _read_manifest(folder: Path) -> ShardsManifest:
         return ShardsManifest.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the whole"
+        where = ".".join(str(part) for part in first["loc"]) or "the whole"
         raise CorpusIndexError(
-            f"{path} is not valid: {place}: {first['msg']}; restore it"
+            f"{path} is not valid: {where}: {first['msg']}; restore it"
         ) from error

@@ -12,14 +12,14 @@ import numpy as np
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.documents import Document
 from kosim.index.lexical.bm25 import WordStatistics
-from kosim.index.retrieval import Rankings, rankings
+from kosim.index.retrieval import Rankings, rank
 from kosim.index.searchable import Mode
 from kosim.index.store.block import FloatArray
 
 
 @dataclass(frozen=True)
 class ShardCall:
-    """A search: arguments as of `index.retrieval.rankings`."""
+    """A search: arguments as of `kosim.index.retrieval.rank`."""
 
     queries: tuple[str, ...]
     vectors: FloatArray | None
@@ -33,9 +33,9 @@ class ShardAnswer:
     """What a shard found, and all that may be asked about it later, in one piece.
 
     So an answer fits together whoever gave it: two replicas of a shard may have seen different
-    states of it.
+    snapshots of it.
 
-    ``found`` has places within the shard; ``documents`` are those at these places, and ``cosines``
+    ``found`` has rows within the shard; ``documents`` are those of these rows, and ``cosines``
     belong to the ranking by words, (q, depth), where vectors were given. ``size`` is the number of
     living documents.
     """
@@ -59,27 +59,28 @@ class Shard:
     def count(self, queries: Sequence[str]) -> WordStatistics:
         """Return what the other shards must know of this one to search for words."""
         self._index.refresh()
-        return self._index.lexical.statistics(queries)
+        return self._index.lexical.statistics(self._index.snapshot, queries)
 
     def search(self, call: ShardCall) -> ShardAnswer:
         """Search."""
         self._index.refresh()
-        snapshot, found = rankings(
-            self._index,
-            call.queries,
-            call.vectors,
+        snapshot = self._index.snapshot
+        found = rank(
+            snapshot,
             call.depth,
-            call.mode,
+            vectors=None if call.mode == "lexical" else call.vectors,
+            lexical=None if call.mode == "dense" else self._index.lexical,
+            queries=call.queries,
             statistics=call.statistics,
         )
-        places = np.unique(
-            np.concatenate([ranking.places.ravel() for ranking in found if ranking is not None])
+        rows = np.unique(
+            np.concatenate([ranking.rows.ravel() for ranking in found if ranking is not None])
         )
-        places = places[places >= 0]
+        rows = rows[rows >= 0]
         cosines = None
         if found.by_words is not None and call.vectors is not None:
-            cosines = snapshot.cosines(call.vectors, found.by_words.places)
-        documents = dict(zip(places.tolist(), snapshot.documents(places), strict=True))
+            cosines = snapshot.cosines(call.vectors, found.by_words.rows)
+        documents = dict(zip(rows.tolist(), snapshot.documents(rows), strict=True))
         return ShardAnswer(found, documents, cosines, len(snapshot))
 
 

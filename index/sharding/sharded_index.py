@@ -10,19 +10,19 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from kosim.encoders.encoder_identity import EncoderIdentity
 from kosim.encoders.errors import ClusterError, ShardMissingError
-from kosim.index.corpus_index import EncoderIdentity
 from kosim.index.documents import Document
 from kosim.index.lexical.bm25 import WordStatistics
-from kosim.index.merging import Ranking, merge_rankings
+from kosim.index.ranking import Ranking, Rows, merge_rankings
 from kosim.index.retrieval import Rankings
-from kosim.index.searchable import Mode, Places, Retrieved
+from kosim.index.searchable import Mode, Retrieved
 from kosim.index.sharding.folder import Shards
 from kosim.index.sharding.shard import LocalShard, ShardAnswer, ShardCall, ShardClient
 from kosim.index.store.block import FloatArray
 
 _SPAN = 1 << 40
-"""Places that each shard has to itself: those of shard n begin at n times as many."""
+"""Rows that each shard has to itself: those of shard n begin at n times as many."""
 
 Answer = TypeVar("Answer")
 
@@ -31,8 +31,8 @@ class ShardedIndex:
     """What a `Searcher` searches where an index is cut into shards.
 
     It finds what one index of all documents would find: the same hits with the same scores in the
-    same order where the shards' vector indexes are exact. Words are weighed by their frequency in
-    all shards, which are asked for it first. A shard that does not answer is named in the result,
+    same order where the shards' vector indexes are exact. BM25 uses the term statistics of all
+    shards, which are asked for them first. A shard that does not answer is named in the result,
     and the rest is what an index of the others finds.
 
     Args:
@@ -54,13 +54,13 @@ class ShardedIndex:
 
     @property
     def encoder(self) -> EncoderIdentity:
-        """The encoder that made the vectors."""
+        """The encoder of the vectors."""
         return self._shards.encoder
 
     @property
-    def made(self) -> int:
+    def first_generation(self) -> int:
         """The generation with which the corpus began."""
-        return self._shards.made
+        return self._shards.first_generation
 
     def __len__(self) -> int:
         """Return the number of living documents, as the shards last said."""
@@ -103,15 +103,15 @@ class ShardedIndex:
             )
         for number, answer in answers.items():
             self._sizes[number] = answer.size
-        rows = len(queries) if vectors is None else len(vectors)
+        asked_for = len(queries) if vectors is None else len(vectors)
         merged = Rankings(
-            _merged({n: a.found.by_vectors for n, a in answers.items()}, rows, depth),
-            _merged({n: a.found.by_words for n, a in answers.items()}, rows, depth),
+            _merged({n: a.found.by_vectors for n, a in answers.items()}, asked_for, depth),
+            _merged({n: a.found.by_words for n, a in answers.items()}, asked_for, depth),
         )
         missing = tuple(
             shard.name for number, shard in enumerate(self._clients) if number not in answers
         )
-        return Retrieved(FoundDocuments(answers, rows), *merged.fused(depth), missing)
+        return Retrieved(FoundDocuments(answers, asked_for), *merged.fused(depth), missing)
 
 
 class FoundDocuments:
@@ -126,37 +126,37 @@ class FoundDocuments:
         self._documents: dict[int, Document] = {}
         self._cosines: list[dict[int, float]] = [{} for _ in range(queries)]
         for number, answer in answers.items():
-            for place, document in answer.documents.items():
-                self._documents[number * _SPAN + place] = document
+            for row, document in answer.documents.items():
+                self._documents[number * _SPAN + row] = document
             found, cosines = answer.found, answer.cosines
             if found.by_words is not None and cosines is not None:
-                self._note(number, Ranking(cosines, found.by_words.places))
+                self._note(number, Ranking(cosines, found.by_words.rows))
             if found.by_vectors is not None:
                 self._note(number, found.by_vectors)
 
-    def documents(self, places: npt.ArrayLike) -> list[Document]:
-        """Return the documents at some places that were found."""
-        return [self._documents[place] for place in np.asarray(places).tolist()]
+    def documents(self, rows: npt.ArrayLike) -> list[Document]:
+        """Return the documents of some rows that were found."""
+        return [self._documents[row] for row in np.asarray(rows).tolist()]
 
-    def texts(self, places: npt.ArrayLike) -> list[str]:
-        """Return the texts at some places that were found."""
-        return [document.text for document in self.documents(places)]
+    def texts(self, rows: npt.ArrayLike) -> list[str]:
+        """Return the texts of some rows that were found."""
+        return [document.text for document in self.documents(rows)]
 
-    def cosines(self, vectors: FloatArray, places: Places) -> FloatArray:
-        """Return the cosines of the queries that were asked with the documents of their rows.
+    def cosines(self, vectors: FloatArray, rows: Rows) -> FloatArray:
+        """Return the cosines of the queries that were asked with the documents that each one found.
 
-        ``places`` and the result are (q, m); the result is -inf where the place is -1.
+        ``rows`` and the result are (q, m); the result is -inf where the row is -1.
         """
         known = [
-            [cosines.get(place, -np.inf) for place in row]
-            for cosines, row in zip(self._cosines, places.tolist(), strict=True)
+            [cosines.get(row, -np.inf) for row in found]
+            for cosines, found in zip(self._cosines, rows.tolist(), strict=True)
         ]
-        return np.array(known, dtype=np.float32).reshape(places.shape)
+        return np.array(known, dtype=np.float32).reshape(rows.shape)
 
     def _note(self, number: int, ranking: Ranking) -> None:
-        for row, column in np.argwhere(ranking.places >= 0).tolist():
-            place = number * _SPAN + int(ranking.places[row, column])
-            self._cosines[row][place] = float(ranking.scores[row, column])
+        for query, column in np.argwhere(ranking.rows >= 0).tolist():
+            row = number * _SPAN + int(ranking.rows[query, column])
+            self._cosines[query][row] = float(ranking.scores[query, column])
 
 
 def _answers(waiting: Mapping[int, Callable[[], Answer]]) -> dict[int, Answer]:
@@ -169,9 +169,9 @@ def _answers(waiting: Mapping[int, Callable[[], Answer]]) -> dict[int, Answer]:
 
 
 def _merged(rankings: Mapping[int, Ranking | None], queries: int, depth: int) -> Ranking | None:
-    """Return one ranking of the shards', in which places count over all of them."""
+    """Return one ranking of the shards', in which rows count over all of them."""
     parts = [
-        Ranking(ranking.scores, np.where(ranking.places < 0, -1, ranking.places + number * _SPAN))
+        Ranking(ranking.scores, np.where(ranking.rows < 0, -1, ranking.rows + number * _SPAN))
         for number, ranking in rankings.items()
         if ranking is not None
     ]

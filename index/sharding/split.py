@@ -13,10 +13,9 @@ from kosim.encoders.errors import ConfigError, DataError, StorageError
 from kosim.encoders.storage import atomic_folder
 from kosim.index.adaptive.policy import FOLDER as POLICIES
 from kosim.index.corpus_index import CorpusIndex, Snapshot
-from kosim.index.documents import Document
-from kosim.index.searchable import Places
+from kosim.index.ranking import Rows
 from kosim.index.sharding.folder import Shards, check_one_encoder, write_shards_manifest
-from kosim.index.store.block import FloatArray
+from kosim.index.store.block import Block
 from kosim.index.store.generation import AnyType
 from kosim.index.store.manifest import SHARDS
 from kosim.index.store.write_lock import LOCK, write_lock
@@ -37,10 +36,10 @@ def split_index(
     The index stays as it is. What `kosim depth` fitted for it goes along.
 
     Args:
-        index: what to cut; its present state.
+        index: what to cut, as it is read now.
         out: the folder of the shards.
         shards: how many.
-        type: of their vector indexes; what the index was made with when None.
+        type: of their vector indexes; that of the index when None.
         overwrite: replace shards that are there, once the new ones are whole.
 
     Raises:
@@ -53,21 +52,21 @@ def split_index(
             f"{len(snapshot):,} documents cannot be cut into {shards:,} shards; give 1 to "
             f"{len(snapshot):,}"
         )
-    with _written(out, overwrite=overwrite) as place:
+    with _written(out, overwrite=overwrite) as partial:
         indexes = {
-            name: CorpusIndex.create(
-                place / name,
+            name: CorpusIndex.create_from_blocks(
+                partial / name,
                 index.encoder,
-                _blocks(snapshot, places),
+                _blocks(snapshot, rows),
                 type=type or snapshot.manifest.type,
             )
-            for name, places in zip(
-                _names(shards), np.array_split(snapshot.places(), shards), strict=True
+            for name, rows in zip(
+                _names(shards), np.array_split(snapshot.rows(), shards), strict=True
             )
         }
         if (index.folder / POLICIES).is_dir():
-            shutil.copytree(index.folder / POLICIES, place / POLICIES)
-        write_shards_manifest(place, index.encoder, index.made, indexes)
+            shutil.copytree(index.folder / POLICIES, partial / POLICIES)
+        write_shards_manifest(partial, index.encoder, index.first_generation, indexes)
     return Shards.open(out)
 
 
@@ -96,16 +95,16 @@ def assemble_shards(
     if not indexes:
         raise ConfigError("there is no index to make shards of; give at least one")
     check_one_encoder(list(indexes))
-    with _written(Path(out), overwrite=overwrite) as place:
+    with _written(Path(out), overwrite=overwrite) as partial:
         copies: dict[str, CorpusIndex] = {}
         for name, index in zip(_names(len(indexes)), indexes, strict=True):
             with write_lock(index.folder, timeout):
                 shutil.copytree(
-                    index.folder, place / name, ignore=shutil.ignore_patterns(LOCK, ".*")
+                    index.folder, partial / name, ignore=shutil.ignore_patterns(LOCK, ".*")
                 )
-            copies[name] = CorpusIndex.open(place / name)
+            copies[name] = CorpusIndex.open(partial / name)
         _check_unique(list(copies.values()), indexes)
-        write_shards_manifest(place, indexes[0].encoder, 1, copies)
+        write_shards_manifest(partial, indexes[0].encoder, 1, copies)
     return Shards.open(out)
 
 
@@ -119,23 +118,22 @@ def _written(out: Path, *, overwrite: bool) -> Iterator[Path]:
     """Yield a folder to fill; only shards are ever replaced by it."""
     if overwrite and out.exists() and not (out / SHARDS).is_file():
         raise StorageError(
-            f"{out} exists and is no folder of shards; choose another place, or remove it yourself"
+            f"{out} exists and is no folder of shards; choose another folder, or remove it yourself"
         )
-    with atomic_folder(out, overwrite=overwrite) as place:
-        yield place
+    with atomic_folder(out, overwrite=overwrite) as partial:
+        yield partial
 
 
-def _blocks(snapshot: Snapshot, places: Places) -> Iterator[tuple[list[Document], FloatArray]]:
-    for start in range(0, len(places), _BLOCK):
-        some = places[start : start + _BLOCK]
-        yield snapshot.documents(some), snapshot.vectors(some)
+def _blocks(snapshot: Snapshot, rows: Rows) -> Iterator[Block]:
+    for start in range(0, len(rows), _BLOCK):
+        yield snapshot.block(rows[start : start + _BLOCK])
 
 
 def _check_unique(copies: Sequence[CorpusIndex], sources: Sequence[CorpusIndex]) -> None:
     for number, copy in enumerate(copies):
-        places = copy.places()
-        for start in range(0, len(places), _BLOCK):
-            ids = copy.ids(places[start : start + _BLOCK])
+        rows = copy.rows()
+        for start in range(0, len(rows), _BLOCK):
+            ids = copy.ids(rows[start : start + _BLOCK])
             for other in range(number):
                 found = np.flatnonzero(copies[other].locate(ids) >= 0)
                 if len(found):

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kosim.encoders.errors import DataError
-from kosim.index.documents import Document
+from kosim.index.documents import Document, check_document
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -21,8 +21,8 @@ _UNIT_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
-class Block:
-    """n documents by column, and their vectors, (n, dimension) float32 with unit rows.
+class Columns:
+    """n documents by column, checked once on their way into an index.
 
     ``extras`` are JSON objects as text, so that documents can be moved without parsing them.
     """
@@ -30,35 +30,76 @@ class Block:
     ids: list[str]
     texts: list[str]
     extras: list[str]
-    vectors: FloatArray
 
     def __len__(self) -> int:
         return len(self.ids)
 
     @classmethod
-    def checked(
-        cls, documents: Sequence[Document], vectors: npt.NDArray[np.float32], dimension: int
-    ) -> Self:
-        """Return documents and vectors as a block.
-
-        Args:
-            documents: n documents.
-            vectors: (n, dimension) float32, unit rows.
-            dimension: what the index holds.
+    def checked(cls, documents: Sequence[Document]) -> Self:
+        """Return documents by column.
 
         Raises:
-            DataError: the numbers differ, a vector is not of that form, or an id, text or extra
-                value cannot be stored. The document is named.
+            DataError: an id, text or extra value cannot be stored. The document is named.
         """
-        documents = list(documents)
-        _check_vectors(documents, vectors, dimension)
-        for number, document in enumerate(documents):
-            _check_text(number, document)
+        for document in documents:
+            check_document(document)
         return cls(
             [document.id for document in documents],
             [document.text for document in documents],
             [_extra_json(document) for document in documents],
-            vectors,
+        )
+
+    def repeated_id(self) -> str | None:
+        """Return an id that stands here twice, or None."""
+        if len(set(self.ids)) == len(self.ids):
+            return None
+        return next(name for name, count in Counter(self.ids).items() if count > 1)
+
+
+@dataclass(frozen=True)
+class Block(Columns):
+    """n documents by column, and their vectors, (n, dimension) float32 with unit rows."""
+
+    vectors: FloatArray
+
+    @classmethod
+    def of(cls, columns: Columns, vectors: FloatArray, dimension: int) -> Self:
+        """Return documents that were checked with their vectors, (n, ``dimension``).
+
+        Raises:
+            DataError: the numbers differ, or a vector is not of that form. The document is named.
+        """
+        _check_vectors(columns.ids, vectors, dimension)
+        return cls(columns.ids, columns.texts, columns.extras, vectors)
+
+    @classmethod
+    def of_documents(
+        cls, documents: Sequence[Document], vectors: FloatArray, dimension: int
+    ) -> Self:
+        """Return documents with their vectors, both checked.
+
+        Raises:
+            DataError: as of `Columns.checked` and :meth:`of`.
+        """
+        documents = list(documents)
+        # The vectors first: they say at once that something else was given.
+        _check_vectors([document.id for document in documents], vectors, dimension)
+        columns = Columns.checked(documents)
+        return cls(columns.ids, columns.texts, columns.extras, vectors)
+
+    @classmethod
+    def empty(cls, dimension: int) -> Self:
+        """Return a block without documents."""
+        return cls([], [], [], np.zeros((0, dimension), dtype=np.float32))
+
+    @classmethod
+    def joined(cls, blocks: Sequence[Block]) -> Self:
+        """Return the documents of all blocks, of which there is one at least."""
+        return cls(
+            [name for block in blocks for name in block.ids],
+            [text for block in blocks for text in block.texts],
+            [extra for block in blocks for extra in block.extras],
+            np.concatenate([block.vectors for block in blocks]),
         )
 
     def rows(self, chosen: Sequence[int]) -> Self:
@@ -77,26 +118,20 @@ class Block:
         rows = slice(start, end)
         return type(self)(self.ids[rows], self.texts[rows], self.extras[rows], self.vectors[rows])
 
-    def repeated_id(self) -> str | None:
-        """Return an id that stands here twice, or None."""
-        if len(set(self.ids)) == len(self.ids):
-            return None
-        return next(name for name, count in Counter(self.ids).items() if count > 1)
-
     def last_of_each_id(self) -> Self:
         """Return the block without the documents whose id comes again later."""
         last = {name: row for row, name in enumerate(self.ids)}
         return self if len(last) == len(self) else self.rows(sorted(last.values()))
 
 
-def _check_vectors(documents: list[Document], vectors: FloatArray, dimension: int) -> None:
+def _check_vectors(ids: Sequence[str], vectors: FloatArray, dimension: int) -> None:
     if not isinstance(vectors, np.ndarray) or vectors.dtype != np.float32:
         kind = getattr(vectors, "dtype", type(vectors).__name__)
         raise DataError(f"vectors are {kind}; give a numpy array of float32")
-    if vectors.shape != (len(documents), dimension):
+    if vectors.shape != (len(ids), dimension):
         raise DataError(
-            f"vectors have the shape {vectors.shape}; {len(documents)} documents of this index "
-            f"need ({len(documents)}, {dimension})"
+            f"vectors have the shape {vectors.shape}; {len(ids)} documents of this index "
+            f"need ({len(ids)}, {dimension})"
         )
     lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
     # Not "greater than": a length that is no number must fail too.
@@ -104,24 +139,9 @@ def _check_vectors(documents: list[Document], vectors: FloatArray, dimension: in
     if len(wrong):
         row = int(wrong[0])
         raise DataError(
-            f"the vector of id {documents[row].id!r} has the length {lengths[row]:.6g}, not 1; "
+            f"the vector of id {ids[row]!r} has the length {lengths[row]:.6g}, not 1; "
             "encode its text again or normalise it"
         )
-
-
-def _check_text(number: int, document: Document) -> None:
-    for name, value in (("id", document.id), ("text", document.text)):
-        if not isinstance(value, str):
-            raise DataError(f"document {number}: {name} is {value!r}; give a string")
-        try:
-            value.encode()
-        except UnicodeEncodeError as error:
-            raise DataError(
-                f"document {number} (id {document.id!r}): its {name} has half a character "
-                f"(a surrogate) at {error.start} and cannot be stored; correct it"
-            ) from error
-    if not document.id:
-        raise DataError(f"document {number} has an empty id; give every document an id")
 
 
 def _extra_json(document: Document) -> str:

@@ -20,7 +20,7 @@ _BLOCK = 4096
 def commit_change(snapshot: Snapshot, change: Change) -> None:
     """Append a change to the log, or begin a new generation where the log would grow too long.
 
-    ``snapshot`` is the newest state, whose write lock is held.
+    ``snapshot`` is the newest one, whose write lock is held.
 
     Raises:
         StorageError: the disk is full or the index cannot be written; it is as it was.

@@ -126,8 +126,8 @@ class DocumentFile:
                     batch = bisect_right(starts, row) - 1
                     first, last = starts[batch], starts[batch + 1]
                     offsets, data = buffers[batch]
-                place = row - first
-                found.append(str(data[offsets[place] : offsets[place + 1]], "utf-8"))
+                local = row - first
+                found.append(str(data[offsets[local] : offsets[local + 1]], "utf-8"))
         except UnicodeDecodeError as error:
             raise self._damaged(f"column {name} is not UTF-8") from error
         return found

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
+from kosim.encoders.encoder_identity import EncoderIdentity
 from kosim.encoders.errors import CorpusIndexError, DataError, StorageError
 from kosim.index.store.block import Block
 from kosim.index.store.delta import BoolArray
@@ -23,7 +24,6 @@ from kosim.index.store.identifiers import HashArray, hash_ids
 from kosim.index.store.log import create_log
 from kosim.index.store.manifest import (
     SEGMENTS,
-    EncoderEntry,
     IndexManifest,
     SegmentEntry,
     read_manifest,
@@ -54,7 +54,7 @@ class GenerationWriter:
     def __init__(
         self,
         folder: Path,
-        encoder: EncoderEntry,
+        encoder: EncoderIdentity,
         type: AnyType,
         *,
         new_type: AnyType | None = None,
@@ -66,7 +66,7 @@ class GenerationWriter:
 
         Args:
             folder: the index.
-            encoder: what made the vectors.
+            encoder: the encoder of the vectors.
             type: what the index is asked to be.
             new_type: the type of the new segments; ``type`` when None.
             previous: the manifest in force, None for a new index.
@@ -80,7 +80,9 @@ class GenerationWriter:
         self._previous = previous
         self._segment_rows = segment_limit(type) if segment_rows is None else segment_rows
         self._generation = 1 if previous is None else previous.generation + 1
-        self._made = self._generation if previous is None or anew else previous.made
+        self._first_generation = (
+            self._generation if previous is None or anew else previous.first_generation
+        )
         self._log = f"log-{self._generation:06d}-{secrets.token_hex(4)}"
         self._entries: list[SegmentEntry] = []
         self._finished: list[Segment] = []
@@ -142,11 +144,11 @@ class GenerationWriter:
 
     def _check_unique(self, block: Block, hashes: HashArray) -> None:
         repeated = block.repeated_id()
-        places: list[Segment | SegmentWriter] = [*self._finished]
+        written: list[Segment | SegmentWriter] = [*self._finished]
         if self._open is not None:
-            places.append(self._open)
-        for place in places:
-            for number, _ in place.find(block.ids, hashes):
+            written.append(self._open)
+        for segment in written:
+            for number, _ in segment.find(block.ids, hashes):
                 repeated = block.ids[number]
         if repeated is not None:
             raise DataError(
@@ -181,7 +183,7 @@ class GenerationWriter:
         create_log(self._folder / self._log)
         manifest = IndexManifest(
             generation=self._generation,
-            made=self._made,
+            first_generation=self._first_generation,
             encoder=self._encoder,
             type=self._type,
             segments=tuple(self._entries),

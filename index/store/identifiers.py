@@ -62,10 +62,10 @@ class IdTable:
         # One look at the hash found is far cheaper than a second search, and nearly always enough.
         inside = np.minimum(left, len(self.hashes) - 1)
         for number in np.flatnonzero(self.hashes[inside] == hashes).tolist():
-            place = int(left[number])
-            while place < len(self.hashes) and self.hashes[place] == hashes[number]:
-                yield number, int(self.rows[place])
-                place += 1
+            position = int(left[number])
+            while position < len(self.hashes) and self.hashes[position] == hashes[number]:
+                yield number, int(self.rows[position])
+                position += 1
 
 
 class GrowingIdTable:

@@ -51,7 +51,7 @@ class Change:
 
 @dataclass(frozen=True)
 class LogPosition:
-    """A place between two records: ``offset`` in bytes, and the record before it.
+    """A position between two records: ``offset`` in bytes, and the record before it.
 
     Of that record ``previous`` is the CRC of its payload and ``record`` the offset of its head.
     """

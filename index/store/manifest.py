@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from kosim.encoders.encoder_identity import EncoderIdentity
 from kosim.encoders.errors import CorpusIndexError
 from kosim.encoders.storage import sha256, write_json
 
@@ -29,7 +30,7 @@ FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-
 
 
 class _Entry(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
 class FileEntry(_Entry):
@@ -69,26 +70,18 @@ class SegmentEntry(_Entry):
         return [*self.files.values(), *removed]
 
 
-class EncoderEntry(_Entry):
-    """The encoder that made the vectors."""
-
-    fingerprint: str
-    name: str
-    dimension: int = Field(ge=1, le=65_536)
-
-
 class IndexManifest(_Entry):
     """The content of ``manifest.json``.
 
     ``type`` is what was asked for; ``log`` the file of the additions and removals since this
-    generation was written; ``made`` the generation with which the corpus began, later than the
-    first where an index was replaced; ``retired`` the paths that only the generation before needs.
+    generation was written; ``first_generation`` the one with which the corpus began, later than 1
+    where an index was replaced; ``retired`` the paths that only the generation before needs.
     """
 
     format: Literal[1] = FORMAT
     generation: int = Field(ge=1)
-    made: int = Field(ge=1, default=1)
-    encoder: EncoderEntry
+    first_generation: int = Field(ge=1, default=1, alias="made")
+    encoder: EncoderIdentity
     type: Literal["auto", "flat", "hnsw", "ivfpq"]
     segments: tuple[SegmentEntry, ...]
     log: LogName
@@ -151,9 +144,9 @@ def read_manifest(folder: Path) -> tuple[IndexManifest, Stamp]:
         return IndexManifest.model_validate(content), stamp
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the whole"
+        where = ".".join(str(part) for part in first["loc"]) or "the whole"
         raise CorpusIndexError(
-            f"{path} is not a valid manifest: {place}: {first['msg']}; restore or rebuild the index"
+            f"{path} is not a valid manifest: {where}: {first['msg']}; restore or rebuild the index"
         ) from error
 
 
@@ -163,7 +156,7 @@ def write_manifest(folder: Path, manifest: IndexManifest) -> None:
     Raises:
         StorageError: it cannot be written; the one before stays in force.
     """
-    write_json(folder / MANIFEST, manifest.model_dump(mode="json"))
+    write_json(folder / MANIFEST, manifest.model_dump(mode="json", by_alias=True))
 
 
 def check_file(path: Path, expected: FileEntry) -> None:

@@ -21,10 +21,10 @@ _ATTEMPTS = 10
 
 
 def open_snapshot(folder: Path, previous: Snapshot | None = None) -> Snapshot:
-    """Return the committed state of the index at ``folder``, without a lock.
+    """Return a snapshot of the index at ``folder``, without a lock.
 
     When a file is gone or does not fit although the index has changed meanwhile, a writer has
-    committed, and the newer state is read.
+    committed, and the newer generation is read.
 
     Args:
         folder: an index.
@@ -73,7 +73,7 @@ def _is_current(snapshot: Snapshot) -> bool:
 
 
 def _signature(folder: Path) -> dict[str, Stamp]:
-    """Return the stamps of all files that say which state is in force."""
+    """Return the stamps of all files that say what is in force."""
     stamps = {}
     for path in [folder / MANIFEST, *folder.glob("log-*")]:
         try:
@@ -122,13 +122,13 @@ def _segments(
 def _replay(base: Snapshot, log_stamp: Stamp) -> Snapshot:
     """Return ``base`` with what the log holds after its position."""
     path = base.folder / base.manifest.log
-    state = _State(base)
+    replay = _Replay(base)
     for change, position in read_changes(path, base.log_position, base.manifest.encoder.dimension):
-        state.apply(change, path, position)
-    return state.finished(log_stamp)
+        replay.apply(change, path, position)
+    return replay.finished(log_stamp)
 
 
-class _State:
+class _Replay:
     """A snapshot in the making."""
 
     def __init__(self, base: Snapshot) -> None:
@@ -143,18 +143,18 @@ class _State:
         removed: IntArray = np.zeros(0, dtype=np.int64)
         if change.removed:
             current = self.snapshot(self._base.log_stamp)
-            places = np.unique(current.locate(change.removed))
-            if places[0] < 0 or len(places) != len(change.removed):
+            rows = np.unique(current.locate(change.removed))
+            if rows[0] < 0 or len(rows) != len(change.removed):
                 raise CorpusIndexError(
                     f"{log} is damaged before byte {position.offset}: it removes an id that is "
                     "not there; restore or rebuild the index"
                 )
             starts = current.starts
             for number, segment in enumerate(current.segments):
-                inside = places[(places >= starts[number]) & (places < starts[number + 1])]
+                inside = rows[(rows >= starts[number]) & (rows < starts[number + 1])]
                 if len(inside):
                     self._mask(number, segment.rows)[inside - starts[number]] = False
-            removed = places[places >= starts[-2]] - starts[-2]
+            removed = rows[rows >= starts[-2]] - starts[-2]
         self._delta = self._delta.changed(removed.tolist(), change.added)
         self._position = position
 
@@ -168,14 +168,14 @@ class _State:
         return cast("BoolArray", mask)
 
     def finished(self, log_stamp: Stamp) -> Snapshot:
-        """Return the state; nothing may be applied after it."""
+        """Return the snapshot; nothing may be applied after it."""
         for number in self._copied:
             # A vector index prepares a mask for many searches only if it cannot change.
             cast("BoolArray", self._masks[number]).setflags(write=False)
         return self.snapshot(log_stamp)
 
     def snapshot(self, log_stamp: Stamp) -> Snapshot:
-        """Return the state so far."""
+        """Return the snapshot so far."""
         base = self._base
         return Snapshot(
             base.folder,

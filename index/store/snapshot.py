@@ -1,9 +1,9 @@
-"""One committed state of an index, as a reader sees it: it never changes."""
+"""A snapshot of an index: what was committed at one moment, as a reader sees it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,18 +12,18 @@ import numpy.typing as npt
 
 from kosim.encoders.errors import ConfigError, CorpusIndexError, DataError
 from kosim.index.documents import Document
-from kosim.index.merging import Ranking, merge_rankings
+from kosim.index.ranking import Ranking, merge_rankings
 from kosim.index.store.block import Block, FloatArray, parse_extra
 from kosim.index.store.delta import BoolArray, Delta
 from kosim.index.store.identifiers import IntArray, hash_ids
 from kosim.index.store.log import LogPosition
-from kosim.index.store.manifest import IndexManifest, Stamp
+from kosim.index.store.manifest import SEGMENTS, IndexManifest, Stamp
 from kosim.index.store.segment import Segment
 
 
 @dataclass(frozen=True)
 class Part:
-    """A segment, or the delta (``name`` None): its places begin at ``start``.
+    """A segment, or the delta (``name`` None): its rows of the index begin at ``start``.
 
     ``alive``, (rows,), says which rows were not removed; ``texts()`` yields the texts of all rows
     in order, in lists.
@@ -38,9 +38,9 @@ class Part:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Everything that is read of an index at one moment.
+    """Everything that is read of an index at one moment; it never changes.
 
-    Places count the rows of ``segments`` in order and then those of ``delta``, removed ones
+    Rows count the documents of ``segments`` in order and then those of ``delta``, removed ones
     included. ``masks`` has the living rows of each segment, None where all live. Several threads
     may read one snapshot.
     """
@@ -55,9 +55,22 @@ class Snapshot:
     log_stamp: Stamp
 
     @property
+    def version(self) -> tuple[Stamp, LogPosition]:
+        """What two snapshots of one index have in common exactly if they are of the same state."""
+        return self.manifest_stamp, self.log_position
+
+    @property
     def generation(self) -> int:
         """The number of the generation that the snapshot was read from."""
         return self.manifest.generation
+
+    @property
+    def retired_segments(self) -> set[str]:
+        """The names of the segments that only the generation before needs."""
+        folder = f"{SEGMENTS}/"
+        return {
+            path.removeprefix(folder) for path in self.manifest.retired if path.startswith(folder)
+        }
 
     def __len__(self) -> int:
         """Return the number of living documents."""
@@ -73,7 +86,7 @@ class Snapshot:
 
     @property
     def starts(self) -> list[int]:
-        """The first place of each segment, of the delta, and the end."""
+        """The first row of each segment, of the delta, and the end."""
         starts = [0]
         for source in self._sources:
             starts.append(starts[-1] + source.rows)
@@ -87,7 +100,7 @@ class Snapshot:
             k: hits a query, at least 1.
 
         Returns:
-            Scores (cosines) and places, both (q, k), best first, ties by the smaller place. Where
+            Scores (cosines) and rows, both (q, k), best first, ties by the smaller row. Where
             there are fewer documents the rest is -inf and -1.
 
         Raises:
@@ -101,11 +114,11 @@ class Snapshot:
         found = []
         starts = self.starts
         for segment, mask, start in zip(self.segments, self.masks, starts, strict=False):
-            scores, rows = segment.vector_index.search(queries, min(k, segment.rows), alive=mask)
-            found.append(Ranking(scores, np.where(rows < 0, -1, rows + start)))
+            scores, local = segment.vector_index.search(queries, min(k, segment.rows), alive=mask)
+            found.append(Ranking(scores, np.where(local < 0, -1, local + start)))
         if self.delta.rows:
-            scores, rows = self.delta.search(queries, k)
-            found.append(Ranking(scores, np.where(rows < 0, -1, rows + starts[-2])))
+            scores, local = self.delta.search(queries, k)
+            found.append(Ranking(scores, np.where(local < 0, -1, local + starts[-2])))
         return merge_rankings(len(queries), k, found)
 
     def _checked(self, queries: FloatArray, k: int) -> FloatArray:
@@ -123,10 +136,10 @@ class Snapshot:
             raise DataError(f"the vector of query {row} is not finite; encode it again")
         return np.ascontiguousarray(queries)
 
-    def documents(self, places: npt.ArrayLike) -> list[Document]:
-        """Return the documents at some places."""
-        ids, texts = self.ids(places), self.texts(places)
-        extras = self._column("extra", places)
+    def documents(self, rows: npt.ArrayLike) -> list[Document]:
+        """Return the documents of some rows."""
+        ids, texts = self.ids(rows), self.texts(rows)
+        extras = self._column("extra", rows)
         try:
             return [
                 Document(name, text, parse_extra(extra))
@@ -138,54 +151,54 @@ class Snapshot:
                 "restore or rebuild the index"
             ) from error
 
-    def texts(self, places: npt.ArrayLike) -> list[str]:
-        """Return the texts at some places."""
-        return self._column("text", places)
+    def texts(self, rows: npt.ArrayLike) -> list[str]:
+        """Return the texts of some rows."""
+        return self._column("text", rows)
 
-    def ids(self, places: npt.ArrayLike) -> list[str]:
-        """Return the ids at some places."""
-        return self._column("id", places)
+    def ids(self, rows: npt.ArrayLike) -> list[str]:
+        """Return the ids of some rows."""
+        return self._column("id", rows)
 
-    def vectors(self, places: npt.ArrayLike) -> FloatArray:
-        """Return copies of the vectors at some places: (m, dimension)."""
-        asked = self._asked(places)
+    def vectors(self, rows: npt.ArrayLike) -> FloatArray:
+        """Return copies of the vectors of some rows: (m, dimension)."""
+        asked = self._asked(rows)
         found = np.empty((len(asked), self.manifest.encoder.dimension), dtype=np.float32)
-        for source, chosen, rows in self._grouped(asked):
-            found[chosen] = source.vectors(rows)
+        for source, chosen, local in self._grouped(asked):
+            found[chosen] = source.vectors(local)
         return found
 
-    def cosines(self, vectors: FloatArray, places: IntArray) -> FloatArray:
-        """Return the cosines of q vectors (q, dimension) with the documents of their rows.
+    def cosines(self, vectors: FloatArray, rows: IntArray) -> FloatArray:
+        """Return the cosines of q queries (q, dimension) with the documents that each one found.
 
-        ``places`` and the result are (q, m); the result is -inf where the place is -1.
+        ``rows`` and the result are (q, m); the result is -inf where the row is -1.
         """
-        result = np.full(places.shape, -np.inf, dtype=np.float32)
-        for row, places_of_query in enumerate(places):
-            real = places_of_query >= 0
-            result[row, real] = self.vectors(places_of_query[real]) @ vectors[row]
+        result = np.full(rows.shape, -np.inf, dtype=np.float32)
+        for query, found in enumerate(rows):
+            real = found >= 0
+            result[query, real] = self.vectors(found[real]) @ vectors[query]
         return result
 
-    def places(self) -> IntArray:
-        """Return the places of all living documents, ascending: (n,)."""
+    def rows(self) -> IntArray:
+        """Return the rows of all living documents, ascending: (n,)."""
         masks = [part.alive for part in self.parts()]
         return np.flatnonzero(np.concatenate(masks)).astype(np.int64)
 
     def locate(self, ids: Sequence[str]) -> IntArray:
-        """Return the place of each id, -1 where no living document has it: (m,)."""
+        """Return the row of each id, -1 where no living document has it: (m,)."""
         if isinstance(ids, str):
             raise DataError("ids is one string; give a list of ids")
-        places = np.full(len(ids), -1, dtype=np.int64)
+        rows = np.full(len(ids), -1, dtype=np.int64)
         if not len(ids):
-            return places
+            return rows
         starts, hashes = self.starts, hash_ids(ids)
         for segment, mask, start in zip(self.segments, self.masks, starts, strict=False):
-            for number, row in segment.find(ids, hashes):
-                if mask is None or mask[row]:
-                    places[number] = start + row
-        for number, row in self.delta.find(ids):
-            if self.delta.alive[row]:
-                places[number] = starts[-2] + row
-        return places
+            for number, local in segment.find(ids, hashes):
+                if mask is None or mask[local]:
+                    rows[number] = start + local
+        for number, local in self.delta.find(ids):
+            if self.delta.alive[local]:
+                rows[number] = starts[-2] + local
+        return rows
 
     def parts(self) -> list[Part]:
         """Return the segments in order and then the delta, which may have no rows."""
@@ -199,26 +212,31 @@ class Snapshot:
         parts.append(Part(None, starts[-2], self.delta.rows, self.delta.alive, texts))
         return parts
 
+    def block(self, rows: npt.ArrayLike) -> Block:
+        """Return some documents with their vectors."""
+        extras = self._column("extra", rows)
+        return Block(self.ids(rows), self.texts(rows), extras, self.vectors(rows))
+
     def blocks(self, size: int) -> Iterator[Block]:
         """Yield all living documents in order, ``size`` at a time at most."""
         for source, part in zip(self._sources, self.parts(), strict=True):
-            rows = np.flatnonzero(part.alive)
-            for start in range(0, len(rows), size):
-                yield source.block(rows[start : start + size])
+            local = np.flatnonzero(part.alive)
+            for start in range(0, len(local), size):
+                yield source.block(local[start : start + size])
 
-    def without(self, places: IntArray) -> Snapshot:
-        """Return the state in which some more documents are removed; it is nowhere on the disk."""
+    def without(self, rows: IntArray) -> Snapshot:
+        """Return a snapshot without some more documents; it is nowhere on the disk."""
         starts = self.starts
         masks = list(self.masks)
         for number, segment in enumerate(self.segments):
-            inside = places[(places >= starts[number]) & (places < starts[number + 1])]
+            inside = rows[(rows >= starts[number]) & (rows < starts[number + 1])]
             if len(inside):
                 mask = masks[number]
                 mask = np.ones(segment.rows, dtype=np.bool_) if mask is None else mask.copy()
                 mask[inside - starts[number]] = False
                 masks[number] = mask
         alive = self.delta.alive.copy()
-        alive[places[places >= starts[-2]] - starts[-2]] = False
+        alive[rows[rows >= starts[-2]] - starts[-2]] = False
         return replace(self, masks=tuple(masks), delta=replace(self.delta, alive=alive))
 
     def info(self) -> dict[str, Any]:
@@ -250,33 +268,33 @@ class Snapshot:
             + self.log_position.offset
             + sum(file.size for entry in self.manifest.segments for file in entry.all_files()),
             "generation": self.generation,
-            "encoder": self.manifest.encoder.model_dump(),
+            "encoder": asdict(self.manifest.encoder),
         }
 
-    def _asked(self, places: npt.ArrayLike) -> IntArray:
-        asked = np.asarray(places)
+    def _asked(self, rows: npt.ArrayLike) -> IntArray:
+        asked = np.asarray(rows)
         if asked.size == 0:
             return np.zeros(0, dtype=np.int64)
         if asked.ndim != 1 or not np.issubdtype(asked.dtype, np.integer):
-            raise ConfigError(f"places are {asked.dtype} {asked.shape}; give a list of integers")
+            raise ConfigError(f"rows are {asked.dtype} {asked.shape}; give a list of integers")
         lowest, highest, end = int(asked.min()), int(asked.max()), self.starts[-1]
         if lowest < 0 or highest >= end:
             wrong = lowest if lowest < 0 else highest
             raise ConfigError(
-                f"place {wrong} is no document; places go from 0 to {end - 1}, and -1 stands for "
+                f"row {wrong} is no document; rows go from 0 to {end - 1}, and -1 stands for "
                 "a hit that there is not"
             )
         return asked.astype(np.int64, copy=False)
 
-    def _column(self, name: Literal["id", "text", "extra"], places: npt.ArrayLike) -> list[str]:
-        asked = self._asked(places)
+    def _column(self, name: Literal["id", "text", "extra"], rows: npt.ArrayLike) -> list[str]:
+        asked = self._asked(rows)
         if not self.delta.rows and len(self.segments) == 1:
             return self.segments[0].documents.column(name, asked.tolist())
         found = [""] * len(asked)
-        for source, chosen, rows in self._grouped(asked):
+        for source, chosen, local in self._grouped(asked):
             reader = source if isinstance(source, Delta) else source.documents
             for number, value in zip(
-                chosen.tolist(), reader.column(name, rows.tolist()), strict=True
+                chosen.tolist(), reader.column(name, local.tolist()), strict=True
             ):
                 found[number] = value
         return found

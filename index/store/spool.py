@@ -9,23 +9,22 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 from filelock import FileLock, Timeout
 
 from kosim.encoders.errors import DataError, IndexLockedError, StorageError
 from kosim.encoders.storage import atomic_file, write_json
-from kosim.index.documents import Document
+from kosim.index.store.block import Block, Columns
 
 _SETTINGS = "build.json"
 _LOCK = "lock"
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ class Spool:
         finally:
             lock.release()
 
-    def holds(self, number: int, documents: Sequence[Document]) -> bool:
+    def holds(self, number: int, columns: Columns) -> bool:
         """Tell whether a block is finished.
 
         Raises:
@@ -88,63 +87,62 @@ class Spool:
         if not self._path(number, "json").is_file():
             return False
         stored = json.loads(self._path(number, "json").read_text(encoding="utf-8"))
-        if stored["sha256"] != hashlib.sha256(_lines(documents)).hexdigest():
+        if stored["sha256"] != hashlib.sha256(_lines(columns)).hexdigest():
             first = number * self.settings.block_size + 1
             raise DataError(
                 f"the corpus was changed since {self.folder} was begun: documents {first:,} to "
-                f"{first + max(stored['documents'], len(documents)) - 1:,} differ, the first of "
-                f"them now id {documents[0].id!r}; restore the corpus, or remove that folder to "
+                f"{first + max(stored['documents'], len(columns)) - 1:,} differ, the first of "
+                f"them now id {columns.ids[0]!r}; restore the corpus, or remove that folder to "
                 "begin anew"
             )
         return True
 
-    def write(
-        self, number: int, documents: Sequence[Document], vectors: npt.NDArray[np.float32]
-    ) -> None:
+    def write(self, number: int, block: Block) -> None:
         """Add a block; a crash meanwhile leaves the spool without it.
 
         ``finished`` counts those without a gap before them.
 
         Raises:
             StorageError: it cannot be written.
-            DataError: an extra value of a document is not JSON.
         """
-        lines = _lines(documents)
+        lines = _lines(block)
         with atomic_file(self._path(number, "npy")) as partial, partial.open("wb") as file:
-            np.save(file, vectors, allow_pickle=False)
+            np.save(file, block.vectors, allow_pickle=False)
         with atomic_file(self._path(number, "jsonl")) as partial:
             partial.write_bytes(lines)
         # Last: a block without this file does not count.
-        stored = {"documents": len(documents), "sha256": hashlib.sha256(lines).hexdigest()}
+        stored = {"documents": len(block), "sha256": hashlib.sha256(lines).hexdigest()}
         write_json(self._path(number, "json"), stored)
         self.finished += number == self.finished
 
-    def documents(self, number: int) -> list[Document]:
+    def columns(self, number: int) -> Columns:
         """Return the documents of a finished block."""
         with self._path(number, "jsonl").open("rb") as file:
-            return [Document(*json.loads(line)) for line in file]
+            lines = [json.loads(line) for line in file]
+        ids, texts, extras = (list(column) for column in zip(*lines, strict=True))
+        return Columns(ids, texts, extras)
 
-    def document(self, place: int) -> Document:
-        """Return one document by its place in the corpus."""
-        number, row = divmod(place, self.settings.block_size)
-        return self.documents(number)[row]
+    def id(self, row: int) -> str:
+        """Return the id of one document of the corpus."""
+        number, row_of_block = divmod(row, self.settings.block_size)
+        return self.columns(number).ids[row_of_block]
 
-    def blocks(self) -> Iterator[tuple[list[Document], npt.NDArray[np.float32]]]:
-        """Yield documents and vectors, (n, dimension), of the blocks in order.
+    def blocks(self) -> Iterator[Block]:
+        """Yield the blocks in order.
 
         Raises:
             StorageError: a block is damaged.
         """
         for number in range(self.finished):
             try:
-                documents = self.documents(number)
+                columns = self.columns(number)
                 vectors = np.load(self._path(number, "npy"), allow_pickle=False)
             except (OSError, ValueError, TypeError) as error:
                 raise StorageError(
                     f"block {number} of {self.folder} is damaged ({error}); remove that folder "
                     "and build again"
                 ) from error
-            yield documents, vectors
+            yield Block.of(columns, vectors, self.settings.dimension)
 
     def discard(self) -> None:
         """Delete all blocks."""
@@ -168,7 +166,7 @@ def _agree(folder: Path, settings: SpoolSettings) -> None:
         if any(entry.name != _LOCK and entry.name[0] != "." for entry in folder.iterdir()):
             raise StorageError(
                 f"{folder} is in the way and is no unfinished build; move it, or choose another "
-                "place for the index"
+                "folder for the index"
             )
         write_json(path, wanted)
         return
@@ -176,6 +174,11 @@ def _agree(folder: Path, settings: SpoolSettings) -> None:
         begun = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise StorageError(f"{path} is damaged ({error}); remove the folder {folder}") from error
+    if not isinstance(begun, dict) or begun.get("format") != _FORMAT:
+        raise StorageError(
+            f"{folder} is an unfinished build of another version of kosim; remove that folder to "
+            "begin anew"
+        )
     # The name alone may change: a moved encoder makes the same vectors.
     if {**begun, "encoder": None} != {**wanted, "encoder": None}:
         raise StorageError(
@@ -191,15 +194,6 @@ def _described(settings: dict[str, object]) -> str:
     )
 
 
-def _lines(documents: Sequence[Document]) -> bytes:
-    lines = []
-    for document in documents:
-        try:
-            line = json.dumps([document.id, document.text, dict(document.extra)], allow_nan=False)
-        except (TypeError, ValueError, RecursionError) as error:
-            raise DataError(
-                f"extra values of id {document.id!r} cannot be stored as JSON: {error}; "
-                "give strings, finite numbers, booleans, lists and objects"
-            ) from error
-        lines.append(line + "\n")
-    return "".join(lines).encode("ascii")
+def _lines(columns: Columns) -> bytes:
+    rows = zip(columns.ids, columns.texts, columns.extras, strict=True)
+    return "".join(json.dumps(row) + "\n" for row in rows).encode("ascii")

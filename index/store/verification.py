@@ -18,7 +18,7 @@ _BLOCK = 65_536
 
 
 def problems(folder: Path) -> list[str]:
-    """Return what is wrong with the committed state of an index: nothing if it is sound.
+    """Return what is wrong with an index as it was committed: nothing if it is sound.
 
     Checked are the manifest, the size and SHA-256 of every file, the documents as Arrow data, the
     tables of id hashes, the CRCs of the log, and that no two living documents have one id.
@@ -42,14 +42,14 @@ def problems(folder: Path) -> list[str]:
 
 
 def _repeated_ids(snapshot: Snapshot) -> Iterator[str]:
-    places = snapshot.places()
-    if not len(places):
+    rows = snapshot.rows()
+    if not len(rows):
         return
-    blocks = [places[start : start + _BLOCK] for start in range(0, len(places), _BLOCK)]
+    blocks = [rows[start : start + _BLOCK] for start in range(0, len(rows), _BLOCK)]
     hashes = np.concatenate([hash_ids(snapshot.ids(block)) for block in blocks])
     order = np.argsort(hashes, kind="stable")
     equal = np.flatnonzero(np.diff(hashes[order]) == 0)
-    suspects = places[order[np.union1d(equal, equal + 1)]]
+    suspects = rows[order[np.union1d(equal, equal + 1)]]
     for name, count in Counter(snapshot.ids(suspects)).items():
         if count > 1:
             yield f"{snapshot.folder}: id {name!r} is there {count} times"

@@ -41,8 +41,8 @@ def score_rows(
 ) -> npt.NDArray[np.float32]:
     """Return the inner products (q, c) of each query with its own rows (q, c); -inf for row -1.
 
-    Unlike a matrix product, of which the last bits depend on the size of the batch and the place
-    in it, a value depends on the two vectors only: equal vectors score equally, everywhere.
+    Unlike a matrix product, of which the last bits depend on the size of the batch and the
+    position in it, a value depends on the two vectors only: equal vectors score equally.
 
     Raises:
         CorpusIndexError: there is no such row.
@@ -95,8 +95,8 @@ def search_exactly(
         stop = min(start + block, count)
         vectors = stored.block(start, stop) if among is None else stored.take(among[start:stop])
         found = faiss.knn(queries, vectors, min(k, stop - start), faiss.METRIC_INNER_PRODUCT)
-        places = found[1] + start
+        positions = found[1] + start
         scores = np.concatenate([scores, found[0]], axis=1)
-        rows = np.concatenate([rows, places if among is None else among[places]], axis=1)
+        rows = np.concatenate([rows, positions if among is None else among[positions]], axis=1)
         scores, rows = best_first(scores, rows, width)
     return cast("npt.NDArray[np.int64]", rows)

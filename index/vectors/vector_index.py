@@ -168,7 +168,7 @@ class VectorIndex:
         """Return the best rows of each query, best first.
 
         A score is the exact inner product in float32, whatever the type, and the same in every
-        batch. Equal scores are ordered by the smaller row. With flat this holds at the k-th place
+        batch. Equal scores are ordered by the smaller row. With flat this holds at the k-th rank
         too: of rows that tie there, the smallest are returned. hnsw and ivfpq may miss rows, also
         among equal ones, but always return k where k are alive.
 
@@ -207,11 +207,11 @@ class VectorIndex:
         Raises:
             CorpusIndexError: there is no such row.
         """
-        places = np.asarray(rows, dtype=np.int64)
-        wrong = places[(places < 0) | (places >= self.rows)]
+        asked = np.asarray(rows, dtype=np.int64)
+        wrong = asked[(asked < 0) | (asked >= self.rows)]
         if len(wrong):
             raise CorpusIndexError(f"there is no row {wrong[0]} among {self.rows:,} vectors")
-        return self._finder.stored.take(places)
+        return self._finder.stored.take(asked)
 
     def _find(
         self, queries: npt.NDArray[np.float32], k: int, alive: AliveRows | None

@@ -42,7 +42,7 @@ class ShardReplica:
             )
         if (folder / LEXICAL).is_dir():
             # Words are searched here: what that needs is brought to memory before the first call.
-            index.lexical.search([_ANY], 1)
+            index.lexical.search(index.snapshot, [_ANY], 1)
         self._shard = Shard(index)
 
     def count(self, queries: Sequence[str]) -> WordStatistics:

@@ -10,8 +10,7 @@ from fastapi import APIRouter
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from kosim.encoders.errors import CorpusIndexError
-from kosim.index.corpus import check_document
-from kosim.index.documents import Document
+from kosim.index.documents import Document, check_document
 from kosim.serving.fields import Call, Text
 from kosim.serving.problems import Problem
 from kosim.serving.service import WRITE_SECONDS, Served

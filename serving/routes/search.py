@@ -8,7 +8,8 @@ from typing import Any, Literal
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from kosim.index.searcher import Mode, SearchResult
+from kosim.index.documents import SearchResult, result_json
+from kosim.index.searcher import Mode
 from kosim.serving.fields import CANDIDATES, HITS, Call, Text
 from kosim.serving.service import Served
 
@@ -79,26 +80,7 @@ async def search(call: SearchCall, service: Served) -> SearchAnswer:
         return searcher.search([call.query], k=call.k, candidates=candidates, mode=call.mode)[0]
 
     result = await service.admission.run(found)
-    return SearchAnswer(
-        query=call.query,
-        hits=[
-            SearchedDocument(
-                rank=hit.rank,
-                id=hit.id,
-                text=hit.text,
-                score=hit.score,
-                retrieval_score=hit.retrieval_score,
-                rerank_score=hit.rerank_score,
-                extra=dict(hit.extra),
-            )
-            for hit in result.hits
-        ],
-        candidates=result.candidates,
-        reranked=result.reranked,
-        seconds=result.seconds,
-        missing=list(result.missing),
-        notice=_notice(result.missing),
-    )
+    return SearchAnswer(**result_json(result), notice=_notice(result.missing))
 
 
 def _notice(missing: Sequence[str]) -> str | None:

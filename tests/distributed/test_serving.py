@@ -79,7 +79,7 @@ def shards(whole: CorpusIndex, tmp_path_factory: pytest.TempPathFactory) -> Shar
     made = split_index(whole, tmp_path_factory.mktemp("shards") / "index", shards=4)
     if find_spec("kiwipiepy"):
         for index in made.indexes.values():
-            index.lexical.prepare()
+            index.lexical.prepare(index.snapshot)
     return made
 
 
@@ -87,7 +87,7 @@ def shards(whole: CorpusIndex, tmp_path_factory: pytest.TempPathFactory) -> Shar
 def rest(shards: Shards, bi: BiEncoder, tmp_path_factory: pytest.TempPathFactory) -> CorpusIndex:
     """An index of all documents but those of the shard that is going to be lost."""
     parts = [index for name, index in shards.indexes.items() if name != LOST]
-    documents = [one for index in parts for one in index.documents(index.places())]
+    documents = [one for index in parts for one in index.documents(index.rows())]
     return build_index(documents, bi, tmp_path_factory.mktemp("rest") / "index", type="flat")
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from kosim.encoders.bi import BiEncoder
 from kosim.encoders.loading import load
-from kosim.index.refinement import NEAR
+from kosim.index.reranking import NEAR
 from tests.experiments.tiny_artifacts import answer, kosim, refusal, save_encoders, sentences
 
 if any(importlib.util.find_spec(name) is None for name in ("onnx", "onnxruntime", "onnxscript")):

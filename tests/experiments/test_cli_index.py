@@ -54,8 +54,8 @@ def write(path: Path, content: str | bytes) -> Path:
 
 def test_text_file_becomes_an_index(made: Path, encoders: dict[str, Path]) -> None:
     index = CorpusIndex.open(made)
-    assert index.texts(index.places()) == TEXTS
-    assert index.ids(index.places()) == [str(number) for number in range(1, 41)]
+    assert index.texts(index.rows()) == TEXTS
+    assert index.ids(index.rows()) == [str(number) for number in range(1, 41)]
     assert index.encoder.name == str(encoders["bi"].resolve())
     assert sorted(path.name for path in made.parent.iterdir()) == ["corpus.txt", "index"]
 
@@ -84,7 +84,7 @@ def test_tables_become_an_index(
         suffix, packed = (".gz", gzip.compress(content)) if way == "gzip" else ("", content)
         answer("index", "build", write(tmp_path / f"c.{name}{suffix}", packed), *options)
     index = CorpusIndex.open(out)
-    found = index.documents(index.places())
+    found = index.documents(index.rows())
     assert [(document.id, document.text) for document in found] == [
         ("a", TEXTS[0]),
         ("b", TEXTS[1]),
@@ -161,7 +161,7 @@ def test_compact_merges_and_keeps_everything(index: Path, tmp_path: Path) -> Non
     assert len(facts["segments"]) == 1
     assert facts["log"]["documents"] == 0
     opened = CorpusIndex.open(index)
-    assert opened.texts(opened.places()) == [*TEXTS[:2], *TEXTS[3:], "새 문장"]
+    assert opened.texts(opened.rows()) == [*TEXTS[:2], *TEXTS[3:], "새 문장"]
 
 
 def test_verify_calls_a_sound_index_sound(made: Path) -> None:
@@ -314,7 +314,7 @@ def test_the_words_of_shards_can_be_prepared(made: Path, tmp_path: Path) -> None
     pytest.importorskip("kiwipiepy")
     answer("index", "shard", made, "--shards", 2, "--lexical", "--out", tmp_path / "cut")
     for index in Shards.open(tmp_path / "cut").indexes.values():
-        assert index.lexical.verify() == []
+        assert index.lexical.verify(index.snapshot) == []
         assert [path for path in (index.folder / "lexical").iterdir() if path.is_dir()]
 
 

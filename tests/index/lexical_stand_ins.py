@@ -21,7 +21,7 @@ class Words:
 
 
 class Parts:
-    """Segments by name, a delta, and removed places: what LexicalIndex reads of an index."""
+    """Segments by name, a delta, and removed rows: what LexicalIndex reads of a snapshot."""
 
     def __init__(self, folder, segments=None, delta=()):
         self.folder = folder
@@ -29,6 +29,11 @@ class Parts:
         self.segments = {name: list(texts) for name, texts in (segments or {}).items()}
         self.delta = list(delta)
         self.removed = set()
+        self.retired_segments = set()
+
+    @property
+    def version(self):
+        return (self.generation, tuple(self.delta), tuple(sorted(self.removed)))
 
     def parts(self):
         result, start = [], 0
@@ -43,7 +48,7 @@ class Parts:
     def compact(self, name):
         """Make one segment of everything that is alive."""
         texts = [text for part in self.segments.values() for text in part] + self.delta
-        kept = [text for place, text in enumerate(texts) if place not in self.removed]
+        kept = [text for row, text in enumerate(texts) if row not in self.removed]
         self.segments, self.delta, self.removed = {name: kept}, [], set()
         self.generation += 1
 

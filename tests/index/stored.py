@@ -29,7 +29,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 def expect(index: CorpusIndex, documents: list[Document], vectors: npt.NDArray[np.float32]) -> None:
     """The index holds exactly these documents, and finds what brute force finds."""
-    places = index.places()
+    places = index.rows()
     assert len(index) == len(documents) == len(places)
     assert sorted(index.ids(places)) == sorted(document.id for document in documents)
     located = index.locate([document.id for document in documents])

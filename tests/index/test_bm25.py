@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import kosim.index.lexical.bm25
-from kosim.index.lexical.bm25 import Block, Bm25
+from kosim.index.lexical.bm25 import Bm25, PostingsPart
 from kosim.index.lexical.postings import Postings
 
 VERBS = ["가다", "오다", "보다", "먹다", "자다", "읽다", "쓰다", "듣다"]
@@ -39,7 +39,7 @@ def made_up(count, seed, least=1):
 
 def block(documents, start=0, alive=None):
     alive = np.ones(len(documents), dtype=np.bool_) if alive is None else np.array(alive)
-    return Block(Postings.build([documents]), start, alive)
+    return PostingsPart(Postings.build([documents]), start, alive)
 
 
 def blocks(documents, *cuts):

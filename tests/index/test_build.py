@@ -28,6 +28,7 @@ from kosim.index import build as build_module
 from kosim.index.build import BuildProgress, build_index, extend_index
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.documents import Document
+from kosim.index.store.block import Block
 from kosim.index.store.spool import Spool, SpoolSettings
 from tests.encoders.tiny import WORDS
 
@@ -72,7 +73,7 @@ def build(
 
 
 def content(index: CorpusIndex) -> tuple[list[Document], FloatArray]:
-    places = index.places()
+    places = index.rows()
     return index.documents(places), index.vectors(places)
 
 
@@ -138,7 +139,7 @@ def test_interrupted_build_goes_on_where_it_stopped(bi: BiEncoder, tmp_path: Pat
     assert again.encoded == [document.text for document in CORPUS[2 * BLOCK :]]
     assert told[-1] == BuildProgress(30, 16)
     whole = build(tmp_path / "whole", bi)
-    np.testing.assert_array_equal(index.vectors(index.places()), whole.vectors(whole.places()))
+    np.testing.assert_array_equal(index.vectors(index.rows()), whole.vectors(whole.rows()))
     assert content(index)[0] == CORPUS
     assert names(tmp_path) == ["index", "whole"]
 
@@ -176,7 +177,7 @@ def test_build_killed_at_any_write_is_finished_by_the_next(bi: BiEncoder, tmp_pa
         index = CorpusIndex.open(folder) if folder.exists() else build(folder, bi)
         assert index.verify() == []
         assert content(index)[0] == CORPUS
-        np.testing.assert_array_equal(index.vectors(index.places()), whole.vectors(whole.places()))
+        np.testing.assert_array_equal(index.vectors(index.rows()), whole.vectors(whole.rows()))
     assert code == 0
     assert number > 24
 
@@ -288,7 +289,8 @@ def test_impossible_setting_is_refused_before_encoding(
 def test_damaged_block_is_named(tmp_path: Path) -> None:
     settings = SpoolSettings("f", "fp32", "e", 2, 4)
     with Spool.opened(tmp_path / "s", settings) as spool:
-        spool.write(0, CORPUS[:4], np.ones((4, 2), dtype=np.float32))
+        vectors = np.tile(np.float32([1, 0]), (4, 1))
+        spool.write(0, Block.of_documents(CORPUS[:4], vectors, 2))
         (tmp_path / "s" / "block-000000.npy").write_bytes(b"x")
         with pytest.raises(StorageError, match=r"block 0 of .* is damaged"):
             list(spool.blocks())
@@ -309,7 +311,7 @@ def test_damaged_settings_are_named(tmp_path: Path) -> None:
 def test_spool_says_what_it_is(tmp_path: Path) -> None:
     with Spool.opened(tmp_path / "s", SpoolSettings("f", "fp32", "e", 2, 4)):
         begun = json.loads((tmp_path / "s" / "build.json").read_text())
-    assert begun["fingerprint"] == "f" and begun["format"] == 1
+    assert begun["fingerprint"] == "f" and begun["format"] == 2
 
 
 MORE = documents(20, prefix="m", seed=1)
@@ -371,7 +373,7 @@ def test_failure_between_commits_says_what_stays(
 ) -> None:
     index = build(tmp_path / "index", bi)
     monkeypatch.setattr(build_module, "ATOMIC", BLOCK)
-    add, calls = index.add, 0
+    add, calls = index.add_block, 0
 
     def full(*arguments: Any, **options: Any) -> None:
         nonlocal calls
@@ -380,7 +382,7 @@ def test_failure_between_commits_says_what_stays(
             raise StorageError("the disk is full")
         add(*arguments, **options)
 
-    monkeypatch.setattr(index, "add", full)
+    monkeypatch.setattr(index, "add_block", full)
     with pytest.raises(StorageError, match="disk is full; the first 8 of 20 documents"):
         extend(index, bi)
     assert_holds(CorpusIndex.open(tmp_path / "index"), [*CORPUS, *MORE[:BLOCK]], bi)

@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from kosim.encoders.errors import ConfigError, DataError
-from kosim.index.corpus import LONGEST_TEXT, BadLines, check_document, read_corpus
-from kosim.index.documents import Document
+from kosim.index.corpus import BadLines, read_corpus
+from kosim.index.documents import LONGEST_TEXT, Document, check_document
 
 TEXTS = ["숙소가 깨끗해요", "위치는 조금 멀어요", "주인이 친절했다"]
 TABLES = {

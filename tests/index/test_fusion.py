@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from kosim.encoders.errors import ConfigError, DataError
-from kosim.index.fusion import reciprocal_rank_fusion
+from kosim.index.ranking import reciprocal_rank_fusion
 
 
 def ranking(*rows):
@@ -95,6 +95,6 @@ def test_different_numbers_of_queries_are_refused():
         reciprocal_rank_fusion([ranking([1]), ranking([1], [2])], 1)
 
 
-def test_a_place_twice_in_a_row_is_refused():
-    with pytest.raises(DataError, match="place 6 twice for query 1"):
+def test_a_row_twice_in_a_ranking_is_refused():
+    with pytest.raises(DataError, match="row 6 twice for query 1"):
         reciprocal_rank_fusion([ranking([1, 2], [6, 6])], 1)

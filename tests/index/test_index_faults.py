@@ -192,7 +192,7 @@ class Trial:
     def read(self) -> State:
         index = CorpusIndex.open(self.folder)
         assert index.verify() == []
-        places = index.places()
+        places = index.rows()
         documents = index.documents(places)
         state = {one.id: int(one.extra["판"]) for one in documents}
         assert len(state) == len(documents)

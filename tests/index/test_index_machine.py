@@ -129,7 +129,7 @@ class CorpusIndexMachine(RuleBasedStateMachine):
 
 
 def same_content(index: CorpusIndex, content: Content) -> None:
-    places = index.places()
+    places = index.rows()
     assert len(index) == len(places) == len(content)
     documents = {document.id: document for document in index.documents(places)}
     assert documents == {name: document for name, (document, _) in content.items()}

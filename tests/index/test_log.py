@@ -28,7 +28,7 @@ from tests.index.vectors import DIMENSION, corpus
 
 def change(count: int, *, removed: tuple[str, ...] = (), seed: int = 0) -> Change:
     documents, vectors = corpus(count, prefix=f"로그{seed}", seed=seed)
-    return Change(list(removed), Block.checked(documents, vectors, DIMENSION))
+    return Change(list(removed), Block.of_documents(documents, vectors, DIMENSION))
 
 
 def read(path: Path, position: LogPosition = START) -> list[tuple[Change, LogPosition]]:
@@ -147,7 +147,7 @@ def test_a_record_with_sound_sums_but_wrong_content_is_refused(empty: Path) -> N
 
 def test_vectors_of_another_dimension_are_refused(empty: Path) -> None:
     documents, vectors = corpus(2, dimension=3)
-    append(empty, START, encode_change(Change([], Block.checked(documents, vectors, 3))))
+    append(empty, START, encode_change(Change([], Block.of_documents(documents, vectors, 3))))
     with pytest.raises(CorpusIndexError, match="cannot be read"):
         read(empty)
 

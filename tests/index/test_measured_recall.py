@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from kosim.encoders.bi import BiEncoder
+from kosim.encoders.encoder_identity import EncoderIdentity
 from kosim.encoders.errors import ConfigError, CorpusIndexError
 from kosim.encoders.loading import load
 from kosim.index.build import build_index
-from kosim.index.corpus_index import CorpusIndex, EncoderIdentity
+from kosim.index.corpus_index import CorpusIndex
 from kosim.index.documents import Document
 from kosim.index.measured_recall import kept_recall, measured_recall
 from tests.encoders.tiny import WORDS

@@ -13,8 +13,9 @@ import pytest
 import kosim.index.mining
 from kosim.encoders.bi import BiEncoder
 from kosim.encoders.cross import CrossEncoder
+from kosim.encoders.encoder_identity import EncoderIdentity
 from kosim.encoders.errors import ConfigError, CorpusIndexError
-from kosim.index.corpus_index import CorpusIndex, EncoderIdentity
+from kosim.index.corpus_index import CorpusIndex
 from kosim.index.documents import Document
 from kosim.index.mining import MinedPair, mine, mine_texts
 from tests.encoders.tiny import labelled_pairs

@@ -33,9 +33,9 @@ def terms(analyzer, text):
 )
 def test_particles_and_endings_do_not_hide_a_match(analyzer, query, document, tmp_path):
     others = ["창문을 닫아 주세요", "기차가 늦게 도착했다", document, "점심으로 국수를 먹었다"]
-    index = LexicalIndex(Parts(tmp_path, {"1-a": others}), analyzer=analyzer)
-    scores, places = index.search([query], 1)
-    assert places.tolist() == [[2]]
+    parts = Parts(tmp_path, {"1-a": others})
+    scores, rows = LexicalIndex(tmp_path, analyzer=analyzer).search(parts, [query], 1)
+    assert rows.tolist() == [[2]]
     shared = set(terms(analyzer, query)) & set(terms(analyzer, document))
     assert len(shared) >= 2
     assert scores[0, 0] > 0
@@ -69,9 +69,9 @@ def test_decomposed_hangul_is_the_same(analyzer):
 @pytest.mark.parametrize("text", ["ㅋㅋㅋ", "이거?", "...", "^^", "😀", "\u200b", "?!", "은"])
 def test_a_text_without_content_is_found_by_itself(analyzer, text, tmp_path):
     assert terms(analyzer, text)
-    index = LexicalIndex(Parts(tmp_path, {"1-a": ["좋은 아침", text]}), analyzer=analyzer)
-    _, places = index.search([text], 1)
-    assert places.tolist() == [[1]]
+    parts = Parts(tmp_path, {"1-a": ["좋은 아침", text]})
+    _, rows = LexicalIndex(tmp_path, analyzer=analyzer).search(parts, [text], 1)
+    assert rows.tolist() == [[1]]
 
 
 def test_laughter_of_any_length_is_the_same(analyzer):

@@ -14,7 +14,7 @@ from kosim.encoders.compute.choice import ComputeChoice
 from kosim.encoders.cross import CrossEncoder
 from kosim.encoders.errors import ConfigError
 from kosim.index.corpus_index import CorpusIndex
-from kosim.index.refinement import NEAR, near_border
+from kosim.index.reranking import NEAR, near_border
 from kosim.index.searcher import Searcher
 from tests.encoders.tiny import tiny_encoder
 from tests.index.test_searcher import DOCUMENTS, QUERIES, TEXTS, make_index

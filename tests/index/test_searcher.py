@@ -12,15 +12,15 @@ import pytest
 
 from kosim.encoders.bi import BiEncoder
 from kosim.encoders.cross import CrossEncoder
+from kosim.encoders.encoder_identity import EncoderIdentity
 from kosim.encoders.errors import ConfigError, CorpusIndexError, DataError
 from kosim.index.adaptive.deep_lists import sample_deep_lists
 from kosim.index.adaptive.policy import RELEVANT, CandidatePolicy, PolicyIdentity
-from kosim.index.corpus_index import CorpusIndex, EncoderIdentity
+from kosim.index.corpus_index import CorpusIndex, Snapshot
 from kosim.index.documents import Document
-from kosim.index.fusion import reciprocal_rank_fusion
 from kosim.index.lexical.bm25 import WordStatistics
 from kosim.index.lexical.lexical_index import LexicalIndex
-from kosim.index.merging import Ranking
+from kosim.index.ranking import Ranking, reciprocal_rank_fusion
 from kosim.index.reranking import raw_score, score_pairs
 from kosim.index.searcher import Mode, Searcher, SearchHit
 from tests.encoders.tiny import labelled_pairs
@@ -105,12 +105,12 @@ def test_fewer_candidates_than_hits_are_raised(reranking: Searcher) -> None:
 
 def test_lexical_hits_are_those_of_bm25(dense: Searcher, index: CorpusIndex, bi: BiEncoder) -> None:
     query = TEXTS[3]
-    scores, places = LexicalIndex(index).search([query], 5)
+    scores, found = LexicalIndex(index.folder).search(index.snapshot, [query], 5)
     result = dense.search([query], k=5, mode="lexical")[0]
     assert result.hits[0].text == query
-    assert rows(result.hits) == [place for place in places[0] if place >= 0]
+    assert rows(result.hits) == [row for row in found[0] if row >= 0]
     np.testing.assert_allclose(
-        [hit.retrieval_score for hit in result.hits], scores[0][places[0] >= 0], rtol=1e-5
+        [hit.retrieval_score for hit in result.hits], scores[0][found[0] >= 0], rtol=1e-5
     )
     pairs = [(query, hit.text) for hit in result.hits]
     np.testing.assert_allclose([hit.score for hit in result.hits], bi.score(pairs), rtol=1e-4)
@@ -120,7 +120,7 @@ def test_hybrid_hits_are_those_of_the_fused_rankings(
     dense: Searcher, index: CorpusIndex, bi: BiEncoder
 ) -> None:
     _, by_vector = index.search(bi.encode(QUERIES), 12)
-    _, by_word = LexicalIndex(index).search(QUERIES, 12)
+    _, by_word = LexicalIndex(index.folder).search(index.snapshot, QUERIES, 12)
     scores, places = reciprocal_rank_fusion([by_vector, by_word], 5)
     results = dense.search(QUERIES, k=5, candidates=12, mode="hybrid")
     assert [rows(result.hits) for result in results] == places.tolist()
@@ -164,18 +164,27 @@ def test_removed_documents_do_not_show_and_added_ones_do(
 
 
 class Meddling(LexicalIndex):
-    """A lexical index during whose first search another thread moves all places."""
+    """A lexical index during whose first search another thread moves all rows."""
 
-    moved = False
+    def __init__(self, index: CorpusIndex) -> None:
+        super().__init__(index.folder)
+        self.index = index
+        self.moved = False
 
     def search(
-        self, queries: Sequence[str], k: int, *, statistics: WordStatistics | None = None
+        self,
+        snapshot: Snapshot,
+        queries: Sequence[str],
+        k: int,
+        *,
+        statistics: WordStatistics | None = None,
     ) -> Ranking:
         if not self.moved:
             self.moved = True
-            self._index.remove(["d0"])
-            self._index.compact()
-        return super().search(queries, k, statistics=statistics)
+            self.index.remove(["d0"])
+            self.index.compact()
+            super().search(self.index.snapshot, queries, k)
+        return super().search(snapshot, queries, k, statistics=statistics)
 
 
 @pytest.mark.parametrize("mode", ["lexical", "hybrid"])

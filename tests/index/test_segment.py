@@ -26,7 +26,7 @@ def entry(tmp_path: Path) -> SegmentEntry:
     """A written segment of 300 documents."""
     writer = SegmentWriter(tmp_path / SEGMENTS / NAME, DIMENSION)
     for documents, vectors in in_blocks(*corpus(COUNT), 37):
-        block = Block.checked(documents, vectors, DIMENSION)
+        block = Block.of_documents(documents, vectors, DIMENSION)
         writer.add(block, hash_ids(block.ids))
     return writer.finish("flat")
 
@@ -68,7 +68,7 @@ def test_ids_with_equal_hashes_are_told_apart(
     weak = lambda ids: np.array([len(name) for name in ids], dtype=np.uint64)  # noqa: E731
     writer = SegmentWriter(tmp_path / SEGMENTS / NAME, DIMENSION)
     documents, vectors = corpus(40)
-    block = Block.checked(documents, vectors, DIMENSION)
+    block = Block.of_documents(documents, vectors, DIMENSION)
     writer.add(block, weak(block.ids))
     assert list(writer.find(["문서-7", "문서-x"], weak(["문서-7", "문서-x"]))) == [(0, 7)]
     segment = opened(tmp_path, writer.finish("flat"))

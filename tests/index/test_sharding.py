@@ -12,6 +12,7 @@ import pytest
 
 from kosim.encoders.bi import BiEncoder
 from kosim.encoders.cross import CrossEncoder
+from kosim.encoders.encoder_identity import EncoderIdentity
 from kosim.encoders.errors import (
     ClusterError,
     ConfigError,
@@ -20,11 +21,11 @@ from kosim.encoders.errors import (
     ShardMissingError,
     StorageError,
 )
-from kosim.index.corpus_index import CorpusIndex, EncoderIdentity
+from kosim.index.corpus_index import CorpusIndex
 from kosim.index.documents import Document
 from kosim.index.lexical.bm25 import WordStatistics
 from kosim.index.lexical.lexical_index import LexicalIndex
-from kosim.index.merging import Ranking, merge_rankings
+from kosim.index.ranking import Ranking, merge_rankings
 from kosim.index.searcher import Mode, Searcher, SearchResult
 from kosim.index.sharding.folder import Shards
 from kosim.index.sharding.shard import LocalShard, ShardAnswer, ShardCall
@@ -89,14 +90,14 @@ def test_the_merge_is_what_brute_force_over_all_parts_finds(seed: int) -> None:
     found = merge_rankings(queries, k, parts)
     for row in range(queries):
         best = sorted(range(start), key=lambda place: (-scores[row, place], place))[:k]
-        assert found.places[row].tolist() == best + [-1] * (k - len(best))
+        assert found.rows[row].tolist() == best + [-1] * (k - len(best))
         np.testing.assert_array_equal(found.scores[row, : len(best)], scores[row, best])
         assert (found.scores[row, len(best) :] == -np.inf).all()
 
 
 def test_nothing_merged_is_nothing_found() -> None:
     found = merge_rankings(2, 3, [])
-    assert found.places.tolist() == [[-1] * 3] * 2
+    assert found.rows.tolist() == [[-1] * 3] * 2
     assert (found.scores == -np.inf).all()
 
 
@@ -107,14 +108,14 @@ def test_shards_find_what_the_whole_index_finds(whole: CorpusIndex, shards: Shar
     for start in range(300):
         queries = unit_vectors(1, seed=1000 + start)
         if start % 3 == 0:  # a query that ties with itself
-            queries = whole.vectors([random.choice(whole.places())])
+            queries = whole.vectors([random.choice(whole.rows())])
         k = int(random.integers(1, 60)) if start else 500
         scores, places = whole.search(queries, k)
         found = sharded.retrieve([], queries, k, "dense")
         np.testing.assert_array_equal(found.scores, scores)
         kept = places[0][places[0] >= 0]
-        assert found.state.documents(found.places[found.places >= 0]) == whole.documents(kept)
-        cosines = found.state.cosines(queries, found.places)
+        assert found.reader.documents(found.rows[found.rows >= 0]) == whole.documents(kept)
+        cosines = found.reader.cosines(queries, found.rows)
         np.testing.assert_allclose(cosines[0, : len(kept)], scores[0, : len(kept)], atol=1e-6)
         assert found.missing == ()
 
@@ -126,8 +127,8 @@ def test_the_shards_of_a_split_are_normal_indexes(whole: CorpusIndex, shards: Sh
         index = CorpusIndex.open(shards.folder / name)
         assert index.verify() == []
         assert len(index) == 80
-        ids += index.ids(index.places())
-    assert ids == whole.ids(whole.places())
+        ids += index.ids(index.rows())
+    assert ids == whole.ids(whole.rows())
 
 
 # -- by words, and with encoders -----------------------------------------------------------------
@@ -142,7 +143,7 @@ def encoded(tmp_path_factory: pytest.TempPathFactory, bi: BiEncoder) -> CorpusIn
     identity = EncoderIdentity(bi.fingerprint(), "tiny-bi", bi.dimension)
     folder = tmp_path_factory.mktemp("encoded") / "index"
     index = CorpusIndex.create(folder, identity, [(DOCUMENTS, bi.encode(LINES))])
-    index.lexical = LexicalIndex(index, analyzer=Words())
+    index.lexical = LexicalIndex(index.folder, analyzer=Words())
     return index
 
 
@@ -150,7 +151,7 @@ def encoded(tmp_path_factory: pytest.TempPathFactory, bi: BiEncoder) -> CorpusIn
 def cut(encoded: CorpusIndex, tmp_path_factory: pytest.TempPathFactory) -> Shards:
     made = split_index(encoded, tmp_path_factory.mktemp("cut") / "index", shards=4)
     for index in made.indexes.values():
-        index.lexical = LexicalIndex(index, analyzer=Words())
+        index.lexical = LexicalIndex(index.folder, analyzer=Words())
     return made
 
 
@@ -212,11 +213,11 @@ def test_without_a_shard_the_rest_is_right_and_the_shard_is_named(
         Silent(name, index, counts=counts) if name == "shard-2" else LocalShard(name, index)
         for name, index in cut.indexes.items()
     ]
-    lost = set(cut.indexes["shard-2"].ids(cut.indexes["shard-2"].places()))
+    lost = set(cut.indexes["shard-2"].ids(cut.indexes["shard-2"].rows()))
     rest = [document for document in DOCUMENTS if document.id not in lost]
     vectors = bi.encode([document.text for document in rest])
     index = CorpusIndex.create(tmp_path / "rest", cut.encoder, [(rest, vectors)])
-    index.lexical = LexicalIndex(index, analyzer=Words())
+    index.lexical = LexicalIndex(index.folder, analyzer=Words())
     expected = Searcher(index, bi).search(QUERIES, k=10, mode=mode)
     found = Searcher(ShardedIndex(cut, clients), bi).search(QUERIES, k=10, mode=mode)
     for one, other in zip(found, expected, strict=True):
@@ -247,7 +248,7 @@ def test_a_policy_goes_along_with_the_split(encoded: CorpusIndex, tmp_path: Path
     try:
         made = split_index(encoded, tmp_path / "cut", shards=2)
         assert (made.folder / "policies" / "one" / "policy.json").is_file()
-        assert made.made == encoded.made
+        assert made.first_generation == encoded.first_generation
     finally:
         shutil.rmtree(policy.parent)
 
@@ -262,7 +263,7 @@ def test_indexes_that_were_built_apart_become_shards(tmp_path: Path) -> None:
     assert [len(index) for index in made.indexes.values()] == [30, 31, 30]
     query = parts[1].vectors(parts[1].locate(["later"]))
     found = ShardedIndex(made).retrieve([], query, 1, "dense")
-    assert found.state.documents(found.places[0])[0].id == "later"
+    assert found.reader.documents(found.rows[0])[0].id == "later"
     parts[1].remove(["later"])  # the shards are copies
     assert CorpusIndex.open(made.folder / "shard-2").locate(["later"])[0] >= 0
 

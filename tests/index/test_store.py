@@ -32,7 +32,7 @@ from tests.index.vectors import DIMENSION, ENCODER, brute_force, corpus, in_bloc
 
 def test_a_new_index_holds_its_corpus(index: CorpusIndex) -> None:
     expect(index, DOCUMENTS, VECTORS)
-    assert [part.rows for part in index.parts()] == [25, 25, 10, 0]
+    assert [part.rows for part in index.snapshot.parts()] == [25, 25, 10, 0]
     assert index.encoder == ENCODER
     assert index.generation == 1
 
@@ -123,7 +123,7 @@ def test_more_hits_than_documents_are_missing_not_wrong(index: CorpusIndex) -> N
     index.remove(["문서-7"])
     scores, places = index.search(QUERIES, 100)
     assert scores.shape == places.shape == (7, 100)
-    assert (np.sort(places[:, :61], axis=1) == index.places()).all()
+    assert (np.sort(places[:, :61], axis=1) == index.rows()).all()
     assert (places[:, 61:] == -1).all()
     assert (scores[:, 61:] == -np.inf).all()
 
@@ -136,7 +136,7 @@ def test_an_index_can_become_empty(index: CorpusIndex) -> None:
         assert (places == -1).all()
         assert (scores == -np.inf).all()
         index.compact()
-    assert index.parts()[0].name is None
+    assert index.snapshot.parts()[0].name is None
     index.add(DOCUMENTS, VECTORS)
     expect(index, DOCUMENTS, VECTORS)
 
@@ -144,11 +144,11 @@ def test_an_index_can_become_empty(index: CorpusIndex) -> None:
 def test_parts_give_every_text_in_order(index: CorpusIndex) -> None:
     index.add(MORE, MORE_VECTORS)
     index.remove(["문서-3", "새것-3"])
-    parts = index.parts()
+    parts = index.snapshot.parts()
     texts = [text for part in parts for batch in part.texts() for text in batch]
     assert texts == [document.text for document in DOCUMENTS + MORE]
     alive = np.concatenate([part.alive for part in parts])
-    np.testing.assert_array_equal(np.flatnonzero(alive), index.places())
+    np.testing.assert_array_equal(np.flatnonzero(alive), index.rows())
     assert [part.start for part in parts] == [0, 25, 50, 60]
 
 
@@ -158,7 +158,7 @@ def test_a_long_log_becomes_a_segment(index: CorpusIndex, short_log: None) -> No
     assert index.generation == 1
     index.add(MORE[8:], MORE_VECTORS[8:])
     assert index.generation == 2
-    assert [part.rows for part in index.parts()] == [25, 25, 10, 19, 0]
+    assert [part.rows for part in index.snapshot.parts()] == [25, 25, 10, 19, 0]
     documents = DOCUMENTS[:4] + DOCUMENTS[5:] + MORE[:1] + MORE[2:]
     vectors = np.concatenate([np.delete(VECTORS, 4, 0), np.delete(MORE_VECTORS, 1, 0)])
     expect(index, documents, vectors)
@@ -180,7 +180,7 @@ def test_a_long_list_of_removals_ends_the_log(
     monkeypatch.setattr(commit, "LOG_BYTES", 100)
     index.remove([document.id for document in DOCUMENTS[:30]])
     assert index.generation == 2
-    assert [part.rows for part in index.parts()] == [25, 10, 0]
+    assert [part.rows for part in index.snapshot.parts()] == [25, 10, 0]
     expect(index, DOCUMENTS[30:], VECTORS[30:])
 
 
@@ -188,7 +188,7 @@ def test_compact_leaves_one_segment_of_the_living(index: CorpusIndex) -> None:
     index.add(MORE, MORE_VECTORS)
     index.remove(["문서-9"])
     index.compact()
-    assert [part.rows for part in index.parts()] == [79, 0]
+    assert [part.rows for part in index.snapshot.parts()] == [79, 0]
     assert index.info()["removed"] == 0
     expect(
         index,
@@ -292,9 +292,9 @@ def test_approximate_index_follows_changes(tmp_path: Path, type: Any) -> None:
 def test_index_says_with_which_generation_its_corpus_began(
     index: CorpusIndex, short_log: None
 ) -> None:
-    assert (index.made, index.generation) == (1, 1)
+    assert (index.first_generation, index.generation) == (1, 1)
     index.add(MORE, MORE_VECTORS)
     index.compact()
-    assert index.made == 1 < index.generation
+    assert index.first_generation == 1 < index.generation
     anew = CorpusIndex.create(index.folder, ENCODER, [(MORE, MORE_VECTORS)], overwrite=True)
-    assert anew.made == anew.generation == index.generation + 1
+    assert anew.first_generation == anew.generation == index.generation + 1

@@ -9,8 +9,9 @@ import time
 import numpy as np
 import pytest
 
+from kosim.encoders.encoder_identity import EncoderIdentity
 from kosim.encoders.errors import CorpusIndexError, IndexLockedError, KosimError, StorageError
-from kosim.index.corpus_index import CorpusIndex, EncoderIdentity
+from kosim.index.corpus_index import CorpusIndex
 from kosim.index.store.write_lock import write_lock
 from tests.index.stored import (
     DOCUMENTS,

@@ -68,8 +68,8 @@ BAD = {
     "not finite": (MORE[:1], VECTORS[:1] * np.float32(np.nan), "id '새것-0' has the length nan"),
     "known": ([DOCUMENTS[5]], VECTORS[:1], "id '문서-5' is in .* already"),
     "twice": ([MORE[0], MORE[0]], VECTORS[:2], "id '새것-0' stands twice in what is added"),
-    "empty id": ([Document("", "문장")], VECTORS[:1], "document 0 has an empty id"),
-    "no text": ([Document("a", None)], VECTORS[:1], "document 0: text is None"),  # type: ignore[arg-type]
+    "empty id": ([Document("", "문장")], VECTORS[:1], "document '': the id is empty"),
+    "no text": ([Document("a", None)], VECTORS[:1], "document 'a': the text is blank"),  # type: ignore[arg-type]
     "surrogate": ([Document("a", "b\ud800")], VECTORS[:1], "half a character"),
     "extra": ([Document("a", "b", {"c": {1, 2}})], VECTORS[:1], "extra values of id 'a'"),
     "nan": ([Document("a", "b", {"c": float("nan")})], VECTORS[:1], "extra values of id 'a'"),
@@ -116,10 +116,10 @@ def test_queries_that_are_not_finite_are_refused(index: CorpusIndex) -> None:
         index.search(queries, 1)
 
 
-@pytest.mark.parametrize("place", [-1, 60])
-def test_a_place_that_is_not_there_is_refused(index: CorpusIndex, place: int) -> None:
-    with pytest.raises(ConfigError, match=f"place {place} is no document"):
-        index.texts([0, place])
+@pytest.mark.parametrize("row", [-1, 60])
+def test_a_row_that_is_not_there_is_refused(index: CorpusIndex, row: int) -> None:
+    with pytest.raises(ConfigError, match=f"row {row} is no document"):
+        index.texts([0, row])
 
 
 def edit(change: Callable[[dict[str, Any]], None]) -> Callable[[Path], None]:

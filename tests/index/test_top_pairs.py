@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from kosim.encoders.encoder_identity import EncoderIdentity
 from kosim.encoders.errors import ConfigError
-from kosim.index.corpus_index import CorpusIndex, EncoderIdentity
+from kosim.index.corpus_index import CorpusIndex
 from kosim.index.documents import Document
 from kosim.index.top_pairs import neighbour_pairs, top_pairs, top_pairs_of_blocks
 
@@ -101,7 +102,7 @@ def test_pairs_of_neighbours_are_the_best_pairs(tmp_path: Path) -> None:
     rows = vectors(300)
     index = indexed(tmp_path / "index", rows)
     index.remove(["0", "7", "299"])
-    places = index.places()
+    places = index.rows()
     result = neighbour_pairs(index.snapshot, places, 40, neighbours=20)
     assert found(result) == brute_force(rows[places], 40)
 
@@ -111,7 +112,7 @@ def test_neighbours_of_a_large_cluster_are_all_found(tmp_path: Path) -> None:
     rows[50:80] = rows[50]
     index = indexed(tmp_path / "index", rows)
     cluster = 30 * 29 // 2
-    result = neighbour_pairs(index.snapshot, index.places(), cluster + 25, neighbours=5)
+    result = neighbour_pairs(index.snapshot, index.rows(), cluster + 25, neighbours=5)
     assert found(result)[:cluster] == [
         (first, second) for first in range(50, 80) for second in range(first + 1, 80)
     ]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from kosim.index.corpus_index import EncoderIdentity
+from kosim.encoders.encoder_identity import EncoderIdentity
 from kosim.index.documents import Document
 
 DIMENSION = 8

@@ -54,7 +54,7 @@ def test_every_acknowledged_document_survives_a_sigkill(
             thread.join(60)
     after = CorpusIndex.open(index)
     assert after.verify() == []
-    kept = set(after.ids(after.places())) - {f"d{n}" for n in range(60)}
+    kept = set(after.ids(after.rows())) - {f"d{n}" for n in range(60)}
     # A removal that was under way may have been carried out without its answer.
     unsure = {id for id in acknowledged if id.endswith("4-a") or id.endswith("9-a")}
     assert set(acknowledged) - set(removed) - unsure <= kept
