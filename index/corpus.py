@@ -14,8 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from kosim.encoders.errors import ConfigError, DataError
-from kosim.encoders.table_formats import source_name
-from kosim.encoders.tables import Format, Record, read_records, table_format
+from kosim.encoders.tables import Format, Record, read_records, source_name
 from kosim.index.documents import (
     BadValueError,
     Document,
@@ -88,7 +87,7 @@ def read_corpus(
     """
     if bad_lines not in ("refuse", "skip"):
         raise ConfigError(f"bad_lines is {bad_lines!r}; choose refuse or skip")
-    rows = read_records(path, format=format or table_format(path) or "text")
+    rows = read_records(path, format=format, otherwise="text")
     name = source_name(path)
     columns: _Columns | None = None
     empty = True

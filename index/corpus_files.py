@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Literal, Self
 
 from kosim.encoders.errors import DataError
-from kosim.encoders.table_formats import STANDARD_INPUT
-from kosim.encoders.tables import Format
+from kosim.encoders.tables import STANDARD_INPUT, Format
 from kosim.index.corpus import BadLines, read_corpus
 from kosim.index.documents import Document
 

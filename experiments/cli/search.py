@@ -12,8 +12,7 @@ import click
 from rich.text import Text
 
 from kosim.encoders.errors import ConfigError, DataError
-from kosim.encoders.table_formats import STANDARD_INPUT
-from kosim.encoders.tables import Format
+from kosim.encoders.tables import STANDARD_INPUT, Format
 from kosim.experiments.cli.compute_options import ComputeOptions, compute_options
 from kosim.experiments.cli.console import notes, output, print_json_line, table
 from kosim.experiments.cli.opened import open_index_encoder, open_reranker

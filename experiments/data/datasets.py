@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -15,21 +14,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from kosim.encoders.errors import ConfigError, DataError
-from kosim.encoders.tables import read_table
+from kosim.encoders.table_formats.cells import is_number
+from kosim.encoders.tables import Format, read_table, source_name
 from kosim.experiments.data.label_scale import LabelScale
-
-SENTENCE_COLUMNS = (
-    ("sentence1", "sentence2"),
-    ("text1", "text2"),
-    ("sentence_a", "sentence_b"),
-)
-"""Names under which the two sentences are looked for, the first pair that is there wins."""
-
-LABEL_COLUMNS = ("real-label", "score", "label")
-"""Names under which the label is looked for: KLUE's unrounded mean wins over the rounded one."""
-
-SOURCE_COLUMNS = ("source", "genre")
-"""Names under which the source of a pair is looked for; a file without one is fine."""
+from kosim.experiments.data.pair_columns import ColumnChoice, PairColumns
 
 KLUE_REPOSITORY = "klue/klue"
 KLUE_REVISION = "349481ec73fff722f88e0453ca05c77a447d967c"
@@ -39,6 +27,7 @@ _KLUE_FILES = {
     "validation": "sts/validation-00000-of-00001.parquet",
 }
 
+_TRUTH = {"true": 1.0, "false": 0.0}
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
 Floats = npt.NDArray[np.float64]
@@ -58,41 +47,67 @@ class RawPairs:
     * ``annotations``, only where the file has them: the annotators' labels on the scale 0-5, a
       tuple of floats.
 
-    ``name`` is short, for tables; ``origin`` says where the pairs came from.
+    ``name`` is short, for tables; ``origin`` says where the pairs came from; ``notices`` say what
+    of the file was not stated but recognised.
     """
 
     name: str
     frame: pd.DataFrame
     scale: LabelScale
     origin: str
+    notices: tuple[str, ...] = ()
 
 
 def load_pairs(
     path: str | Path,
     *,
     scale: LabelScale | str = "0:5",
-    sentence_columns: tuple[str, str] | None = None,
-    label_column: str | None = None,
-    source_column: str | None = None,
+    columns: ColumnChoice | None = None,
+    encoding: str | None = None,
+    format: Format | None = None,
     name: str | None = None,
 ) -> RawPairs:
-    """Read labelled sentence pairs from a table file of any format that ``read_table`` knows.
+    """Read labelled sentence pairs from any file or folder that `read_table` knows.
 
-    Columns are found by ``SENTENCE_COLUMNS``, ``LABEL_COLUMNS`` and ``SOURCE_COLUMNS`` unless they
-    are named here. KLUE's nested ``labels`` and ``annotations`` are understood. Missing values and
-    labels outside the scale are kept: what to do about them is the business of cleaning.
+    KLUE's nested ``labels`` and ``annotations`` are understood, and true and false are 1 and 0.
+    Missing values and labels outside the scale are kept: what to do about them is the business of
+    cleaning.
+
+    Args:
+        path: the file.
+        scale: of the labels.
+        columns: the names of the two sentences, the label and the source, as a list, a mapping or
+            their text (see `PairColumns`); what is not named is looked for under the names that
+            are common in English and Korean. In a file without a line of names, one number and two
+            texts a row are recognised, and columns can be named by their numbers.
+        encoding: as for `read_table`.
+        format: likewise.
+        name: what tables call the pairs; by default the file's name.
 
     Raises:
         DataError: the file cannot be read, lacks a column, or holds a label that is no number or
             a sentence that is no text; the row number and the value are named.
-        ConfigError: ``scale`` is not a label scale.
+        ConfigError: ``scale``, ``columns`` or ``encoding`` is none.
+        MissingExtraError: an Excel file is read, and openpyxl is not installed.
     """
-    path = Path(path)
     scale = LabelScale.parse(scale) if isinstance(scale, str) else scale
-    table = _flattened(read_table(path))
-    where = str(path)
-    first, second = _sentence_columns(table, sentence_columns, where)
-    label = _column(table, label_column, LABEL_COLUMNS, "label", where)
+    chosen = PairColumns.parse(columns)
+    notices: list[str] = []
+    where = source_name(path)
+    table = _flattened(
+        read_table(
+            path,
+            format=format,
+            encoding=encoding,
+            columns=chosen.names,
+            notice=notices.append,
+        )
+    )
+    if chosen == PairColumns() and (guessed := _by_content(table)):
+        chosen = guessed
+        notices.append(f"{where}: columns {', '.join(guessed.names)} are two sentences and a label")
+    found = chosen.find(table.columns, where)
+    first, second, label = str(found.sentence1), str(found.sentence2), str(found.label)
     given = _numbers(table[label], label, where)
     frame = pd.DataFrame(
         {
@@ -104,13 +119,17 @@ def load_pairs(
         }
     )
     frame["source"] = ""
-    if source_column or any(column in table for column in SOURCE_COLUMNS):
-        source = _column(table, source_column, SOURCE_COLUMNS, "source", where)
-        frame["source"] = ["" if _missing(value) else str(value) for value in table[source]]
+    if found.source is not None:
+        frame["source"] = ["" if _missing(value) else str(value) for value in table[found.source]]
     if "annotations" in table:
         frame["annotations"] = _annotations(table["annotations"], scale, where)
-    name = name or Path(path.name.removesuffix(".gz")).stem
-    return RawPairs(name=name, frame=frame, scale=scale, origin=where)
+    return RawPairs(
+        name=name or Path(Path(path).name.removesuffix(".gz")).stem,
+        frame=frame,
+        scale=scale,
+        origin=where,
+        notices=tuple(notices),
+    )
 
 
 def load_klue_sts(
@@ -194,29 +213,19 @@ def _is_nested(value: Any) -> bool:
     return isinstance(value, dict | list)
 
 
-def _column(
-    table: pd.DataFrame, wanted: str | None, known: Sequence[str], role: str, where: str
-) -> str:
-    for name in (wanted,) if wanted else known:
-        if name in table:
-            return name
-    raise DataError(
-        f"{where}: no {role} column {wanted or ' or '.join(known)}; "
-        f"its columns are {', '.join(map(str, table.columns))}: name the right one"
-    )
-
-
-def _sentence_columns(
-    table: pd.DataFrame, wanted: tuple[str, str] | None, where: str
-) -> tuple[str, str]:
-    for first, second in (wanted,) if wanted else SENTENCE_COLUMNS:
-        if first in table and second in table:
-            return first, second
-    names = " or ".join(map("/".join, (wanted,) if wanted else SENTENCE_COLUMNS))
-    raise DataError(
-        f"{where}: no sentence columns {names}; "
-        f"its columns are {', '.join(map(str, table.columns))}: name the right ones"
-    )
+def _by_content(table: pd.DataFrame) -> PairColumns | None:
+    """Return the columns of a table without names if two of its three are text and one numbers."""
+    if list(table.columns) != ["1", "2", "3"]:
+        return None
+    numeric = [
+        name
+        for name, values in table.items()
+        if all(is_number(value) for value in values if not _missing(value))
+    ]
+    if len(numeric) != 1:
+        return None
+    first, second = (name for name in table.columns if name not in numeric)
+    return PairColumns(first, second, str(numeric[0]))
 
 
 def _texts(column: pd.Series[Any], name: str, where: str) -> pd.Series[Any]:
@@ -232,11 +241,17 @@ def _is_text(value: Any) -> bool:
 
 
 def _number(value: Any, row: int, name: str, where: str) -> float:
+    text = str(value).strip()
+    number = _TRUTH.get(text.casefold())
+    if number is not None:
+        return number
     try:
-        return float(str(value))
+        if "_" in text:  # Python would take 1_000 for a thousand
+            raise ValueError
+        return float(text)
     except ValueError:
         raise DataError(
-            f"{where}: row {row}: {name} {str(value)[:40]!r} is not a number; correct it, "
+            f"{where}: row {row}: {name} {text[:40]!r} is not a number; correct it, "
             "or name the right label column"
         ) from None
 
