@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from kosim.encoders.backbone import FULL_PRECISION, Backbone
 from kosim.encoders.calibration import MonotoneCalibration
 from kosim.encoders.errors import ArtifactError
-from kosim.encoders.storage import atomic_folder, sha256, write_json
+from kosim.encoders.storage import atomic_folder, read_versioned_json, sha256, write_json
 
 MANIFEST = "kosim.json"
 FORMAT = 1
@@ -64,6 +64,13 @@ class Manifest(BaseModel):
         }
 
 
+class _Head(BaseModel):
+    """The part of ``kosim.json`` that tells a saved encoder from a backbone or a tokenizer."""
+
+    kind: Any = None
+    made: Any = None
+
+
 def saved_model_arguments(device: str | None, *, weights: bool) -> dict[str, Any]:
     """Return how sentence-transformers is to open an artifact's folder.
 
@@ -90,15 +97,15 @@ def write_artifact(
     Raises:
         StorageError: the folder exists and ``overwrite`` is false, or cannot be written.
     """
-    with atomic_folder(folder, overwrite=overwrite) as place:
-        write_model(place)
+    with atomic_folder(folder, overwrite=overwrite) as staging:
+        write_model(staging)
         files = {
-            str(path.relative_to(place)): sha256(path)
-            for path in sorted(place.rglob("*"))
+            str(path.relative_to(staging)): sha256(path)
+            for path in sorted(staging.rglob("*"))
             if path.is_file()
         }
         complete = manifest.model_copy(update={"files": files})
-        write_json(place / MANIFEST, complete.model_dump(mode="json"))
+        write_json(staging / MANIFEST, complete.model_dump(mode="json"))
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -115,7 +122,20 @@ def read_manifest(folder: Path) -> Manifest:
             f"{folder} is not a saved encoder: it has no {MANIFEST}; train one with "
             "`kosim train`, or make one from a backbone with from_backbone(...).save(...)"
         )
-    manifest = _parse(path)
+    read = partial(
+        read_versioned_json,
+        path,
+        newest=FORMAT,
+        error=ArtifactError,
+        remedy="restore or retrain the encoder",
+    )
+    head = read(_Head)
+    if head.kind is None and head.made is not None:
+        raise ArtifactError(
+            f"{folder} is a backbone or a tokenizer, not a saved encoder; train an encoder "
+            "from it with `kosim train`, or make one with from_backbone(...).save(...)"
+        )
+    manifest = read(Manifest)
     for name, expected in manifest.files.items():
         file = folder / name
         if not file.resolve().is_relative_to(folder.resolve()):
@@ -128,24 +148,3 @@ def read_manifest(folder: Path) -> Manifest:
                 "restore or retrain it"
             )
     return manifest
-
-
-def _parse(path: Path) -> Manifest:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ArtifactError(f"{path} is not readable as JSON: {error}") from error
-    version = content.get("format") if isinstance(content, dict) else None
-    if isinstance(version, int) and version > FORMAT:
-        raise ArtifactError(f"{path} is of format {version}, newer than {FORMAT}; upgrade kosim")
-    if isinstance(content, dict) and "kind" not in content and "made" in content:
-        raise ArtifactError(
-            f"{path.parent} is a backbone or a tokenizer, not a saved encoder; train an encoder "
-            "from it with `kosim train`, or make one with from_backbone(...).save(...)"
-        )
-    try:
-        return Manifest.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the whole"
-        raise ArtifactError(f"{path} is not a valid manifest: {place}: {first['msg']}") from error

@@ -49,7 +49,7 @@ class PairEncoder(ABC):
     """The output of the network that a score is made of."""
 
     order_matters: ClassVar[bool]
-    """Whether a pair can score differently when its sentences change places."""
+    """Whether a pair can score differently when its sentences are swapped."""
 
     def __init__(
         self,
@@ -290,7 +290,10 @@ class PairEncoder(ABC):
             text_step=step.name if step else None,
         )
         write_artifact(
-            Path(folder), manifest, lambda place: self.model.save(str(place)), overwrite=overwrite
+            Path(folder),
+            manifest,
+            lambda path: self.model.save(str(path)),
+            overwrite=overwrite,
         )
 
 

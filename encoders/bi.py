@@ -139,13 +139,13 @@ class BiEncoder(PairEncoder):
         Returns:
             (n, dimension) float32, rows of unit length.
         """
-        places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
-        if not places:
+        positions = {text: position for position, text in enumerate(dict.fromkeys(texts))}
+        if not positions:
             return np.zeros((0, self.dimension), dtype=np.float32)
-        prompted = [self.prompt + text for text in places]
+        prompted = [self.prompt + text for text in positions]
         encodings = tokenise_texts(self.tokenizer, prompted, self.max_length)
         vectors = self._outputs(encodings, batch_size=batch_size, progress=progress)
-        return vectors[[places[text] for text in texts]]
+        return vectors[[positions[text] for text in texts]]
 
     def token_lengths(self, pairs: Sequence[Pair]) -> npt.NDArray[np.int64]:
         """Return the tokens of each pair's longer sentence, prompt included, uncut: (n,)."""

@@ -16,7 +16,7 @@ BUNDLED = Path(__file__).parent / "bundled"
 def saved_encoder(name: str | Path) -> Path:
     """Return the folder of a saved encoder, which is given by its path or, if bundled, by name.
 
-    A folder of the user's that has such a name is given with its place: ``./mini-bi``.
+    A folder of the user's that has such a name is given by its path: ``./mini-bi``.
     """
     return BUNDLED / str(name) if str(name) in (MINI_BI, MINI_CROSS) else Path(name)
 

@@ -110,11 +110,11 @@ class CrossEncoder(PairEncoder):
     def _raw_scores(
         self, pairs: list[Pair], *, batch_size: int | None, progress: bool
     ) -> FloatArray:
-        places = {pair: place for place, pair in enumerate(dict.fromkeys(pairs))}
-        encodings = tokenise_pairs(self.tokenizer, list(places), self.max_length)
+        positions = {pair: position for position, pair in enumerate(dict.fromkeys(pairs))}
+        encodings = tokenise_pairs(self.tokenizer, list(positions), self.max_length)
         logits = self._outputs(encodings, batch_size=batch_size, progress=progress)[:, 0]
         scores: FloatArray = self.model.activation_fn(torch.from_numpy(logits)).numpy()
-        return scores[[places[pair] for pair in pairs]]
+        return scores[[positions[pair] for pair in pairs]]
 
     def _settings(self) -> dict[str, Any]:
         return {"activation": type(self.model.activation_fn).__name__}

@@ -47,15 +47,13 @@ def load(
     """
     choice = ComputeChoice.of(backend, precision)
     device = choice.device(device)
-    place = saved_encoder(folder)
-    manifest = read_manifest(place)
-    exports = ExportStore(manifest.fingerprint, place)
+    path = saved_encoder(folder)
+    manifest = read_manifest(path)
+    exports = ExportStore(manifest.fingerprint, path)
     exported = is_exported(choice, exports)
     try:
-        with opening(str(place)):
-            encoder = KINDS[manifest.kind].open(
-                place, manifest, device=device, weights=not exported
-            )
+        with opening(str(path)):
+            encoder = KINDS[manifest.kind].open(path, manifest, device=device, weights=not exported)
     except BackboneError as error:
         raise ArtifactError(str(error)) from error
     encoder.compute_with(choice, exports)

@@ -86,7 +86,7 @@ class LabelledPairs:
 class Hit:
     """One ranked document.
 
-    ``position`` is its place in the list that was ranked, ``score`` is calibrated to 0-5,
+    ``position`` is its index in the list that was ranked, ``score`` is calibrated to 0-5,
     ``raw`` is the encoder's own value, by which hits are ordered.
     """
 

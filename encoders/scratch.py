@@ -57,6 +57,6 @@ def build_scratch_backbone(
                 pad_token_id=0,
             )
         )
-    with atomic_folder(folder) as place:
-        model.save_pretrained(place)
-        tokenizer.save_pretrained(place)
+    with atomic_folder(folder) as partial:
+        model.save_pretrained(partial)
+        tokenizer.save_pretrained(partial)

@@ -1,7 +1,7 @@
-"""The only writer of artifacts: what becomes visible is whole, or is not there.
+"""The only writer of artifacts, and the reader of their JSON: what becomes visible is whole.
 
 A file is written under a temporary name in its own folder, flushed to the disk and
-renamed. A folder is filled under a temporary name beside its place, flushed and renamed.
+renamed. A folder is filled under a temporary name beside its target, flushed and renamed.
 A crash leaves at worst a hidden temporary entry, which the next write of the same name
 removes.
 """
@@ -15,13 +15,18 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn, TypeVar
 
+from pydantic import BaseModel, ValidationError
 from safetensors import SafetensorError
 
-from kosim.encoders.errors import StorageError
+from kosim.encoders.errors import KosimError, StorageError
 
 _BLOCK = 1 << 20
+_LARGEST_JSON = 1 << 26
+"""Bytes of a JSON file that is read: far more than any of ours has."""
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 def _temporary(target: Path) -> Path:
@@ -49,9 +54,7 @@ def _as_storage_error(target: Path) -> Iterator[None]:
         yield
     except (OSError, SafetensorError) as error:  # safetensors hides a full disk in its own type
         reason = getattr(error, "strerror", None) or str(error)
-        raise StorageError(
-            f"cannot write {target}: {reason}; nothing was changed at that place"
-        ) from error
+        raise StorageError(f"cannot write {target}: {reason}; nothing was changed there") from error
 
 
 @contextmanager
@@ -59,7 +62,7 @@ def atomic_file(target: Path) -> Iterator[Path]:
     """Yield a temporary path to write to; on success it becomes ``target``.
 
     Raises:
-        StorageError: the disk is full, or the place cannot be written.
+        StorageError: the disk is full, or the folder cannot be written.
     """
     with _as_storage_error(target):
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -80,11 +83,10 @@ def atomic_folder(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
 
     Raises:
         StorageError: ``target`` exists and ``overwrite`` is false, the disk is full, or the
-            place cannot be written.
+            parent folder cannot be written.
     """
     with _as_storage_error(target):
-        if target.exists() and not overwrite:
-            raise StorageError(f"{target} exists already; choose another place or overwrite it")
+        check_output(target, overwrite=overwrite)
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = _temporary(target)
         _remove(partial)
@@ -115,6 +117,38 @@ def _replace_folder(target: Path, partial: Path) -> None:
     _remove(retired)
 
 
+def check_output(target: Path, *, overwrite: bool = False) -> None:
+    """Check that a folder or file may be written, before the work that it is written for.
+
+    Raises:
+        StorageError: ``target`` exists and ``overwrite`` is false, or it cannot be written.
+    """
+    with _as_storage_error(target):
+        if _is_there(target) and not overwrite:
+            raise StorageError(f"{target} exists already; choose another name, or overwrite it")
+        parent = next(path for path in target.absolute().parents if _is_there(path))
+        if not parent.is_dir():
+            raise StorageError(f"cannot write {target}: {parent} is not a folder; choose another")
+        if not os.access(parent, os.W_OK | os.X_OK):
+            raise StorageError(
+                f"cannot write {target}: {parent} does not allow it; choose another folder, or "
+                "change its permissions"
+            )
+
+
+def _is_there(path: Path) -> bool:
+    """Return whether something has that name, also a link to nowhere.
+
+    Raises:
+        OSError: the file system refuses the name.
+    """
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
 def write_text(target: Path, text: str) -> None:
     """Write ``text`` as UTF-8, atomically."""
     with atomic_file(target) as partial:
@@ -137,3 +171,73 @@ def sha256(path: Path) -> str:
         while block := file.read(_BLOCK):
             digest.update(block)
     return digest.hexdigest()
+
+
+def read_versioned_json(
+    path: Path,
+    model: type[Model],
+    *,
+    newest: int,
+    error: type[KosimError],
+    remedy: str = "restore it",
+) -> Model:
+    """Read a JSON object that names its format, and check every field of it.
+
+    Args:
+        path: a plain file.
+        model: what it must hold, with a field ``format``.
+        newest: the highest format that this version of kosim reads, from 1.
+        error: raised where the file cannot be used.
+        remedy: what to do about a damaged file, for the message.
+
+    Raises:
+        KosimError: of the type ``error``; the file is missing, unreadable, no JSON, of a newer
+            format, or a field of it is wrong.
+    """
+    try:
+        if not path.is_file():  # also a named pipe, which would never end
+            raise error(f"{path} is not there, or is no file; {remedy}")
+        with path.open("rb") as file:
+            content = file.read(_LARGEST_JSON + 1)
+    except OSError as reason:
+        raise error(f"cannot read {path}: {reason.strerror or reason}") from reason
+    return parse_versioned_json(content, path, model, newest=newest, error=error, remedy=remedy)
+
+
+def parse_versioned_json(
+    content: bytes,
+    path: Path,
+    model: type[Model],
+    *,
+    newest: int,
+    error: type[KosimError],
+    remedy: str = "restore it",
+) -> Model:
+    """Return what :func:`read_versioned_json` does, for a file at ``path`` that was read already.
+
+    Raises:
+        KosimError: as there.
+    """
+    if len(content) > _LARGEST_JSON:
+        raise error(f"{path} is larger than {_LARGEST_JSON >> 20} MiB; {remedy}")
+    try:
+        value = json.loads(content.decode("utf-8"), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as reason:
+        raise error(f"{path} is damaged: not readable as JSON ({reason}); {remedy}") from reason
+    if not isinstance(value, dict):
+        raise error(f"{path} is damaged: it holds no JSON object; {remedy}")
+    version = value.get("format", 1)
+    if not isinstance(version, int) or isinstance(version, bool):
+        raise error(f"{path} is damaged: format {version!r} is no format number; {remedy}")
+    if version > newest:
+        raise error(f"{path} is of format {version}, newer than {newest}; upgrade kosim")
+    try:
+        return model.model_validate(value)
+    except ValidationError as reason:
+        first = reason.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "the whole"
+        raise error(f"{path} is not valid at {field}: {first['msg']}; {remedy}") from reason
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON number")

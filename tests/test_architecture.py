@@ -89,6 +89,14 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
         pytest.fail(" -> ".join(error.args[1]))
 
 
+def test_nothing_in_encoders_needs_pretraining_or_distillation() -> None:
+    """They are a leaf: an encoder is loaded, scored with and trained without them."""
+    leaves = ("kosim.encoders.pretraining", "kosim.encoders.distillation")
+    for module, path in FILES.items():
+        if module.startswith("kosim.encoders") and not module.startswith(leaves):
+            assert not [name for name in imports(path) if name.startswith(leaves)], module
+
+
 def test_only_the_command_line_prints() -> None:
     for path in FILES.values():
         tree = ast.parse(path.read_text(encoding="utf-8"))

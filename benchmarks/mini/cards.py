@@ -21,7 +21,7 @@ def backbone_card(provenance: Provenance, results: Path) -> str:
     }
     return _rendered(
         "card.md.j2",
-        made=provenance.made,
+        made=provenance.steps,
         versions=provenance.versions,
         runs=runs,
         starts=_means(runs),

@@ -67,8 +67,8 @@ def shared_batches(
         return wanted - len(list(batches_by_tokens(lengths, some, most=most)))
 
     # The number of batches falls with the budget: the least one that does not give too many.
-    place = bisect_left(smaller, 0, key=surplus)
-    least = smaller[place] if place < len(smaller) else budget
+    first = bisect_left(smaller, 0, key=surplus)
+    least = smaller[first] if first < len(smaller) else budget
     return list(batches_by_tokens(lengths, least, most=most))
 
 
@@ -95,12 +95,12 @@ class PaddedBuffers:
         arrays = {name: self._cleared(name, shape) for name in self._buffers}
         for row, encoding in enumerate(chosen):
             length = len(encoding)
-            place = slice(shape[1] - length, None) if self._left else slice(length)
-            arrays["input_ids"][row, place] = encoding.ids
+            span = slice(shape[1] - length, None) if self._left else slice(length)
+            arrays["input_ids"][row, span] = encoding.ids
             if "attention_mask" in arrays:
-                arrays["attention_mask"][row, place] = 1
+                arrays["attention_mask"][row, span] = 1
             if "token_type_ids" in arrays:
-                arrays["token_type_ids"][row, place] = encoding.type_ids
+                arrays["token_type_ids"][row, span] = encoding.type_ids
         return arrays
 
     def _cleared(self, name: str, shape: tuple[int, int]) -> npt.NDArray[np.int64]:

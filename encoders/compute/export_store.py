@@ -12,14 +12,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from kosim.encoders.bundle import is_bundled
 from kosim.encoders.compute.network import Network
 from kosim.encoders.compute.onnx_graph import export_graph, quantise_graph
 from kosim.encoders.compute.runtime import Precision
-from kosim.encoders.errors import QualityError
-from kosim.encoders.storage import atomic_folder, sha256, write_json
+from kosim.encoders.errors import ArtifactError, QualityError
+from kosim.encoders.storage import atomic_folder, read_versioned_json, sha256, write_json
 
 _LOG = logging.getLogger(__name__)
 _FORMAT = 3
@@ -74,15 +74,15 @@ class ExportStore:
         """
         if precision in self._checked:
             return self._checked[precision]
-        for folder in self._places():
-            place = folder / precision
-            if not place.is_dir():
+        for root in self._roots():
+            export = root / precision
+            if not export.is_dir():
                 continue
-            problem = self._problem(place)
+            problem = self._problem(export)
             if problem is None:
-                self._checked[precision] = place / _GRAPH
-                return place / _GRAPH
-            _LOG.warning("the export %s %s; it is made again", place, problem)
+                self._checked[precision] = export / _GRAPH
+                return export / _GRAPH
+            _LOG.warning("the export %s %s; it is made again", export, problem)
         return None
 
     def make(self, network: Network, precision: Precision) -> Path:
@@ -93,40 +93,40 @@ class ExportStore:
             QualityError: the export of these weights was refused.
             StorageError: the disk is full or cannot be written.
         """
-        place = self._writable() / precision
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(place.parent / f"{precision}.lock"):
-            if place.is_dir() and self._problem(place) is None:
-                return place / _GRAPH
-            with atomic_folder(place, overwrite=True) as made:
+        export = self._writable() / precision
+        export.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(export.parent / f"{precision}.lock"):
+            if export.is_dir() and self._problem(export) is None:
+                return export / _GRAPH
+            with atomic_folder(export, overwrite=True) as partial:
                 if precision == "fp32":
-                    export_graph(network, made / _GRAPH)
+                    export_graph(network, partial / _GRAPH)
                 else:
                     with self._full_graph(network) as graph:
-                        quantise_graph(graph, made / _GRAPH)
-                for file in made.iterdir():  # onnx lets only the user read its weights
-                    file.chmod((made / _GRAPH).stat().st_mode)
-                files = {file.name: sha256(file) for file in sorted(made.iterdir())}
-                write_json(made / _RECORD, self._record(files).model_dump())
-        return place / _GRAPH
+                        quantise_graph(graph, partial / _GRAPH)
+                for file in partial.iterdir():  # onnx lets only the user read its weights
+                    file.chmod((partial / _GRAPH).stat().st_mode)
+                files = {file.name: sha256(file) for file in sorted(partial.iterdir())}
+                write_json(partial / _RECORD, self._record(files).model_dump())
+        return export / _GRAPH
 
     def refuse(self, precision: Precision, reason: str) -> None:
         """Replace the export in ``precision`` by a note that it may not be used, and why."""
         self._checked.pop(precision, None)
-        for folder in self._places():
-            shutil.rmtree(folder / precision, ignore_errors=True)
-        place = self._writable() / precision
-        with FileLock(place.parent / f"{precision}.lock"), atomic_folder(place) as made:
-            write_json(made / _RECORD, self._record({}, refused=reason).model_dump())
+        for root in self._roots():
+            shutil.rmtree(root / precision, ignore_errors=True)
+        export = self._writable() / precision
+        with FileLock(export.parent / f"{precision}.lock"), atomic_folder(export) as partial:
+            write_json(partial / _RECORD, self._record({}, refused=reason).model_dump())
 
     def allow(self, precision: Precision) -> None:
         """Forget that the export in ``precision`` was refused, if it was."""
-        for folder in self._places():
-            place = folder / precision
+        for root in self._roots():
+            export = root / precision
             try:
-                self._problem(place)
+                self._problem(export)
             except QualityError:
-                shutil.rmtree(place, ignore_errors=True)
+                shutil.rmtree(export, ignore_errors=True)
 
     @contextmanager
     def _full_graph(self, network: Network) -> Iterator[Path]:
@@ -139,12 +139,12 @@ class ExportStore:
             export_graph(network, Path(folder) / _GRAPH)
             yield Path(folder) / _GRAPH
 
-    def _places(self) -> list[Path]:
+    def _roots(self) -> list[Path]:
         beside = [self.artifact / _FOLDER] if self.artifact else []
         return [*beside, _cache() / self.fingerprint[:32]]
 
     def _writable(self) -> Path:
-        first, *rest = self._places()
+        first, *rest = self._roots()
         if not rest or os.access(self.artifact or first, os.W_OK):
             return first
         return rest[0]
@@ -158,15 +158,17 @@ class ExportStore:
             refused=refused,
         )
 
-    def _problem(self, place: Path) -> str | None:
+    def _problem(self, export: Path) -> str | None:
         """Say why an export must be made again, if so.
 
         Raises:
             QualityError: it need not be: it was refused.
         """
         try:
-            record = ExportRecord.model_validate_json((place / _RECORD).read_bytes())
-        except (OSError, ValueError, ValidationError):
+            record = read_versioned_json(
+                export / _RECORD, ExportRecord, newest=_FORMAT, error=ArtifactError
+            )
+        except ArtifactError:
             return f"has no readable {_RECORD}"
         if record.fingerprint != self.fingerprint:
             return "was made from other weights"
@@ -176,9 +178,9 @@ class ExportStore:
             if (before := record.versions.get(name)) != version:
                 return f"was made with {name} {before}, not {version}"
         if record.refused is not None:
-            raise QualityError(f"{place} was refused by kosim export: {record.refused}")
+            raise QualityError(f"{export} was refused by kosim export: {record.refused}")
         for name, expected in record.files.items():
-            if not (place / name).is_file() or sha256(place / name) != expected:
+            if not (export / name).is_file() or sha256(export / name) != expected:
                 return f"is damaged: {name} is missing or was changed"
         return None
 

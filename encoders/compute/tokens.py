@@ -35,15 +35,16 @@ def tokenise_pairs(
     A text that stands in several pairs, such as a query beside its candidates, is tokenised
     once; the longer text of a pair is cut first, as sentence-transformers does.
     """
-    places = {text: place for place, text in enumerate(dict.fromkeys(t for p in pairs for t in p))}
-    prepared = stepped(tokenizer, places)
+    distinct = dict.fromkeys(text for pair in pairs for text in pair)
+    positions = {text: position for position, text in enumerate(distinct)}
+    prepared = stepped(tokenizer, positions)
     with _LOCK:
         # Uncut: which of two texts is the longer one decides how they are cut together.
         whole = _cutting(tokenizer, None)
         parts = whole.encode_batch_fast(prepared, add_special_tokens=False)
         joined = _cutting(tokenizer, max_length)
         return [
-            joined.post_process(parts[places[first]], parts[places[second]])
+            joined.post_process(parts[positions[first]], parts[positions[second]])
             for first, second in pairs
         ]
 

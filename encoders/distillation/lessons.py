@@ -84,7 +84,7 @@ class Lessons(EpochBatches[Lesson]):
             for inputs in groups
             for members in cut_batches(inputs.lengths, tokens=self.tokens, random=random)
         ]
-        return [lessons[place] for place in random.permutation(len(lessons))]
+        return [lessons[number] for number in random.permutation(len(lessons))]
 
     def _pairs(self, random: np.random.Generator) -> Inputs:
         """Return the pairs of an epoch: block by block of sentences in random order."""
@@ -95,17 +95,17 @@ class Lessons(EpochBatches[Lesson]):
             count = round(self.pairs * len(block))
             if len(block) < 2 or not count:
                 continue
-            places = random.integers(len(block), size=count)
+            chosen = random.integers(len(block), size=count)
             targets = self.geometry.targets(block)
-            similar = targets[places] @ targets.T
-            similar[np.arange(count), places] = -np.inf  # nobody is his own partner
+            similar = targets[chosen] @ targets.T
+            similar[np.arange(count), chosen] = -np.inf  # nobody is his own partner
             others = len(block) - 1
             ranks = np.minimum(others - 1, (others ** random.random(count) - 1).astype(np.int64))
             partners = [
                 int(np.argpartition(-row, rank)[rank])
                 for row, rank in zip(similar, ranks, strict=True)
             ]
-            firsts.append(block[places])
+            firsts.append(block[chosen])
             seconds.append(block[partners])
         if not firsts:
             return paired_inputs(self.rows[:0], self.rows[:0], self._lengths)

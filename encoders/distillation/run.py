@@ -122,8 +122,8 @@ def distill(
     announce("tokenising the corpus")
     tokens = tokenise(sentences, tokenizer, work.path / "tokens", longest=config.longest - 2)
     announce("encoding the corpus with the teacher")
-    place = Path(cache) if cache is not None else work.path / "teacher"
-    vectors = teacher_vectors(source, sentences, texts, place, progress=progress)
+    folder = Path(cache) if cache is not None else work.path / "teacher"
+    vectors = teacher_vectors(source, sentences, texts, folder, progress=progress)
     geometry = SentenceGeometry.fit(vectors, pupil.width, seed=config.seed)
     if config.embeddings == "teacher":
         announce("encoding the tokens with the teacher")
@@ -150,12 +150,12 @@ def distill(
         "parameters": sum(weight.numel() for weight in pupil.network.base_model.parameters()),
         "curve": rows,
     }
-    made = {"step": "distillation", **result, "curve": rows[-1]}
+    entry = {"step": "distillation", **result, "curve": rows[-1]}
     write_backbone(
         pupil.finished(),
         backbone.path,
         out,
-        read_provenance(backbone.path).then(made),
+        read_provenance(backbone.path).then(entry),
         {CURVE: result},
         overwrite=overwrite,
     )

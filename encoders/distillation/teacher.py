@@ -48,7 +48,7 @@ def open_teacher(
         ArtifactError: it is a saved encoder and damaged.
     """
     folder = saved_encoder(name).expanduser()
-    if (folder / MANIFEST).is_file() and not read_provenance(folder).made:
+    if (folder / MANIFEST).is_file() and not read_provenance(folder).steps:
         encoder = load(folder, device=device, precision=precision)
         if not isinstance(encoder, BiEncoder):
             raise BackboneError(
@@ -119,8 +119,8 @@ def _check_about(folder: Path, about: dict[str, Any]) -> None:
     changed = [name for name in about if before.get(name) != about[name]]
     if changed:
         raise StorageError(
-            f"{folder} holds vectors of another {' and other '.join(changed)}; give another place, "
-            "or remove it"
+            f"{folder} holds vectors of another {' and other '.join(changed)}; give another "
+            "folder, or remove it"
         )
 
 

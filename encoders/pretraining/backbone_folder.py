@@ -92,13 +92,13 @@ def write_backbone(
     with opening(f"tokenizer {tokenizer_folder}"):
         # Anew, because calls leave their traces in a tokenizer.
         tokenizer = AutoTokenizer.from_pretrained(str(tokenizer_folder), local_files_only=True)
-    with atomic_folder(out, overwrite=overwrite) as place:
-        network.save_pretrained(place)
-        tokenizer.save_pretrained(place)
-        provenance.write(place)
-        write_text(place / "README.md", model_card(provenance))
+    with atomic_folder(out, overwrite=overwrite) as partial:
+        network.save_pretrained(partial)
+        tokenizer.save_pretrained(partial)
+        provenance.write(partial)
+        write_text(partial / "README.md", model_card(provenance))
         for name, content in records.items():
-            write_json(place / name, content)
+            write_json(partial / name, content)
 
 
 def model_card(provenance: Provenance) -> str:
@@ -123,7 +123,7 @@ def model_card(provenance: Provenance) -> str:
             "",
         ]
     lines += ["## How it was made", ""]
-    for step in provenance.made:
+    for step in provenance.steps:
         said = {key: value for key, value in step.items() if key != "step"}
         lines += [
             f"### {step['step']}",

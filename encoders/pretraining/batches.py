@@ -132,7 +132,7 @@ def cut_batches(
             end = max(start + 1, min(end - 1, start + tokens // int(sorted_lengths[end - 1])))
         batches.append(order[start:end])
         start = end
-    return [batches[place] for place in random.permutation(len(batches))]
+    return [batches[number] for number in random.permutation(len(batches))]
 
 
 def assemble(
@@ -146,8 +146,8 @@ def assemble(
     ids = np.full((len(members), longest), special.pad, dtype=np.int64)
     segments = np.zeros_like(ids)
     mask = np.zeros_like(ids)
-    for place, member in enumerate(members):
-        row, end = ids[place], int(inputs.lengths[member])
+    for number, member in enumerate(members):
+        row, end = ids[number], int(inputs.lengths[member])
         first = cache[inputs.first[member]]
         row[0] = special.cls
         row[1 : len(first) + 1] = first
@@ -155,8 +155,8 @@ def assemble(
         if inputs.second[member] != ALONE:
             row[len(first) + 2 : end - 1] = cache[inputs.second[member]]
             row[end - 1] = special.sep
-            segments[place, len(first) + 2 : end] = 1
-        mask[place, :end] = 1
+            segments[number, len(first) + 2 : end] = 1
+        mask[number, :end] = 1
     batch = {"input_ids": torch.from_numpy(ids), "token_type_ids": torch.from_numpy(segments)}
     if not mask.all():
         batch["attention_mask"] = torch.from_numpy(mask)

@@ -81,8 +81,8 @@ def _neighbours(cache: TokenCache, rows: Rows, vocabulary: int) -> sparse.csr_ma
             first, second = ids[:-distance], ids[distance:]
             here = (first != _NOWHERE) & (second != _NOWHERE)
             weights = np.full(int(here.sum()), 1 / distance)
-            places = (first[here], second[here])
-            counts = counts + sparse.csr_matrix((weights, places), shape=counts.shape)
+            cells = (first[here], second[here])
+            counts = counts + sparse.csr_matrix((weights, cells), shape=counts.shape)
     return (counts + counts.T).tocsr()
 
 

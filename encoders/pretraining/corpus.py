@@ -100,8 +100,8 @@ def tokenise(
     if (found := TokenCache.open(folder)) is not None:
         return found
     lengths: list[int] = []
-    with atomic_folder(folder, overwrite=True) as place:
-        with (place / _IDS).open("wb") as file:
+    with atomic_folder(folder, overwrite=True) as partial:
+        with (partial / _IDS).open("wb") as file:
             for start in range(0, len(sentences), _BLOCK):
                 block = list(sentences[start : start + _BLOCK])
                 encoded = tokenizer(
@@ -112,8 +112,8 @@ def tokenise(
         ends = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         if not ends[-1]:
             raise DataError("the tokenizer makes nothing of the corpus; give another one")
-        ends.tofile(place / _ENDS)
-        write_json(place / _ABOUT, {"sentences": len(lengths), "tokens": int(ends[-1])})
+        ends.tofile(partial / _ENDS)
+        write_json(partial / _ABOUT, {"sentences": len(lengths), "tokens": int(ends[-1])})
     cache = TokenCache.open(folder)
     if cache is None:
         raise DataError(f"{folder} was written but is not there; something removed it")

@@ -92,19 +92,19 @@ class MaskedCorpus(EpochBatches[MaskedBatch]):
 
         Returns:
             ``input_ids``, ``token_type_ids`` and perhaps ``attention_mask`` (b, longest), and of
-            all k masked tokens ``masked`` (k,), their place in the flattened input, and ``draws``
-            (k,) float64, each uniform on [0, 1).
+            all k masked tokens ``masked`` (k,), their position in the flattened input, and
+            ``draws`` (k,) float64, each uniform on [0, 1).
         """
         arrays = assemble(batch.inputs, batch.members, self.cache, self.special)
         longest = arrays["input_ids"].shape[1]
         masked, draws = [], []
-        for place, member in enumerate(batch.members):
+        for row, member in enumerate(batch.members):
             # The first sentence and whether it has a second one name the example.
             example = int(batch.inputs.first[member])
             random = np.random.default_rng((self.seed, batch.epoch, example))
-            tokens = np.flatnonzero(self._is_text(arrays["input_ids"][place]))
+            tokens = np.flatnonzero(self._is_text(arrays["input_ids"][row]))
             count = min(len(tokens), max(1, round(self.masking * len(tokens))))
-            masked.append(place * longest + np.sort(random.permutation(tokens)[:count]))
+            masked.append(row * longest + np.sort(random.permutation(tokens)[:count]))
             draws.append(random.random(count))
         return {
             **arrays,

@@ -84,7 +84,7 @@ class ReplacedTokenDetection(ElectraPreTrainedModel):
         Args:
             input_ids: (b, n), nothing masked yet.
             token_type_ids: (b, n).
-            masked: (k,), the places to mask in the flattened input.
+            masked: (k,), the positions to mask in the flattened input.
             draws: (k,), uniform on [0, 1); they choose from the generator's distribution.
             attention_mask: (b, n); None where nothing is padded.
             ignored: what a trainer passes along.

@@ -146,14 +146,14 @@ def pretrain(
         "parameters": sum(weight.numel() for weight in network.discriminator.electra.parameters()),
         "curve": rows,
     }
-    made = {"step": "replaced token detection", **result, "curve": rows[-1]}
+    entry = {"step": "replaced token detection", **result, "curve": rows[-1]}
     discriminator = network.discriminator
     _for_fine_tuning(discriminator.config)
     write_backbone(
         discriminator,
         folder,
         out,
-        read_provenance(folder).then(made),
+        read_provenance(folder).then(entry),
         {CURVE: result},
         overwrite=overwrite,
     )

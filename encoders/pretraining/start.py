@@ -47,7 +47,7 @@ def drawn_network(
 def informed(
     network: ReplacedTokenDetection, cache: TokenCache, rows: Rows, *, seed: int
 ) -> ReplacedTokenDetection:
-    """Put into a network what counting tells of a corpus, in place.
+    """Put into a network what counting tells of a corpus, in position.
 
     Word embeddings come from co-occurrence, positions from the sines of Vaswani et al. (2017),
     segments begin alike, and the generator's bias is the logarithm of the tokens' frequencies.
@@ -75,9 +75,9 @@ def expecting_frequencies(
 
 def _waves(length: int, width: int) -> torch.Tensor:
     """Return sines and cosines of geometrically growing wavelengths: (length, width)."""
-    place = torch.arange(length)[:, None]
+    position = torch.arange(length)[:, None]
     frequency = torch.exp(torch.arange(0, width, 2) * (-np.log(10_000.0) / width))
     waves = torch.zeros(length, width)
-    waves[:, 0::2] = torch.sin(place * frequency)
-    waves[:, 1::2] = torch.cos(place * frequency)[:, : width // 2]
+    waves[:, 0::2] = torch.sin(position * frequency)
+    waves[:, 1::2] = torch.cos(position * frequency)[:, : width // 2]
     return waves

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kosim.encoders.errors import StorageError
-from kosim.encoders.storage import write_json
+from kosim.encoders.storage import check_output, write_json
 
 _SETTINGS, _PLAN = "settings.json", "plan.json"
 
@@ -34,10 +34,9 @@ class WorkFolder:
 
         Raises:
             StorageError: ``out`` is there, or a killed run of other settings is, and
-                ``overwrite`` is false; or the place cannot be written.
+                ``overwrite`` is false; or the folder cannot be written.
         """
-        if out.exists() and not overwrite:
-            raise StorageError(f"{out} exists already; choose another place, or overwrite it")
+        check_output(out, overwrite=overwrite)
         path = out.with_name(f".{out.name}.work")
         before = path / _SETTINGS
         if path.exists():

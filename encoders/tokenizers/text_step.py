@@ -32,7 +32,7 @@ _RULES = 1
 """Raise this with every change of what `MorphemeSegmentation` makes of a text."""
 
 _LETTERS = "ㄱㄲㄳㄴㄵㄶㄷㄹㄺㄻㄼㄽㄾㄿㅀㅁㅂㅄㅅㅆㅇㅈㅊㅋㅌㅍㅎ"
-_FINAL_CONSONANTS = {0x11A8 + place: letter for place, letter in enumerate(_LETTERS)}
+_FINAL_CONSONANTS = {0x11A8 + number: letter for number, letter in enumerate(_LETTERS)}
 """Kiwi writes ending consonants as final jamo; vocabularies know the letters of keyboards."""
 
 

@@ -21,13 +21,13 @@ from kosim.encoders.tokenizers.unigram import learn_unigram
 from kosim.encoders.tokenizers.wordpiece import learn_wordpiece
 
 COVERAGE = 0.9998
-"""Share of a corpus' characters that are worth a place; the rest are mostly typing errors."""
+"""Share of a corpus' characters that are worth knowing; the rest are mostly typing errors."""
 
 TokenizerKind = Literal["wordpiece", "morpheme", "unigram", "syllable", "jamo"]
 
 
 @dataclass(frozen=True)
-class _Recipe:
+class _Learner:
     """How a kind is learnt, what is done to texts before, and what its pieces are called."""
 
     learn: Callable[[set[str], int], tokenizers.Tokenizer]
@@ -35,12 +35,12 @@ class _Recipe:
     text_step: str | None = None
 
 
-KINDS: dict[TokenizerKind, _Recipe] = {
-    "wordpiece": _Recipe(learn_wordpiece, "word pieces"),
-    "morpheme": _Recipe(learn_wordpiece, "word pieces", MorphemeSegmentation.name),
-    "unigram": _Recipe(learn_unigram, "pieces"),
-    "syllable": _Recipe(learn_syllables, "syllables"),
-    "jamo": _Recipe(learn_jamo, "jamo"),
+KINDS: dict[TokenizerKind, _Learner] = {
+    "wordpiece": _Learner(learn_wordpiece, "word pieces"),
+    "morpheme": _Learner(learn_wordpiece, "word pieces", MorphemeSegmentation.name),
+    "unigram": _Learner(learn_unigram, "pieces"),
+    "syllable": _Learner(learn_syllables, "syllables"),
+    "jamo": _Learner(learn_jamo, "jamo"),
 }
 """All that differs by kind."""
 
@@ -58,9 +58,9 @@ class TrainedTokenizer:
         Raises:
             StorageError: the folder exists and ``overwrite`` is false, or cannot be written.
         """
-        with atomic_folder(folder, overwrite=overwrite) as place:
-            self.tokenizer.save_pretrained(place)
-            self.provenance.write(place)
+        with atomic_folder(folder, overwrite=overwrite) as partial:
+            self.tokenizer.save_pretrained(partial)
+            self.provenance.write(partial)
 
 
 def train_tokenizer(
@@ -86,8 +86,8 @@ def train_tokenizer(
             too few pieces.
         MissingExtraError: the kind needs Kiwi, which is not installed.
     """
-    recipe = _check(kind, vocabulary, coverage)
-    step = make_text_step(recipe.text_step) if recipe.text_step else None
+    learner = _check(kind, vocabulary, coverage)
+    step = make_text_step(learner.text_step) if learner.text_step else None
     distinct = {text for text in (text.strip() for text in texts) if text}
     if not distinct:
         raise DataError("the corpus holds no text; a vocabulary needs sentences to learn from")
@@ -95,16 +95,16 @@ def train_tokenizer(
         distinct = set(step.apply(sorted(distinct)))
     known = without(distinct, rare_characters(distinct, coverage))
     try:
-        core = recipe.learn(known, vocabulary)
+        core = learner.learn(known, vocabulary)
     except Exception as error:  # the library's trainers have no error of their own
         reason = str(error).splitlines()[0]
         raise DataError(
-            f"no vocabulary of {vocabulary:,} {recipe.pieces} could be learnt: {reason}"
+            f"no vocabulary of {vocabulary:,} {learner.pieces} could be learnt: {reason}"
         ) from error
-    _check_size(core.get_vocab_size(), vocabulary, recipe, known)
+    _check_size(core.get_vocab_size(), vocabulary, learner, known)
     tokenizer = in_bert_format(core)
-    apply_before(tokenizer, recipe.text_step)
-    made: dict[str, Any] = {
+    apply_before(tokenizer, learner.text_step)
+    entry: dict[str, Any] = {
         "step": "tokenizer",
         "kind": kind,
         "vocabulary": vocabulary,
@@ -113,11 +113,11 @@ def train_tokenizer(
         "texts": len(distinct),
     }
     if step is not None:
-        made["text_step_version"] = step.version
-    return TrainedTokenizer(tokenizer, Provenance(text_step=recipe.text_step, made=[made]))
+        entry["text_step_version"] = step.version
+    return TrainedTokenizer(tokenizer, Provenance(text_step=learner.text_step, steps=[entry]))
 
 
-def _check(kind: str, vocabulary: int, coverage: float) -> _Recipe:
+def _check(kind: str, vocabulary: int, coverage: float) -> _Learner:
     if kind not in KINDS:
         raise ConfigError(f"tokenizer kind {kind!r} is unknown; choose from {', '.join(KINDS)}")
     if not len(SPECIAL) < vocabulary < 1 << 16:
@@ -130,10 +130,10 @@ def _check(kind: str, vocabulary: int, coverage: float) -> _Recipe:
     return KINDS[kind]
 
 
-def _check_size(size: int, wanted: int, recipe: _Recipe, texts: set[str]) -> None:
+def _check_size(size: int, wanted: int, learner: _Learner, texts: set[str]) -> None:
     if size < wanted:
         raise DataError(
-            f"the corpus has only {size - len(SPECIAL):,} distinct {recipe.pieces}, so that a "
+            f"the corpus has only {size - len(SPECIAL):,} distinct {learner.pieces}, so that a "
             f"vocabulary of {wanted:,} cannot be reached; ask for at most {size:,}, or give more "
             "text"
         )
@@ -163,6 +163,6 @@ def rare_characters(texts: Collection[str], coverage: float = COVERAGE) -> set[s
 
 
 def without(texts: Collection[str], characters: Collection[str]) -> set[str]:
-    """Return the distinct texts with a space in the place of each of ``characters``."""
+    """Return the distinct texts with a space instead of each of ``characters``."""
     table = {ord(character): " " for character in characters}
     return {text.translate(table) for text in texts}

@@ -104,8 +104,8 @@ class LengthGroupedBatchSampler(DefaultBatchSampler):
             members = order[start : start + pool]
             batches += self._cut(members[np.argsort(self.lengths[members], kind="stable")])
         full = len(self.lengths) // self.batch_size
-        for place in random.permutation(full):
-            yield batches[place]
+        for number in random.permutation(full):
+            yield batches[number]
         yield from batches[full:]
 
     def _cut(self, order: Lengths) -> list[list[int]]:

@@ -61,13 +61,13 @@ def train(
     ranks.join()
     ranks.on_main(lambda: _check(encoder, train_pairs, validation_pairs, config))
     if folder is None:
-        with _temporary_folder() as place:
+        with _temporary_folder() as temporary:
             return train(
                 encoder,
                 train_pairs,
                 validation_pairs,
                 config,
-                folder=place,
+                folder=temporary,
                 callbacks=callbacks,
             )
     started = time.monotonic()
@@ -124,12 +124,12 @@ def train(
 @contextmanager
 def _temporary_folder() -> Iterator[Path]:
     """Yield a folder that is the same for all ranks, and removed afterwards."""
-    place = ranks.on_main(lambda: tempfile.mkdtemp(prefix="kosim-"))
+    name = ranks.on_main(lambda: tempfile.mkdtemp(prefix="kosim-"))
     try:
-        yield Path(place)
+        yield Path(name)
     finally:
         if ranks.is_main():
-            shutil.rmtree(place, ignore_errors=True)
+            shutil.rmtree(name, ignore_errors=True)
 
 
 def _start(folder: Path, *, resume: bool) -> Path | None:
@@ -139,7 +139,7 @@ def _start(folder: Path, *, resume: bool) -> Path | None:
     except OSError as error:
         raise TrainingError(
             f"checkpoints cannot be written to {folder}: {error.strerror or error}; "
-            "choose another place"
+            "choose another folder"
         ) from error
     return last_whole_checkpoint(folder) if resume else None
 
@@ -156,11 +156,11 @@ def _check(
             f"an encoder in {encoder.precision} by {encoder.backend} cannot be trained; load it "
             "with backend torch in fp32"
         )
-    recipe, name = TRAINING_BY_KIND[encoder.kind], _loss(encoder, config)
-    if name not in recipe.losses:
+    of_kind, name = TRAINING_BY_KIND[encoder.kind], _loss(encoder, config)
+    if name not in of_kind.losses:
         raise ConfigError(
             f"loss {name!r} is not one of a {encoder.kind}-encoder; choose from "
-            f"{', '.join(recipe.losses)}"
+            f"{', '.join(of_kind.losses)}"
         )
     if config.swap_augmentation and not encoder.order_matters:
         raise ConfigError(

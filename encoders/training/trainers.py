@@ -38,9 +38,9 @@ def make_trainer(
     callbacks: Sequence[TrainerCallback],
 ) -> Any:
     """Return sentence-transformers' trainer for an encoder, with settings that were checked."""
-    recipe = TRAINING_BY_KIND[encoder.kind]
-    name = config.loss or recipe.default_loss
-    arguments = recipe.arguments(
+    of_kind = TRAINING_BY_KIND[encoder.kind]
+    name = config.loss or of_kind.default_loss
+    arguments = of_kind.arguments(
         output_dir=str(folder),
         num_train_epochs=config.epochs,
         learning_rate=config.learning_rate,
@@ -53,7 +53,7 @@ def make_trainer(
         bf16=config.precision == "bf16",
         use_cpu=encoder.model.device.type == "cpu",
         seed=config.seed,
-        prompts=recipe.prompt(encoder),
+        prompts=of_kind.prompt(encoder),
         eval_strategy="epoch",
         save_strategy="epoch",
         logging_strategy="epoch",
@@ -65,16 +65,16 @@ def make_trainer(
         disable_tqdm=True,
         dataloader_pin_memory=False,
         dataloader_drop_last=ranks.world_size() > 1,  # or the trainer warns; nothing is dropped
-        ddp_find_unused_parameters=recipe.find_unused,
+        ddp_find_unused_parameters=of_kind.find_unused,
     )
     # The model card's example: left to be drawn from the pairs, it prints a progress bar.
     encoder.model.model_card_data.widget = [{"text": "거실 불을 꺼 줘."}]
-    trainer = recipe.trainer(
+    trainer = of_kind.trainer(
         model=encoder.model,
         args=arguments,
         train_dataset=_dataset(train_pairs, both_orders=config.swap_augmentation),
         eval_dataset=_dataset(validation_pairs),
-        loss=recipe.losses[name](encoder.model),
+        loss=of_kind.losses[name](encoder.model),
         evaluator=PairValidator(encoder, validation_pairs),
         callbacks=list(callbacks),
     )

@@ -57,14 +57,14 @@ class ComputeOptions:
             ConfigError: the options do not fit together.
             MissingExtraError: the backend's packages are not installed.
         """
-        from kosim.encoders.bundle import is_bundled, saved_encoder
+        from kosim.encoders.bundle import is_bundled
         from kosim.encoders.compute.choice import ComputeChoice
         from kosim.encoders.compute.export_store import export_folder
         from kosim.encoders.loading import load
 
         backend = ComputeChoice.of(self.backend, self.precision).backend
-        place = saved_encoder(folder)
-        exported = is_bundled(place) or export_folder(place, self.precision).is_dir()
+        folder = Path(folder)
+        exported = is_bundled(folder) or export_folder(folder, self.precision).is_dir()
         if backend == "onnx" and not exported:
             notes.print(f"{folder} is exported to onnx in {self.precision} once", style="dim")
         return load(folder, backend=self.backend, precision=self.precision, device=self.device)

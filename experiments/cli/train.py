@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from kosim.encoders.loading import load
 from kosim.encoders.tokenizers.text_step import TEXT_STEPS
 from kosim.encoders.training import ranks
 from kosim.encoders.training.config import TrainingConfig
@@ -54,7 +53,7 @@ def train_command(kind: str, out: Path, seed: int, overwrite: bool, **options: A
         },
     )
     with training_progress() as callbacks:
-        train_and_save(
+        result = train_and_save(
             contender,
             ranks.on_main(lambda: load_training(data)),
             out,
@@ -66,8 +65,7 @@ def train_command(kind: str, out: Path, seed: int, overwrite: bool, **options: A
         )
     if not ranks.is_main():
         return
-    training = load(out).training or {}
-    for notice in training["notices"]:
+    for notice in result.notices:
         notes.print(notice, style="yellow")
-    notes.print(f"epoch {training['best_epoch']} was the best", style="dim")
+    notes.print(f"epoch {result.best_epoch} was the best", style="dim")
     output.print(f"Saved: {out}", highlight=False, soft_wrap=True)

@@ -15,6 +15,7 @@ from kosim.encoders.errors import ArtifactError, DataError
 from kosim.encoders.loading import load
 from kosim.encoders.scratch import build_scratch_backbone
 from kosim.encoders.training import ranks
+from kosim.encoders.training.result import TrainingResult
 from kosim.encoders.training.run import train
 from kosim.experiments.data.partition import TrainingSet
 from kosim.experiments.settings import SCRATCH, CompareSettings, EncoderSettings
@@ -57,8 +58,8 @@ def train_and_save(
     scratch: Path,
     overwrite: bool = False,
     callbacks: Sequence[TrainerCallback] = (),
-) -> None:
-    """Train an encoder and write its artifact to ``folder``.
+) -> TrainingResult:
+    """Train an encoder, write its artifact to ``folder`` and return what training did.
 
     Checkpoints stand beside it while training runs, so that a killed run goes on from the last
     whole one. A backbone from scratch is built in the folder ``scratch``, once. Of the processes
@@ -72,7 +73,7 @@ def train_and_save(
         ranks.check_shared(scratch)
     encoder = make_encoder(settings, seed=seed, device=device, backbone=backbone)
     checkpoints = folder.with_name(f".{folder.name}.checkpoints")
-    train(
+    result = train(
         encoder,
         pairs.train,
         pairs.validation,
@@ -87,6 +88,7 @@ def train_and_save(
         shutil.rmtree(checkpoints)
 
     ranks.on_main(keep)
+    return result
 
 
 def train_contender(

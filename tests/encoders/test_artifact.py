@@ -103,7 +103,7 @@ def test_invalid_manifest_is_refused_with_the_place(
     copy: Path, change: Callable[[dict[str, Any]], object], place: str
 ) -> None:
     edit(copy, change)
-    assert f"not a valid manifest: {place}" in refused(copy)
+    assert f"is not valid at {place}" in refused(copy)
 
 
 @pytest.mark.parametrize(

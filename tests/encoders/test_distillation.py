@@ -204,7 +204,7 @@ def test_the_student_is_a_backbone_of_both_kinds(place: Path) -> None:
 def test_the_folder_says_how_it_was_made(place: Path) -> None:
     record = json.loads((place / "whole" / CURVE).read_text())
     assert [row["step"] for row in record["curve"]] == [0, 2, 4, 6]
-    steps = [made["step"] for made in read_provenance(place / "whole").made]
+    steps = [made["step"] for made in read_provenance(place / "whole").steps]
     assert steps == ["tokenizer", "replaced token detection", "distillation"]
 
 

@@ -175,7 +175,7 @@ def test_the_folder_says_how_it_was_made(place: Path) -> None:
     record = json.loads((place / "whole" / CURVE).read_text())
     assert [row["step"] for row in record["curve"]] == [0, 2, 4, 6]
     assert record["corpus"]["sentences"] == 300
-    steps = [made["step"] for made in read_provenance(place / "whole").made]
+    steps = [made["step"] for made in read_provenance(place / "whole").steps]
     assert steps == ["tokenizer", "replaced token detection"]
     card = (place / "whole" / "README.md").read_text()
     assert record["corpus"]["sha256"] in card
@@ -304,7 +304,7 @@ def test_a_run_goes_on_from_a_finished_backbone(place: Path) -> None:
     whole = json.loads((place / "whole" / CURVE).read_text("utf-8"))["curve"][-1]
     # The same discriminator, though another generator deceives it.
     assert first["discriminator_loss"] == pytest.approx(whole["discriminator_loss"], rel=0.25)
-    made = [step["step"] for step in read_provenance(place / "continued").made]
+    made = [step["step"] for step in read_provenance(place / "continued").steps]
     assert made == ["tokenizer", "replaced token detection", "replaced token detection"]
 
 

@@ -5,14 +5,24 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 from safetensors import SafetensorError
 
-from kosim.encoders.errors import StorageError
-from kosim.encoders.storage import atomic_file, atomic_folder, sha256, write_json, write_text
+from kosim.encoders.errors import ArtifactError, StorageError
+from kosim.encoders.storage import (
+    atomic_file,
+    atomic_folder,
+    check_output,
+    read_versioned_json,
+    sha256,
+    write_json,
+    write_text,
+)
 
 
 class InterruptedWriteError(Exception):
@@ -187,3 +197,60 @@ def test_sha256_is_that_of_hashlib(tmp_path: Path, size: int) -> None:
     content = os.urandom(size)
     (tmp_path / "file").write_bytes(content)
     assert sha256(tmp_path / "file") == hashlib.sha256(content).hexdigest()
+
+
+class Versioned(BaseModel):
+    """A file of ours, as its reader sees it."""
+
+    format: int = 1
+    name: str
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b'{"format": 3, "name": "a"}', "newer than 2; upgrade kosim"),
+        (b'{"format": "2", "name": "a"}', "format '2' is no format number"),
+        (b'{"format": 1e9, "name": "a"}', "format 1000000000.0 is no format number"),
+        (b'{"format": true, "name": "a"}', "format True is no format number"),
+        (b'{"format": 1}', "is not valid at name"),
+        (b'{"format": 1, "name": NaN}', "NaN is no JSON number"),
+        (b"[1]", "holds no JSON object"),
+        (b"[" * 100_000, "not readable as JSON"),
+        (b"\xff", "not readable as JSON"),
+        (b'"' + b"a" * (1 << 26) + b'"', "larger than 64 MiB"),
+    ],
+    ids=["newer", "text", "float", "bool", "field", "nan", "list", "deep", "bytes", "large"],
+)
+def test_versioned_json_is_refused_in_one_line(tmp_path: Path, content: bytes, said: str) -> None:
+    (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(ArtifactError, match=re.escape(said)) as caught:
+        read_versioned_json(tmp_path / "a.json", Versioned, newest=2, error=ArtifactError)
+    assert "\n" not in str(caught.value)
+
+
+def test_versioned_json_is_read(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", {"format": 2, "name": "가"})
+    read = read_versioned_json(tmp_path / "a.json", Versioned, newest=2, error=ArtifactError)
+    assert read == Versioned(format=2, name="가")
+
+
+def test_versioned_json_of_a_named_pipe_does_not_hang(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.json")
+    with pytest.raises(ArtifactError, match="is no file"):
+        read_versioned_json(tmp_path / "a.json", Versioned, newest=2, error=ArtifactError)
+
+
+def test_output_that_is_there_is_refused_unless_it_may_be_replaced(tmp_path: Path) -> None:
+    check_output(tmp_path / "new" / "er")
+    check_output(tmp_path, overwrite=True)
+    with pytest.raises(StorageError, match="exists already"):
+        check_output(tmp_path)
+
+
+def test_output_below_a_file_or_under_an_impossible_name_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match="is not a folder"):
+        check_output(tmp_path / "file" / "out")
+    with pytest.raises(StorageError, match="File name too long"):
+        check_output(tmp_path / ("a" * 300))

@@ -29,7 +29,7 @@ def backbone(koelectra: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A backbone that says that it reads morphemes."""
     folder = tmp_path_factory.mktemp("morphemes") / "backbone"
     shutil.copytree(koelectra, folder)
-    Provenance(text_step="morphemes", made=[{"step": "test"}]).write(folder)
+    Provenance(text_step="morphemes", steps=[{"step": "test"}]).write(folder)
     return folder
 
 

@@ -22,7 +22,7 @@ from tests.encoders.tiny import write_koelectra
 def backbone(tmp_path: Path) -> Path:
     """A backbone that says how it was made."""
     folder = write_koelectra(tmp_path / "backbone")
-    Provenance(made=[{"step": "distillation", "steps": 7}]).write(folder)
+    Provenance(steps=[{"step": "distillation", "steps": 7}]).write(folder)
     return folder
 
 
@@ -63,7 +63,7 @@ def test_the_card_says_how_it_was_made_and_what_it_reached(
     assert '"steps": 7' in card
     assert "| rtd | 0.750 | 0.500 | – | – | 2 |" in card
     assert "CC BY-SA 4.0" in card
-    assert read_provenance(tmp_path / "mini").made == [{"step": "distillation", "steps": 7}]
+    assert read_provenance(tmp_path / "mini").steps == [{"step": "distillation", "steps": 7}]
 
 
 def test_figures_that_were_not_measured_are_not_shown(backbone: Path, tmp_path: Path) -> None:
