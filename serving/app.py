@@ -8,6 +8,7 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
+from kosim.serving.hosts import Hosts
 from kosim.serving.intake import Intake
 from kosim.serving.keys import Keys
 from kosim.serving.metrics import Metrics
@@ -58,6 +59,7 @@ def create_app(settings: ServingSettings, *, service: Service | None = None) -> 
     app.add_middleware(
         Intake,
         keys=Keys.read(settings.keys),
+        hosts=Hosts.of(settings),
         max_bytes=settings.max_bytes,
         metrics=metrics,
         admission=lambda: app.state.service.admission,

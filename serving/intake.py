@@ -1,4 +1,4 @@
-"""The first thing that a request meets: a bound on its body, its key, an eye on its client."""
+"""The first thing that a request meets: checks of its host, key and size, and of its client."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kosim.serving.admission import Admission
+from kosim.serving.hosts import Hosts
 from kosim.serving.keys import Keys
 from kosim.serving.metrics import Metrics
 from kosim.serving.problems import Problem
@@ -42,12 +43,14 @@ class Intake:
         app: ASGIApp,
         *,
         keys: Keys,
+        hosts: Hosts,
         max_bytes: int,
         metrics: Metrics,
         admission: Callable[[], Admission],
     ) -> None:
         self._app = app
         self._keys = keys
+        self._hosts = hosts
         self._max_bytes = max_bytes
         self._metrics = metrics
         self._admission = admission
@@ -77,6 +80,7 @@ class Intake:
 
     async def _admitted(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
+        self._hosts.check(headers)
         if not _is_public(scope):
             self._keys.check(headers.get("authorization"))
         body = await self._body(headers, receive)

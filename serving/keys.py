@@ -7,7 +7,7 @@ import hmac
 import stat
 from pathlib import Path
 
-from kosim.encoders.errors import ConfigError
+from kosim.encoders.errors import ConfigError, DataError
 from kosim.encoders.tables import read_lines
 from kosim.serving.problems import Problem
 
@@ -25,18 +25,14 @@ class Keys:
         """Read a file of keys: one a line, blank lines and those that begin with ``#`` left out.
 
         Raises:
-            ConfigError: others can read the file, or it has no key, or a short one.
-            DataError: the file is not there or not UTF-8.
+            ConfigError: it is no regular file, others than its owner can read or write it, or it
+                has no key, or a short one.
+            DataError: the file is not there, cannot be read or is not UTF-8.
         """
         if path is None:
             return cls([])
+        _check_privacy(path)
         lines = [line.strip() for line in read_lines(path)]
-        mode = stat.S_IMODE(path.stat().st_mode)
-        if mode & (stat.S_IROTH | stat.S_IWOTH):
-            raise ConfigError(
-                f"{path} can be read or written by everybody (mode {mode:04o}); say "
-                f"`chmod 600 {path}`"
-            )
         keys = [line for line in lines if line and not line.startswith("#")]
         if not keys:
             raise ConfigError(f"{path} has no key; write one a line")
@@ -70,6 +66,21 @@ class Keys:
             raise Problem(
                 401, "unauthorized", "this server needs a key: `Authorization: Bearer KEY`"
             )
+
+
+def _check_privacy(path: Path) -> None:
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}; give a file of keys") from error
+    if not stat.S_ISREG(mode):
+        raise ConfigError(f"{path} is no regular file; give a file of keys, one a line")
+    permissions = stat.S_IMODE(mode)
+    if permissions & (stat.S_IRWXG | stat.S_IRWXO):
+        raise ConfigError(
+            f"{path} can be read or written by others than its owner (mode {permissions:04o}); say "
+            f"`chmod 600 {path}`"
+        )
 
 
 def _digest(key: bytes) -> bytes:

@@ -18,6 +18,7 @@ from uvicorn.supervisors import Multiprocess
 
 from kosim.encoders.errors import ConfigError
 from kosim.index.distributed.connection import check_ray
+from kosim.serving.connections import IDLE_SECONDS, Connection
 from kosim.serving.keys import Keys
 from kosim.serving.metrics import SHARED
 from kosim.serving.models import check_models, with_default_models
@@ -57,6 +58,9 @@ def serve(settings: ServingSettings, announce: Callable[[str, ServingSettings], 
         config = uvicorn.Config(
             functools.partial(app_of_process, settings, cluster),
             factory=True,
+            http=Connection,
+            limit_concurrency=settings.max_connections,
+            timeout_keep_alive=IDLE_SECONDS,
             workers=settings.workers,
             log_level="warning",
             access_log=False,

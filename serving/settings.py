@@ -35,6 +35,12 @@ class ServingSettings(BaseModel):
     keys: Path | None = Field(
         None, description="A file of bearer keys, one a line, that nobody else can read."
     )
+    allowed_hosts: tuple[str, ...] = Field(
+        (),
+        description="Host name under which the server is reached, for example behind a proxy; can "
+        "be given several times. Without a key, requests that name another one are refused; * "
+        "allows all.",
+    )
     backend: Backend | None = Field(
         None,
         description="What computes; onnx is faster on a CPU. torch by default, onnx for int8.",
@@ -74,6 +80,13 @@ class ServingSettings(BaseModel):
     max_characters: int = Field(8192, ge=1, description="Characters of a text. [default: 8192]")
     max_bytes: int = Field(
         4_000_000, ge=1024, description="Bytes of a request's body. [default: 4000000]"
+    )
+    max_connections: int = Field(
+        1024,
+        ge=1,
+        le=65_535,
+        description="Open connections of a process; those without a request give way to new ones. "
+        "Fewer where the process may open fewer files. [default: 1024]",
     )
     drain: int = Field(
         30, ge=0, description="Seconds for open requests after a SIGTERM. [default: 30]"
@@ -173,7 +186,12 @@ class ServingSettings(BaseModel):
     @property
     def is_local(self) -> bool:
         """Whether only this machine can reach the server."""
-        try:
-            return ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host == "localhost"
+        return is_loopback(self.host)
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host name or address means the machine that asks, wherever that is."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from importlib.metadata import version
 from typing import Any
 
@@ -12,6 +13,8 @@ from pydantic import BaseModel
 from kosim.encoders.errors import KosimError
 from kosim.serving.models import name_of
 from kosim.serving.service import Served
+
+_LOG = logging.getLogger("kosim.serving")
 
 router = APIRouter(tags=["operations"])
 
@@ -40,7 +43,9 @@ async def readyz(service: Served) -> Response:
         try:
             service.models.searcher.index.refresh()
         except KosimError as error:
-            return JSONResponse({"status": str(error)}, 503)
+            # Anybody may ask, and the message names folders.
+            _LOG.error("%s", error)
+            return JSONResponse({"status": "the index cannot be read; the log says why"}, 503)
     return JSONResponse({"status": "ready"})
 
 

@@ -26,6 +26,9 @@ from tests.encoders.tiny import SENTENCES
 from tests.experiments.tiny_artifacts import save_encoders, sentences
 from tests.serving.running import Running, running
 
+HERE = "http://localhost"
+"""What a client of this machine calls the server: one that is bound to loopback knows no other."""
+
 TEXTS = list(dict.fromkeys(sentences(120)))[:60]
 
 
@@ -91,7 +94,7 @@ def settings(encoders: dict[str, Path], index: Path) -> ServingSettings:
 @pytest.fixture(scope="session")
 def client(settings: ServingSettings) -> Iterator[TestClient]:
     """The service in this process; an error inside it is a 500, as for real clients."""
-    with TestClient(create_app(settings), raise_server_exceptions=False) as client:
+    with TestClient(create_app(settings), base_url=HERE, raise_server_exceptions=False) as client:
         yield client
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -20,9 +22,14 @@ _START_SECONDS = 900
 
 
 class Running:
-    """A server that is ready; ``url`` is its address."""
+    """A server that is ready; ``url`` is its address.
 
-    def __init__(self, *arguments: object) -> None:
+    Args:
+        arguments: of ``kosim serve``.
+        files: how many the server may have open; as many as this process when None.
+    """
+
+    def __init__(self, *arguments: object, files: int | None = None) -> None:
         command = [sys.executable, "-m", "kosim", "serve", "--port", "0"]
         self.process = subprocess.Popen(
             [*command, *map(str, arguments)],
@@ -30,6 +37,7 @@ class Running:
             text=True,
             start_new_session=True,
             env=environment(),
+            preexec_fn=None if files is None else partial(_limit_files, files),
         )
         assert self.process.stderr is not None
         first = self.process.stderr.readline()
@@ -79,10 +87,14 @@ class Running:
         return code
 
 
+def _limit_files(count: int) -> None:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (count, count))
+
+
 @contextmanager
-def running(*arguments: object) -> Iterator[Running]:
+def running(*arguments: object, files: int | None = None) -> Iterator[Running]:
     """Start a server, and end it if the test has not."""
-    server = Running(*arguments)
+    server = Running(*arguments, files=files)
     try:
         yield server
     finally:

@@ -10,6 +10,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from kosim.serving import intake
 from kosim.serving.admission import Admission
+from kosim.serving.hosts import Hosts
 from kosim.serving.intake import Intake
 from kosim.serving.keys import Keys
 from kosim.serving.metrics import Metrics
@@ -39,7 +40,12 @@ def intake_of(app: Any) -> tuple[Intake, Metrics]:
     metrics = Metrics()
     admission = Admission(1)
     handler = Intake(
-        app, keys=Keys([]), max_bytes=100, metrics=metrics, admission=lambda: admission
+        app,
+        keys=Keys([]),
+        hosts=Hosts(None),
+        max_bytes=100,
+        metrics=metrics,
+        admission=lambda: admission,
     )
     return handler, metrics
 

@@ -11,6 +11,7 @@ from kosim.encoders.errors import ConfigError, DataError
 from kosim.serving.app import create_app
 from kosim.serving.keys import Keys
 from kosim.serving.settings import ServingSettings
+from tests.serving.conftest import HERE
 
 FIRST, SECOND = "a-first-key-of-length", "another-key-열쇠-of-length"
 
@@ -27,6 +28,7 @@ def key_file(folder: Path, text: str, mode: int = 0o600) -> Path:
     [
         (FIRST, 0o644, "chmod 600"),
         (FIRST, 0o602, "chmod 600"),
+        (FIRST, 0o640, "others than its owner"),
         ("# nothing\n\n", 0o600, "no key"),
         (f"{FIRST}\nshort", 0o600, "key 2 has fewer than 16"),
     ],
@@ -47,7 +49,7 @@ def test_what_needs_a_key_is_answered_with_one_only(
 ) -> None:
     keys = key_file(tmp_path, f"# two\n{FIRST}\n\n{SECOND}\n")
     settings = ServingSettings(bi=encoders["bi"], keys=keys)
-    with TestClient(create_app(settings)) as client:
+    with TestClient(create_app(settings), base_url=HERE) as client:
         for path in ("/healthz", "/readyz", "/docs", "/openapi.json", "/assets/page.js", "/"):
             assert client.get(path).status_code == 200, path
         for path in ("/metrics", "/v1/service", "/v1/models"):

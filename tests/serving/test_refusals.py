@@ -10,6 +10,7 @@ from fastapi.testclient import TestClient
 
 from kosim.serving.app import create_app
 from kosim.serving.settings import ServingSettings
+from tests.serving.conftest import HERE
 from tests.serving.hostile import BODIES, ENDPOINTS
 
 LONG = "가" * 401
@@ -80,7 +81,7 @@ def test_wrong_methods_and_places(client: TestClient) -> None:
 
 
 def test_what_is_not_served_is_said(encoders: dict[str, Path]) -> None:
-    with TestClient(create_app(ServingSettings(cross=encoders["cross"]))) as client:
+    with TestClient(create_app(ServingSettings(cross=encoders["cross"])), base_url=HERE) as client:
         for path, call, said in (
             ("/v1/embeddings", {"input": "가"}, "--bi"),
             ("/v1/search", {"query": "가"}, "--index"),
@@ -96,7 +97,7 @@ def test_what_is_not_served_is_said(encoders: dict[str, Path]) -> None:
 
 
 def test_a_bi_encoder_alone_serves_everything_but_search(encoders: dict[str, Path]) -> None:
-    with TestClient(create_app(ServingSettings(bi=encoders["bi"]))) as client:
+    with TestClient(create_app(ServingSettings(bi=encoders["bi"])), base_url=HERE) as client:
         two = {"r1": {"sentence": "가"}, "r2": {"sentence": "나"}}
         assert client.post("/", json=two).status_code == 200
         assert client.post("/rerank", json={"query": "가", "texts": ["나"]}).status_code == 200

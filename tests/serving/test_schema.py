@@ -28,7 +28,7 @@ def schema(
     encoders: dict[str, Path], bi: BiEncoder, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Any]:
     index = make_index(tmp_path_factory.mktemp("schema") / "corpus", bi)
-    app = create_app(ServingSettings(cross=encoders["cross"], index=index))
+    app = create_app(ServingSettings(cross=encoders["cross"], index=index, allowed_hosts=("*",)))
     yield schemathesis.openapi.from_asgi("/openapi.json", app)
 
 

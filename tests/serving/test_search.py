@@ -18,7 +18,7 @@ from kosim.index.searcher import Searcher
 from kosim.serving.app import create_app
 from kosim.serving.settings import ServingSettings
 from tests.encoders.tiny import WORDS
-from tests.serving.conftest import TEXTS
+from tests.serving.conftest import HERE, TEXTS
 
 QUERY = " ".join(WORDS[5:9])
 NESTED: list[object] = []
@@ -72,7 +72,7 @@ def test_refined_hits_are_those_of_a_refining_searcher(
     (result,) = searcher.search([QUERY], k=4, candidates=20)
     (unrefined,) = Searcher(CorpusIndex.open(index), bi, coarse).search([QUERY], k=4, candidates=20)
     refining = settings.model_copy(update={"precision": "int8", "refine": True})
-    with TestClient(create_app(refining)) as client:
+    with TestClient(create_app(refining), base_url=HERE) as client:
         answer = client.post("/v1/search", json={"query": QUERY, "k": 4, "candidates": 20}).json()
         counted = client.get("/metrics").text
     assert [hit["id"] for hit in answer["hits"]] == [hit.id for hit in result.hits]

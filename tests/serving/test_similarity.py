@@ -13,6 +13,7 @@ from kosim.encoders.cross import CrossEncoder
 from kosim.serving.app import create_app
 from kosim.serving.settings import ServingSettings
 from tests.encoders.tiny import SENTENCES
+from tests.serving.conftest import HERE
 
 PAIRS = [(SENTENCES[0], SENTENCES[4]), (SENTENCES[1], SENTENCES[3]), (SENTENCES[2],) * 2]
 
@@ -71,7 +72,7 @@ def test_another_backend_serves_the_same_scores(
 ) -> None:
     pytest.importorskip("onnxruntime", reason="needs kosim[onnx]")
     app = create_app(settings.model_copy(update={"backend": "onnx"}))
-    with TestClient(app) as client:
+    with TestClient(app, base_url=HERE) as client:
         answer = client.post("/v1/similarity", json={"pairs": PAIRS}).json()
         hits = client.post("/v1/search", json={"query": PAIRS[0][0], "k": 3}).json()
         served = app.state.service.models.served
