@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import snapshot_download
+from huggingface_hub import hf_hub_download, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
 from kosim.encoders.bundle import BUNDLED, MINI
@@ -19,6 +20,10 @@ KOELECTRA = "monologg/koelectra-base-v3-discriminator"
 
 FULL_PRECISION: dict[str, Any] = {"dtype": "float32"}
 """transformers keeps a checkpoint's own type, and half precision is slow on a CPU."""
+
+_CONFIG = "config.json"
+_WIDTHS = ("hidden_size", "dim", "d_model")
+"""What configs call the width of the network: BERT and its kin, DistilBERT, T5 and its kin."""
 
 _SUPPORT_FILES = ["*.json", "*.txt", "*.model", "*/config.json"]
 _SAFE_WEIGHTS = "*.safetensors"
@@ -64,6 +69,25 @@ def find_backbone(name: str, *, revision: str | None = None) -> Backbone:
     return Backbone(name=name, path=_complete(folder, name), revision=folder.name)
 
 
+def hidden_size(name: str, *, revision: str | None = None) -> int | None:
+    """Return the width of a backbone's network, or None where its config cannot be read.
+
+    Of a hub id only the config is fetched, once.
+    """
+    path = BUNDLED / MINI if name == MINI else Path(name).expanduser()
+    if not path.is_dir():
+        try:
+            path = Path(hf_hub_download(name, _CONFIG, revision=revision)).parent
+        except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError):
+            return None
+    try:
+        content = json.loads((path / _CONFIG).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    width = next((content[key] for key in _WIDTHS if key in content), None)
+    return width if isinstance(width, int) else None
+
+
 def _bundled(revision: str | None) -> Path:
     if revision is not None:
         raise BackboneError(f"backbone {MINI} is bundled; a revision belongs to a hub id")
@@ -91,7 +115,7 @@ def _fetch(name: str, revision: str | None, weights: str) -> Path:
 
 
 def _complete(folder: Path, name: str) -> Path:
-    if not (folder / "config.json").is_file():
+    if not (folder / _CONFIG).is_file():
         raise BackboneError(f"backbone {name} has no config.json; it is not a transformers model")
     if not any((folder / file).is_file() for file in _TOKENIZER_FILES):
         raise BackboneError(

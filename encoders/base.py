@@ -147,6 +147,12 @@ class PairEncoder(ABC):
         """The number of the model's weights."""
         return sum(weight.numel() for weight in self.model.parameters())
 
+    @property
+    def hidden_size(self) -> int | None:
+        """The width of the network, or None where its config does not say."""
+        config = getattr(self.model.transformers_model, "config", None)
+        return getattr(config, "hidden_size", None)
+
     def score(
         self,
         pairs: Sequence[Pair],

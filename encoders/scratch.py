@@ -17,6 +17,8 @@ from kosim.encoders.storage import atomic_folder
 from kosim.encoders.tokenizers.input_format import in_bert_format
 from kosim.encoders.tokenizers.wordpiece import learn_wordpiece
 
+WIDTH = 128
+"""Of the network of a backbone from scratch."""
 _POSITIONS = 256
 
 
@@ -25,7 +27,7 @@ def build_scratch_backbone(
     folder: Path,
     *,
     vocabulary: int = 4_000,
-    hidden: int = 128,
+    hidden: int = WIDTH,
     layers: int = 3,
     heads: int = 4,
     seed: int = 0,

@@ -11,11 +11,13 @@ from typing import Any, Literal, Self, TypeVar
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from kosim.encoders.backbone import KOELECTRA
+from kosim.encoders.backbone import KOELECTRA, hidden_size
 from kosim.encoders.base import Kind
 from kosim.encoders.bi import PoolingMode
 from kosim.encoders.errors import ConfigError
+from kosim.encoders.scratch import WIDTH as SCRATCH_WIDTH
 from kosim.encoders.training.config import TrainingConfig
+from kosim.encoders.training.defaults import defaults
 from kosim.encoders.training.losses import TRAINING_BY_KIND
 from kosim.experiments.data.label_scale import LabelScale
 
@@ -87,6 +89,18 @@ class EncoderSettings(Settings):
     )
     training: TrainingConfig = Field(default_factory=TrainingConfig)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_training(cls, content: Any) -> Any:
+        """Give a training that is not told everything the defaults of its kind and backbone."""
+        if not isinstance(content, Mapping) or content.get("kind") not in list(TRAINING_BY_KIND):
+            return content
+        told = content.get("training") or {}
+        if not isinstance(told, Mapping):
+            return content
+        chosen = defaults(content["kind"], _width(content, told))
+        return {**content, "training": {**chosen, **told}}
+
     @model_validator(mode="after")
     def _fits_kind(self) -> Self:
         if self.kind == "cross" and (self.pooling or self.prompt):
@@ -98,6 +112,16 @@ class EncoderSettings(Settings):
                 f"({', '.join(losses)})"
             )
         return self
+
+
+def _width(content: Mapping[str, Any], told: Mapping[str, Any]) -> int | None:
+    """Return the width of the backbone's network where a default depends on it and it is known."""
+    backbone = content.get("backbone") or KOELECTRA
+    if "learning_rate" in told or content.get("artifact") or backbone == KOELECTRA:
+        return None
+    if backbone == SCRATCH:
+        return SCRATCH_WIDTH
+    return hidden_size(str(backbone), revision=content.get("revision"))
 
 
 class EvaluationSettings(Settings):

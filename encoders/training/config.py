@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from kosim.encoders.compute.runtime import TrainingPrecision
+
+PrecisionChoice = Literal["auto"] | TrainingPrecision
+PRECISION_CHOICES = ("auto", *get_args(TrainingPrecision))
 
 Criterion = Literal["loss", "pearson", "f1"]
 CRITERIA: dict[Criterion, str] = {
@@ -18,7 +21,11 @@ CRITERIA: dict[Criterion, str] = {
 
 
 class TrainingConfig(BaseModel):
-    """How an encoder is trained; the defaults are KoELECTRA's documented base values."""
+    """How an encoder is trained; the defaults are KoELECTRA's documented base values.
+
+    :func:`~kosim.encoders.training.defaults.default_training` returns better ones for a kind and
+    the size of its backbone; commands and comparisons use those.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -33,13 +40,21 @@ class TrainingConfig(BaseModel):
         None, description="cosine, cosent or angle (bi); mse or bce (cross); default by kind."
     )
     select: Criterion = Field("pearson", description="Validation value of the best epoch.")
-    patience: int | None = Field(
-        None, ge=1, description="Stop after so many epochs that are no better; None: never."
+    patience: int = Field(
+        0, ge=0, description="Stop after so many epochs that are no better; 0: never."
     )
     swap_augmentation: bool = Field(
         False, description="Train a cross-encoder on both orders of every pair."
     )
     group_by_length: bool = Field(True, description="Batches of pairs that are equally long.")
-    precision: TrainingPrecision = Field("fp32", description="Arithmetic of training.")
+    precision: PrecisionChoice = Field(
+        "fp32", description="Arithmetic of training; auto: bf16 where the processor has it."
+    )
     seed: int = Field(1, ge=0, description="Of order, dropout and new weights.")
     report_to: str = Field("none", description="A tracker that transformers knows, or none.")
+
+    @field_validator("patience", mode="before")
+    @classmethod
+    def _no_patience(cls, value: Any) -> Any:
+        # Files of earlier versions say null where training never stops early.
+        return 0 if value is None else value

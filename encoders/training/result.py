@@ -23,6 +23,7 @@ class EpochRecord(BaseModel):
 class TrainingResult(BaseModel):
     """What training did: the curves, the chosen epoch and the decision threshold.
 
+    ``steps`` are those of the optimizer, 0 where an earlier version did not count them;
     ``notices`` say what is not as it would have been in one process.
     """
 
@@ -32,6 +33,7 @@ class TrainingResult(BaseModel):
     best_epochs: dict[str, int]
     threshold: float
     seconds: float
+    steps: int = 0
     train_pairs: int
     validation_pairs: int
     processes: int = 1

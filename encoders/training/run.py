@@ -20,6 +20,7 @@ from kosim.encoders.records import DECISION_THRESHOLD, LabelledPairs
 from kosim.encoders.training import ranks
 from kosim.encoders.training.checkpoints import file_problem, last_whole_checkpoint, verify_best
 from kosim.encoders.training.config import CRITERIA, TrainingConfig
+from kosim.encoders.training.defaults import default_training, multiplies_in_bf16
 from kosim.encoders.training.losses import TRAINING_BY_KIND
 from kosim.encoders.training.result import TrainingResult, best_epoch, history_of
 from kosim.encoders.training.trainers import make_patience, make_trainer
@@ -29,7 +30,7 @@ def train(
     encoder: PairEncoder,
     train_pairs: LabelledPairs,
     validation_pairs: LabelledPairs,
-    config: TrainingConfig,
+    config: TrainingConfig | None = None,
     *,
     folder: str | Path | None = None,
     resume: bool = False,
@@ -45,7 +46,9 @@ def train(
         encoder: a bi- or cross-encoder, changed in place.
         train_pairs: what is learnt from.
         validation_pairs: what the epoch, the calibration and the threshold are chosen on.
-        config: the settings.
+        config: the settings; when None, those of
+            :func:`~kosim.encoders.training.defaults.default_training` for the kind and the width
+            of its network.
         folder: where checkpoints go, shared by all nodes; a temporary folder, removed
             afterwards, when None.
         resume: go on from the last whole checkpoint in ``folder`` if there is one.
@@ -59,6 +62,7 @@ def train(
         TrainingError: the best checkpoint could not be restored, or training diverged.
     """
     ranks.join()
+    config = _resolved(encoder, config)
     ranks.on_main(lambda: _check(encoder, train_pairs, validation_pairs, config))
     if folder is None:
         with _temporary_folder() as temporary:
@@ -109,6 +113,7 @@ def train(
             best_epochs=best,
             threshold=best_f1_threshold(validation_pairs.labels, calibration(raw)),
             seconds=time.monotonic() - started,
+            steps=trainer.state.global_step,
             train_pairs=len(train_pairs),
             validation_pairs=len(validation_pairs),
             processes=ranks.world_size(),
@@ -119,6 +124,16 @@ def train(
     encoder.threshold = result.threshold
     encoder.training = result.model_dump(mode="json")
     return result
+
+
+def _resolved(encoder: PairEncoder, config: TrainingConfig | None) -> TrainingConfig:
+    """Return the settings, chosen where none are given, with a precision that is not auto."""
+    config = config or default_training(encoder.kind, encoder.hidden_size)
+    if config.precision != "auto":
+        return config
+    device = encoder.model.device
+    precision = ranks.on_main(lambda: "bf16" if multiplies_in_bf16(device) else "fp32")
+    return config.model_copy(update={"precision": precision})
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from kosim.encoders.training.validation import PairValidator, Patience
 
 def make_patience(config: TrainingConfig) -> Patience | None:
     """Return what stops training early, if anything is to."""
-    if config.patience is None:
+    if not config.patience:
         return None
     return Patience(
         config.patience,

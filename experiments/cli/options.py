@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 import click
 from pydantic import BaseModel
 
 from kosim.encoders.bundle import saved_encoder
-from kosim.encoders.compute.runtime import TrainingPrecision
 from kosim.encoders.pretraining.budget import Budget
-from kosim.encoders.training.config import TrainingConfig
+from kosim.encoders.training.config import PRECISION_CHOICES, TrainingConfig
 from kosim.experiments.settings import DataSettings, EncoderSettings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -75,7 +74,7 @@ def training_options(command: Command) -> Command:
             TrainingConfig,
             "precision",
             "--precision",
-            type=click.Choice(get_args(TrainingPrecision)),
+            type=click.Choice(PRECISION_CHOICES),
         ),
         setting(TrainingConfig, "report_to", "--report-to"),
         setting(EncoderSettings, "max_length", "--max-length", type=int),

@@ -285,6 +285,9 @@ def _describe_training(kind: Kind, training: Mapping[str, Any] | None) -> Result
     if training is None:
         return {
             "best_epoch": None,
+            "epochs": None,
+            "steps": None,
+            "trials": 0,
             "train_seconds": None,
             "loss": None,
             "history": [],
@@ -292,6 +295,9 @@ def _describe_training(kind: Kind, training: Mapping[str, Any] | None) -> Result
         }
     return {
         "best_epoch": training["best_epoch"],
+        "epochs": len(training["history"]),
+        "steps": training.get("steps") or None,
+        "trials": 1,
         "best_epochs": training["best_epochs"],
         "select": training["config"]["select"],
         "loss": training["config"]["loss"] or TRAINING_BY_KIND[kind].default_loss,

@@ -62,7 +62,7 @@ def test_validation_labels_on_one_side_are_refused(
         {"learning_rate": 0},
         {"warmup": 1},
         {"batch_size": 0},
-        {"patience": 0},
+        {"patience": -1},
         {"select": "spearman"},
         {"precision": "fp16"},
         {"learning_rates": 1e-5},

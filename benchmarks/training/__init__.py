@@ -1,0 +1,1 @@
+"""How both kinds are trained best: trials, what they cost, and the tables of what was tried."""

@@ -1,0 +1,66 @@
+"""Which training an encoder gets that is told nothing else, by its kind and the backbone's size.
+
+Both kinds get equal care: the same ceiling of epochs, the same patience, warm-up and batch. What
+differs is the peak of the learning rate: for backbones up to ``MINI_WIDTH`` it was measured with
+the bundled one (benchmarks/results/training), for the widest it is KoELECTRA's documented one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from kosim.encoders.base import Kind
+from kosim.encoders.training.config import TrainingConfig
+
+MINI_WIDTH = 256
+SMALL_WIDTH = 512
+
+_LEARNING_RATES: dict[Kind, tuple[float, float, float]] = {
+    "bi": (2e-4, 5e-5, 5e-5),
+    "cross": (5e-4, 1e-4, 5e-5),
+}
+"""The peak for backbones as wide as ``MINI_WIDTH``, as ``SMALL_WIDTH``, and wider."""
+
+
+def default_training(kind: Kind, hidden_size: int | None = None, **changes: Any) -> TrainingConfig:
+    """Return the training of an encoder, as far as ``changes`` do not say otherwise.
+
+    Epochs are a ceiling: training ends when the validation value has not risen for three.
+
+    Args:
+        kind: bi or cross.
+        hidden_size: width of the backbone's network; a base model's (768) when None.
+        changes: fields of :class:`TrainingConfig` that replace a default.
+
+    Raises:
+        pydantic.ValidationError: a change is unknown or impossible.
+    """
+    return TrainingConfig(**{**defaults(kind, hidden_size), **changes})
+
+
+def multiplies_in_bf16(device: torch.device) -> bool:
+    """Return whether a device has instructions for products of bfloat16 matrices.
+
+    Of processors those with AMX: training the bundled backbone took two thirds of the time there.
+    """
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cpu" and bool(torch.cpu.get_capabilities().get("amx_bf16"))
+
+
+def defaults(kind: Kind, hidden_size: int | None) -> dict[str, Any]:
+    """Return the fields in which :func:`default_training` differs from the plain settings."""
+    mini, small, base = _LEARNING_RATES[kind]
+    rate = base
+    if hidden_size is not None and hidden_size <= SMALL_WIDTH:
+        rate = mini if hidden_size <= MINI_WIDTH else small
+    return {
+        "epochs": 8,
+        "patience": 3,
+        "learning_rate": rate,
+        "warmup": 0.2,
+        "batch_size": 16,
+        "precision": "auto",
+    }
