@@ -62,7 +62,7 @@ def train(
         TrainingError: the best checkpoint could not be restored, or training diverged.
     """
     ranks.join()
-    config = _resolved(encoder, config)
+    config = resolve(encoder, config)
     ranks.on_main(lambda: _check(encoder, train_pairs, validation_pairs, config))
     if folder is None:
         with _temporary_folder() as temporary:
@@ -126,7 +126,7 @@ def train(
     return result
 
 
-def _resolved(encoder: PairEncoder, config: TrainingConfig | None) -> TrainingConfig:
+def resolve(encoder: PairEncoder, config: TrainingConfig | None) -> TrainingConfig:
     """Return the settings, chosen where none are given, with a precision that is not auto."""
     config = config or default_training(encoder.kind, encoder.hidden_size)
     if config.precision != "auto":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,8 +15,19 @@ from kosim.experiments.cli.options import data_options, given, training_options
 from kosim.experiments.comparison.evaluation import COMPARED
 from kosim.experiments.comparison.run import Results, compare
 from kosim.experiments.settings import CompareSettings, DataSettings, read_settings
-from kosim.experiments.study.notation import METRIC_NAMES, difference, estimate, p_value
+from kosim.experiments.study.notation import (
+    DASH,
+    METRIC_NAMES,
+    count,
+    difference,
+    duration,
+    estimate,
+    p_value,
+)
 from kosim.experiments.study.run_folder import default_folder
+
+if TYPE_CHECKING:
+    from kosim.experiments.comparison.dry_run import PlannedContender
 
 
 @click.command("compare")
@@ -36,6 +47,11 @@ from kosim.experiments.study.run_folder import default_folder
 )
 @click.option("--resume", is_flag=True, help="Go on with a killed run.")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier run.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Print the data, the steps, the memory and the time of the run, and train nothing.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print results.json to standard output.")
 def compare_command(config: str, **options: Any) -> None:
     """Train a bi-encoder and a cross-encoder on the same pairs and compare them.
@@ -44,6 +60,9 @@ def compare_command(config: str, **options: Any) -> None:
     override it.
     """
     settings = CompareSettings.parse(_override(read_settings(config), options))
+    if options["dry_run"]:
+        _print_plan(settings, as_json=options["as_json"])
+        return
     again = options["resume"] or options["overwrite"]
     out = options["out"] or ranks.on_main(lambda: default_folder(settings.name, again=again))
     with training_progress(quiet=options["as_json"]) as callbacks:
@@ -61,6 +80,46 @@ def compare_command(config: str, **options: Any) -> None:
         print_json(results)
     else:
         _print_summary(results, out)
+
+
+def _print_plan(settings: CompareSettings, *, as_json: bool) -> None:
+    from kosim.experiments.comparison.dry_run import plan_comparison
+
+    plan = plan_comparison(
+        settings, announce=lambda stage: None if as_json else notes.print(stage, style="dim")
+    )
+    if as_json:
+        print_json(plan.as_json())
+        return
+    pairs = ", ".join(f"{number:,} {part}" for part, number in plan.pairs.items())
+    output.print(f"{plan.name}: {pairs} pairs", highlight=False)
+    shown = table("", *plan.contenders)
+    facts = [_planned(contender) for contender in plan.contenders.values()]
+    for fact in facts[0]:
+        shown.add_row(fact, *[contender[fact] for contender in facts])
+    output.print(shown)
+    output.print(
+        f"Training takes about {duration(plan.seconds)} if every encoder trains to its ceiling of "
+        "epochs; patience may end it earlier.",
+        highlight=False,
+    )
+
+
+def _planned(contender: PlannedContender) -> dict[str, str]:
+    cost = contender.cost
+    memory = f"{cost.peak_memory / 2**30:.1f} GiB" if cost and cost.peak_memory else DASH
+    return {
+        "backbone": contender.backbone,
+        "weights": count(contender.parameters),
+        "precision": cost.precision if cost else DASH,
+        "epochs, at most": count(cost.epochs) if cost else DASH,
+        "steps an epoch": count(cost.steps_per_epoch) if cost else DASH,
+        "time of a step": duration(cost.seconds_per_step) if cost else DASH,
+        "time of a validation": duration(cost.validation_seconds) if cost else DASH,
+        "peak memory": memory,
+        "seeds": count(contender.seeds),
+        "time of all": duration(contender.seconds) if cost else "not trained",
+    }
 
 
 def _override(raw: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:

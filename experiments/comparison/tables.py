@@ -213,12 +213,14 @@ def training(results: Results) -> list[Table]:
                     f"{run['best_epoch']} of {len(run['history'])} (by {run['select']})"
                     if run.get("history")
                     else DASH,
+                    count(run.get("steps")),
                     ", ".join(f"{criterion} {epoch}" for criterion, epoch in best.items()) or DASH,
                     duration(run.get("train_seconds")),
                 ]
             )
-    columns = ["Run", "Pearson", "F1 at 3.0", "Threshold", "Epoch kept", "Best epoch by", "Time"]
-    return _table("Runs", columns, rows, [4, 5])
+    columns = ["Run", "Pearson", "F1 at 3.0", "Threshold", "Epoch kept", "Steps"]
+    columns += ["Best epoch by", "Time"]
+    return _table("Runs", columns, rows, [4, 6])
 
 
 def spread(results: Results) -> list[Table]:

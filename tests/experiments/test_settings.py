@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from kosim.encoders.errors import ConfigError
+from kosim.encoders.training import TrainingConfig
 from kosim.experiments.settings import RECIPE_NAMES, CompareSettings, read_settings
 
 VALID: dict[str, Any] = {"data": {"dataset": "sample"}, "encoders": {"bi": {"kind": "bi"}}}
@@ -73,3 +74,43 @@ def test_a_file_that_is_no_toml_is_refused(tmp_path: Path) -> None:
     path.write_text("seeds = [1,", encoding="utf-8")
     with pytest.raises(ConfigError, match="not valid TOML"):
         read_settings(str(path))
+
+
+@pytest.mark.parametrize("kind", ["bi", "cross"])
+@pytest.mark.parametrize("name", ["klue-koelectra-base", "klue-koelectra-best"])
+def test_the_documented_recipes_are_not_touched_by_newer_defaults(name: str, kind: str) -> None:
+    training = CompareSettings.parse(read_settings(name)).encoders[kind].training
+    assert (training.patience, training.precision) == (0, "fp32")
+
+
+@pytest.mark.parametrize(
+    ("kind", "backbone", "rate"),
+    [
+        ("bi", "mini", 2e-4),
+        ("cross", "mini", 5e-4),
+        ("cross", "scratch", 5e-4),
+        ("cross", "monologg/koelectra-base-v3-discriminator", 5e-5),
+        ("bi", "no-such/backbone", 5e-5),
+    ],
+)
+def test_what_is_not_told_fits_kind_and_backbone(kind: str, backbone: str, rate: float) -> None:
+    told = {"kind": kind, "backbone": backbone, "training": {"warmup": 0.0}}
+    settings = CompareSettings.parse({**VALID, "encoders": {"one": told}})
+    training = settings.encoders["one"].training
+    assert training.learning_rate == rate
+    assert training.warmup == 0.0
+    assert (training.epochs, training.patience) == (8, 3)
+
+
+def test_a_training_told_whole_stays_as_it_is() -> None:
+    told = TrainingConfig()
+    settings = CompareSettings.parse(
+        {**VALID, "encoders": {"bi": {"kind": "bi", "backbone": "mini", "training": told}}}
+    )
+    assert settings.encoders["bi"].training == told
+
+
+@pytest.mark.parametrize("kind", ["", None, ["bi"], {"bi": 1}])
+def test_an_impossible_kind_is_named(kind: Any) -> None:
+    with pytest.raises(ConfigError, match="kind"):
+        CompareSettings.parse({**VALID, "encoders": {"one": {"kind": kind}}})

@@ -1,0 +1,222 @@
+"""Tables and learning curves of the trials: what was tried, what it reached, and what it cost.
+
+Trials of one name are the seeds of one setting. Intervals are by test pair (kosim's studentised
+bootstrap, all seeds of a pair together), the spread over seeds stands apart, and every setting is
+compared with the reference of its kind, the earlier default, paired by test pair.
+
+    python -m benchmarks.training.tables --klue ../shared/data/klue-sts
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import numpy.typing as npt
+from matplotlib.figure import Figure
+
+from benchmarks.training.trials import RESULTS, load_data, read_lines
+from kosim.encoders.storage import write_json, write_text
+from kosim.experiments.statistics.significance import (
+    F1,
+    Pearson,
+    difference,
+    estimate,
+)
+from kosim.experiments.study.environment import processor_of
+
+REFERENCE = "old"
+TITLES = {"sample": "The bundled sample", "klue": "KLUE-STS, all training pairs"}
+
+Floats = npt.NDArray[np.float64]
+Records = list[dict[str, Any]]
+Where = tuple[str, str]
+
+
+def settings_of(records: Iterable[dict[str, Any]]) -> dict[Where, dict[tuple[str, str], Records]]:
+    """Return the trials by (data, backbone), then by (kind, name), seeds in order."""
+    found: dict[Where, dict[tuple[str, str], Records]] = defaultdict(lambda: defaultdict(list))
+    for record in sorted(records, key=lambda record: int(record["seed"])):
+        where = record["data"], Path(record["backbone"]).name
+        found[where][record["kind"], record["name"]].append(record)
+    return found
+
+
+def scores_of(records: Records) -> Floats:
+    """Return the test scores of all seeds: (seeds, pairs)."""
+    return np.array([record["scores"] for record in records], dtype=np.float64)
+
+
+def describe(records: Records, reference: Records | None, labels: Floats) -> dict[str, Any]:
+    """Return the figures of one setting; ``gap`` is to the reference, None for itself."""
+    scores = scores_of(records)
+    values = [record["test"]["pearson"] for record in records]
+    thresholds = np.array([record["threshold"] for record in records])
+    gap = None
+    if reference is not None and reference is not records:
+        gap = vars(difference(labels, scores, scores_of(reference), Pearson()))
+    mean = {
+        name: float(np.mean([record[name] for record in records]))
+        for name in ("epochs", "best_epoch", "steps", "seconds", "cpu_seconds")
+    }
+    return {
+        "kind": records[0]["kind"],
+        "name": records[0]["name"],
+        "config": records[0]["config"],
+        "seeds": [record["seed"] for record in records],
+        "validation": float(np.mean([record["validation"]["pearson"] for record in records])),
+        "pearson": vars(estimate(labels, scores, Pearson())),
+        "pearson_sd": float(np.std(values, ddof=1)) if len(values) > 1 else None,
+        "spearman": float(np.mean([record["test"]["spearman"] for record in records])),
+        "f1": vars(estimate(labels, scores, F1(3.0))),
+        "f1_tuned": vars(estimate(labels, scores, F1(thresholds))),
+        "gap": gap,
+        **mean,
+    }
+
+
+def to_markdown(summaries: dict[Where, list[dict[str, Any]]], notes: dict[Where, Any]) -> str:
+    """Return the tables that are committed."""
+    lines = [
+        "# Training either kind: what was tried",
+        "",
+        "`python -m benchmarks.training.tables`, from `trials.jsonl`. Pearson and F1 are of the "
+        "test (KLUE-STS: the official dev split) with 95% intervals by test pair; epoch, "
+        "calibration and threshold were chosen on validation pairs. The gap is the test's Pearson "
+        f"minus that of the setting *{REFERENCE}* of the same kind, paired by test pair. Processor "
+        "seconds are those of one thread, validation included, on a machine that did other work.",
+    ]
+    for where, rows in summaries.items():
+        data, backbone = where
+        lines += [
+            "",
+            f"## {TITLES[data]}, from `{backbone}`",
+            "",
+            "| encoder | setting | seeds | validation | Pearson | sd over seeds | F1 at 3.0 | "
+            "F1 tuned | gap | epochs, kept | steps | processor seconds |",
+            "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
+        ]
+        lines += [_row(row) for row in rows]
+        for note in notes.get(where, []):
+            lines += ["", note]
+    return "\n".join(lines) + "\n"
+
+
+def _row(row: dict[str, Any]) -> str:
+    spread = "–" if row["pearson_sd"] is None else f"{row['pearson_sd']:.3f}"
+    gap = row["gap"]
+    told = f"{gap['value']:+.3f} [{gap['low']:+.3f}, {gap['high']:+.3f}]" if gap else "–"
+    cells = [
+        row["kind"],
+        row["name"],
+        ", ".join(map(str, row["seeds"])),
+        f"{row['validation']:.3f}",
+        *(_interval(row[name]) for name in ("pearson",)),
+        spread,
+        *(_interval(row[name]) for name in ("f1", "f1_tuned")),
+        told,
+        f"{row['epochs']:g}, {row['best_epoch']:g}",
+        f"{row['steps']:,.0f}",
+        f"{row['cpu_seconds']:.0f}",
+    ]
+    return "| " + " | ".join(cells) + " |"
+
+
+def _interval(figure: dict[str, float]) -> str:
+    return f"{figure['value']:.3f} [{figure['low']:.3f}, {figure['high']:.3f}]"
+
+
+def between_kinds(
+    groups: dict[tuple[str, str], Records], rows: list[dict[str, Any]], labels: Floats
+) -> list[str]:
+    """Return a sentence on the two kinds, each in the setting that validation prefers, and before.
+
+    Both kinds are compared with the seeds that both have.
+    """
+    sentences = []
+    best = {
+        kind: max((row for row in rows if row["kind"] == kind), key=lambda row: row["validation"])
+        for kind in ("bi", "cross")
+        if any(row["kind"] == kind for row in rows)
+    }
+    if len(best) < 2:
+        return []
+    pairs = {
+        "Settings with the best validation value": {kind: row["name"] for kind, row in best.items()}
+    }
+    if all((kind, REFERENCE) in groups for kind in best):
+        pairs[f"Setting *{REFERENCE}*"] = dict.fromkeys(best, REFERENCE)
+    for what, names in pairs.items():
+        bi, cross = (groups[kind, names[kind]] for kind in ("bi", "cross"))
+        shared = {record["seed"] for record in bi} & {record["seed"] for record in cross}
+        chosen = [
+            scores_of([record for record in records if record["seed"] in shared])
+            for records in (cross, bi)
+        ]
+        if not shared:
+            continue
+        gap = difference(labels, *chosen, Pearson())
+        sentences.append(
+            f"{what} (cross: {names['cross']}; bi: {names['bi']}): the cross-encoder's Pearson "
+            f"minus the bi-encoder's is {gap.value:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}], "
+            f"p = {gap.p_value:.3f}, seeds {', '.join(map(str, sorted(shared)))}."
+        )
+    return sentences
+
+
+def draw_curves(groups: dict[tuple[str, str], Records], title: str, path: Path) -> None:
+    """Draw the validation Pearson after each epoch, a panel a kind, a line a setting."""
+    figure = Figure(figsize=(11, 4.5), layout="constrained")
+    axes = figure.subplots(1, 2, sharey=True)
+    for axis, kind in zip(axes, ("bi", "cross"), strict=True):
+        for (of, name), records in groups.items():
+            if of != kind:
+                continue
+            for number, record in enumerate(records):
+                values = [row["pearson"] for row in record["history"]]
+                label = name if number == 0 else None
+                colour = f"C{[n for k, n in groups if k == kind].index(name) % 10}"
+                axis.plot(range(1, len(values) + 1), values, label=label, color=colour)
+                best = record["best_epoch"]
+                axis.plot(best, values[best - 1], "o", color=colour)
+        axis.set(title=f"{kind}-encoder", xlabel="epoch", ylabel="validation Pearson")
+        axis.grid(alpha=0.3)
+        if axis.get_legend_handles_labels()[0]:
+            axis.legend(fontsize=8)
+    figure.suptitle(title)
+    figure.savefig(path, dpi=110)
+
+
+@click.command()
+@click.option("--klue", type=click.Path(path_type=Path), help="Folder of KLUE-STS.")
+@click.option("--results", type=click.Path(path_type=Path), default=RESULTS, show_default=True)
+def main(klue: Path | None, results: Path) -> None:
+    """Write the tables and the curves of the trials beside them."""
+    records = read_lines(results)
+    summaries: dict[Where, list[dict[str, Any]]] = {}
+    notes: dict[Where, Any] = {}
+    for where, groups in sorted(settings_of(records).items(), reverse=True):
+        data, backbone = where
+        labels = load_data(data, klue).test.pairs.labels  # type: ignore[arg-type]
+        rows = [
+            describe(group, groups.get((kind, REFERENCE)), labels)
+            for (kind, _), group in sorted(groups.items(), key=lambda item: item[0][0])
+        ]
+        rows.sort(key=lambda row: (row["kind"], row["name"] != REFERENCE, -row["validation"]))
+        summaries[where] = rows
+        machines = sorted({processor_of(r["environment"]) for g in groups.values() for r in g})
+        notes[where] = [*between_kinds(groups, rows, labels), f"On {'; '.join(machines)}."]
+        notes[where].append(f"![learning curves](curves-{data}-{backbone}.png)")
+        path = results.parent / f"curves-{data}-{backbone}.png"
+        draw_curves(groups, f"{TITLES[data]}, from {backbone}", path)
+    write_text(results.with_name("tables.md"), to_markdown(summaries, notes))
+    flat = {" ".join(where): rows for where, rows in summaries.items()}
+    write_json(results.with_name("tables.json"), flat)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""What a comparison would do and take, before hours are spent on it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from kosim.encoders.base import Kind
+from kosim.encoders.scratch import build_scratch_backbone
+from kosim.encoders.training.timing import TrainingCost, measure_training
+from kosim.experiments.comparison.contenders import make_encoder
+from kosim.experiments.data.partition import TrainingSet, load_partition
+from kosim.experiments.settings import SCRATCH, CompareSettings, EncoderSettings
+from kosim.experiments.study.environment import describe_environment
+
+TIMED_STEPS = 5
+
+
+@dataclass(frozen=True)
+class PlannedContender:
+    """One contender of a planned comparison; ``cost`` is None where nothing is trained."""
+
+    kind: Kind
+    backbone: str
+    parameters: int | None
+    seeds: int
+    cost: TrainingCost | None
+
+    @property
+    def seconds(self) -> float:
+        """The time of all seeds at the ceiling of epochs."""
+        return self.seeds * self.cost.seconds if self.cost else 0.0
+
+
+@dataclass(frozen=True)
+class ComparisonPlan:
+    """The data and the contenders of a comparison that was not run; times are estimates."""
+
+    name: str
+    pairs: dict[str, int]
+    contenders: dict[str, PlannedContender]
+    environment: dict[str, str | int]
+
+    @property
+    def seconds(self) -> float:
+        """The training of all contenders, all seeds, to the ceiling of epochs."""
+        return sum(contender.seconds for contender in self.contenders.values())
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the plan with the numbers that follow from others."""
+        content = asdict(self)
+        for name, contender in self.contenders.items():
+            content["contenders"][name]["seconds"] = contender.seconds
+            if contender.cost:
+                content["contenders"][name]["cost"]["steps"] = contender.cost.steps
+        return {**content, "seconds": self.seconds}
+
+
+def plan_comparison(
+    settings: CompareSettings, *, announce: Callable[[str], object] = lambda stage: None
+) -> ComparisonPlan:
+    """Read the data, time a few training steps of each contender, and return what a run takes.
+
+    Nothing is written and the test pairs are only counted.
+
+    Raises:
+        KosimError: what the comparison itself would raise for its data or backbones.
+    """
+    announce("reading and cleaning the data")
+    partition = load_partition(settings.data)
+    pairs = {"test": len(partition.test.pairs)}
+    if partition.training:
+        training = partition.training
+        pairs = {"train": len(training.train), "validation": len(training.validation), **pairs}
+    contenders = {}
+    for name, contender in settings.encoders.items():
+        if contender.artifact is not None or partition.training is None:
+            contenders[name] = PlannedContender(
+                contender.kind, contender.artifact or contender.backbone, None, 1, None
+            )
+            continue
+        announce(f"{name}: timing {TIMED_STEPS} steps")
+        contenders[name] = _measure(contender, partition.training, settings)
+    return ComparisonPlan(settings.name, pairs, contenders, describe_environment())
+
+
+def _measure(
+    contender: EncoderSettings, pairs: TrainingSet, settings: CompareSettings
+) -> PlannedContender:
+    with tempfile.TemporaryDirectory(prefix="kosim-") as folder:
+        backbone = contender.backbone
+        if backbone == SCRATCH:
+            backbone = str(Path(folder) / SCRATCH)
+            sentences = [*pairs.train.sentence1, *pairs.train.sentence2]
+            build_scratch_backbone(sentences, Path(backbone))
+        seed = settings.seeds[0]
+        encoder = make_encoder(contender, seed=seed, device=settings.device, backbone=backbone)
+        cost = measure_training(
+            encoder, pairs.train, pairs.validation, contender.training, steps=TIMED_STEPS
+        )
+        return PlannedContender(
+            contender.kind, contender.backbone, encoder.parameters, len(settings.seeds), cost
+        )

@@ -1,0 +1,54 @@
+"""The plan of a comparison: what it would do, without doing it."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from kosim.experiments.cli import main
+from kosim.experiments.comparison.dry_run import plan_comparison
+from kosim.experiments.comparison.run import Results
+from kosim.experiments.settings import CompareSettings
+from tests.experiments.conftest import small_settings
+
+Run = tuple[Path, Results]
+
+
+def test_a_plan_names_pairs_and_steps_of_the_run(small_run: Run) -> None:
+    _, results = small_run
+    plan = plan_comparison(CompareSettings.parse(small_settings(seeds=[1, 2])))
+    assert plan.pairs == results["data"]["used"]
+    for name, contender in plan.contenders.items():
+        done = results["encoders"][name]["seeds"]["1"]
+        assert contender.cost is not None
+        assert contender.cost.steps == done["steps"]
+        assert contender.cost.epochs == done["epochs"] == len(done["history"])
+        assert contender.seconds == pytest.approx(2 * contender.cost.seconds)
+    assert plan.seconds == pytest.approx(math.fsum(c.seconds for c in plan.contenders.values()))
+
+
+def test_saved_encoders_are_not_timed(small_run: Run) -> None:
+    folder, _ = small_run
+    saved = {
+        kind: {"kind": kind, "artifact": str(folder / kind / "seed-1")} for kind in ("bi", "cross")
+    }
+    plan = plan_comparison(CompareSettings.parse(small_settings(encoders=saved)))
+    assert plan.seconds == 0
+    assert all(contender.cost is None for contender in plan.contenders.values())
+
+
+def test_the_command_prints_the_plan_and_writes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    arguments = ["compare", "--dry-run", "--json", "--limit", "80", "--backbone", "scratch"]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    plan = json.loads(result.stdout)
+    assert plan["pairs"] == {"train": 72, "validation": 8, "test": 480}
+    assert plan["contenders"]["cross"]["cost"]["steps"] == 8 * math.ceil(72 / 16)
+    assert list(tmp_path.iterdir()) == []
