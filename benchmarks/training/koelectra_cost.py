@@ -139,8 +139,8 @@ def to_markdown(results: dict[str, Any]) -> str:
         f"of {environment['cores']} cores, torch {environment['torch']}. Random weights of "
         "KoELECTRA-base-v3's size, opened by the hub id through a stand-in for the hub's cache; "
         f"{results['rows'][0]['timed_steps']} timed steps of 32 pairs each, in processor seconds "
-        "of one thread, because the machine did other work. The hours of 10 and 20 epochs (base and "
-        "best) are extrapolated from them, without validation.",
+        "of one thread, because the machine did other work. The hours of 10 and 20 epochs (base "
+        "and best) are extrapolated from them, without validation.",
         "",
         "| weights on disk | encoder | precision | processor seconds a step | peak memory | "
         "10 epochs | 20 epochs |",
@@ -191,8 +191,8 @@ def main(klue: Path, steps: int, one: tuple[str, str] | None) -> None:
     for weights in WEIGHTS:
         with tempfile.TemporaryDirectory(prefix="kosim-koelectra-") as folder:
             write_cache(Path(folder), weights, sentences)
-            for kind in ("bi", "cross"):
-                for precision in ("fp32", "bf16") if weights == WEIGHTS[0] else ("bf16",):
+            for kind in ("cross", "bi"):
+                for precision in ("fp32", "bf16") if weights == WEIGHTS[0] else ("fp32",):
                     command = [sys.executable, "-m", "benchmarks.training.koelectra_cost"]
                     command += ["--klue", str(klue), "--steps", str(steps)]
                     told = subprocess.run(
