@@ -88,6 +88,9 @@ class EncoderSettings(Settings):
         None, description="morphemes: cut texts into morphemes first; the backbone's own if None."
     )
     training: TrainingConfig = Field(default_factory=TrainingConfig)
+    trials: int = Field(
+        1, ge=1, description="Trainings on the validation pairs of which this one was the best."
+    )
 
     @model_validator(mode="before")
     @classmethod

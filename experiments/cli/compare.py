@@ -45,6 +45,12 @@ if TYPE_CHECKING:
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Folder of the run; runs/NAME by default."
 )
+@click.option(
+    "--tune",
+    type=int,
+    metavar="N",
+    help="Try N trainings of each encoder on the validation pairs, and compare the best of each.",
+)
 @click.option("--resume", is_flag=True, help="Go on with a killed run.")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier run.")
 @click.option(
@@ -65,6 +71,8 @@ def compare_command(config: str, **options: Any) -> None:
         return
     again = options["resume"] or options["overwrite"]
     out = options["out"] or ranks.on_main(lambda: default_folder(settings.name, again=again))
+    if options["tune"] is not None:
+        settings = _tuned(settings, out, options)
     with training_progress(quiet=options["as_json"]) as callbacks:
         results = compare(
             settings,
@@ -80,6 +88,22 @@ def compare_command(config: str, **options: Any) -> None:
         print_json(results)
     else:
         _print_summary(results, out)
+
+
+def _tuned(settings: CompareSettings, out: Path, options: dict[str, Any]) -> CompareSettings:
+    from kosim.experiments.tuning.equal_trials import tune_alike
+
+    if ranks.world_size() > 1:
+        raise ConfigError(
+            "--tune runs in one process; leave out torchrun, or tune first with kosim tune"
+        )
+    return tune_alike(
+        settings,
+        out.with_name(f"{out.name}-tuning"),
+        options["tune"],
+        resume=options["resume"],
+        announce=lambda stage: None if options["as_json"] else notes.print(stage, style="dim"),
+    )
 
 
 def _print_plan(settings: CompareSettings, *, as_json: bool) -> None:

@@ -259,7 +259,7 @@ def _describe_contender(run: _Run, settings: CompareSettings, partition: Partiti
         seeds[str(settings.seeds[row])] = {
             "test": evaluate(scored.of_seed(row), labels, evaluation),
             "threshold": float(scored.thresholds[row]),
-            **_describe_training(scored.kind, training),
+            **_describe_training(scored.kind, training, contender.trials),
         }
     seconds = [seed["train_seconds"] for seed in seeds.values()]
     return {
@@ -281,7 +281,7 @@ def _describe_contender(run: _Run, settings: CompareSettings, partition: Partiti
     }
 
 
-def _describe_training(kind: Kind, training: Mapping[str, Any] | None) -> Results:
+def _describe_training(kind: Kind, training: Mapping[str, Any] | None, trials: int) -> Results:
     if training is None:
         return {
             "best_epoch": None,
@@ -297,7 +297,7 @@ def _describe_training(kind: Kind, training: Mapping[str, Any] | None) -> Result
         "best_epoch": training["best_epoch"],
         "epochs": len(training["history"]),
         "steps": training.get("steps") or None,
-        "trials": 1,
+        "trials": trials,
         "best_epochs": training["best_epochs"],
         "select": training["config"]["select"],
         "loss": training["config"]["loss"] or TRAINING_BY_KIND[kind].default_loss,

@@ -1,0 +1,87 @@
+"""Tune every contender of a comparison alike, before the test pairs are looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from kosim.encoders.errors import ConfigError
+from kosim.experiments.data.partition import load_training
+from kosim.experiments.settings import CompareSettings, EncoderSettings
+from kosim.experiments.tuning.outcome import best_settings
+from kosim.experiments.tuning.settings import TuneSettings, data_fingerprint
+from kosim.experiments.tuning.space import Domain, Space
+from kosim.experiments.tuning.study import begin_study, load_study, open_storage
+from kosim.experiments.tuning.worker import work
+
+_FACTOR = 3.0
+"""The learning rate varies from a third of the contender's own to three times of it."""
+
+
+def space_around(encoder: EncoderSettings) -> Space:
+    """Return the space in which one contender is tuned; its own values are inside."""
+    training = encoder.training
+    rate = training.learning_rate
+    return {
+        "learning_rate": Domain(low=rate / _FACTOR, high=min(rate * _FACTOR, 0.5), log=True),
+        "warmup": Domain(values=sorted({0.0, 0.1, 0.2, training.warmup})),
+        "batch_size": Domain(values=sorted({16, 32, training.batch_size})),
+    }
+
+
+def tune_alike(
+    settings: CompareSettings,
+    folder: Path,
+    trials: int,
+    *,
+    resume: bool = False,
+    announce: Callable[[str], object] = lambda stage: None,
+) -> CompareSettings:
+    """Return the comparison with each contender's best of ``trials`` configurations.
+
+    The first configuration of each is its own. All are judged by Pearson on the validation
+    pairs, with the comparison's seeds; the test pairs are only kept out of what is learnt from.
+
+    Args:
+        settings: the comparison.
+        folder: where the studies are kept, so that a killed search goes on.
+        trials: how many configurations each contender gets.
+        resume: go on with studies that are there.
+        announce: called with a short description as each study begins.
+
+    Raises:
+        ConfigError: a contender is a saved encoder, ``trials`` is below 2, or studies are there
+            and ``resume`` is false.
+        DataError: no trial of a contender ended with a value.
+    """
+    if trials < 2:
+        raise ConfigError(f"--tune is {trials}; ask for at least 2 trials of each encoder")
+    saved = [name for name, encoder in settings.encoders.items() if encoder.artifact is not None]
+    if saved:
+        raise ConfigError(f"{saved[0]} is a saved encoder, which cannot be tuned; give a backbone")
+    data = data_fingerprint(load_training(settings.data))
+    storage = open_storage(str(folder / "study.db"))
+    chosen = {}
+    for name, encoder in settings.encoders.items():
+        announce(f"{name}: {trials} trials on the validation pairs")
+        alone = settings.model_copy(update={"encoders": {name: encoder}})
+        study = begin_study(
+            storage,
+            name,
+            TuneSettings(
+                kind=encoder.kind,
+                comparison=alone,
+                space=space_around(encoder),
+                sampler="tpe",
+                trials=trials,
+                metric="pearson",
+                prune=None,
+                seed=0,
+            ),
+            data,
+            resume=resume,
+        )
+        work(storage, name)
+        best = best_settings(load_study(storage, study.study_name))
+        chosen[name] = best.model_copy(update={"trials": trials})
+    return settings.model_copy(update={"encoders": chosen})
