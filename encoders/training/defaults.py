@@ -1,8 +1,9 @@
 """Which training an encoder gets that is told nothing else, by its kind and the backbone's size.
 
-Both kinds get equal care: the same ceiling of epochs, the same patience, warm-up and batch. What
-differs is the peak of the learning rate: for backbones up to ``MINI_WIDTH`` it was measured with
-the bundled one (benchmarks/results/training), for the widest it is KoELECTRA's documented one.
+Both kinds get equal care: the same pairs, the same ceiling of epochs, the same patience. What
+differs is the batch and the peak of the learning rate. For backbones up to ``MINI_WIDTH`` they were
+measured with the bundled one (benchmarks/results/training); for the widest the rate is KoELECTRA's
+documented one.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ _LEARNING_RATES: dict[Kind, tuple[float, float, float]] = {
     "cross": (5e-4, 1e-4, 5e-5),
 }
 """The peak for backbones as wide as ``MINI_WIDTH``, as ``SMALL_WIDTH``, and wider."""
+
+_BATCHES: dict[Kind, int] = {"bi": 32, "cross": 16}
 
 
 def default_training(kind: Kind, hidden_size: int | None = None, **changes: Any) -> TrainingConfig:
@@ -57,10 +60,10 @@ def defaults(kind: Kind, hidden_size: int | None) -> dict[str, Any]:
     if hidden_size is not None and hidden_size <= SMALL_WIDTH:
         rate = mini if hidden_size <= MINI_WIDTH else small
     return {
-        "epochs": 8,
+        "epochs": 10,
         "patience": 3,
         "learning_rate": rate,
         "warmup": 0.2,
-        "batch_size": 16,
+        "batch_size": _BATCHES[kind],
         "precision": "auto",
     }

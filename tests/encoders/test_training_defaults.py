@@ -40,7 +40,8 @@ def test_wider_backbones_are_trained_at_lower_rates(
 @pytest.mark.parametrize("width", [128, 384, 768, None])
 def test_both_kinds_get_equal_care(width: int | None) -> None:
     bi, cross = default_training("bi", width), default_training("cross", width)
-    assert bi.model_copy(update={"learning_rate": cross.learning_rate}) == cross
+    by_kind = {"learning_rate": cross.learning_rate, "batch_size": cross.batch_size}
+    assert bi.model_copy(update=by_kind) == cross
     assert bi.patience == 3
     assert bi.epochs > 2 * bi.patience
 
@@ -104,4 +105,4 @@ def test_an_encoder_without_settings_gets_those_of_its_kind_and_width(fresh: Pai
     pairs = labelled_pairs(32)
     config = train(fresh, pairs, pairs).config
     assert config.learning_rate == default_training(fresh.kind, 32).learning_rate
-    assert (config.epochs, config.patience) == (8, 3)
+    assert (config.epochs, config.patience) == (10, 3)

@@ -50,5 +50,5 @@ def test_the_command_prints_the_plan_and_writes_nothing(
     assert result.exit_code == 0, result.output
     plan = json.loads(result.stdout)
     assert plan["pairs"] == {"train": 72, "validation": 8, "test": 480}
-    assert plan["contenders"]["cross"]["cost"]["steps"] == 8 * math.ceil(72 / 16)
+    assert plan["contenders"]["cross"]["cost"]["steps"] == 10 * math.ceil(72 / 16)
     assert list(tmp_path.iterdir()) == []

@@ -99,7 +99,7 @@ def test_what_is_not_told_fits_kind_and_backbone(kind: str, backbone: str, rate:
     training = settings.encoders["one"].training
     assert training.learning_rate == rate
     assert training.warmup == 0.0
-    assert (training.epochs, training.patience) == (8, 3)
+    assert (training.epochs, training.patience) == (10, 3)
 
 
 def test_a_training_told_whole_stays_as_it_is() -> None:
