@@ -34,7 +34,7 @@ from kosim.encoders.bi import BiEncoder
 from kosim.encoders.errors import KosimError
 from kosim.encoders.loading import load
 from kosim.encoders.storage import write_json, write_text
-from kosim.experiments.cli.options import SAVED_ENCODER
+from kosim.experiments.cli.encoder_options import SAVED_ENCODER
 from kosim.experiments.planning.measuring import PlanSizes, measure_machine, single_query_seconds
 from kosim.experiments.planning.plan import Prediction, predict
 from kosim.experiments.speed.processes import alone, peak_memory

@@ -40,7 +40,7 @@ from kosim.encoders.bi import BiEncoder
 from kosim.encoders.loading import load
 from kosim.encoders.storage import write_json, write_text
 from kosim.encoders.tables import read_lines
-from kosim.experiments.cli.options import SAVED_ENCODER
+from kosim.experiments.cli.encoder_options import SAVED_ENCODER
 from kosim.experiments.study.environment import describe_environment
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.index_encoder import encoder_folder

@@ -26,7 +26,7 @@ from benchmarks.peers.materials import prepare
 from benchmarks.peers.report import markdown
 from kosim.encoders.errors import KosimError
 from kosim.encoders.storage import write_json, write_text
-from kosim.experiments.cli.options import SAVED_ENCODER
+from kosim.experiments.cli.encoder_options import SAVED_ENCODER
 from kosim.experiments.speed.bench import agreement
 from kosim.experiments.speed.measurement import Measurement, Task
 from kosim.experiments.speed.workload import Workload, WorkloadSizes

@@ -11,8 +11,15 @@ from kosim.encoders.compute.choice import ComputeChoice
 from kosim.encoders.compute.runtime import Backend, Precision
 from kosim.encoders.errors import ConfigError
 from kosim.experiments.cli.console import notes, output, print_json, table
-from kosim.experiments.cli.options import SAVED_ENCODER
-from kosim.experiments.cli.stages import stage_progress
+from kosim.experiments.cli.encoder_options import SAVED_ENCODER
+from kosim.experiments.cli.options import (
+    json_option,
+    option,
+    out_option,
+    overwrite_option,
+    seed_option,
+)
+from kosim.experiments.cli.progress import stage_progress
 from kosim.experiments.retrieval.run import check_folder
 from kosim.experiments.speed.bench import BenchSettings, run_bench
 from kosim.experiments.speed.report import choice_name, title, write_report
@@ -25,37 +32,84 @@ _CHOICES = "torch:fp32,onnx:fp32,onnx:int8"
 
 
 @click.command("bench")
-@click.option(
-    "--encoders",
+@option(
+    "--encoder",
+    "encoders",
     type=SAVED_ENCODER,
+    metavar="MODEL",
     multiple=True,
-    required=True,
-    help="The folder of a saved encoder; several may follow. Bi-encoders search, cross-encoders "
-    "rerank.",
+    aliases=("--encoders",),
+    help="Saved bi-encoder to measure: encoding and search; can be repeated.",
 )
-@click.option("--corpus", type=click.Path(), help="Sentences to measure on; else the sample's.")
-@click.option(
+@option(
+    "--reranker",
+    "rerankers",
+    type=SAVED_ENCODER,
+    metavar="MODEL",
+    multiple=True,
+    help="Saved cross-encoder to measure: scoring and reranking; can be repeated.",
+)
+@option(
+    "--corpus",
+    type=click.Path(),
+    metavar="FILE",
+    help="Corpus whose sentences are measured.",
+    shown_default="the bundled sample",
+)
+@option(
     "--compare",
     "choices",
     default=_CHOICES,
-    show_default=True,
-    help="Backends and precisions; the others are compared with the first.",
+    metavar="BACKEND:PRECISION,...",
+    help="Backends and precisions to measure; the others are compared with the first.",
 )
-@click.option("--sentences", type=int, default=_SIZES.sentences, show_default=True)
-@click.option("--pairs", type=int, default=_SIZES.pairs, show_default=True)
-@click.option("--queries", type=int, default=_SIZES.queries, show_default=True)
-@click.option("--candidates", type=int, default=_SIZES.candidates, show_default=True)
-@click.option(
-    "--singles", type=int, default=_SIZES.singles, show_default=True, help="Calls with one text."
+@option(
+    "--sample-sentences",
+    "sentences",
+    type=int,
+    default=_SIZES.sentences,
+    aliases=("--sentences",),
+    help="Sentences to encode in one call.",
 )
-@click.option("--rounds", type=int, default=3, show_default=True, help="Each row so many times.")
-@click.option("--threads", type=int, help="As many as there are cores by default.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the order of the texts.")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder; runs/bench by default.")
-@click.option("--overwrite", is_flag=True, help="Replace an earlier report.")
-@click.option("--json", "as_json", is_flag=True, help="Print results.json to standard output.")
+@option(
+    "--sample-pairs",
+    "pairs",
+    type=int,
+    default=_SIZES.pairs,
+    aliases=("--pairs",),
+    help="Pairs to score in one call.",
+)
+@option(
+    "--sample-queries",
+    "queries",
+    type=int,
+    default=_SIZES.queries,
+    aliases=("--queries",),
+    help="Queries to search in one call.",
+)
+@option(
+    "--candidates",
+    type=int,
+    default=_SIZES.candidates,
+    help="Documents that are retrieved for a query and then reranked.",
+)
+@option(
+    "--latency-queries",
+    "singles",
+    type=int,
+    default=_SIZES.singles,
+    aliases=("--singles",),
+    help="Calls with a single text, to measure latency.",
+)
+@option("--rounds", type=int, default=3, help="Times that each row is measured.")
+@option("--threads", type=int, help="Threads of each process.", shown_default="one per core")
+@seed_option("the order of the texts")
+@out_option(default="runs/bench", help="Folder of the report.")
+@overwrite_option("an earlier report")
+@json_option
 def bench_command(
     encoders: tuple[Path, ...],
+    rerankers: tuple[Path, ...],
     corpus: str | None,
     choices: str,
     rounds: int,
@@ -71,12 +125,16 @@ def bench_command(
     Each row, a job with one backend and precision, runs in processes of its own, from a cold
     start; the rows take turns. Nothing else should be running meanwhile.
     """
+    if not encoders and not rerankers:
+        raise ConfigError("nothing to measure is given; name a model with --encoder or --reranker")
     settings = BenchSettings(choices=parse_choices(choices), rounds=rounds, threads=threads)
     folder = out or default_folder("bench", again=overwrite)
     check_folder(folder, overwrite=overwrite)
     workload = Workload.of(corpus, WorkloadSizes(**sizes), seed=seed)
     with stage_progress() as progress:
-        results = run_bench(encoders, workload, settings, name=folder.name, progress=progress)
+        results = run_bench(
+            (*encoders, *rerankers), workload, settings, name=folder.name, progress=progress
+        )
     write_report(results, folder)
     if as_json:
         print_json(results)

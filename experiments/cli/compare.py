@@ -10,8 +10,19 @@ import click
 from kosim.encoders.errors import ConfigError
 from kosim.encoders.training import ranks
 from kosim.encoders.training.config import TrainingConfig
-from kosim.experiments.cli.console import notes, output, print_json, table, training_progress
-from kosim.experiments.cli.options import data_options, given, training_options
+from kosim.experiments.cli.console import notes, output, print_json, table
+from kosim.experiments.cli.encoder_options import device_option
+from kosim.experiments.cli.options import (
+    data_options,
+    given,
+    json_option,
+    option,
+    out_option,
+    overwrite_option,
+    resume_option,
+    training_options,
+)
+from kosim.experiments.cli.progress import training_progress
 from kosim.experiments.comparison.evaluation import COMPARED
 from kosim.experiments.comparison.run import Results, compare
 from kosim.experiments.settings import CompareSettings, DataSettings, read_settings
@@ -33,32 +44,47 @@ if TYPE_CHECKING:
 @click.command("compare")
 @click.argument("config", default="quickstart")
 @data_options
-@click.option("--backbone", help="Backbone of both encoders: a folder, a hub id, mini, or scratch.")
-@click.option("--bi-backbone", help="Backbone of the bi-encoder.")
-@click.option("--cross-backbone", help="Backbone of the cross-encoder.")
-@training_options
-@click.option("--seeds", help="Comma-separated; one training run each.", metavar="1,2,3")
-@click.option("--bi", "bi", multiple=True, help="A saved bi-encoder (with --no-train).")
-@click.option("--cross", "cross", multiple=True, help="A saved cross-encoder (with --no-train).")
-@click.option("--no-train", is_flag=True, help="Compare the saved encoders as they are.")
-@click.option("--device", help="Torch device, such as cpu or cuda:0.")
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="Folder of the run; runs/NAME by default."
+@option(
+    "--backbone",
+    metavar="MODEL",
+    help="Backbone of both encoders: a folder, a hub id, mini, or scratch.",
+    shown_default="of CONFIG",
 )
-@click.option(
+@option(
+    "--bi-backbone", metavar="MODEL", help="Backbone of the bi-encoder.", shown_default="--backbone"
+)
+@option(
+    "--cross-backbone",
+    metavar="MODEL",
+    help="Backbone of the cross-encoder.",
+    shown_default="--backbone",
+)
+@training_options
+@option(
+    "--seeds",
+    metavar="1,2,3",
+    help="Seeds of the training runs, one run for each.",
+    shown_default="of CONFIG",
+)
+@option("--bi", metavar="MODEL", multiple=True, help="Saved bi-encoder (with --no-train).")
+@option("--cross", metavar="MODEL", multiple=True, help="Saved cross-encoder (with --no-train).")
+@option("--no-train", is_flag=True, help="Compare the saved encoders as they are.")
+@option(
     "--tune",
     type=int,
     metavar="N",
     help="Try N trainings of each encoder on the validation pairs, and compare the best of each.",
 )
-@click.option("--resume", is_flag=True, help="Go on with a killed run.")
-@click.option("--overwrite", is_flag=True, help="Replace an earlier run.")
-@click.option(
+@option(
     "--dry-run",
     is_flag=True,
     help="Print the data, the steps, the memory and the time of the run, and train nothing.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print results.json to standard output.")
+@device_option
+@out_option(default="runs/NAME", help="Folder of the run.")
+@resume_option
+@overwrite_option("an earlier run")
+@json_option
 def compare_command(config: str, **options: Any) -> None:
     """Train a bi-encoder and a cross-encoder on the same pairs and compare them.
 

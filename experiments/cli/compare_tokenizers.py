@@ -12,8 +12,20 @@ from kosim.encoders.pretraining.budget import Budget
 from kosim.encoders.pretraining.run import PretrainingConfig
 from kosim.encoders.pretraining.sizes import Size
 from kosim.encoders.training.config import TrainingConfig
-from kosim.experiments.cli.console import notes, output, print_json, table, training_progress
-from kosim.experiments.cli.options import data_options, given, setting, training_options
+from kosim.experiments.cli.console import notes, output, print_json, table
+from kosim.experiments.cli.encoder_options import device_option
+from kosim.experiments.cli.options import (
+    data_options,
+    given,
+    json_option,
+    option,
+    out_option,
+    overwrite_option,
+    resume_option,
+    setting,
+    training_options,
+)
+from kosim.experiments.cli.progress import training_progress
 from kosim.experiments.settings import DataSettings
 from kosim.experiments.study.notation import decimal, estimate
 from kosim.experiments.study.run_folder import default_folder
@@ -23,31 +35,38 @@ from kosim.experiments.tokenizers.settings import VOCABULARIES, TokenizerSetting
 
 @click.command("compare-tokenizers")
 @click.argument("corpus")
-@click.option(
+@option(
     "--tokenizers",
-    help="KIND:SIZE, comma-separated.",
+    metavar="KIND:SIZE,...",
+    help="Tokenizers to train, each with the size of its vocabulary.",
     default=",".join(f"{kind}:{size}" for kind, size in VOCABULARIES.items()),
-    show_default=True,
 )
 @setting(PretrainingConfig, "size", "--size", type=click.Choice(get_args(Size)))
-@click.option("--pretraining-steps", type=int, help="Batches that each network learns from.")
-@click.option("--pretraining-epochs", type=float, help="Its passes over the corpus.")
-@click.option("--pretraining-minutes", type=float, help="Its time; measured by a short trial.")
+@option("--pretraining-steps", type=int, help="Batches that each network is pretrained on.")
+@option("--pretraining-epochs", type=float, help="Passes over the corpus of each pretraining.")
+@option(
+    "--pretraining-minutes",
+    type=float,
+    help="Minutes of each pretraining, turned into steps by a short trial.",
+)
 @setting(PretrainingConfig, "sentences", "--sentences", type=int)
 @setting(PretrainingConfig, "held_out", "--held-out", type=int)
 @data_options
 @training_options
-@click.option("--cross-epochs", type=int, help="Of the cross-encoders, if not those of both.")
-@click.option("--seeds", default="1,2,3", show_default=True, help="Of the fine-tunings.")
-@setting(TokenizerSettings, "ready", "--ready-made")
-@click.option("--device", help="Torch device, such as cpu or cuda:0.")
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="Folder of the run; runs/tokenizers by default."
+@option(
+    "--cross-epochs",
+    type=int,
+    help="Epochs of the cross-encoders.",
+    shown_default="those of the bi-encoders",
 )
-@click.option("--resume", is_flag=True, help="Go on with a killed run.")
-@click.option("--overwrite", is_flag=True, help="Replace an earlier run.")
-@click.option("--resamples", type=int, hidden=True)
-@click.option("--json", "as_json", is_flag=True, help="Print results.json to standard output.")
+@option("--seeds", default="1,2,3", help="Seeds of the fine-tuning runs, one run for each.")
+@setting(TokenizerSettings, "ready", "--ready-made")
+@device_option
+@out_option(default="runs/tokenizers", help="Folder of the run.")
+@resume_option
+@overwrite_option("an earlier run")
+@option("--resamples", type=int, hidden=True, help="Resamples of the bootstrap.")
+@json_option
 def compare_tokenizers_command(
     corpus: str,
     tokenizers: str,

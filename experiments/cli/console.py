@@ -1,28 +1,15 @@
-"""What all commands share: where they print, how errors end them, how progress looks."""
+"""The two consoles of all commands, JSON, and the style of tables."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 
 from kosim.encoders.training.ranks import is_main
-
-if TYPE_CHECKING:
-    from transformers import TrainerCallback
 
 output = Console(quiet=not is_main())
 """Results: standard output. Of several processes only the main one prints."""
@@ -47,28 +34,3 @@ def table(*columns: str, title: str | None = None) -> Table:
     for place, column in enumerate(columns):
         made.add_column(column, justify="left" if place == 0 else "right")
     return made
-
-
-def bars() -> Progress:
-    """Return what shows bars on standard error, in the style of all our bars, while it lasts."""
-    columns = (
-        TextColumn("  {task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    return Progress(*columns, console=notes, transient=True)
-
-
-@contextmanager
-def training_progress(*, quiet: bool = False) -> Iterator[list[TrainerCallback]]:
-    """Yield the trainer callbacks that show progress on standard error; none when ``quiet``."""
-    if quiet or not is_main():
-        # The trainer itself prints its log rows unless one of its printers is replaced.
-        yield []
-        return
-    from kosim.experiments.cli.training_bar import TrainingBar
-
-    with bars() as progress:
-        yield [TrainingBar(progress)]

@@ -1,44 +1,70 @@
-"""Options of the commands that read a corpus, and the reading."""
+"""Options of the commands that read a corpus or work on an index, and the reading of a corpus."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, Literal, TypeVar, cast, get_args
+from collections.abc import Iterator
+from typing import Literal, cast, get_args
 
 import click
 
 from kosim.encoders.tables import Format
 from kosim.experiments.cli.console import notes
+from kosim.experiments.cli.options import Command, add_options, option
 from kosim.index.corpus import BadLines
 from kosim.index.corpus_files import CorpusFiles
 from kosim.index.documents import Document
+from kosim.index.vectors.vector_index import IndexType
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+INDEX_TYPES = click.Choice(["auto", *get_args(IndexType)])
 
-_OPTIONS = [
-    click.option("--text-column", help="Of the sentences; text, sentence or the only column."),
-    click.option("--id-column", help="Of the ids; id, or else the number of the row."),
-    click.option(
-        "--format",
-        "corpus_format",
-        type=click.Choice(get_args(Format)),
-        help="Of the corpus, where its name does not tell; text (one sentence a line) otherwise.",
-    ),
-    click.option(
-        "--bad-lines",
-        type=click.Choice(["refuse", "skip"]),
-        default="refuse",
-        show_default=True,
-        help="What to do about lines that are blank, too long or not UTF-8.",
-    ),
-]
+text_column_option = option(
+    "--text-column",
+    metavar="NAME",
+    help="Column of the sentences.",
+    shown_default="text, sentence, or the only column",
+)
+
+id_column_option = option(
+    "--id-column", metavar="NAME", help="Column of the ids.", shown_default="id, or the row number"
+)
+
+format_option = option(
+    "--format",
+    type=click.Choice(get_args(Format)),
+    help="Format of the file.",
+    shown_default="by the file's suffix, or text: one sentence a line",
+)
+
+timeout_option = option(
+    "--timeout", type=float, default=10.0, help="Seconds to wait for another writer."
+)
+
+lexical_option = option(
+    "--lexical/--no-lexical",
+    default=False,
+    help="Prepare BM25 now, or at the first search by words.",
+)
+
+ray_option = option(
+    "--ray",
+    metavar="[HOST:PORT]",
+    is_flag=False,
+    flag_value="auto",
+    help="Use a Ray cluster: the one at this address, else one that runs here, else a new one.",
+)
 
 
 def corpus_options(command: Command) -> Command:
-    """Add the options that say how a corpus is read; `Corpus` takes them."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+    """Add the options that say how a corpus is read; `Corpus` takes their values."""
+    bad_lines = option(
+        "--bad-lines",
+        type=click.Choice(["refuse", "skip"]),
+        default="refuse",
+        help="What to do about lines that are blank, too long or not UTF-8.",
+    )
+    options = [text_column_option, id_column_option, format_option, bad_lines]
+    decorated: Command = add_options(options, command)
+    return decorated
 
 
 class Corpus:
@@ -50,7 +76,7 @@ class Corpus:
         *,
         text_column: str | None,
         id_column: str | None,
-        corpus_format: str | None,
+        format: str | None,
         bad_lines: str,
     ) -> None:
         """Find the files.
@@ -62,7 +88,7 @@ class Corpus:
             source,
             text_column=text_column,
             id_column=id_column,
-            format=cast(Format | None, corpus_format),
+            format=cast(Format | None, format),
             bad_lines=cast(Literal["refuse", "skip"], bad_lines),
         )
         self.skipped = BadLines()
@@ -73,8 +99,10 @@ class Corpus:
         return self.files.documents(self.skipped)
 
     def count(self) -> int | None:
-        """Read the corpus once, which finds bad lines before hours of encoding; None if it can
-        be read only once.
+        """Read the corpus once, which finds bad lines before hours of encoding.
+
+        Returns:
+            The number of documents; None where the corpus can be read only once.
 
         Raises:
             DataError: the corpus has a bad line that is not to be skipped.

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from kosim.experiments.cli.console import output, print_json, table
+from kosim.experiments.cli.options import json_option, label_scale_option, option
 from kosim.experiments.data.cleaning import check_test, clean_training
 from kosim.experiments.data.data_report import data_report
 from kosim.experiments.data.datasets import load_pairs
@@ -14,9 +15,9 @@ from kosim.experiments.data.datasets import load_pairs
 
 @click.command("data")
 @click.argument("file", type=click.Path())
-@click.option("--test", type=click.Path(), help="Test pairs, to look for leakage.")
-@click.option("--label-scale", default="0:5", show_default=True, metavar="LOW:HIGH|binary")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON to standard output.")
+@option("--test", type=click.Path(), metavar="FILE", help="Test pairs, to look for leakage.")
+@label_scale_option
+@json_option
 def data_command(file: str, test: str | None, label_scale: str, as_json: bool) -> None:
     """Report what FILE holds, what cleaning would remove, and what leaks into the test."""
     raw = load_pairs(file, scale=label_scale)

@@ -7,12 +7,25 @@ from typing import Any
 
 import click
 
-from kosim.experiments.cli.compute_options import ComputeOptions, compute_options
 from kosim.experiments.cli.console import notes, output, print_json, table
-from kosim.experiments.cli.evaluate_retrieval import numbers
-from kosim.experiments.cli.opened import open_index_encoder, open_reranker
-from kosim.experiments.cli.options import SAVED_ENCODER
-from kosim.experiments.cli.stages import stage_progress
+from kosim.experiments.cli.encoder_options import (
+    ComputeOptions,
+    compute_options,
+    encoder_option,
+    open_index_encoder,
+    open_reranker,
+    reranker_option,
+)
+from kosim.experiments.cli.options import (
+    json_option,
+    option,
+    out_option,
+    overwrite_option,
+    seed_option,
+    top_k_option,
+    whole_numbers,
+)
+from kosim.experiments.cli.progress import stage_progress
 from kosim.experiments.depth.plan import DEFAULT_DEPTHS, DepthSettings, default_depths
 from kosim.experiments.depth.report import write_report
 from kosim.experiments.depth.run import read_queries, run_depth
@@ -25,51 +38,65 @@ _DEPTHS = ",".join(map(str, DEFAULT_DEPTHS))
 
 @click.command("depth")
 @click.argument("index", type=click.Path(path_type=Path))
-@click.option("--reranker", "cross", type=SAVED_ENCODER, required=True, help="A cross-encoder.")
-@click.option("--queries", required=True, help="Sentences: one a line, or a table.")
-@click.option("--encoder", "bi", type=SAVED_ENCODER, help="The index's bi-encoder, if it moved.")
-@click.option("--limit-queries", type=int, help="Take only the first ones.")
-@click.option(
+@reranker_option(required=True)
+@option("--queries", required=True, metavar="FILE", help="Queries: one a line, or a table.")
+@encoder_option(help="Bi-encoder of INDEX, where it was moved.")
+@option("--limit-queries", type=int, metavar="N", help="Ask only the first N queries.")
+@option(
     "--exhaustive-sample",
     "draws",
     type=int,
-    help="Documents beyond the retrieved to score for each query; 0 for all. By default all where "
-    "that is at most 2,000,000 pairs, else 1,000.",
+    help="Documents beyond the retrieved ones to score for each query; 0 for all.",
+    shown_default="all up to 2,000,000 pairs, else 1,000",
 )
-@click.option("--sample-top", "top", type=int, help="Retrieved documents that are always scored.")
-@click.option("--depths", help=f"{_DEPTHS} by default, up to --sample-top.")
-@click.option("-k", "k", type=int, default=10, show_default=True, help="Hits that are wanted.")
-@click.option("--keep", type=float, default=0.99, show_default=True, help="Share to survive.")
-@click.option(
+@option(
+    "--sample-top",
+    "top",
+    type=int,
+    help="Retrieved documents that are always scored.",
+    shown_default="the most --candidates",
+)
+@option(
+    "--candidates",
+    metavar="N,N,...",
+    aliases=("--depths",),
+    help="Numbers of candidates to measure.",
+    shown_default=f"{_DEPTHS}, up to --sample-top",
+)
+@top_k_option
+@option("--keep", type=float, default=0.99, help="Share of the hits that must survive.")
+@option(
     "--fit-queries",
     type=int,
     default=200,
-    show_default=True,
-    help="Corpus sentences on which --candidates auto is fitted; 0 fits nothing.",
+    help="Corpus sentences on which --candidates auto of kosim search is fitted; 0 for no fit.",
 )
-@click.option("--fit-depth", type=int, default=200, show_default=True)
-@click.option("--latency-queries", type=int, default=10, show_default=True)
-@click.option("--resamples", type=int, default=10_000, show_default=True, hidden=True)
-@click.option("--seed", type=int, default=0, show_default=True, help="Of all that is drawn.")
+@option(
+    "--fit-candidates",
+    "fit_depth",
+    type=int,
+    default=200,
+    aliases=("--fit-depth",),
+    help="Candidates of each of these sentences.",
+)
+@option("--latency-queries", type=int, default=10, help="Queries to measure latency with.")
+@option("--resamples", type=int, default=10_000, hidden=True, help="Resamples of the bootstrap.")
+@seed_option("all random draws")
 @compute_options
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    default=Path("runs/depth"),
-    show_default=True,
-    help="Folder; the same call goes on where a killed one stopped.",
+@out_option(
+    default="runs/depth", help="Folder of the report; the same call continues an interrupted one."
 )
-@click.option("--overwrite", is_flag=True, help="Replace scores of other settings there.")
-@click.option("--json", "as_json", is_flag=True, help="Print results.json to standard output.")
+@overwrite_option("scores of other settings in the folder")
+@json_option
 def depth_command(
     index: Path,
-    cross: Path,
+    reranker: Path,
     queries: str,
-    bi: Path | None,
+    encoder: Path | None,
     limit_queries: int | None,
-    depths: str | None,
+    candidates: str | None,
     compute: ComputeOptions,
-    out: Path,
+    out: Path | None,
     overwrite: bool,
     as_json: bool,
     **options: Any,
@@ -78,19 +105,23 @@ def depth_command(
 
     Recommends the smallest depth that keeps 99% of the hits, and fits --candidates auto.
     """
-    chosen = numbers("--depths", depths) if depths else default_depths(options["top"])
+    out = out or Path("runs/depth")
+    if candidates:
+        chosen = whole_numbers("--candidates", candidates)
+    else:
+        chosen = default_depths(options["top"])
     settings = DepthSettings(depths=chosen, **options)
     asked = read_queries(queries, limit=limit_queries)
     opened = CorpusIndex.open(index)
-    encoder = open_index_encoder(opened, bi, compute)
-    searcher = Searcher(opened, encoder, open_reranker(cross, compute))
+    model = open_index_encoder(opened, encoder, compute)
+    searcher = Searcher(opened, model, open_reranker(reranker, compute))
     with stage_progress() as progress:
         results = run_depth(
             searcher,
             asked,
             settings,
             out,
-            models={"encoder": str(bi or opened.encoder.name), "reranker": str(cross)},
+            models={"encoder": str(encoder or opened.encoder.name), "reranker": str(reranker)},
             overwrite=overwrite,
             progress=progress,
         )

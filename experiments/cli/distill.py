@@ -12,17 +12,34 @@ from kosim.encoders.distillation.run import CURVE, DistillationConfig, Embedding
 from kosim.encoders.distillation.student import Objective
 from kosim.encoders.pretraining.budget import Budget
 from kosim.experiments.cli.console import notes, output
-from kosim.experiments.cli.options import budget_options, given, setting
-from kosim.experiments.cli.out_folder import check_free
-from kosim.experiments.cli.steps_bar import steps_progress
+from kosim.experiments.cli.options import (
+    budget_options,
+    check_free,
+    given,
+    option,
+    out_option,
+    overwrite_option,
+    setting,
+)
+from kosim.experiments.cli.progress import steps_progress
 from kosim.experiments.settings import parse_settings
 from kosim.experiments.study.notation import decimal
 
 
 @click.command("distill")
 @click.argument("corpus")
-@click.option("--teacher", required=True, help="A saved bi-encoder, a folder or a hub id.")
-@click.option("--student", required=True, help="A backbone: a folder, a hub id, or mini.")
+@option(
+    "--teacher",
+    required=True,
+    metavar="MODEL",
+    help="Encoder to learn from: a saved bi-encoder, a folder, or a hub id.",
+)
+@option(
+    "--student",
+    required=True,
+    metavar="MODEL",
+    help="Backbone that is taught: a folder, a hub id, or mini.",
+)
 @setting(DistillationConfig, "teacher_prompt", "--teacher-prompt")
 @setting(
     DistillationConfig,
@@ -33,7 +50,7 @@ from kosim.experiments.study.notation import decimal
 @setting(DistillationConfig, "objective", "--objective", type=click.Choice(get_args(Objective)))
 @setting(DistillationConfig, "embeddings", "--embeddings", type=click.Choice(get_args(Embeddings)))
 @budget_options
-@setting(DistillationConfig, "pairs", "--pairs", type=float)
+@setting(DistillationConfig, "pairs", "--pairs-per-sentence", type=float, aliases=("--pairs",))
 @setting(DistillationConfig, "tokens", "--batch-tokens", type=int)
 @setting(DistillationConfig, "longest", "--max-length", type=int)
 @setting(DistillationConfig, "learning_rate", "--learning-rate", type=float)
@@ -45,13 +62,14 @@ from kosim.experiments.study.notation import decimal
 @setting(
     DistillationConfig, "precision", "--precision", type=click.Choice(get_args(TrainingPrecision))
 )
-@click.option(
+@option(
     "--cache",
     type=click.Path(path_type=Path),
-    help="Keep the teacher's vectors here, for further students.",
+    metavar="FOLDER",
+    help="Folder that keeps the teacher's vectors for further students.",
 )
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write.")
-@click.option("--overwrite", is_flag=True, help="Replace an earlier backbone or killed run.")
+@out_option(required=True)
+@overwrite_option("an earlier backbone or an interrupted run")
 def distill_command(
     corpus: str,
     teacher: str,

@@ -8,9 +8,9 @@ from typing import Any
 import click
 import numpy as np
 
-from kosim.experiments.cli.compute_options import ComputeOptions, compute_options
 from kosim.experiments.cli.console import output, print_json, table
-from kosim.experiments.cli.options import SAVED_ENCODER
+from kosim.experiments.cli.encoder_options import SAVED_ENCODER, ComputeOptions, compute_options
+from kosim.experiments.cli.options import json_option, label_scale_option, option
 from kosim.experiments.comparison.evaluation import ScoredContender, evaluate, evaluate_sources
 from kosim.experiments.data.cleaning import check_test
 from kosim.experiments.data.datasets import load_pairs
@@ -20,10 +20,10 @@ from kosim.experiments.study.notation import METRIC_NAMES, estimate
 
 @click.command("evaluate")
 @click.argument("model", type=SAVED_ENCODER)
-@click.option("--test", required=True, help="A file of labelled pairs.")
-@click.option("--label-scale", default="0:5", show_default=True, metavar="LOW:HIGH|binary")
+@option("--test", required=True, metavar="FILE", help="File of labelled test pairs.")
+@label_scale_option
 @compute_options
-@click.option("--json", "as_json", is_flag=True, help="Print JSON to standard output.")
+@json_option
 def evaluate_command(
     model: Path, test: str, label_scale: str, compute: ComputeOptions, as_json: bool
 ) -> None:

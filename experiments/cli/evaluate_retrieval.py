@@ -8,11 +8,25 @@ from typing import Any
 import click
 
 from kosim.encoders.errors import ConfigError
-from kosim.experiments.cli.compute_options import ComputeOptions, compute_options
 from kosim.experiments.cli.console import notes, output, print_json, table
-from kosim.experiments.cli.opened import open_bi_encoder, open_reranker
-from kosim.experiments.cli.options import SAVED_ENCODER
-from kosim.experiments.cli.stages import stage_progress
+from kosim.experiments.cli.corpus_options import id_column_option, text_column_option
+from kosim.experiments.cli.encoder_options import (
+    ComputeOptions,
+    compute_options,
+    encoder_option,
+    open_bi_encoder,
+    open_reranker,
+    reranker_option,
+)
+from kosim.experiments.cli.options import (
+    json_option,
+    option,
+    out_option,
+    overwrite_option,
+    seed_option,
+    whole_numbers,
+)
+from kosim.experiments.cli.progress import stage_progress
 from kosim.experiments.retrieval.evaluation import RetrievalSettings
 from kosim.experiments.retrieval.report import NAMES, write_report
 from kosim.experiments.retrieval.run import (
@@ -26,38 +40,70 @@ from kosim.experiments.study.run_folder import default_folder
 
 
 @click.command("evaluate-retrieval")
-@click.option(
+@option(
     "--groups",
     type=click.Path(),
+    metavar="FILE",
     help="Sentences in groups that mean the same: ParaKQC's .txt, or a table with group and text.",
 )
-@click.option("--held-out", type=int, help="Ask only this many groups, drawn by --seed.")
-@click.option("--queries-per-group", "per_group", type=int, help="All by default.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of what is drawn.")
-@click.option("--list-held-out", is_flag=True, help="Print the sentences to exclude; then stop.")
-@click.option("--corpus", type=click.Path(), help="Documents: one a line, or a table.")
-@click.option("--queries", type=click.Path(), help="A table with query_id and text.")
-@click.option(
-    "--relevance", type=click.Path(), help="A table with query_id, document_id[, relevance]."
+@option(
+    "--held-out-groups",
+    "held_out",
+    type=int,
+    metavar="N",
+    aliases=("--held-out",),
+    help="Ask only N groups, drawn by --seed.",
+    shown_default="all",
 )
-@click.option("--text-column", help="Of the corpus.")
-@click.option("--id-column", help="Of the corpus.")
-@click.option(
-    "--index", type=click.Path(), help="Search this index; else one is built and removed."
+@option(
+    "--queries-per-group",
+    "per_group",
+    type=int,
+    help="Sentences of each group that are asked.",
+    shown_default="all",
 )
-@click.option("--encoder", "bi", type=SAVED_ENCODER, help="The bi-encoder.")
-@click.option("--reranker", "cross", type=SAVED_ENCODER, help="The cross-encoder.")
-@click.option("--depths", default="10,50,100", show_default=True, help="Hits that are reranked.")
-@click.option("--latency-queries", type=int, default=30, show_default=True)
-@click.option("--resamples", type=int, default=10_000, show_default=True, hidden=True)
+@seed_option("the groups and queries that are drawn")
+@option(
+    "--list-held-out",
+    is_flag=True,
+    help="Print the sentences to exclude from training, and stop.",
+)
+@option("--corpus", type=click.Path(), metavar="FILE", help="Documents: one a line, or a table.")
+@option("--queries", type=click.Path(), metavar="FILE", help="Table with query_id and text.")
+@option(
+    "--relevance",
+    type=click.Path(),
+    metavar="FILE",
+    help="Table with query_id, document_id and, if judgements are graded, relevance.",
+)
+@text_column_option
+@id_column_option
+@option(
+    "--index",
+    type=click.Path(),
+    metavar="INDEX",
+    help="Index to search.",
+    shown_default="a temporary one",
+)
+@encoder_option()
+@reranker_option()
+@option(
+    "--candidates",
+    default="10,50,100",
+    metavar="N,N,...",
+    aliases=("--depths",),
+    help="Numbers of candidates to rerank.",
+)
+@option("--latency-queries", type=int, default=30, help="Queries to measure latency with.")
+@option("--resamples", type=int, default=10_000, hidden=True, help="Resamples of the bootstrap.")
 @compute_options
-@click.option("--out", type=click.Path(path_type=Path), help="Folder; runs/retrieval by default.")
-@click.option("--overwrite", is_flag=True, help="Replace an earlier report.")
-@click.option("--json", "as_json", is_flag=True, help="Print results.json to standard output.")
+@out_option(default="runs/retrieval", help="Folder of the report.")
+@overwrite_option("an earlier report")
+@json_option
 def evaluate_retrieval_command(
-    bi: Path | None,
-    cross: Path | None,
-    depths: str,
+    encoder: Path | None,
+    reranker: Path | None,
+    candidates: str,
     latency_queries: int,
     resamples: int,
     compute: ComputeOptions,
@@ -76,26 +122,25 @@ def evaluate_retrieval_command(
         for sentence in held_out_sentences(source):
             output.print(sentence, markup=False, highlight=False, soft_wrap=True)
         return
-    if bi is None:
+    if encoder is None:
         raise ConfigError("--encoder is missing; give the folder of a bi-encoder")
     settings = RetrievalSettings(
-        depths=numbers("--depths", depths),
+        depths=whole_numbers("--candidates", candidates),
         latency_queries=latency_queries,
         resamples=resamples,
         seed=source.seed,
     )
     folder = out or default_folder("retrieval", again=overwrite)
     check_folder(folder, overwrite=overwrite)
-    encoder = open_bi_encoder(bi, compute)
-    reranker = open_reranker(cross, compute)
+    bi, cross = open_bi_encoder(encoder, compute), open_reranker(reranker, compute)
     with stage_progress() as progress:
         results = run_retrieval(
             source,
-            encoder,
-            reranker,
+            bi,
+            cross,
             settings,
             name=folder.name,
-            models={"encoder": str(bi), **({"reranker": str(cross)} if cross else {})},
+            models={"encoder": str(encoder)} | ({"reranker": str(reranker)} if reranker else {}),
             progress=progress,
         )
     write_report(results, folder)
@@ -104,20 +149,6 @@ def evaluate_retrieval_command(
         notes.print(f"Report: {folder / 'report.html'}", highlight=False, soft_wrap=True)
     else:
         _print_summary(results, folder)
-
-
-def numbers(option: str, given: str) -> tuple[int, ...]:
-    """Return comma-separated whole numbers.
-
-    Raises:
-        ConfigError: something else was given.
-    """
-    try:
-        return tuple(int(number) for number in given.split(","))
-    except ValueError:
-        raise ConfigError(
-            f"{option} is {given!r}; give whole numbers separated by commas, such as 10,50,100"
-        ) from None
 
 
 def _print_summary(results: dict[str, Any], folder: Path) -> None:

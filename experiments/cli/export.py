@@ -14,7 +14,8 @@ from kosim.encoders.errors import QualityError
 from kosim.encoders.loading import load
 from kosim.encoders.records import LabelledPairs
 from kosim.experiments.cli.console import notes, output, print_json, table
-from kosim.experiments.cli.options import SAVED_ENCODER
+from kosim.experiments.cli.encoder_options import SAVED_ENCODER
+from kosim.experiments.cli.options import json_option, label_scale_option, option
 from kosim.experiments.data.cleaning import check_test
 from kosim.experiments.data.datasets import load_pairs
 from kosim.experiments.speed.export_check import check_export, require_quality
@@ -23,16 +24,24 @@ from kosim.experiments.study.notation import amount, decimal, signed
 
 @click.command("export")
 @click.argument("model", type=SAVED_ENCODER)
-@click.option("--backend", type=click.Choice(["onnx"]), default="onnx", show_default=True)
-@click.option("--precision", type=click.Choice(["fp32", "int8"]), default="int8", show_default=True)
-@click.option(
-    "--validation", type=click.Path(), help="Labelled pairs on which the export is checked."
+@option("--backend", type=click.Choice(["onnx"]), default="onnx", help="Backend to export for.")
+@option(
+    "--precision",
+    type=click.Choice(["fp32", "int8"]),
+    default="int8",
+    help="Arithmetic of the exported encoder.",
 )
-@click.option("--label-scale", default="0:5", show_default=True, metavar="LOW:HIGH|binary")
-@click.option(
+@option(
+    "--validation",
+    type=click.Path(),
+    metavar="FILE",
+    help="Labelled pairs on which the export is checked.",
+)
+@label_scale_option
+@option(
     "--accept-loss", is_flag=True, help="Keep the export even if Pearson falls by over 0.5 points."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON to standard output.")
+@json_option
 def export_command(
     model: Path,
     backend: Any,

@@ -8,14 +8,31 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from kosim.encoders.errors import ConfigError
-from kosim.experiments.cli.compute_options import ComputeOptions, compute_options
 from kosim.experiments.cli.console import notes, output, print_json, table
-from kosim.experiments.cli.corpus_options import Corpus, corpus_options
-from kosim.experiments.cli.index_options import INDEX_TYPES, timeout_option
+from kosim.experiments.cli.corpus_options import (
+    INDEX_TYPES,
+    Corpus,
+    corpus_options,
+    lexical_option,
+    ray_option,
+    timeout_option,
+)
+from kosim.experiments.cli.encoder_options import (
+    ComputeOptions,
+    compute_options,
+    encoder_option,
+    open_bi_encoder,
+    open_index_encoder,
+)
 from kosim.experiments.cli.index_shard import shard_command
-from kosim.experiments.cli.options import SAVED_ENCODER
-from kosim.experiments.cli.out_folder import check_free
-from kosim.experiments.cli.ray_option import ray_option
+from kosim.experiments.cli.options import (
+    check_free,
+    json_option,
+    option,
+    out_option,
+    overwrite_option,
+)
+from kosim.experiments.cli.progress import stage_progress
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.measured_recall import measured_recall
 from kosim.index.store.verification import problems
@@ -24,7 +41,6 @@ if TYPE_CHECKING:
     from kosim.index.build import BuildProgress
 
 _index = click.argument("folder", metavar="INDEX", type=click.Path(path_type=Path))
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON to standard output.")
 
 
 @click.group("index")
@@ -34,17 +50,18 @@ def index_command() -> None:
 
 @index_command.command("build")
 @click.argument("corpus")
-@click.option("--encoder", type=SAVED_ENCODER, required=True, help="A bi-encoder.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write.")
-@click.option("--type", "index_type", type=INDEX_TYPES, default="auto", show_default=True)
+@encoder_option(required=True, help="Bi-encoder that encodes: a folder, or mini-bi.")
+@out_option(required=True)
+@option("--type", "index_type", type=INDEX_TYPES, default="auto", help="Type of the index.")
 @corpus_options
-@click.option(
-    "--lexical/--no-lexical", help="Prepare BM25 now rather than at the first search by words."
-)
-@click.option("--overwrite", is_flag=True, help="Replace an index that is there.")
+@lexical_option
+@overwrite_option("an index that is there")
 @ray_option
-@click.option(
-    "--ray-workers", type=click.IntRange(min=1), help="Of the cluster at most; one a CPU otherwise."
+@option(
+    "--ray-workers",
+    type=click.IntRange(min=1),
+    help="Maximum number of workers on the cluster.",
+    shown_default="one per CPU",
 )
 @compute_options
 def build(
@@ -65,8 +82,6 @@ def build(
     for standard input; or a folder or a quoted pattern of several such files. A killed build goes
     on when the same command is given again.
     """
-    from kosim.experiments.cli.stages import stage_progress
-
     if ray_workers and not ray:
         raise ConfigError(f"--ray-workers is {ray_workers}, and there is no cluster: give --ray")
     check_free(out, overwrite=overwrite)
@@ -92,14 +107,13 @@ def build(
 @_index
 @click.argument("corpus")
 @corpus_options
-@click.option(
+@option(
     "--on-duplicate",
     type=click.Choice(["refuse", "replace"]),
     default="refuse",
-    show_default=True,
-    help="What to do about an id that is there.",
+    help="What to do about an id that INDEX has already.",
 )
-@click.option("--encoder", type=SAVED_ENCODER, help="The encoder of the index, if it was moved.")
+@encoder_option(help="Bi-encoder of INDEX, where it was moved.")
 @timeout_option
 @compute_options
 def add(
@@ -112,8 +126,6 @@ def add(
     **options: Any,
 ) -> None:
     """Encode the sentences of CORPUS and add them to INDEX."""
-    from kosim.experiments.cli.opened import open_index_encoder
-    from kosim.experiments.cli.stages import stage_progress
     from kosim.index.build import extend_index
 
     index = CorpusIndex.open(folder)
@@ -135,7 +147,7 @@ def add(
 
 @index_command.command("remove")
 @_index
-@click.option("--id", "ids", multiple=True, help="Of a document; several may follow.")
+@option("--id", "ids", metavar="ID", multiple=True, help="Id of a document; can be repeated.")
 @click.argument("more_ids", nargs=-1, metavar="[ID]...")
 @timeout_option
 def remove(folder: Path, ids: tuple[str, ...], more_ids: tuple[str, ...], timeout: float) -> None:
@@ -152,14 +164,13 @@ def remove(folder: Path, ids: tuple[str, ...], more_ids: tuple[str, ...], timeou
 
 @index_command.command("info")
 @_index
-@click.option(
+@option(
     "--sample",
     type=int,
     default=200,
-    show_default=True,
     help="Documents whose neighbours are searched exactly too, to measure recall; 0 for none.",
 )
-@_json
+@json_option
 def info(folder: Path, sample: int, as_json: bool) -> None:
     """Say what INDEX holds, and measure how much of an exact search it finds."""
     if sample < 0:
@@ -176,7 +187,7 @@ def info(folder: Path, sample: int, as_json: bool) -> None:
 
 @index_command.command("verify")
 @_index
-@_json
+@json_option
 @click.pass_context
 def verify(context: click.Context, folder: Path, as_json: bool) -> None:
     """Read every file of INDEX and compare it with its checksum; exit code 2 if one is wrong."""
@@ -195,7 +206,9 @@ def verify(context: click.Context, folder: Path, as_json: bool) -> None:
 
 @index_command.command("compact")
 @_index
-@click.option("--type", "index_type", type=INDEX_TYPES, help="As before, unless it is given.")
+@option(
+    "--type", "index_type", type=INDEX_TYPES, help="Type of the index.", shown_default="as before"
+)
 @timeout_option
 def compact(folder: Path, index_type: Any, timeout: float) -> None:
     """Merge what was added and removed into INDEX; searches go on meanwhile."""
@@ -211,7 +224,6 @@ index_command.add_command(shard_command)
 def _built_here(
     source: Corpus, encoder: Path, out: Path, compute: ComputeOptions, common: dict[str, Any]
 ) -> CorpusIndex:
-    from kosim.experiments.cli.opened import open_bi_encoder
     from kosim.index.build import build_index
 
     model = open_bi_encoder(encoder, compute)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +9,21 @@ import click
 
 from kosim.encoders.errors import ConfigError
 from kosim.experiments.cli.console import notes, output
-from kosim.experiments.cli.index_options import INDEX_TYPES, timeout_option
+from kosim.experiments.cli.corpus_options import INDEX_TYPES, lexical_option, timeout_option
+from kosim.experiments.cli.options import option, out_option, overwrite_option
+from kosim.experiments.cli.progress import StageReport, stage_progress
 from kosim.index.corpus_index import CorpusIndex
 
 
 @click.command("shard")
 @click.argument("folders", metavar="INDEX...", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--shards", type=int, help="Into how many to cut one INDEX.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write.")
-@click.option("--type", "index_type", type=INDEX_TYPES, help="Of the shards; as INDEX by default.")
-@click.option(
-    "--lexical/--no-lexical", help="Prepare BM25 now rather than at the first search by words."
+@option("--shards", type=int, help="Number of shards to cut one INDEX into.")
+@out_option(required=True)
+@option(
+    "--type", "index_type", type=INDEX_TYPES, help="Type of the shards.", shown_default="of INDEX"
 )
-@click.option("--overwrite", is_flag=True, help="Replace shards that are there.")
+@lexical_option
+@overwrite_option("shards that are there")
 @timeout_option
 def shard_command(
     folders: tuple[Path, ...],
@@ -38,7 +39,6 @@ def shard_command(
     What is written are copies. Indexes that were built apart must be of one encoder, and no id may
     stand in two of them.
     """
-    from kosim.experiments.cli.stages import stage_progress
     from kosim.index.sharding.split import assemble_shards, split_index
 
     if (len(folders) == 1) != (shards is not None) or (index_type and shards is None):
@@ -65,7 +65,7 @@ def shard_command(
     )
 
 
-def _prepare(name: str, index: CorpusIndex, report: Callable[[str, int, int], None]) -> None:
+def _prepare(name: str, index: CorpusIndex, report: StageReport) -> None:
     index.lexical.prepare(
         index.snapshot, progress=lambda done: report(f"BM25 of {name}", done, len(index))
     )

@@ -14,12 +14,19 @@ from rich.text import Text
 
 from kosim.encoders.bi import BiEncoder
 from kosim.encoders.errors import ConfigError
-from kosim.experiments.cli.compute_options import ComputeOptions, compute_options
 from kosim.experiments.cli.console import output, print_json_line, table
 from kosim.experiments.cli.corpus_options import Corpus, corpus_options
-from kosim.experiments.cli.opened import open_bi_encoder, open_index_encoder, open_reranker
-from kosim.experiments.cli.options import SAVED_ENCODER
-from kosim.experiments.cli.stages import stage_progress
+from kosim.experiments.cli.encoder_options import (
+    ComputeOptions,
+    compute_options,
+    encoder_option,
+    open_bi_encoder,
+    open_index_encoder,
+    open_reranker,
+    reranker_option,
+)
+from kosim.experiments.cli.options import json_option, option
+from kosim.experiments.cli.progress import stage_progress
 from kosim.index.build import build_index
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.mining import MinedPair, mine
@@ -29,18 +36,27 @@ _TOP = 100
 
 @click.command("mine")
 @click.argument("source", metavar="INDEX|CORPUS")
-@click.option(
-    "--encoder",
-    type=SAVED_ENCODER,
-    help="A bi-encoder: for a corpus, or for an index whose encoder was moved.",
+@encoder_option(help="Bi-encoder: of a corpus, or of an index whose encoder was moved.")
+@reranker_option()
+@option(
+    "-k",
+    "--top-k",
+    "top",
+    type=int,
+    aliases=("--top",),
+    help="Number of pairs.",
+    shown_default="100, or with --min-score all that reach it",
 )
-@click.option("--reranker", type=SAVED_ENCODER, help="An encoder, best a cross one.")
-@click.option("--top", type=int, help="Pairs; 100, or with --min-score all that reach it.")
-@click.option("--min-score", type=float, help="Leave out pairs below this score (0-5).")
-@click.option("--candidates", type=int, help="Pairs that the reranker scores; 10 times --top.")
+@option("--min-score", type=float, help="Leave out pairs below this score (0-5).")
+@option(
+    "--candidates",
+    type=int,
+    help="Number of pairs that are retrieved and then reranked.",
+    shown_default="10 times --top-k",
+)
 @corpus_options
 @compute_options
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a pair and line.")
+@json_option
 def mine_command(
     source: str,
     encoder: Path | None,
@@ -53,7 +69,7 @@ def mine_command(
     **options: Any,
 ) -> None:
     """Find the most similar pairs inside INDEX or CORPUS, each pair once, best first."""
-    for name, value in (("--top", top), ("--candidates", candidates)):
+    for name, value in (("--top-k", top), ("--candidates", candidates)):
         if value is not None and value < 1:
             raise ConfigError(f"{name} is {value}; ask for at least 1 pair")
     if top is None and min_score is None:

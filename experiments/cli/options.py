@@ -1,15 +1,16 @@
-"""Options that several commands take, with help texts from the settings themselves."""
+"""Options that several commands take: one name, one help text and one default for each."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
 
-from kosim.encoders.bundle import saved_encoder
+from kosim.encoders.errors import ConfigError, StorageError
 from kosim.encoders.pretraining.budget import Budget
 from kosim.encoders.training.config import PRECISION_CHOICES, TrainingConfig
 from kosim.experiments.settings import DataSettings, EncoderSettings
@@ -17,85 +18,57 @@ from kosim.experiments.settings import DataSettings, EncoderSettings
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class SavedEncoder(click.ParamType):
-    """The folder of a saved encoder, or the name of a bundled one."""
+class Option(click.Option):
+    """An option with older spellings, which work and are not shown, and a default in its help.
 
-    name = "encoder"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> Path:
-        """Return the folder."""
-        return saved_encoder(value)
-
-
-SAVED_ENCODER = SavedEncoder()
-
-
-def setting(model: type[BaseModel], field: str, *names: str, **options: Any) -> Any:
-    """Make an option for a field of the settings, documented by that field.
-
-    It has no default of its own: what is not given is left to the recipe.
+    Args:
+        aliases: older spellings.
+        shown_default: the default in words, where the command works it out later.
     """
-    described = options.pop("help", None) or model.model_fields[field].description
-    return click.option(*names, field, default=None, help=described, **options)
+
+    def __init__(
+        self, *args: Any, aliases: Sequence[str] = (), shown_default: str = "", **options: Any
+    ) -> None:
+        super().__init__(*args, **{"show_default": True, **options})
+        self.aliases = tuple(aliases)
+        self.shown_default = shown_default
+
+    def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
+        """Let the parser know the older spellings too."""
+        current = self.opts
+        self.opts = [*current, *self.aliases]
+        try:
+            super().add_to_parser(parser, ctx)
+        finally:
+            self.opts = current
+
+    def get_help_extra(self, ctx: click.Context) -> Any:
+        """Add the default in words."""
+        extra = super().get_help_extra(ctx)
+        if self.shown_default:
+            extra["default"] = self.shown_default
+        return extra
 
 
-def data_options(command: Command) -> Command:
-    """Add the options that say which pairs are used."""
-    options = [
-        setting(DataSettings, "dataset", "--dataset", type=click.Choice(["klue-sts", "sample"])),
-        setting(DataSettings, "train", "--train", type=click.Path()),
-        setting(DataSettings, "test", "--test", type=click.Path()),
-        setting(DataSettings, "label_scale", "--label-scale", metavar="LOW:HIGH|binary"),
-        setting(DataSettings, "limit", "--limit", type=int),
-        setting(DataSettings, "split_seed", "--split-seed", type=int),
-        setting(
-            DataSettings,
-            "remove_sentence_leakage",
-            "--remove-sentence-leakage",
-            is_flag=True,
-        ),
-        setting(DataSettings, "exclude", "--exclude", type=click.Path()),
-    ]
-    return _add(options, command)
+def option(*names: str, **described: Any) -> Callable[[Command], Command]:
+    """Return the decorator of an `Option`."""
+    return click.option(*names, cls=Option, **described)
 
 
-def training_options(command: Command) -> Command:
-    """Add the options that say how an encoder is trained."""
-    options = [
-        setting(TrainingConfig, "epochs", "--epochs", type=int),
-        setting(TrainingConfig, "learning_rate", "--learning-rate", type=float),
-        setting(TrainingConfig, "warmup", "--warmup", type=float),
-        setting(TrainingConfig, "weight_decay", "--weight-decay", type=float),
-        setting(TrainingConfig, "batch_size", "--batch-size", type=int),
-        setting(TrainingConfig, "gradient_accumulation", "--gradient-accumulation", type=int),
-        setting(TrainingConfig, "select", "--select", type=click.Choice(["loss", "pearson", "f1"])),
-        setting(TrainingConfig, "patience", "--patience", type=int),
-        setting(
-            TrainingConfig,
-            "precision",
-            "--precision",
-            type=click.Choice(PRECISION_CHOICES),
-        ),
-        setting(TrainingConfig, "report_to", "--report-to"),
-        setting(EncoderSettings, "max_length", "--max-length", type=int),
-    ]
-    return _add(options, command)
+def setting(model: type[BaseModel], field: str, *names: str, **described: Any) -> Any:
+    """Return an option for a field of some settings, with the description and default of the field.
+
+    The command gets None where it is not given, so that a recipe can say the value.
+    """
+    info = model.model_fields[field]
+    described.setdefault("help", info.description)
+    if info.default not in (None, "", PydanticUndefined) and info.default is not False:
+        described.setdefault("shown_default", _as_text(info.default))
+    return option(*names, field, default=None, **described)
 
 
-def budget_options(command: Command) -> Command:
-    """Add the options that say how long a pretraining is."""
-    options = [
-        setting(Budget, "steps", "--steps", type=int),
-        setting(Budget, "epochs", "--epochs", type=float),
-        setting(Budget, "minutes", "--minutes", type=float),
-    ]
-    return _add(options, command)
-
-
-def _add(options: list[Any], command: Command) -> Command:
-    for option in reversed(options):
-        command = option(command)
-    return command
+def _as_text(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def given(values: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
@@ -105,3 +78,121 @@ def given(values: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
         for name, value in values.items()
         if name in model.model_fields and value is not None
     }
+
+
+def add_options(options: Iterable[Any], command: Any) -> Any:
+    """Decorate a command with options, which its help lists in this order."""
+    for decorate in reversed(list(options)):
+        command = decorate(command)
+    return command
+
+
+json_option = option("--json", "as_json", is_flag=True, help="Print JSON to standard output.")
+
+resume_option = option("--resume", is_flag=True, help="Continue an interrupted run.")
+
+label_scale_option = option(
+    "--label-scale",
+    default="0:5",
+    metavar="LOW:HIGH|binary",
+    help="Scale of the labels in the files of pairs.",
+)
+
+top_k_option = option(
+    "-k", "--top-k", "k", type=int, default=10, help="Number of hits for each query."
+)
+
+
+def out_option(
+    *, default: str | None = None, required: bool = False, help: str = "Folder to write."
+) -> Callable[[Command], Command]:
+    """Return the option ``--out``; ``default`` is a path in words."""
+    return option(
+        "--out",
+        type=click.Path(path_type=Path),
+        metavar="FOLDER",
+        required=required,
+        help=help,
+        shown_default=default or "",
+    )
+
+
+def overwrite_option(replaced: str) -> Callable[[Command], Command]:
+    """Return the option ``--overwrite``; ``replaced`` says what it replaces."""
+    return option("--overwrite", is_flag=True, help=f"Replace {replaced}.")
+
+
+def seed_option(drawn: str, *, default: int = 0) -> Callable[[Command], Command]:
+    """Return the option ``--seed``; ``drawn`` says what is drawn with it."""
+    return option("--seed", type=int, default=default, help=f"Seed for {drawn}.")
+
+
+def check_free(out: Path, *, overwrite: bool) -> None:
+    """Check, before anything takes time, that a command may write its folder.
+
+    Raises:
+        StorageError: something is there, and is not to be replaced.
+    """
+    if out.exists() and not overwrite:
+        raise StorageError(f"{out} exists already; choose another --out, or give --overwrite")
+
+
+def whole_numbers(name: str, given_text: str) -> tuple[int, ...]:
+    """Return the comma-separated whole numbers of the option ``name``.
+
+    Raises:
+        ConfigError: something else was given.
+    """
+    try:
+        return tuple(int(number) for number in given_text.split(","))
+    except ValueError:
+        raise ConfigError(
+            f"{name} is {given_text!r}; give whole numbers separated by commas, such as 10,50,100"
+        ) from None
+
+
+def data_options(command: Command) -> Command:
+    """Add the options that say which pairs are used."""
+    options = [
+        setting(DataSettings, "dataset", "--dataset", type=click.Choice(["klue-sts", "sample"])),
+        setting(DataSettings, "train", "--train", type=click.Path(), metavar="FILE"),
+        setting(DataSettings, "test", "--test", type=click.Path(), metavar="FILE"),
+        setting(DataSettings, "label_scale", "--label-scale", metavar="LOW:HIGH|binary"),
+        setting(DataSettings, "limit", "--limit", type=int),
+        setting(DataSettings, "split_seed", "--split-seed", type=int),
+        setting(DataSettings, "remove_sentence_leakage", "--remove-sentence-leakage", is_flag=True),
+        setting(DataSettings, "exclude", "--exclude", type=click.Path(), metavar="FILE"),
+    ]
+    decorated: Command = add_options(options, command)
+    return decorated
+
+
+def training_options(command: Command) -> Command:
+    """Add the options that say how an encoder is trained."""
+    precisions = click.Choice(PRECISION_CHOICES)
+    options = [
+        setting(TrainingConfig, "epochs", "--epochs", type=int),
+        setting(TrainingConfig, "learning_rate", "--learning-rate", type=float),
+        setting(TrainingConfig, "warmup", "--warmup", type=float),
+        setting(TrainingConfig, "weight_decay", "--weight-decay", type=float),
+        setting(TrainingConfig, "batch_size", "--batch-size", type=int),
+        setting(TrainingConfig, "gradient_accumulation", "--gradient-accumulation", type=int),
+        setting(TrainingConfig, "select", "--select", type=click.Choice(["loss", "pearson", "f1"])),
+        setting(TrainingConfig, "patience", "--patience", type=int),
+        setting(TrainingConfig, "precision", "--precision", type=precisions),
+        setting(TrainingConfig, "report_to", "--report-to"),
+        setting(EncoderSettings, "max_length", "--max-length", type=int),
+    ]
+    decorated: Command = add_options(options, command)
+    return decorated
+
+
+def budget_options(command: Command) -> Command:
+    """Add the options that say how long a pretraining is."""
+    options = [
+        setting(Budget, "steps", "--steps", type=int),
+        setting(Budget, "epochs", "--epochs", type=float),
+        setting(Budget, "minutes", "--minutes", type=float),
+    ]
+    decorated: Command = add_options(options, command)
+    return decorated

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import get_args
 
 import click
 
@@ -12,8 +11,14 @@ from kosim.encoders.compute.choice import ComputeChoice
 from kosim.encoders.compute.runtime import Backend, Precision
 from kosim.encoders.errors import ConfigError
 from kosim.experiments.cli.console import notes, output, print_json, table
-from kosim.experiments.cli.options import SAVED_ENCODER
-from kosim.experiments.cli.stages import stage_progress
+from kosim.experiments.cli.encoder_options import (
+    backend_option,
+    encoder_option,
+    precision_option,
+    reranker_option,
+)
+from kosim.experiments.cli.options import json_option, option
+from kosim.experiments.cli.progress import stage_progress
 from kosim.experiments.planning.demand import GIBIBYTE, Demand
 from kosim.experiments.planning.measurements import Measurements
 from kosim.experiments.planning.measuring import PlanSizes, measure_machine
@@ -21,43 +26,78 @@ from kosim.experiments.planning.plan import Option, Plan, make_plan
 from kosim.experiments.study.notation import amount, count, duration
 
 _SIZES = PlanSizes()
+_CANDIDATES = 100
 
 
 @click.command("plan")
-@click.option("--sentences", type=float, required=True, help="Of the corpus, such as 1e9.")
-@click.option("--queries-per-second", type=float, default=1.0, show_default=True)
-@click.option(
-    "--rerank-depth", type=int, help="Candidates reranked a query; 50 with --reranker, else 0."
+@option("--sentences", type=float, required=True, help="Sentences of the corpus, such as 1e9.")
+@option("--queries-per-second", type=float, default=1.0, help="Queries that arrive each second.")
+@option(
+    "--candidates",
+    type=int,
+    aliases=("--rerank-depth",),
+    help="Candidates that are reranked for each query.",
+    shown_default=f"{_CANDIDATES} with --reranker, else 0",
 )
-@click.option("--node-memory", type=float, default=64.0, show_default=True, help="GiB.")
-@click.option("--node-cores", type=int, default=16, show_default=True)
-@click.option("--memory-share", type=float, default=0.8, show_default=True, help="Planned with.")
-@click.option("--utilisation", type=float, default=0.7, show_default=True, help="Of the cores.")
-@click.option("--encoder", type=SAVED_ENCODER, help="A saved bi-encoder.")
-@click.option("--reranker", type=SAVED_ENCODER, help="A saved cross-encoder.")
-@click.option("--corpus", type=click.Path(), help="Sentences like the corpus's; else the sample's.")
-@click.option("--backend", type=click.Choice(get_args(Backend)), help="What computes.")
-@click.option(
-    "--precision", type=click.Choice(get_args(Precision)), default="fp32", show_default=True
+@option("--node-memory", type=float, default=64.0, help="Memory of a node in GiB.")
+@option("--node-cores", type=int, default=16, help="CPU cores of a node.")
+@option(
+    "--memory-share",
+    type=float,
+    default=0.8,
+    help="Share of a node's memory that the plan may use.",
 )
-@click.option("--sample", type=int, default=_SIZES.sample, show_default=True, help="Encoded.")
-@click.option(
-    "--vectors",
+@option(
+    "--utilisation",
+    type=float,
+    default=0.7,
+    help="Share of the cores' time that the plan may use.",
+)
+@encoder_option()
+@reranker_option()
+@option(
+    "--corpus",
+    type=click.Path(),
+    metavar="FILE",
+    help="Sentences like those of the corpus, to measure with.",
+    shown_default="the bundled sample",
+)
+@backend_option
+@precision_option
+@option(
+    "--sample-sentences",
+    "sample",
+    type=int,
+    default=_SIZES.sample,
+    aliases=("--sample",),
+    help="Sentences to encode when measuring.",
+)
+@option(
+    "--sample-vectors",
+    "vectors",
     type=int,
     default=_SIZES.vectors,
-    show_default=True,
-    help="Of the largest index that is measured; mixed from encoded ones where those are fewer.",
+    aliases=("--vectors",),
+    help="Vectors of the largest index to measure; mixed from encoded ones where those are fewer.",
 )
-@click.option("--pairs", type=int, default=_SIZES.pairs, show_default=True, help="Reranked.")
-@click.option(
+@option(
+    "--sample-pairs",
+    "pairs",
+    type=int,
+    default=_SIZES.pairs,
+    aliases=("--pairs",),
+    help="Pairs to rerank when measuring.",
+)
+@option(
     "--measurements",
     type=click.Path(path_type=Path),
-    help="A file: what was measured before is read from it, or else written to it.",
+    metavar="FILE",
+    help="File of earlier measurements; it is read where it exists, and written where not.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
+@json_option
 def plan_command(
     sentences: float,
-    rerank_depth: int | None,
+    candidates: int | None,
     encoder: Path | None,
     reranker: Path | None,
     corpus: str | None,
@@ -81,14 +121,13 @@ def plan_command(
     """
     known = measurements is not None and measurements.exists()
     measured = Measurements.load(measurements) if known and measurements else None
-    depth = rerank_depth
-    if depth is None:
+    if candidates is None:
         reranks = reranker is not None if measured is None else measured.reranker is not None
-        depth = 50 if reranks else 0
+        candidates = _CANDIDATES if reranks else 0
     demand = Demand(
         sentences=_whole(sentences),
         queries_per_second=queries_per_second,
-        rerank_depth=depth,
+        rerank_depth=candidates,
         node_memory=node_memory,
         node_cores=node_cores,
         memory_share=memory_share,

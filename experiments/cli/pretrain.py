@@ -13,16 +13,28 @@ from kosim.encoders.pretraining.run import CURVE, PretrainingConfig, pretrain
 from kosim.encoders.pretraining.sizes import Size
 from kosim.encoders.pretraining.start import Embeddings
 from kosim.experiments.cli.console import notes, output
-from kosim.experiments.cli.options import budget_options, given, setting
-from kosim.experiments.cli.out_folder import check_free
-from kosim.experiments.cli.steps_bar import steps_progress
+from kosim.experiments.cli.options import (
+    budget_options,
+    check_free,
+    given,
+    option,
+    out_option,
+    overwrite_option,
+    setting,
+)
+from kosim.experiments.cli.progress import steps_progress
 from kosim.experiments.settings import parse_settings
 from kosim.experiments.study.notation import decimal
 
 
 @click.command("pretrain")
 @click.argument("corpus")
-@click.option("--tokenizer", type=click.Path(path_type=Path), help="Of a new network: its folder.")
+@option(
+    "--tokenizer",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Tokenizer of a new network (see kosim tokenizer train).",
+)
 @setting(PretrainingConfig, "backbone", "--backbone")
 @setting(PretrainingConfig, "size", "--size", type=click.Choice(get_args(Size)))
 @setting(PretrainingConfig, "embeddings", "--embeddings", type=click.Choice(get_args(Embeddings)))
@@ -42,8 +54,8 @@ from kosim.experiments.study.notation import decimal
 @setting(
     PretrainingConfig, "precision", "--precision", type=click.Choice(get_args(TrainingPrecision))
 )
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write.")
-@click.option("--overwrite", is_flag=True, help="Replace an earlier backbone or killed run.")
+@out_option(required=True)
+@overwrite_option("an earlier backbone or an interrupted run")
 def pretrain_command(
     corpus: str, tokenizer: Path | None, out: Path, overwrite: bool, **options: Any
 ) -> None:

@@ -9,26 +9,30 @@ from rich.text import Text
 
 from kosim.encoders.errors import DataError
 from kosim.encoders.tables import read_lines
-from kosim.experiments.cli.compute_options import ComputeOptions, compute_options
 from kosim.experiments.cli.console import output, print_json, table
-from kosim.experiments.cli.options import SAVED_ENCODER
+from kosim.experiments.cli.encoder_options import ComputeOptions, compute_options, reranker_option
+from kosim.experiments.cli.options import json_option, option
 
 
 @click.command("rerank")
-@click.option("--encoder", "model", type=SAVED_ENCODER, required=True)
-@click.option("--query", required=True, help="The sentence to compare with.")
+@reranker_option(
+    required=True,
+    help="Encoder of either kind: a folder, mini-cross, or mini-bi.",
+    aliases=("--encoder",),
+)
+@option("--query", required=True, metavar="SENTENCE", help="Sentence to compare with.")
 @click.argument("file", default="-")
-@click.option("-k", "--top-k", type=int, help="How many hits to show; all by default.")
+@option("-k", "--top-k", type=int, help="Number of hits to show.", shown_default="all")
 @compute_options
-@click.option("--json", "as_json", is_flag=True, help="Print JSON to standard output.")
+@json_option
 def rerank_command(
-    model: Path, query: str, file: str, top_k: int | None, compute: ComputeOptions, as_json: bool
+    reranker: Path, query: str, file: str, top_k: int | None, compute: ComputeOptions, as_json: bool
 ) -> None:
     """Rank the lines of FILE (or standard input) by similarity to a query, best first."""
     documents = [line for line in read_lines(file) if line.strip()]
     if not documents:
         raise DataError(f"{file} has no sentences; give one a line")
-    hits = compute.load(model).rank(query, documents, top_k=top_k)
+    hits = compute.load(reranker).rank(query, documents, top_k=top_k)
     if as_json:
         print_json(
             {

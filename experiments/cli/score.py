@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from kosim.encoders.errors import DataError
-from kosim.experiments.cli.compute_options import ComputeOptions, compute_options
 from kosim.experiments.cli.console import output, print_json
-from kosim.experiments.cli.options import SAVED_ENCODER
+from kosim.experiments.cli.encoder_options import SAVED_ENCODER, ComputeOptions, compute_options
+from kosim.experiments.cli.options import json_option
 
 
 @click.command("score")
@@ -17,7 +17,7 @@ from kosim.experiments.cli.options import SAVED_ENCODER
 @click.argument("sentence1")
 @click.argument("sentence2")
 @compute_options
-@click.option("--json", "as_json", is_flag=True, help="Print JSON to standard output.")
+@json_option
 def score_command(
     model: Path, sentence1: str, sentence2: str, compute: ComputeOptions, as_json: bool
 ) -> None:

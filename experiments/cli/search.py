@@ -13,10 +13,17 @@ from rich.text import Text
 
 from kosim.encoders.errors import ConfigError, DataError
 from kosim.encoders.tables import STANDARD_INPUT, Format
-from kosim.experiments.cli.compute_options import ComputeOptions, compute_options
 from kosim.experiments.cli.console import notes, output, print_json_line, table
-from kosim.experiments.cli.opened import open_index_encoder, open_reranker
-from kosim.experiments.cli.options import SAVED_ENCODER
+from kosim.experiments.cli.corpus_options import format_option, text_column_option
+from kosim.experiments.cli.encoder_options import (
+    ComputeOptions,
+    compute_options,
+    encoder_option,
+    open_index_encoder,
+    open_reranker,
+    reranker_option,
+)
+from kosim.experiments.cli.options import json_option, option, top_k_option
 from kosim.index.corpus import read_corpus
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.documents import SearchHit, SearchResult, result_json
@@ -32,46 +39,45 @@ _Search = Callable[[Sequence[str]], list[SearchResult]]
 @click.command("search")
 @click.argument("folder", metavar="INDEX", type=click.Path(path_type=Path))
 @click.argument("queries", nargs=-1, metavar="[QUERY... | -]")
-@click.option("--queries", "file", help="A file of queries: one a line, or a table.")
-@click.option("--text-column", help="Of a table of queries.")
-@click.option(
-    "--format",
-    "query_format",
-    type=click.Choice(get_args(Format)),
-    help="Of the queries, where the file's name does not tell; text (one a line) otherwise.",
-)
-@click.option("--reranker", type=SAVED_ENCODER, help="An encoder, best a cross one.")
-@click.option("-k", "--top-k", "k", type=int, default=10, show_default=True, help="Hits a query.")
-@click.option(
+@option("--queries", "file", metavar="FILE", help="File of queries: one a line, or a table.")
+@text_column_option
+@format_option
+@reranker_option()
+@top_k_option
+@option(
     "--candidates",
     default="100",
-    show_default=True,
     metavar="N|auto",
-    help="Hits that the reranker scores; auto: as many as each query needs (see kosim depth).",
+    help="Documents that are retrieved and then reranked; auto: as many as each query needs (see "
+    "kosim depth).",
 )
-@click.option(
+@option(
     "--chance",
     type=float,
     default=0.05,
-    show_default=True,
-    help="Of candidates auto: the share of queries that may lose a hit.",
+    help="Share of queries that may lose a hit by --candidates auto.",
 )
-@click.option("--mode", type=click.Choice(get_args(Mode)), default="dense", show_default=True)
-@click.option("--encoder", type=SAVED_ENCODER, help="The encoder of the index, if it was moved.")
-@click.option(
+@option(
+    "--mode",
+    type=click.Choice(get_args(Mode)),
+    default="dense",
+    help="Retrieval by vectors (dense), by words (lexical), or by both (hybrid).",
+)
+@encoder_option(help="Bi-encoder of INDEX, where it was moved.")
+@option(
     "--refine",
     is_flag=True,
     help="With a lower precision: encode queries, and decide which candidates around the last hit "
     "are hits, in full precision.",
 )
 @compute_options
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a query and line.")
+@json_option
 def search_command(
     folder: Path,
     queries: tuple[str, ...],
     file: str | None,
     text_column: str | None,
-    query_format: str | None,
+    format: str | None,
     reranker: Path | None,
     k: int,
     candidates: str,
@@ -119,7 +125,7 @@ def search_command(
         read = read_corpus(
             file or STANDARD_INPUT,
             text_column=text_column,
-            format=cast(Format | None, query_format),
+            format=cast(Format | None, format),
         )
         _answer((document.text for document in read), search, as_json)
 

@@ -9,18 +9,26 @@ import click
 from kosim.encoders.compute.runtime import Backend, Precision
 from kosim.encoders.errors import MissingExtraError
 from kosim.experiments.cli.console import notes
-from kosim.experiments.cli.options import SAVED_ENCODER, setting
+from kosim.experiments.cli.encoder_options import SAVED_ENCODER
+from kosim.experiments.cli.options import setting
 from kosim.index.distributed.connection import AUTO
 from kosim.serving.settings import ServingSettings
 
 
-def _option(field: str, **options: Any) -> Any:
-    return setting(ServingSettings, field, f"--{field.replace('_', '-')}", **options)
+def _option(field: str, name: str | None = None, **described: Any) -> Any:
+    description = str(ServingSettings.model_fields[field].description)
+    return setting(
+        ServingSettings,
+        field,
+        name or f"--{field.replace('_', '-')}",
+        help=description.partition(" [default:")[0],
+        **described,
+    )
 
 
 @click.command("serve")
-@_option("cross", type=SAVED_ENCODER, metavar="MODEL")
-@_option("bi", type=SAVED_ENCODER, metavar="MODEL")
+@_option("bi", "--encoder", type=SAVED_ENCODER, metavar="MODEL", aliases=("--bi",))
+@_option("cross", "--reranker", type=SAVED_ENCODER, metavar="MODEL", aliases=("--cross",))
 @_option("index", metavar="INDEX")
 @_option("host")
 @_option("port", type=int)
@@ -32,7 +40,7 @@ def _option(field: str, **options: Any) -> Any:
 @_option("refine", is_flag=True)
 @_option("device")
 @_option("queue", type=int)
-@setting(ServingSettings, "batching", "--batching/--no-batching")
+@_option("batching", "--batching/--no-batching", shown_default="together")
 @_option("batch_wait", type=float)
 @_option("batch_tokens", type=int)
 @_option("max_items", type=int)

@@ -10,7 +10,7 @@ import click
 from kosim.encoders.tables import read_lines
 from kosim.encoders.tokenizers.training import COVERAGE, KINDS, train_tokenizer
 from kosim.experiments.cli.console import notes, output
-from kosim.experiments.cli.out_folder import check_free
+from kosim.experiments.cli.options import check_free, option, out_option, overwrite_option
 
 
 @click.group("tokenizer")
@@ -20,17 +20,18 @@ def tokenizer_command() -> None:
 
 @tokenizer_command.command("train")
 @click.argument("corpus")
-@click.option("--kind", type=click.Choice(list(KINDS)), required=True, help="What the pieces are.")
-@click.option("--vocab-size", type=int, required=True, help="Pieces, 5 special ones included.")
-@click.option(
+@option("--kind", type=click.Choice(list(KINDS)), required=True, help="Kind of the tokenizer.")
+@option(
+    "--vocab-size", type=int, required=True, help="Size of the vocabulary, with 5 special tokens."
+)
+@option(
     "--coverage",
     type=float,
     default=COVERAGE,
-    show_default=True,
-    help="Share of the corpus' characters that stay known.",
+    help="Share of the corpus' characters that the tokenizer knows.",
 )
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write.")
-@click.option("--overwrite", is_flag=True, help="Replace an earlier tokenizer.")
+@out_option(required=True)
+@overwrite_option("an earlier tokenizer")
 def train(
     corpus: str, kind: Any, vocab_size: int, coverage: float, out: Path, overwrite: bool
 ) -> None:

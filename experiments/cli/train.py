@@ -11,9 +11,19 @@ from kosim.encoders.tokenizers.text_step import TEXT_STEPS
 from kosim.encoders.training import ranks
 from kosim.encoders.training.config import TrainingConfig
 from kosim.encoders.training.losses import TRAINING_BY_KIND
-from kosim.experiments.cli.console import notes, output, training_progress
-from kosim.experiments.cli.options import data_options, given, setting, training_options
-from kosim.experiments.cli.out_folder import check_free
+from kosim.experiments.cli.console import notes, output
+from kosim.experiments.cli.encoder_options import device_option
+from kosim.experiments.cli.options import (
+    check_free,
+    data_options,
+    given,
+    out_option,
+    overwrite_option,
+    seed_option,
+    setting,
+    training_options,
+)
+from kosim.experiments.cli.progress import training_progress
 from kosim.experiments.comparison.contenders import train_and_save
 from kosim.experiments.data.partition import load_training
 from kosim.experiments.settings import DataSettings, EncoderSettings, parse_settings
@@ -24,18 +34,18 @@ _LOSSES = [loss for recipe in TRAINING_BY_KIND.values() for loss in recipe.losse
 @click.command("train")
 @click.argument("kind", type=click.Choice(["bi", "cross"]))
 @data_options
-@click.option("--backbone", help="A folder, a hub id, mini, or scratch; KoELECTRA by default.")
-@click.option("--revision", help="Commit, tag or branch of a hub id.")
-@click.option("--pooling", type=click.Choice(["mean", "cls", "max"]), help="Of a bi-encoder.")
-@click.option("--prompt", help="Text put before every sentence of a bi-encoder.")
+@setting(EncoderSettings, "backbone", "--backbone", metavar="MODEL")
+@setting(EncoderSettings, "revision", "--revision")
+@setting(EncoderSettings, "pooling", "--pooling", type=click.Choice(["mean", "cls", "max"]))
+@setting(EncoderSettings, "prompt", "--prompt")
 @setting(EncoderSettings, "text_step", "--text-step", type=click.Choice(list(TEXT_STEPS)))
-@click.option("--loss", type=click.Choice(_LOSSES), help="What is minimised; by kind.")
+@setting(TrainingConfig, "loss", "--loss", type=click.Choice(_LOSSES))
 @training_options
-@click.option("--swap-augmentation", is_flag=True, default=None, help="Both orders of each pair.")
-@click.option("--seed", type=int, default=1, show_default=True, help="Of training.")
-@click.option("--device", help="Torch device, such as cpu or cuda:0.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write.")
-@click.option("--overwrite", is_flag=True, help="Replace an earlier encoder.")
+@setting(TrainingConfig, "swap_augmentation", "--swap-augmentation", is_flag=True)
+@seed_option("the order of the pairs, dropout and new weights", default=1)
+@device_option
+@out_option(required=True)
+@overwrite_option("an earlier encoder")
 def train_command(kind: str, out: Path, seed: int, overwrite: bool, **options: Any) -> None:
     """Train a bi-encoder or a cross-encoder and save it.
 

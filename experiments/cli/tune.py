@@ -9,8 +9,15 @@ import click
 import optuna
 
 from kosim.encoders.errors import ConfigError
-from kosim.experiments.cli.console import notes, output, print_json, table, training_progress
-from kosim.experiments.cli.stages import stage_progress
+from kosim.experiments.cli.console import notes, output, print_json, table
+from kosim.experiments.cli.options import (
+    json_option,
+    option,
+    out_option,
+    resume_option,
+    seed_option,
+)
+from kosim.experiments.cli.progress import stage_progress, training_progress
 from kosim.experiments.data.partition import load_training
 from kosim.experiments.settings import CompareSettings, parse_settings, read_settings
 from kosim.experiments.study.notation import decimal, signed
@@ -27,6 +34,15 @@ from kosim.experiments.tuning.space import read_space
 from kosim.experiments.tuning.study import begin_study, load_study, open_storage
 from kosim.experiments.tuning.worker import work
 from kosim.experiments.tuning.workers import run_workers
+
+_minutes = option("--minutes", type=float, help="Begin no trial after this many minutes.")
+_storage = option(
+    "--storage",
+    required=True,
+    metavar="ADDRESS",
+    help="Storage of the study: a SQLite file, or postgresql://...",
+)
+_study = option("--study", "name", required=True, help="Name of the study.")
 
 
 class _KindFirst(click.Group):
@@ -48,33 +64,53 @@ def tune_command() -> None:
 @tune_command.command("run", hidden=True)
 @click.argument("kind", type=click.Choice(["bi", "cross"]))
 @click.argument("config", default="quickstart")
-@click.option(
-    "--space", default="documented", show_default=True, help="documented, or a TOML file."
+@option(
+    "--space",
+    default="documented",
+    metavar="FILE",
+    help="Search space: documented, or a TOML file.",
 )
-@click.option("--sampler", type=click.Choice(get_args(Sampler)), default="tpe", show_default=True)
-@click.option("--trials", type=int, help="Of tpe and random; a grid has as many as it has.")
-@click.option("--minutes", type=float, help="Begin no trial after so many.")
-@click.option("--workers", type=int, default=1, show_default=True, help="Processes here.")
-@click.option(
-    "--storage", help="A SQLite file, or postgresql://...; study.db in the folder by default."
+@option(
+    "--sampler",
+    type=click.Choice(get_args(Sampler)),
+    default="tpe",
+    help="Method that draws trials.",
 )
-@click.option("--study", "name", help="Name of the study; that of the config and kind by default.")
-@click.option("--metric", type=click.Choice(get_args(Metric)), default="pearson", show_default=True)
-@click.option(
+@option(
+    "--trials",
+    type=int,
+    help="Number of trials of tpe and random; a grid runs all of its points.",
+)
+@_minutes
+@option("--workers", type=int, default=1, help="Number of worker processes on this machine.")
+@option(
+    "--storage",
+    metavar="ADDRESS",
+    help="Storage of the study: a SQLite file, or postgresql://...",
+    shown_default="study.db in --out",
+)
+@option(
+    "--study", "name", help="Name of the study.", shown_default="names of the config and the kind"
+)
+@option(
+    "--metric",
+    type=click.Choice(get_args(Metric)),
+    default="pearson",
+    help="Validation figure that is maximised.",
+)
+@option(
     "--prune",
     is_flag=False,
     flag_value="median",
     type=click.Choice(get_args(Pruning)),
     help="End hopeless trials early: median (without a value), or hyperband.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the sampler.")
-@click.option("--limit", type=int, help="Use so many training pairs at most.")
-@click.option("--no-test", is_flag=True, help="Leave the test pairs alone.")
-@click.option("--resume", is_flag=True, help="Go on with a study that is there.")
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="Folder of the report; runs/STUDY by default."
-)
-@click.option("--json", "as_json", is_flag=True, help="Print results.json to standard output.")
+@seed_option("the sampler")
+@option("--limit", type=int, help="Maximum number of training pairs.")
+@option("--no-test", is_flag=True, help="Do not evaluate on the test pairs.")
+@resume_option
+@out_option(default="runs/tune-STUDY", help="Folder of the report.")
+@json_option
 def run_command(
     kind: str,
     config: str,
@@ -122,10 +158,10 @@ def run_command(
 
 
 @tune_command.command("worker")
-@click.option("--storage", required=True, help="A SQLite file, or postgresql://...")
-@click.option("--study", "name", required=True, help="Name of the study.")
-@click.option("--number", type=int, default=0, show_default=True, help="Of this worker.")
-@click.option("--minutes", type=float, help="Begin no trial after so many.")
+@_storage
+@_study
+@option("--number", type=int, default=0, help="Number of this worker among all.")
+@_minutes
 def worker_command(storage: str, name: str, number: int, minutes: float | None) -> None:
     """Run trials of a study, here or on another machine, until none is left."""
 
@@ -138,11 +174,11 @@ def worker_command(storage: str, name: str, number: int, minutes: float | None) 
 
 
 @tune_command.command("report")
-@click.option("--storage", required=True, help="A SQLite file, or postgresql://...")
-@click.option("--study", "name", required=True, help="Name of the study.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write.")
-@click.option("--test", is_flag=True, help="Also compare base and best on the test pairs.")
-@click.option("--json", "as_json", is_flag=True, help="Print results.json to standard output.")
+@_storage
+@_study
+@out_option(required=True)
+@option("--test", is_flag=True, help="Also compare base and best on the test pairs.")
+@json_option
 def report_command(storage: str, name: str, out: Path, test: bool, as_json: bool) -> None:
     """Write the report of a study as it stands."""
     _report(load_study(open_storage(storage), name), out, test=test, as_json=as_json)

@@ -113,7 +113,7 @@ def make_plan(demand: Demand, measured: Measurements) -> Plan:
     if demand.rerank_depth and measured.pairs_per_second is None:
         raise ConfigError(
             f"rerank_depth is {demand.rerank_depth}, but no reranker was measured; give "
-            "--reranker, or --rerank-depth 0"
+            "--reranker, or --candidates 0"
         )
     options = sorted(
         (_option(demand, measured, type) for type in measured.types),

@@ -32,7 +32,7 @@ class WorkloadSizes:
     sentences: int = 1_000
     pairs: int = 500
     queries: int = 50
-    candidates: int = 20
+    candidates: int = 100
     singles: int = 50
 
     def __post_init__(self) -> None:

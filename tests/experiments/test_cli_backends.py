@@ -95,8 +95,8 @@ def test_rerank_and_mine_take_a_backend(encoders: dict[str, Path], corpus: Path)
     hits = json.loads(answer("rerank", *options, "--query", QUERY, corpus, "--json"))["hits"]
     torch = load(encoders["bi"]).rank(QUERY, TEXTS)
     assert [hit["score"] for hit in hits] == pytest.approx([hit.score for hit in torch], abs=1e-4)
-    mined = answer("mine", corpus, *options, "--top", 3, "--json")
-    plain = answer("mine", corpus, "--encoder", encoders["bi"], "--top", 3, "--json")
+    mined = answer("mine", corpus, *options, "--top-k", 3, "--json")
+    plain = answer("mine", corpus, "--encoder", encoders["bi"], "--top-k", 3, "--json")
     scores = [[json.loads(line)["score"] for line in out.splitlines()] for out in (mined, plain)]
     assert scores[0] == pytest.approx(scores[1], abs=1e-4)
 

@@ -225,7 +225,7 @@ def test_mining_finds_the_nearest_pairs(
     source: str, index: Path, corpus: Path, encoders: dict[str, Path], bi: BiEncoder
 ) -> None:
     given = [index] if source == "index" else [corpus, "--encoder", encoders["bi"]]
-    pairs = found(answer("mine", *given, "--top", 5, "--json"))
+    pairs = found(answer("mine", *given, "--top-k", 5, "--json"))
     vectors = bi.encode(TEXTS)
     assert [(pair["id1"], pair["id2"]) for pair in pairs] == best_pairs(vectors @ vectors.T, 5)
     assert [pair["rank"] for pair in pairs] == [1, 2, 3, 4, 5]
@@ -239,7 +239,7 @@ def test_mining_finds_the_nearest_pairs(
 def test_mining_with_a_reranker_scores_both_orders(
     index: Path, encoders: dict[str, Path], cross: CrossEncoder
 ) -> None:
-    options = ("--reranker", encoders["cross"], "--top", 3, "--candidates", 780, "--json")
+    options = ("--reranker", encoders["cross"], "--top-k", 3, "--candidates", 780, "--json")
     pairs = found(answer("mine", index, *options))
     every = [(one, other) for one in TEXTS for other in TEXTS]
     scores = cross.score(every, raw=True, symmetric=True).reshape(40, 40)
@@ -254,8 +254,8 @@ def test_mining_leaves_out_pairs_below_a_score(index: Path) -> None:
 
 
 def test_people_see_both_sentences_of_a_pair(index: Path, encoders: dict[str, Path]) -> None:
-    (pair,) = found(answer("mine", index, "--top", 1, "--json"))
-    said = answer("mine", index, "--top", 1)
+    (pair,) = found(answer("mine", index, "--top-k", 1, "--json"))
+    said = answer("mine", index, "--top-k", 1)
     assert pair["text1"] in said
     assert pair["text2"] in said
 
@@ -263,7 +263,7 @@ def test_people_see_both_sentences_of_a_pair(index: Path, encoders: dict[str, Pa
 @pytest.mark.parametrize(
     "arguments, said",
     [
-        (["--top", "0"], "--top is 0"),
+        (["--top-k", "0"], "--top-k is 0"),
         (["--candidates", "0"], "--candidates is 0"),
         (["--min-score", "7"], "min_score is 7"),
     ],

@@ -22,7 +22,7 @@ from kosim.index.searcher import Searcher
 from tests.experiments.test_retrieval_evaluation import kosim, refusal, sentences
 
 TEXTS = [text for _, text in sentences(20, 4, seed=7)]
-OPTIONS = ("--resamples", "999", "--latency-queries", "2", "--depths", "1,5,10,20,40")
+OPTIONS = ("--resamples", "999", "--latency-queries", "2", "--candidates", "1,5,10,20,40")
 
 
 @pytest.fixture(scope="module")
@@ -274,7 +274,7 @@ def test_a_sample_is_said_to_be_one(
 ) -> None:
     result = kosim(
         *("depth", index, "--reranker", tiny_encoders["cross"], "--queries", queries),
-        *("--exhaustive-sample", "10", "--fit-queries", "0", "--depths", "5,10,20"),
+        *("--exhaustive-sample", "10", "--fit-queries", "0", "--candidates", "5,10,20"),
         *("--resamples", "999", "--latency-queries", "1", "--out", tmp_path / "out"),
     )
     assert result.exit_code == 0, (result.output, result.exception)
@@ -290,9 +290,9 @@ def test_a_sample_is_said_to_be_one(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--depths", "0"], "each at least 1"),
-        (["--depths", "a"], "whole numbers"),
-        (["--sample-top", "5", "--depths", "9"], "--sample-top of at least 9"),
+        (["--candidates", "0"], "each at least 1"),
+        (["--candidates", "a"], "whole numbers"),
+        (["--sample-top", "5", "--candidates", "9"], "--sample-top of at least 9"),
         (["--keep", "1.5"], "keep is 1.5"),
         (["-k", "0"], "k is 0"),
         (["--exhaustive-sample", "-1"], "cannot be negative"),

@@ -60,9 +60,9 @@ def evaluated(
 ) -> tuple[Path, dict[str, Any]]:
     folder = tmp_path_factory.mktemp("runs") / "retrieval"
     result = kosim(
-        *("evaluate-retrieval", "--groups", groups, "--held-out", "8", "--seed", "1"),
+        *("evaluate-retrieval", "--groups", groups, "--held-out-groups", "8", "--seed", "1"),
         *("--encoder", tiny_encoders["bi"], "--reranker", tiny_encoders["cross"]),
-        *("--depths", "5,20", "--latency-queries", "3", "--resamples", "999"),
+        *("--candidates", "5,20", "--latency-queries", "3", "--resamples", "999"),
         *("--out", folder, "--json"),
     )
     assert result.exit_code == 0, (result.output, result.exception)
@@ -88,7 +88,7 @@ def test_the_figures_are_those_of_brute_force(
 ) -> None:
     results = evaluated[1]
     held_out = kosim(
-        *("evaluate-retrieval", "--groups", groups, "--held-out", "8", "--seed", "1"),
+        *("evaluate-retrieval", "--groups", groups, "--held-out-groups", "8", "--seed", "1"),
         "--list-held-out",
     )
     asked = set(held_out.stdout.strip().splitlines())
@@ -186,16 +186,19 @@ def test_queries_and_relevance_files_over_an_index(
     ("arguments", "said"),
     [
         (["--groups", "nowhere.tsv"], "nowhere.tsv"),
-        (["--groups", "GROUPS", "--held-out", "99"], "cannot hold out 99 of 15"),
-        (["--groups", "GROUPS", "--depths", "0"], "each at least 1"),
-        (["--groups", "GROUPS", "--depths", "ten"], "whole numbers"),
+        (["--groups", "GROUPS", "--held-out-groups", "99"], "cannot hold out 99 of 15"),
+        (["--groups", "GROUPS", "--candidates", "0"], "each at least 1"),
+        (["--groups", "GROUPS", "--candidates", "ten"], "whole numbers"),
         (["--groups", "GROUPS", "--queries-per-group", "0"], "0 queries per group"),
-        (["--groups", "GROUPS", "--held-out", "1"], "at least 2 groups"),
+        (["--groups", "GROUPS", "--held-out-groups", "1"], "at least 2 groups"),
         (["--groups", "GROUPS", "--latency-queries", "0"], "cannot be timed"),
         ([], "say what to ask"),
         (["--queries", "q.tsv"], "go together"),
         (["--queries", "q.tsv", "--relevance", "r.tsv"], "--corpus FILE or --index"),
-        (["--queries", "q", "--relevance", "r", "--corpus", "c", "--held-out", "2"], "--groups"),
+        (
+            ["--queries", "q", "--relevance", "r", "--corpus", "c", "--held-out-groups", "2"],
+            "--groups",
+        ),
         (["--groups", "GROUPS", "--index", "nowhere"], "nowhere"),
     ],
 )

@@ -148,7 +148,7 @@ def test_bench_of_a_cross_encoder(encoders: dict[str, Path], corpus: Path, tmp_p
     out = tmp_path / "bench"
     options = ("--corpus", corpus, "--compare", "torch:fp32,torch:bf16", "--out", out)
     printed = json.loads(
-        answer("bench", "--encoders", encoders["cross"], *options, *SMALL, "--json")
+        answer("bench", "--encoder", encoders["cross"], *options, *SMALL, "--json")
     )
     assert printed == json.loads((out / "results.json").read_text())
     full, half = printed["rows"]
@@ -172,7 +172,7 @@ def test_bench_of_both_kinds_and_backends(
     encoders: dict[str, Path], corpus: Path, tmp_path: Path
 ) -> None:
     pytest.importorskip("onnxruntime")
-    given = ("--encoders", encoders["bi"], "--encoders", encoders["cross"])
+    given = ("--encoder", encoders["bi"], "--encoder", encoders["cross"])
     options = ("--corpus", corpus, "--compare", "torch:fp32,onnx:int8", "--out", tmp_path / "b")
     results = json.loads(answer("bench", *given, *options, *SMALL, "--json"))
     tasks = [(row["task"], row["backend"]) for row in results["rows"]]
@@ -184,6 +184,6 @@ def test_bench_of_both_kinds_and_backends(
 
 
 def test_bench_refuses_what_it_cannot_measure(encoders: dict[str, Path], tmp_path: Path) -> None:
-    assert "is not there" in refusal("bench", "--encoders", tmp_path / "none")
-    line = refusal("bench", "--encoders", encoders["bi"], "--compare", "torch:int8")
+    assert "is not there" in refusal("bench", "--encoder", tmp_path / "none")
+    line = refusal("bench", "--encoder", encoders["bi"], "--compare", "torch:int8")
     assert "does not compute in int8" in line

@@ -126,7 +126,15 @@ def test_a_port_in_use_is_refused(encoders: dict[str, Path]) -> None:
 
 def test_help_names_every_option() -> None:
     said = answer("serve", "--help")
-    for option in ("--cross", "--bi", "--index", "--host", "--workers", "--keys", "--no-batching"):
+    for option in (
+        "--reranker",
+        "--encoder",
+        "--index",
+        "--host",
+        "--workers",
+        "--keys",
+        "--no-batching",
+    ):
         assert option in said
 
 
