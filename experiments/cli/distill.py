@@ -11,10 +11,10 @@ from kosim.encoders.compute.runtime import Precision, TrainingPrecision
 from kosim.encoders.distillation.run import CURVE, DistillationConfig, Embeddings, distill
 from kosim.encoders.distillation.student import Objective
 from kosim.encoders.pretraining.budget import Budget
+from kosim.encoders.storage import check_output
 from kosim.experiments.cli.console import notes, output
 from kosim.experiments.cli.options import (
     budget_options,
-    check_free,
     given,
     option,
     out_option,
@@ -88,7 +88,7 @@ def distill_command(
         DistillationConfig,
         {**given(options, DistillationConfig), "budget": given(options, Budget)},
     )
-    check_free(out, overwrite=overwrite)
+    check_output(out, overwrite=overwrite)
     with steps_progress("agreement", "vector_spearman") as (callbacks, progress):
         result = distill(
             corpus,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from kosim.encoders.errors import ConfigError
+from kosim.encoders.storage import check_output
 from kosim.experiments.cli.console import notes, output, print_json, table
 from kosim.experiments.cli.corpus_options import (
     INDEX_TYPES,
@@ -26,7 +27,6 @@ from kosim.experiments.cli.encoder_options import (
 )
 from kosim.experiments.cli.index_shard import shard_command
 from kosim.experiments.cli.options import (
-    check_free,
     json_option,
     option,
     out_option,
@@ -84,7 +84,7 @@ def build(
     """
     if ray_workers and not ray:
         raise ConfigError(f"--ray-workers is {ray_workers}, and there is no cluster: give --ray")
-    check_free(out, overwrite=overwrite)
+    check_output(out, overwrite=overwrite)
     source = Corpus(corpus, **options)
     total = source.count()
     with stage_progress() as report:

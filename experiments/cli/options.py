@@ -10,7 +10,7 @@ import click
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from kosim.encoders.errors import ConfigError, StorageError
+from kosim.encoders.errors import ConfigError
 from kosim.encoders.pretraining.budget import Budget
 from kosim.encoders.training.config import PRECISION_CHOICES, TrainingConfig
 from kosim.experiments.settings import DataSettings, EncoderSettings
@@ -125,16 +125,6 @@ def overwrite_option(replaced: str) -> Callable[[Command], Command]:
 def seed_option(drawn: str, *, default: int = 0) -> Callable[[Command], Command]:
     """Return the option ``--seed``; ``drawn`` says what is drawn with it."""
     return option("--seed", type=int, default=default, help=f"Seed for {drawn}.")
-
-
-def check_free(out: Path, *, overwrite: bool) -> None:
-    """Check, before anything takes time, that a command may write its folder.
-
-    Raises:
-        StorageError: something is there, and is not to be replaced.
-    """
-    if out.exists() and not overwrite:
-        raise StorageError(f"{out} exists already; choose another --out, or give --overwrite")
 
 
 def whole_numbers(name: str, given_text: str) -> tuple[int, ...]:

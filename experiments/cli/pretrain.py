@@ -12,10 +12,10 @@ from kosim.encoders.pretraining.budget import Budget
 from kosim.encoders.pretraining.run import CURVE, PretrainingConfig, pretrain
 from kosim.encoders.pretraining.sizes import Size
 from kosim.encoders.pretraining.start import Embeddings
+from kosim.encoders.storage import check_output
 from kosim.experiments.cli.console import notes, output
 from kosim.experiments.cli.options import (
     budget_options,
-    check_free,
     given,
     option,
     out_option,
@@ -69,7 +69,7 @@ def pretrain_command(
         PretrainingConfig,
         {**given(options, PretrainingConfig), "budget": given(options, Budget)},
     )
-    check_free(out, overwrite=overwrite)
+    check_output(out, overwrite=overwrite)
     with steps_progress("replaced tokens", "average_precision") as (callbacks, _):
         result = pretrain(
             corpus,

@@ -7,10 +7,11 @@ from typing import Any
 
 import click
 
+from kosim.encoders.storage import check_output
 from kosim.encoders.tables import read_lines
 from kosim.encoders.tokenizers.training import COVERAGE, KINDS, train_tokenizer
 from kosim.experiments.cli.console import notes, output
-from kosim.experiments.cli.options import check_free, option, out_option, overwrite_option
+from kosim.experiments.cli.options import option, out_option, overwrite_option
 
 
 @click.group("tokenizer")
@@ -40,7 +41,7 @@ def train(
     wordpiece, unigram, syllable and jamo are whole in their own files. morpheme learns word
     pieces of Kiwi's morphemes: kosim cuts texts into morphemes by itself, other programs must.
     """
-    check_free(out, overwrite=overwrite)
+    check_output(out, overwrite=overwrite)
     trained = train_tokenizer(
         read_lines(corpus), kind, vocab_size, coverage=coverage, corpus=Path(corpus).name
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from kosim.encoders.storage import check_output
 from kosim.encoders.tokenizers.text_step import TEXT_STEPS
 from kosim.encoders.training import ranks
 from kosim.encoders.training.config import TrainingConfig
@@ -14,7 +15,6 @@ from kosim.encoders.training.losses import TRAINING_BY_KIND
 from kosim.experiments.cli.console import notes, output
 from kosim.experiments.cli.encoder_options import device_option
 from kosim.experiments.cli.options import (
-    check_free,
     data_options,
     given,
     out_option,
@@ -52,7 +52,7 @@ def train_command(kind: str, out: Path, seed: int, overwrite: bool, **options: A
     A killed run goes on from its last checkpoint when it is started again. Test pairs are
     not learnt from: give them so that they are kept out.
     """
-    ranks.on_main(lambda: check_free(out, overwrite=overwrite))
+    ranks.on_main(lambda: check_output(out, overwrite=overwrite))
     data = parse_settings(DataSettings, given(options, DataSettings))
     contender = parse_settings(
         EncoderSettings,
