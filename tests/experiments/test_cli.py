@@ -135,9 +135,9 @@ def test_a_bad_test_file_is_one_line(tmp_path: Path, bi: Path, content: str, sai
     assert said in refusal("evaluate", bi, "--test", file)
 
 
-def test_a_file_that_is_not_utf8_is_named(tmp_path: Path, bi: Path) -> None:
+def test_a_file_in_no_known_encoding_is_named(tmp_path: Path, bi: Path) -> None:
     file = tmp_path / "test.csv"
-    file.write_bytes("sentence1,sentence2,score\n가,나,3\n".encode("cp949"))
+    file.write_bytes("sentence1,sentence2,score\n가,나,3\n".encode() + b"\xff\xfe\xff,\x80,3\n")
     assert "UTF-8" in refusal("evaluate", bi, "--test", file)
 
 
