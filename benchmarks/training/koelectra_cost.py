@@ -4,8 +4,8 @@ Writes a discriminator of KoELECTRA-base-v3's size and layout with random weight
 for the hub's cache, once with a pickled file alone, as the hub has it, and once with safetensors.
 ``kosim`` opens it by its hub id, offline, and trains a few steps of the documented recipe: the time
 of a step and the memory do not depend on what the weights say. The vocabulary is learnt from the
-training sentences and filled up to 35,000 pieces, so that inputs are nearly as long as with the
-real one, which knows more rare words.
+training sentences and filled up to 35,000 pieces; inputs are not exactly as long as with the real
+one, and the table says how long they were.
 
     python -m benchmarks.training.koelectra_cost --klue ../shared/data/klue-sts
 """
@@ -142,16 +142,17 @@ def to_markdown(results: dict[str, Any]) -> str:
         "of one thread, because the machine did other work. The hours of 10 and 20 epochs (base "
         "and best) are extrapolated from them, without validation.",
         "",
-        "| weights on disk | encoder | precision | processor seconds a step | peak memory | "
-        "10 epochs | 20 epochs |",
-        "|---|---|---|---:|---:|---:|---:|",
+        "| weights on disk | encoder | tokens a pair | precision | processor seconds a step | "
+        "peak memory | 10 epochs | 20 epochs |",
+        "|---|---|---:|---|---:|---:|---:|---:|",
     ]
     for row in results["rows"]:
         epoch = row["steps_per_epoch"] * row["processor_seconds_per_step"]
         memory = f"{row['peak_memory'] / 2**30:.1f} GiB" if row["peak_memory"] else "unknown"
         hours = " | ".join(f"{count * epoch / 3600:.1f} h" for count in RECIPES.values())
         lines.append(
-            f"| {row['weights']} | {row['kind']} | {row['precision']} | "
+            f"| {row['weights']} | {row['kind']} | {row['tokens_a_pair']:.1f} | "
+            f"{row['precision']} | "
             f"{row['processor_seconds_per_step']:.2f} | {memory} | {hours} |"
         )
     lines += [

@@ -21,7 +21,7 @@ from tests.encoders.tiny import labelled_pairs
     [
         ("bi", 128, 2e-4),
         ("bi", 256, 2e-4),
-        ("bi", 384, 5e-5),
+        ("bi", 384, 1e-4),
         ("bi", 768, 5e-5),
         ("bi", None, 5e-5),
         ("cross", 256, 5e-4),
