@@ -86,7 +86,8 @@ def to_markdown(summaries: dict[Where, list[dict[str, Any]]], notes: dict[Where,
         "",
         "`python -m benchmarks.training.tables`, from `trials.jsonl`. Pearson and F1 are of the "
         "test (KLUE-STS: the official dev split) with 95% intervals by test pair; epoch, "
-        "calibration and threshold were chosen on validation pairs. The gap is the test's Pearson "
+        "calibration and threshold were chosen on validation pairs, whose Pearson is that of the "
+        "calibrated scores (the curves show it before). The gap is the test's Pearson "
         f"minus that of the setting *{REFERENCE}* of the same kind, paired by test pair. Processor "
         "seconds are those of one thread, validation included, on a machine that did other work.",
     ]
@@ -163,9 +164,13 @@ def between_kinds(
         sentences.append(
             f"{what} (cross: {names['cross']}; bi: {names['bi']}): the cross-encoder's Pearson "
             f"minus the bi-encoder's is {gap.value:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}], "
-            f"p = {gap.p_value:.3f}, seeds {', '.join(map(str, sorted(shared)))}."
+            f"{_p(gap.p_value)}, seeds {', '.join(map(str, sorted(shared)))}."
         )
     return sentences
+
+
+def _p(value: float) -> str:
+    return "p < .001" if value < 0.001 else f"p = {value:.3f}"
 
 
 def draw_curves(groups: dict[tuple[str, str], Records], title: str, path: Path) -> None:
