@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csc_array, csr_array, vstack
 
+from kosim.encoders.durable_file import write_array
 from kosim.encoders.errors import CorpusIndexError
 from kosim.encoders.storage import sha256, write_json
 
@@ -140,7 +141,7 @@ class Postings:
         files: dict[str, dict[str, Any]] = {}
         for name, array in self._arrays.items():
             path = folder / f"{name}.npy"
-            np.save(path, array, allow_pickle=False)
+            write_array(path, array)
             files[path.name] = {"size": path.stat().st_size, "sha256": sha256(path)}
         manifest = {
             "format": _FORMAT,

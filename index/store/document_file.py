@@ -9,6 +9,7 @@ from typing import Literal
 
 import pyarrow as pa
 
+from kosim.encoders.durable_file import DurableFile
 from kosim.encoders.errors import CorpusIndexError
 
 DOCUMENTS = "documents.arrow"
@@ -28,7 +29,7 @@ class DocumentFileWriter:
         self._columns: tuple[list[str], ...] = ([], [], [])
         self._characters = 0
         self._written_ids: list[pa.Array] = []
-        self._sink = pa.OSFile(str(path), "wb")
+        self._sink = DurableFile(path)
         self._writer = pa.ipc.new_file(self._sink, _SCHEMA)
 
     def write(self, ids: Sequence[str], texts: Sequence[str], extras: Sequence[str]) -> None:
@@ -49,12 +50,18 @@ class DocumentFileWriter:
         return self._columns[0][row]
 
     def close(self) -> None:
-        """Write the last batch and what an Arrow file ends with."""
+        """Write the last batch and what an Arrow file ends with.
+
+        Raises:
+            OSError: not everything is on the disk.
+        """
         try:
             self._flush()
             self._writer.close()
-        finally:
-            self._sink.close()
+        except BaseException:
+            self._sink.abandon()
+            raise
+        self._sink.close()
 
     def _flush(self) -> None:
         if self._columns[0]:

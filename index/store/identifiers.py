@@ -14,6 +14,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from kosim.encoders.durable_file import write_array
 from kosim.encoders.errors import CorpusIndexError
 
 HASHES = "id_hashes.npy"
@@ -53,8 +54,8 @@ class IdTable:
 
     def write(self, folder: Path) -> None:
         """Write the table's two files."""
-        np.save(folder / HASHES, self.hashes, allow_pickle=False)
-        np.save(folder / ROWS, self.rows, allow_pickle=False)
+        write_array(folder / HASHES, self.hashes)
+        write_array(folder / ROWS, self.rows)
 
     def candidates(self, hashes: HashArray) -> Iterator[tuple[int, int]]:
         """Yield (number in ``hashes``, row) for every row with an equal hash."""

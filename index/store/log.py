@@ -31,6 +31,7 @@ from typing import BinaryIO
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
+from kosim.encoders.durable_file import DurableFile
 from kosim.encoders.errors import CorpusIndexError, StorageError
 from kosim.index.store.block import Block
 
@@ -72,10 +73,8 @@ class BrokenChainError(Exception):
 
 def create_log(path: Path) -> None:
     """Write an empty log and flush it to the disk."""
-    with path.open("wb") as file:
+    with DurableFile(path) as file:
         file.write(_FILE_HEAD)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def encode_change(change: Change) -> bytes:

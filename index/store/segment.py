@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from kosim.encoders.durable_file import write_array
 from kosim.encoders.errors import CorpusIndexError
 from kosim.index.store.block import Block, FloatArray
 from kosim.index.store.document_file import DOCUMENTS, DocumentFile, DocumentFileWriter
@@ -212,5 +213,5 @@ def _alive(folder: Path, entry: SegmentEntry) -> BoolArray | None:
 def write_removed(path: Path, alive: BoolArray) -> RemovedEntry:
     """Write the removed rows of a segment to a file of the index."""
     rows = np.flatnonzero(~alive).astype(np.int64)
-    np.save(path, rows, allow_pickle=False)
+    write_array(path, rows)
     return RemovedEntry(name=path.name, rows=len(rows), file=FileEntry.of(path))

@@ -18,6 +18,7 @@ from typing import Self
 import numpy as np
 from filelock import FileLock, Timeout
 
+from kosim.encoders.durable_file import write_array
 from kosim.encoders.errors import DataError, IndexLockedError, StorageError
 from kosim.encoders.storage import atomic_file, write_json
 from kosim.index.store.block import Block, Columns
@@ -106,8 +107,8 @@ class Spool:
             StorageError: it cannot be written.
         """
         lines = _lines(block)
-        with atomic_file(self._path(number, "npy")) as partial, partial.open("wb") as file:
-            np.save(file, block.vectors, allow_pickle=False)
+        with atomic_file(self._path(number, "npy")) as partial:
+            write_array(partial, block.vectors)
         with atomic_file(self._path(number, "jsonl")) as partial:
             partial.write_bytes(lines)
         # Last: a block without this file does not count.

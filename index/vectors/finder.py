@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -12,6 +11,7 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
+from kosim.encoders.durable_file import DurableFile
 from kosim.encoders.errors import CorpusIndexError, StorageError
 from kosim.index.vectors.alive_rows import AliveRows
 from kosim.index.vectors.exact import StoredVectors
@@ -107,13 +107,18 @@ def expect_kind(index: faiss.Index, kind: type[faiss.Index], path: Path) -> None
         )
 
 
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turn FAISS's errors while ``path`` is written into a StorageError that names it."""
-    try:
-        yield
-    except RuntimeError as error:
-        raise StorageError(f"cannot write {path}: {_reason(error)}") from error
+def write_index(index: faiss.Index, path: Path) -> None:
+    """Write a FAISS index to a file.
+
+    Raises:
+        OSError: it could not be written whole.
+        StorageError: FAISS refused to write it.
+    """
+    with DurableFile(path) as file:
+        try:
+            faiss.write_index(index, faiss.PyCallbackIOWriter(file.write))
+        except RuntimeError as error:
+            raise StorageError(f"cannot write {path}: {_reason(error)}") from error
 
 
 def _reason(error: RuntimeError) -> str:

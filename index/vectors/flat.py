@@ -10,6 +10,7 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
+from kosim.encoders.durable_file import DurableFile
 from kosim.index.vectors.alive_rows import AliveRows
 from kosim.index.vectors.exact import StoredVectors
 from kosim.index.vectors.finder import Finder, Progress, Settings, expect_kind, map_index
@@ -38,7 +39,7 @@ class FlatFinder(Finder):
         cls, folder: Path, vectors: npt.NDArray[np.float32], progress: Progress | None
     ) -> Settings:
         """Stream the vectors behind FAISS's header: never more than a block is in memory."""
-        with (folder / FILE).open("wb") as file:
+        with DurableFile(folder / FILE) as file:
             file.write(_header(*vectors.shape))
             for start in range(0, len(vectors), _BLOCK):
                 file.write(np.ascontiguousarray(vectors[start : start + _BLOCK]).data)

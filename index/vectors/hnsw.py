@@ -18,7 +18,7 @@ from kosim.index.vectors.finder import (
     expect_kind,
     map_index,
     setting,
-    writing,
+    write_index,
 )
 from kosim.index.vectors.flat import stored_vectors
 from kosim.index.vectors.recall import DEPTH, calibration_samples, recall
@@ -62,8 +62,7 @@ class HnswFinder(Finder):
         index.hnsw.efConstruction = BUILD_DEPTH
         _reserve(index, rows)
         add_in_blocks(index, vectors, _BLOCK, progress)
-        with writing(folder / FILE):
-            faiss.write_index(index, str(folder / FILE))
+        write_index(index, folder / FILE)
         del index
         depth, measured = _DEPTHS[0], 1.0
         if rows > 0:

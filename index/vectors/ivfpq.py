@@ -10,6 +10,7 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
+from kosim.encoders.durable_file import DurableFile
 from kosim.encoders.errors import CorpusIndexError
 from kosim.index.vectors.alive_rows import AliveRows
 from kosim.index.vectors.exact import StoredVectors
@@ -21,7 +22,7 @@ from kosim.index.vectors.finder import (
     expect_kind,
     map_index,
     setting,
-    writing,
+    write_index,
 )
 from kosim.index.vectors.recall import DEPTH, Sample, calibration_samples, recall
 
@@ -82,8 +83,7 @@ class IvfpqFinder(Finder):
         index.train(_training_sample(vectors, _POINTS * max(lists, _CENTROIDS)))
         _copy(vectors, folder / VECTORS)
         add_in_blocks(index, vectors, _BLOCK, progress)
-        with writing(folder / FILE):
-            faiss.write_index(index, str(folder / FILE))
+        write_index(index, folder / FILE)
         del index
         finder = cls.open(folder, rows, dimension, {"nprobe": 1, "refine": 1})
         finder._nprobe, finder._refine, measured = finder._calibrated()
@@ -188,7 +188,7 @@ def _training_sample(vectors: npt.NDArray[np.float32], count: int) -> npt.NDArra
 
 
 def _copy(vectors: npt.NDArray[np.float32], path: Path) -> None:
-    with path.open("wb") as file:
+    with DurableFile(path) as file:
         shape = {"descr": "<f4", "fortran_order": False, "shape": vectors.shape}
         np.lib.format.write_array_header_1_0(file, shape)
         for start in range(0, len(vectors), _BLOCK):

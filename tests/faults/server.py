@@ -1,0 +1,137 @@
+"""A process with the shim that forks a child for every trial, so that imports are paid for once.
+
+It reads requests from standard input and answers on standard output, a JSON object a line.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import json
+import os
+import select
+import shutil
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from kosim.encoders.errors import KosimError
+from tests.faults.operations import OPERATIONS, as_json, load_encoders, shorten_limits
+
+SECONDS = 60
+"""In which a trial ends."""
+
+
+def in_child(call: Callable[[], Any]) -> dict[str, Any]:
+    """Return what a call returned or raised in a process of its own, or that it was killed."""
+    here, there = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(here)
+        answer: dict[str, Any]
+        try:
+            answer = {"end": "done", "value": call()}
+        except KosimError as error:
+            answer = {"end": "refused", "type": type(error).__name__, "message": str(error)}
+        except BaseException as error:
+            answer = {"end": "crashed", "type": type(error).__name__, "message": str(error)}
+            answer["traceback"] = traceback.format_exc()
+        disarm()
+        data = json.dumps(answer).encode()
+        while data:
+            data = data[os.write(there, data) :]
+        os._exit(0)
+    os.close(there)
+    return _answer(child, here)
+
+
+def _answer(child: int, pipe: int) -> dict[str, Any]:
+    data, deadline = b"", time.monotonic() + SECONDS
+    while True:
+        if not select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            os.close(pipe)
+            return {"end": "crashed", "type": "hang", "message": f"no end after {SECONDS} s"}
+        part = os.read(pipe, 1 << 20)
+        if not part:
+            break
+        data += part
+    os.close(pipe)
+    status = os.waitpid(child, 0)[1]
+    if data:
+        answer: dict[str, Any] = json.loads(data)
+        return answer
+    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
+        return {"end": "killed"}
+    return {"end": "crashed", "type": "signal", "message": f"status {status}"}
+
+
+def disarm() -> int:
+    """Let nothing fail any more; return how many calls were counted."""
+    return 0 if SHIM is None else int(SHIM.fault_disarm())
+
+
+def trial(request: dict[str, Any]) -> dict[str, Any]:
+    """Carry an operation out under a fault."""
+    operation, work = OPERATIONS[request["operation"]], Path(request["work"])
+
+    def run() -> int:
+        fault = request.get("fault")
+        if fault and SHIM is not None:
+            SHIM.fault_arm(
+                fault["kinds"],
+                fault["action"],
+                fault.get("error", 0),
+                int(fault.get("sticky", False)),
+                fault.get("number", 0),
+                str(work).encode(),
+            )
+        operation.run(work)
+        return disarm()
+
+    return in_child(run)
+
+
+def answer(request: dict[str, Any]) -> dict[str, Any]:
+    """Do what is asked."""
+    work = Path(request["work"])
+    operation = OPERATIONS[request["operation"]]
+    if request["do"] == "prepare":
+        return in_child(lambda: operation.prepare(work))
+    if request["do"] == "read":
+        return in_child(lambda: as_json(operation.read(work)))
+    if request["do"] == "repeat":
+        return in_child(lambda: (operation.run(work), as_json(operation.read(work)))[1])
+    if request["do"] == "fresh":
+        shutil.rmtree(work, ignore_errors=True)
+        shutil.copytree(request["from"], work)
+        return {"end": "done"}
+    return trial(request)
+
+
+def main() -> None:
+    """Answer until there are no more requests."""
+    shorten_limits()
+    if len(sys.argv) > 1:
+        load_encoders(Path(sys.argv[1]))
+    # A collection in a child would copy every page of the libraries.
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    for line in sys.stdin:
+        sys.stdout.write(json.dumps(answer(json.loads(line))) + "\n")
+        sys.stdout.flush()
+
+
+SHIM = ctypes.CDLL(os.environ["LD_PRELOAD"]) if os.environ.get("LD_PRELOAD") else None
+if SHIM is not None:
+    SHIM.fault_arm.argtypes = [ctypes.c_int] * 4 + [ctypes.c_long, ctypes.c_char_p]
+    SHIM.fault_disarm.restype = ctypes.c_long
+
+if __name__ == "__main__":
+    main()
