@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Files side by side, one process and one thread of each library for each core.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
-.PHONY: demo test test-all lint types clean
+.PHONY: demo test test-all faults lint types clean
 
 demo: .venv/installed
 	HF_HUB_OFFLINE=1 $(BIN)/kosim compare quickstart --out runs/demo --overwrite
@@ -14,6 +14,10 @@ test: .venv/installed
 
 test-all: .venv/installed
 	$(PYTEST)
+
+# Injected errors and kills over every operation; FAULTS="--errors 200 --kills 20 add" for less.
+faults: .venv/installed
+	$(BIN)/python -m tests.faults.sweep $(FAULTS)
 
 lint: .venv/linters
 	$(BIN)/ruff check .

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from kosim.encoders.backbone import FULL_PRECISION, Backbone
 from kosim.encoders.calibration import MonotoneCalibration
 from kosim.encoders.errors import ArtifactError
-from kosim.encoders.storage import atomic_folder, read_versioned_json, sha256, write_json
+from kosim.encoders.storage import atomic_folder, put_back, read_versioned_json, sha256, write_json
 
 MANIFEST = "kosim.json"
 FORMAT = 1
@@ -114,6 +114,7 @@ def read_manifest(folder: Path) -> Manifest:
     Raises:
         ArtifactError: the folder is no artifact, is of a newer format, or is damaged.
     """
+    put_back(folder)
     if not folder.is_dir():
         raise ArtifactError(f"{folder} is not there; give the folder of a saved encoder")
     path = folder / MANIFEST

@@ -46,9 +46,10 @@ class DurableFile:
         """
         if self._descriptor is None:
             raise ValueError(f"{self.path} is closed")
-        rest = memoryview(data).cast("B")
-        count = len(rest)
-        while rest:
+        view = memoryview(data)
+        count = view.nbytes
+        rest = view.cast("B") if count else view
+        while count and rest:
             rest = rest[os.write(self._descriptor, rest) :]
         self.size += count
         return count

@@ -31,6 +31,10 @@ class StorageError(KosimError):
     """An artifact or file could not be written whole (full disk, no permission, already there)."""
 
 
+class UnconfirmedWriteError(StorageError):
+    """Something was written and is in force, but a last step could not confirm that it lasts."""
+
+
 class TrainingError(KosimError):
     """Training could not be carried out or its best checkpoint could not be restored."""
 

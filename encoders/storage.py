@@ -1,28 +1,38 @@
 """The only writer of artifacts, and the reader of their JSON: what becomes visible is whole.
 
-A file is written under a temporary name in its own folder, flushed to the disk and
-renamed. A folder is filled under a temporary name beside its target, flushed and renamed.
-A crash leaves at worst a hidden temporary entry, which the next write of the same name
-removes.
+A file is written under a temporary name in its own folder, flushed to the disk and renamed. A
+folder is filled under a temporary name beside its target, flushed and exchanged with what is
+there. A crash leaves at worst a hidden temporary entry, which the next write of the same name
+removes. Where the file system cannot exchange two folders, an overwrite renames twice; killed
+between the two it leaves the old folder as ``.NAME.retired``, which :func:`put_back` finds.
+
+A temporary entry is locked by the process that fills it, so that another one neither removes it
+nor takes it for a leftover.
 """
 
 from __future__ import annotations
 
+import ctypes
+import errno
+import fcntl
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from safetensors import SafetensorError
 
-from kosim.encoders.errors import KosimError, StorageError
+from kosim.encoders.errors import KosimError, StorageError, UnconfirmedWriteError
 
 _BLOCK = 1 << 20
+_HERE, _EXCHANGE = -100, 2
+"""AT_FDCWD and RENAME_EXCHANGE of Linux."""
+_CANNOT_EXCHANGE = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EXDEV}
 _LARGEST_JSON = 1 << 26
 """Bytes of a JSON file that is read: far more than any of ours has."""
 
@@ -31,6 +41,10 @@ Model = TypeVar("Model", bound=BaseModel)
 
 def _temporary(target: Path) -> Path:
     return target.with_name(f".{target.name}.partial")
+
+
+def _retired(target: Path) -> Path:
+    return target.with_name(f".{target.name}.retired")
 
 
 def _sync(path: Path) -> None:
@@ -55,6 +69,10 @@ def _as_storage_error(target: Path) -> Iterator[None]:
     except (OSError, SafetensorError) as error:  # safetensors hides a full disk in its own type
         reason = getattr(error, "strerror", None) or str(error)
         raise StorageError(f"cannot write {target}: {reason}; nothing was changed there") from error
+    except UnconfirmedWriteError as error:  # of a file in a folder that is given up with it
+        raise StorageError(
+            f"cannot write {target}: {error.__cause__}; nothing was changed there"
+        ) from error
 
 
 @contextmanager
@@ -63,18 +81,16 @@ def atomic_file(target: Path) -> Iterator[Path]:
 
     Raises:
         StorageError: the disk is full, or the folder cannot be written.
+        UnconfirmedWriteError: the file is in force, but its folder could not be flushed.
     """
     with _as_storage_error(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = _temporary(target)
-        _remove(partial)
-        try:
+        with _claimed(partial, target, partial.touch):
             yield partial
             _sync(partial)
             partial.replace(target)
-            _sync(target.parent)
-        finally:
-            _remove(partial)
+    _confirm(target)
 
 
 @contextmanager
@@ -82,39 +98,131 @@ def atomic_folder(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
     """Yield an empty temporary folder to fill; on success it becomes ``target``.
 
     Raises:
-        StorageError: ``target`` exists and ``overwrite`` is false, the disk is full, or the
-            parent folder cannot be written.
+        StorageError: ``target`` exists and ``overwrite`` is false, the disk is full, another
+            process is writing it, or the parent folder cannot be written.
+        UnconfirmedWriteError: the folder is in force, but its parent could not be flushed.
     """
     with _as_storage_error(target):
         check_output(target, overwrite=overwrite)
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = _temporary(target)
-        _remove(partial)
-        partial.mkdir()
-        try:
+        with _claimed(partial, target, partial.mkdir):
             yield partial
             for path in sorted(partial.rglob("*"), reverse=True):
                 _sync(path)
             _sync(partial)
-            _replace_folder(target, partial)
-        finally:
+            _put_in_force(partial, target)
+    _confirm(target)
+    for old in (partial, _retired(target)):
+        with suppress(OSError):
+            _remove(old)
+
+
+@contextmanager
+def _claimed(partial: Path, target: Path, make: Callable[[], object]) -> Iterator[None]:
+    """Make a temporary entry that belongs to this process until it is in force or given up."""
+    if _is_there(partial):
+        if _is_locked(partial):
+            raise StorageError(f"another process is writing {target}; wait for it, or end it")
+        _remove(partial)
+    make()
+    descriptor = os.open(partial, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        _lock(descriptor)
+        yield
+    except BaseException:
+        with suppress(OSError):
             _remove(partial)
+        raise
+    finally:
+        with suppress(OSError):
+            os.close(descriptor)
 
 
-def _replace_folder(target: Path, partial: Path) -> None:
+def _lock(descriptor: int) -> bool:
+    """Lock an open file or folder; return whether another process has locked it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False  # The file system knows no locks.
+    return False
+
+
+def _is_locked(path: Path) -> bool:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        return _lock(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _put_in_force(partial: Path, target: Path) -> None:
     """Move ``partial`` to ``target``; what was there is put back when that fails."""
-    retired = target.with_name(f".{target.name}.retired")
+    if not _is_there(target):
+        partial.rename(target)
+        return
+    if _exchanged(partial, target):
+        return
+    retired = _retired(target)
     _remove(retired)
-    if target.exists():
-        target.rename(retired)
+    target.rename(retired)
     try:
         partial.rename(target)
     except OSError:
-        if retired.exists():
-            retired.rename(target)
+        retired.rename(target)
         raise
-    _sync(target.parent)
-    _remove(retired)
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Exchange two paths in one step; return whether system and file system can do that."""
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if rename is None:
+        return False
+    if rename(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in _CANNOT_EXCHANGE:
+        return False
+    raise OSError(number, os.strerror(number), os.fspath(other))
+
+
+def _confirm(target: Path) -> None:
+    """Flush the folder of ``target``, so that its new content survives a power failure."""
+    try:
+        _sync(target.parent)
+    except OSError as error:
+        raise UnconfirmedWriteError(
+            f"{target} was written, but {target.parent} could not be flushed ({error.strerror}): "
+            "a power failure may bring back what was there before; check the disk"
+        ) from error
+
+
+def put_back(target: Path) -> None:
+    """Put back what an overwrite moved away that was killed before it was finished.
+
+    To be called where ``target`` is to be read or written; nothing happens where nothing is left.
+    Where both an old and a new folder are left the old one comes back: the new one was never
+    reported as written.
+
+    Raises:
+        StorageError: it is left and cannot be put back.
+    """
+    retired = _retired(target)
+    if _is_there(target) or not _is_there(retired) or _is_locked(_temporary(target)):
+        return
+    try:
+        retired.rename(target)
+    except OSError as error:
+        if not _is_there(target):
+            raise StorageError(
+                f"{target} was left as {retired} when it was being replaced, and cannot be put "
+                f"back ({error.strerror}); rename it"
+            ) from error
 
 
 def check_output(target: Path, *, overwrite: bool = False) -> None:
@@ -124,6 +232,7 @@ def check_output(target: Path, *, overwrite: bool = False) -> None:
         StorageError: ``target`` exists and ``overwrite`` is false, or it cannot be written.
     """
     with _as_storage_error(target):
+        put_back(target)
         if _is_there(target) and not overwrite:
             raise StorageError(f"{target} exists already; choose another name, or overwrite it")
         parent = next(path for path in target.absolute().parents if _is_there(path))

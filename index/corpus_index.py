@@ -13,7 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from kosim.encoders.encoder_identity import EncoderIdentity
-from kosim.encoders.errors import ConfigError, CorpusIndexError, DataError, StorageError
+from kosim.encoders.errors import (
+    ConfigError,
+    CorpusIndexError,
+    DataError,
+    StorageError,
+    UnconfirmedWriteError,
+)
 from kosim.encoders.storage import atomic_folder
 from kosim.index.documents import Document
 from kosim.index.lexical.lexical_index import LexicalIndex
@@ -349,7 +355,12 @@ class CorpusIndex:
         with write_lock(self.folder, timeout):
             self.refresh()
             yield self._snapshot
-            self.refresh()
+            try:
+                self.refresh()
+            except CorpusIndexError as error:
+                raise UnconfirmedWriteError(
+                    f"the change is stored, but {self.folder} cannot be read again: {error}"
+                ) from error
 
 
 def _replaceable(folder: Path) -> IndexManifest | None:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from transformers import PreTrainedTokenizerBase
 
+from kosim.encoders.durable_file import DurableFile
 from kosim.encoders.errors import ConfigError, DataError
 from kosim.encoders.storage import atomic_folder, write_json
 from kosim.encoders.tables import read_lines
@@ -101,18 +102,19 @@ def tokenise(
         return found
     lengths: list[int] = []
     with atomic_folder(folder, overwrite=True) as partial:
-        with (partial / _IDS).open("wb") as file:
+        with DurableFile(partial / _IDS) as file:
             for start in range(0, len(sentences), _BLOCK):
                 block = list(sentences[start : start + _BLOCK])
                 encoded = tokenizer(
                     block, add_special_tokens=False, truncation=True, max_length=longest
                 )["input_ids"]
                 lengths += map(len, encoded)
-                np.array([token for ids in encoded for token in ids], dtype=np.uint16).tofile(file)
+                file.write(np.array([token for ids in encoded for token in ids], dtype=np.uint16))
         ends = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         if not ends[-1]:
             raise DataError("the tokenizer makes nothing of the corpus; give another one")
-        ends.tofile(partial / _ENDS)
+        with DurableFile(partial / _ENDS) as file:
+            file.write(ends)
         write_json(partial / _ABOUT, {"sentences": len(lengths), "tokens": int(ends[-1])})
     cache = TokenCache.open(folder)
     if cache is None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -200,7 +201,7 @@ class LexicalIndex:
         with _only_writer(self._folder, wait=False) as refusal:
             if refusal is not None:
                 return
-            for path in self._folder.iterdir():
+            for path in sorted(self._folder.iterdir()):
                 if path.name.startswith("."):
                     gone = path.name.endswith((".partial", ".retired"))
                 else:
@@ -300,14 +301,18 @@ def _check_rows(part: Part, postings: Postings) -> None:
 @contextmanager
 def _only_writer(folder: Path, *, wait: bool) -> Iterator[str | None]:
     """Hold the lock of the folder, which is made if missing; yield why not if that fails."""
-    with ExitStack() as stack:
-        refusal = None
-        try:
-            if folder.is_symlink():
-                raise OSError("it is a link, which may lead out of the index")
-            folder.mkdir(exist_ok=True)
-            file = stack.enter_context((folder / _LOCK).open("ab"))
-            fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            refusal = f"cannot write {folder}: {error.strerror or error}"
+    descriptor, refusal = None, None
+    try:
+        if folder.is_symlink():
+            raise OSError("it is a link, which may lead out of the index")
+        folder.mkdir(exist_ok=True)
+        descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        refusal = f"cannot write {folder}: {error.strerror or error}"
+    try:
         yield refusal
+    finally:
+        if descriptor is not None:
+            with suppress(OSError):
+                os.close(descriptor)

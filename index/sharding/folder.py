@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from kosim.encoders.encoder_identity import EncoderIdentity
 from kosim.encoders.errors import CorpusIndexError
-from kosim.encoders.storage import write_json
+from kosim.encoders.storage import put_back, write_json
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.store.manifest import MANIFEST, SHARDS, FileName
 
@@ -62,6 +62,7 @@ class Shards:
                 another encoder.
         """
         folder = Path(folder)
+        put_back(folder)
         if (folder / MANIFEST).is_file():
             index = CorpusIndex.open(folder)
             return cls(

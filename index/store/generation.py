@@ -12,6 +12,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -178,6 +179,7 @@ class GenerationWriter:
 
         Raises:
             StorageError: something cannot be written; the generation before stays in force.
+            UnconfirmedWriteError: the generation is in force, but could not be flushed.
         """
         self._finish_segment()
         create_log(self._folder / self._log)
@@ -196,7 +198,9 @@ class GenerationWriter:
             _flush(self._folder / SEGMENTS)
         _flush(self._folder)
         write_manifest(self._folder, manifest)
-        self._remove_all_but(manifest.paths() | set(manifest.retired))
+        # In force: what cannot be removed now is removed by the next writer.
+        with suppress(OSError):
+            self._remove_all_but(manifest.paths() | set(manifest.retired))
 
     def _give_up(self) -> None:
         if self._open is not None:

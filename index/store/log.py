@@ -24,6 +24,7 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -32,7 +33,7 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from kosim.encoders.durable_file import DurableFile
-from kosim.encoders.errors import CorpusIndexError, StorageError
+from kosim.encoders.errors import CorpusIndexError, StorageError, UnconfirmedWriteError
 from kosim.index.store.block import Block
 
 _FILE_HEAD = b"KOSIMLOG\x01\x00\x00\x00"
@@ -90,27 +91,44 @@ def append(path: Path, position: LogPosition, payload: bytes) -> None:
 
     Raises:
         StorageError: the disk is full or the log cannot be written; it is as it was.
+        UnconfirmedWriteError: it could neither be written whole nor be cut off again.
     """
     head = _HEAD.pack(_MAGIC, position.previous, len(payload), zlib.crc32(payload), 0)[:_CHECKED]
     record = memoryview(head + struct.pack("<I", zlib.crc32(head)) + payload)
     try:
         descriptor = os.open(path, os.O_WRONLY)
-        try:
-            os.ftruncate(descriptor, position.offset)
-            os.lseek(descriptor, position.offset, os.SEEK_SET)
-            try:
-                while record:
-                    record = record[os.write(descriptor, record) :]
-                os.fsync(descriptor)
-            except BaseException:
-                os.ftruncate(descriptor, position.offset)
-                raise
-        finally:
-            os.close(descriptor)
     except OSError as error:
-        raise StorageError(
-            f"cannot write {path}: {error.strerror}; the index was left as it was"
-        ) from error
+        raise _not_written(path, error) from error
+    try:
+        _append(path, descriptor, position.offset, record)
+    finally:
+        # The record is flushed, or is gone: what closing says changes nothing.
+        with suppress(OSError):
+            os.close(descriptor)
+
+
+def _append(path: Path, descriptor: int, offset: int, record: memoryview) -> None:
+    try:
+        os.ftruncate(descriptor, offset)
+        os.lseek(descriptor, offset, os.SEEK_SET)
+        while record:
+            record = record[os.write(descriptor, record) :]
+        os.fsync(descriptor)
+    except BaseException as error:
+        try:
+            os.ftruncate(descriptor, offset)
+        except OSError as second:
+            raise UnconfirmedWriteError(
+                f"cannot write {path} ({error}), nor cut it off again ({second.strerror}): the "
+                "change may be in force or not; check the disk, then look for the documents"
+            ) from error
+        if isinstance(error, OSError):
+            raise _not_written(path, error) from error
+        raise
+
+
+def _not_written(path: Path, error: OSError) -> StorageError:
+    return StorageError(f"cannot write {path}: {error.strerror}; the index was left as it was")
 
 
 def read_changes(

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from kosim.encoders.encoder_identity import EncoderIdentity
 from kosim.encoders.errors import CorpusIndexError
-from kosim.encoders.storage import sha256, write_json
+from kosim.encoders.storage import put_back, sha256, write_json
 
 MANIFEST = "manifest.json"
 FORMAT: Literal[1] = 1
@@ -114,6 +114,7 @@ def read_manifest(folder: Path) -> tuple[IndexManifest, Stamp]:
         CorpusIndexError: the folder is no index, is of a newer format, or its manifest is damaged.
     """
     path = folder / MANIFEST
+    put_back(folder)
     if not folder.is_dir():
         raise CorpusIndexError(f"{folder} is not there; give the folder of an index")
     try:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
@@ -77,7 +77,9 @@ class Spool:
             _agree(folder, settings)
             yield cls(folder, settings)
         finally:
-            lock.release()
+            # The lock goes with its descriptor, whatever closing that says.
+            with suppress(OSError):
+                lock.release()
 
     def holds(self, number: int, columns: Columns) -> bool:
         """Tell whether a block is finished.

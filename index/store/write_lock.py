@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -43,7 +43,8 @@ def build_lock(folder: Path) -> Iterator[None]:
             yield
         finally:
             # While it is held: whoever waits for it notices that its file is gone.
-            path.unlink(missing_ok=True)
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -63,4 +64,6 @@ def _locked(path: Path, folder: Path, timeout: float) -> Iterator[None]:
     try:
         yield
     finally:
-        lock.release()
+        # The lock goes with its descriptor, whatever closing that says.
+        with suppress(OSError):
+            lock.release()

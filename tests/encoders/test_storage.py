@@ -13,11 +13,13 @@ import pytest
 from pydantic import BaseModel
 from safetensors import SafetensorError
 
-from kosim.encoders.errors import ArtifactError, StorageError
+from kosim.encoders import storage
+from kosim.encoders.errors import ArtifactError, StorageError, UnconfirmedWriteError
 from kosim.encoders.storage import (
     atomic_file,
     atomic_folder,
     check_output,
+    put_back,
     read_versioned_json,
     sha256,
     write_json,
@@ -161,6 +163,7 @@ def test_failing_last_rename_leaves_the_old_folder(
             full_disk()
         return rename(path, target)
 
+    monkeypatch.setattr(storage, "_exchanged", lambda one, other: False)
     monkeypatch.setattr(Path, "rename", failing)
     with pytest.raises(StorageError), atomic_folder(folder, overwrite=True) as partial:
         fill_half(partial)
@@ -254,3 +257,79 @@ def test_output_below_a_file_or_under_an_impossible_name_is_refused(tmp_path: Pa
         check_output(tmp_path / "file" / "out")
     with pytest.raises(StorageError, match="File name too long"):
         check_output(tmp_path / ("a" * 300))
+
+
+def killed_between_renames(folder: Path) -> tuple[Path, Path]:
+    """Leave what an overwrite leaves that dies between its two renames."""
+    partial = folder.with_name(".folder.partial")
+    partial.mkdir()
+    (partial / "file.txt").write_text("new")
+    return partial, folder.rename(folder.with_name(".folder.retired"))
+
+
+def test_an_interrupted_overwrite_is_put_back(folder: Path) -> None:
+    partial, retired = killed_between_renames(folder)
+    put_back(folder)
+    assert (folder / "file.txt").read_text() == "old"
+    assert partial.exists() and not retired.exists()
+    put_back(folder)
+    assert (folder / "file.txt").read_text() == "old"
+
+
+def test_the_next_write_does_not_delete_the_only_copy(folder: Path) -> None:
+    killed_between_renames(folder)
+    with pytest.raises(StorageError, match="exists already"), atomic_folder(folder):
+        pass
+    assert (folder / "file.txt").read_text() == "old"
+    with atomic_folder(folder, overwrite=True) as partial:
+        (partial / "file.txt").write_text("newer")
+    assert (folder / "file.txt").read_text() == "newer"
+    assert list(folder.parent.iterdir()) == [folder]
+
+
+def test_what_is_in_force_is_not_put_back_over(folder: Path) -> None:
+    retired = folder.with_name(".folder.retired")
+    retired.mkdir()
+    put_back(folder)
+    assert (folder / "file.txt").read_text() == "old"
+
+
+def test_an_overwrite_never_leaves_a_moment_without_a_folder(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise AssertionError("a folder was renamed away")
+
+    with atomic_folder(folder, overwrite=True) as partial:
+        (partial / "file.txt").write_text("new")
+        if storage._exchanged(partial, partial):
+            monkeypatch.setattr(Path, "rename", refused)
+    assert (folder / "file.txt").read_text() == "new"
+
+
+def test_two_writers_do_not_remove_each_others_work(folder: Path) -> None:
+    with atomic_folder(folder, overwrite=True) as partial:
+        (partial / "file.txt").write_text("first")
+        with (
+            pytest.raises(StorageError, match="another process is writing"),
+            atomic_folder(folder, overwrite=True),
+        ):
+            pass
+    assert (folder / "file.txt").read_text() == "first"
+
+
+@pytest.mark.parametrize("write", [write_text, lambda path, text: write_json(path, text)])
+def test_a_folder_that_cannot_be_flushed_is_said(
+    file: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[[Path, str], None]
+) -> None:
+    sync = storage._sync
+
+    def failing(path: Path) -> None:
+        if path == file.parent:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        sync(path)
+
+    monkeypatch.setattr(storage, "_sync", failing)
+    with pytest.raises(UnconfirmedWriteError, match="was written, but"):
+        write(file, "new")
+    assert "new" in file.read_text()
