@@ -1,0 +1,1 @@
+"""The generator of the minimal pairs that `kosim probe` ships."""
