@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Files side by side, one process and one thread of each library for each core.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
-.PHONY: demo test test-all faults lint types clean
+.PHONY: demo test test-all faults lint types older clean
 
 demo: .venv/installed
 	HF_HUB_OFFLINE=1 $(BIN)/kosim compare quickstart --out runs/demo --overwrite
@@ -12,7 +12,7 @@ demo: .venv/installed
 test: .venv/installed
 	$(PYTEST) -m "not slow"
 
-test-all: .venv/installed
+test-all: .venv/installed older
 	$(PYTEST)
 
 # Injected errors and kills over every operation; FAULTS="--errors 200 --kills 20 add" for less.
@@ -38,6 +38,18 @@ types: .venv/linters
 
 .venv/linters: .venv/installed
 	$(BIN)/pip install --quiet -c constraints.txt -e ".[lint]"
+	touch $@
+
+# sentence-transformers 5.1 beside the project's other packages: saved encoders must open there.
+older: build/older/installed
+
+build/older/installed: .venv/installed
+	$(PYTHON) -m venv build/older
+	echo $(CURDIR)/.venv/lib/python*/site-packages > \
+		$$(echo build/older/lib/python*/site-packages)/project.pth
+	build/older/bin/pip install --quiet --no-deps sentence-transformers==5.1.2 \
+		transformers==4.57.6 huggingface-hub==0.36.2 \
+		tokenizers==0.22.2 datasets==4.4.1
 	touch $@
 
 clean:

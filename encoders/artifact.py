@@ -16,6 +16,9 @@ from kosim.encoders.errors import ArtifactError
 from kosim.encoders.storage import atomic_folder, put_back, read_versioned_json, sha256, write_json
 
 MANIFEST = "kosim.json"
+MODEL_CARD = "README.md"
+"""Written for readers, who may edit it: no score depends on it, so it has no checksum."""
+
 FORMAT = 1
 _LIBRARIES = ("kosim", "torch", "transformers", "sentence-transformers", "tokenizers")
 
@@ -34,9 +37,10 @@ def library_versions() -> dict[str, str]:
 class Manifest(BaseModel):
     """The content of ``kosim.json``: all of an encoder that its model's own files do not say.
 
-    ``files`` gives the SHA-256 of every other file of the folder; ``fingerprint`` is that of
-    :meth:`kosim.encoders.base.PairEncoder.fingerprint`; ``text_step`` names what is done to a text
-    before the tokenizer (see :mod:`kosim.encoders.tokenizers.text_step`).
+    ``files`` gives the SHA-256 of every other file of the folder but the model card;
+    ``fingerprint`` is that of :meth:`kosim.encoders.base.PairEncoder.fingerprint`; ``text_step``
+    names what is done to a text before the tokenizer (see
+    :mod:`kosim.encoders.tokenizers.text_step`).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -102,7 +106,7 @@ def write_artifact(
         files = {
             str(path.relative_to(staging)): sha256(path)
             for path in sorted(staging.rglob("*"))
-            if path.is_file()
+            if path.is_file() and path != staging / MODEL_CARD
         }
         complete = manifest.model_copy(update={"files": files})
         write_json(staging / MANIFEST, complete.model_dump(mode="json"))
@@ -138,6 +142,8 @@ def read_manifest(folder: Path) -> Manifest:
         )
     manifest = read(Manifest)
     for name, expected in manifest.files.items():
+        if name == MODEL_CARD:  # listed by version 0.1
+            continue
         file = folder / name
         if not file.resolve().is_relative_to(folder.resolve()):
             raise ArtifactError(f"{path} lists {name}, which lies outside the artifact")

@@ -18,6 +18,7 @@ from transformers import PreTrainedTokenizerBase
 from kosim.encoders.artifact import Manifest, write_artifact
 from kosim.encoders.backbone import Backbone
 from kosim.encoders.calibration import MonotoneCalibration
+from kosim.encoders.classic_layout import write_classic_layout
 from kosim.encoders.compute.backends import start
 from kosim.encoders.compute.choice import ComputeChoice
 from kosim.encoders.compute.export_store import ExportStore
@@ -298,9 +299,13 @@ class PairEncoder(ABC):
         write_artifact(
             Path(folder),
             manifest,
-            lambda path: self.model.save(str(path)),
+            self._write_model,
             overwrite=overwrite,
         )
+
+    def _write_model(self, folder: Path) -> None:
+        self.model.save(str(folder))
+        write_classic_layout(folder, max_length=self.max_length)
 
 
 def _check_pairs(pairs: Sequence[Pair]) -> list[Pair]:

@@ -13,6 +13,7 @@ import torch
 from transformers import ElectraConfig, ElectraModel
 
 from kosim.encoders.backbone import seeded
+from kosim.encoders.classic_layout import write_classic_tokenizer
 from kosim.encoders.storage import atomic_folder
 from kosim.encoders.tokenizers.input_format import in_bert_format
 from kosim.encoders.tokenizers.wordpiece import learn_wordpiece
@@ -62,3 +63,4 @@ def build_scratch_backbone(
     with atomic_folder(folder) as partial:
         model.save_pretrained(partial)
         tokenizer.save_pretrained(partial)
+        write_classic_tokenizer(partial)

@@ -10,6 +10,7 @@ from typing import Any
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from kosim.encoders.backbone import opening
+from kosim.encoders.classic_layout import write_classic_tokenizer
 from kosim.encoders.errors import BackboneError
 from kosim.encoders.provenance import Provenance, read_provenance
 from kosim.encoders.storage import atomic_folder, sha256, write_json, write_text
@@ -95,6 +96,7 @@ def write_backbone(
     with atomic_folder(out, overwrite=overwrite) as partial:
         network.save_pretrained(partial)
         tokenizer.save_pretrained(partial)
+        write_classic_tokenizer(partial)
         provenance.write(partial)
         write_text(partial / "README.md", model_card(provenance))
         for name, content in records.items():

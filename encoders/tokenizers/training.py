@@ -11,6 +11,7 @@ from typing import Any, Literal
 import tokenizers
 from transformers import PreTrainedTokenizerFast
 
+from kosim.encoders.classic_layout import write_classic_tokenizer
 from kosim.encoders.errors import ConfigError, DataError
 from kosim.encoders.provenance import Provenance
 from kosim.encoders.storage import atomic_folder
@@ -60,6 +61,7 @@ class TrainedTokenizer:
         """
         with atomic_folder(folder, overwrite=overwrite) as partial:
             self.tokenizer.save_pretrained(partial)
+            write_classic_tokenizer(partial)
             self.provenance.write(partial)
 
 
