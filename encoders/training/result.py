@@ -24,6 +24,7 @@ class TrainingResult(BaseModel):
     """What training did: the curves, the chosen epoch and the decision threshold.
 
     ``steps`` are those of the optimizer, 0 where an earlier version did not count them;
+    the digests are those of the pairs, None where an earlier version did not take them;
     ``notices`` say what is not as it would have been in one process.
     """
 
@@ -36,6 +37,8 @@ class TrainingResult(BaseModel):
     steps: int = 0
     train_pairs: int
     validation_pairs: int
+    train_digest: str | None = None
+    validation_digest: str | None = None
     processes: int = 1
     notices: list[str] = []
 

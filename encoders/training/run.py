@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -18,7 +18,8 @@ from kosim.encoders.errors import ConfigError, DataError, TrainingError
 from kosim.encoders.metrics import best_f1_threshold
 from kosim.encoders.records import DECISION_THRESHOLD, LabelledPairs
 from kosim.encoders.training import ranks
-from kosim.encoders.training.checkpoints import file_problem, last_whole_checkpoint, verify_best
+from kosim.encoders.training.checkpoints import file_problem, verify_best
+from kosim.encoders.training.claim import Claim, sole_writer
 from kosim.encoders.training.config import CRITERIA, TrainingConfig
 from kosim.encoders.training.defaults import default_training, multiplies_in_bf16
 from kosim.encoders.training.losses import TRAINING_BY_KIND
@@ -34,6 +35,7 @@ def train(
     *,
     folder: str | Path | None = None,
     resume: bool = False,
+    discard: bool = False,
     callbacks: Sequence[TrainerCallback] = (),
 ) -> TrainingResult:
     """Train an encoder in place; keep the best epoch, calibrate it and choose its threshold.
@@ -51,7 +53,9 @@ def train(
             of its network.
         folder: where checkpoints go, shared by all nodes; a temporary folder, removed
             afterwards, when None.
-        resume: go on from the last whole checkpoint in ``folder`` if there is one.
+        resume: go on from the last whole checkpoint in ``folder`` if there is one; refused where
+            it is of other settings, pairs or weights.
+        discard: remove checkpoints of another training instead of refusing them.
         callbacks: transformers' own hooks, for progress or pruning.
 
     Raises:
@@ -59,7 +63,9 @@ def train(
             in another precision or with another backend, or the batch cannot be shared evenly
             by the processes.
         DataError: there are too few pairs, or the validation labels are all on one side.
-        TrainingError: the best checkpoint could not be restored, or training diverged.
+        StorageError: another process trains in ``folder``.
+        TrainingError: the best checkpoint could not be restored, training diverged, or ``folder``
+            holds the checkpoints of another training.
     """
     ranks.join()
     config = resolve(encoder, config)
@@ -74,10 +80,29 @@ def train(
                 folder=temporary,
                 callbacks=callbacks,
             )
-    started = time.monotonic()
     checkpoints = Path(folder)
-    last = ranks.on_main(lambda: _start(checkpoints, resume=resume))
-    ranks.check_shared(checkpoints)
+    with ExitStack() as held:
+        ranks.on_main(lambda: _claim(held, checkpoints))
+        claim = Claim.of(encoder, train_pairs, validation_pairs, config)
+        last = ranks.on_main(lambda: claim.start(checkpoints, resume=resume, discard=discard))
+        ranks.check_shared(checkpoints)
+        return _train(
+            encoder, train_pairs, validation_pairs, config, claim, last, checkpoints, callbacks
+        )
+
+
+def _train(
+    encoder: PairEncoder,
+    train_pairs: LabelledPairs,
+    validation_pairs: LabelledPairs,
+    config: TrainingConfig,
+    claim: Claim,
+    last: Path | None,
+    checkpoints: Path,
+    callbacks: Sequence[TrainerCallback],
+) -> TrainingResult:
+    """Train from the checkpoint ``last``, or from the start, in a folder that is claimed."""
+    started = time.monotonic()
     patience = make_patience(config)
     trainer = make_trainer(
         encoder,
@@ -116,6 +141,8 @@ def train(
             steps=trainer.state.global_step,
             train_pairs=len(train_pairs),
             validation_pairs=len(validation_pairs),
+            train_digest=claim.train_pairs,
+            validation_digest=claim.validation_pairs,
             processes=ranks.world_size(),
             notices=_notices(encoder, config),
         )
@@ -147,8 +174,8 @@ def _temporary_folder() -> Iterator[Path]:
             shutil.rmtree(name, ignore_errors=True)
 
 
-def _start(folder: Path, *, resume: bool) -> Path | None:
-    """Make the folder of the checkpoints; return the one to go on from, if any."""
+def _claim(held: ExitStack, folder: Path) -> None:
+    """Make the folder of the checkpoints and hold it against other processes."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -156,7 +183,7 @@ def _start(folder: Path, *, resume: bool) -> Path | None:
             f"checkpoints cannot be written to {folder}: {error.strerror or error}; "
             "choose another folder"
         ) from error
-    return last_whole_checkpoint(folder) if resume else None
+    held.enter_context(sole_writer(folder))
 
 
 def _check(

@@ -8,13 +8,14 @@ from pathlib import Path
 
 from transformers import TrainerCallback
 
-from kosim.encoders.artifact import MANIFEST
+from kosim.encoders.artifact import MANIFEST, read_manifest
 from kosim.encoders.bi import BiEncoder
 from kosim.encoders.cross import CrossEncoder
-from kosim.encoders.errors import ArtifactError, DataError
+from kosim.encoders.errors import ArtifactError, DataError, StorageError
 from kosim.encoders.loading import load
 from kosim.encoders.scratch import build_scratch_backbone
 from kosim.encoders.training import ranks
+from kosim.encoders.training.claim import pairs_digest
 from kosim.encoders.training.result import TrainingResult
 from kosim.encoders.training.run import train
 from kosim.experiments.data.partition import TrainingSet
@@ -80,6 +81,7 @@ def train_and_save(
         settings.training.model_copy(update={"seed": seed}),
         folder=checkpoints,
         resume=True,
+        discard=overwrite,
         callbacks=callbacks,
     )
 
@@ -107,9 +109,13 @@ def train_contender(
 
     Raises:
         DataError: there are no training pairs.
+        StorageError: one that stands there was trained on other pairs.
     """
     contender, folder = settings.encoders[name], _folder(out, name, seed)
-    if contender.artifact is not None or ranks.on_main((folder / MANIFEST).is_file):
+    if contender.artifact is not None:
+        return
+    if ranks.on_main((folder / MANIFEST).is_file):
+        ranks.on_main(lambda: _check_trained_on(folder, pairs))
         return
     if pairs is None:
         raise DataError(f"{name} cannot be trained: there are no training pairs")
@@ -122,6 +128,19 @@ def train_contender(
         scratch=out / "backbone",
         callbacks=callbacks,
     )
+
+
+def _check_trained_on(folder: Path, pairs: TrainingSet | None) -> None:
+    """Refuse a finished encoder of a killed run whose data file was changed since."""
+    training = read_manifest(folder).training or {}
+    before = training.get("train_digest"), training.get("validation_digest")
+    if pairs is None or None in before:
+        return
+    if before != (pairs_digest(pairs.train), pairs_digest(pairs.validation)):
+        raise StorageError(
+            f"{folder} was trained on other pairs than the data gives now; restore the data file "
+            "to go on, or start again with --overwrite or another --out"
+        )
 
 
 def load_contender(name: str, settings: CompareSettings, *, seed: int, out: Path) -> Encoder:
