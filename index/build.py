@@ -85,12 +85,12 @@ def build_index(
     identity = identify(encoder, name)
     building = folder.with_name(f"{folder.name}.building")
     with Spool.opened(building, spool_settings(encoder, identity, block_size)) as spool:
-        total = _fill(spool, _checked(corpus, block_size), encoder, unique=True, progress=progress)
-        if not total:
+        filled = _fill(spool, _checked(corpus, block_size), encoder, unique=True, progress=progress)
+        if not filled.documents:
             spool.remove()
             raise DataError("the corpus is empty; an index needs at least one document")
         index = CorpusIndex.create_from_blocks(
-            folder, identity, spool.blocks(), type=type, overwrite=overwrite
+            folder, identity, spool.blocks(filled.blocks), type=type, overwrite=overwrite
         )
         spool.remove()
     return index
@@ -156,13 +156,13 @@ def extend_index(
         spool.discard()
         try:
             every = chain([first, second], checked)
-            total = _fill(spool, every, encoder, unique=unique, progress=progress)
+            filled = _fill(spool, every, encoder, unique=unique, progress=progress)
             if unique:
-                _check_absent(index, spool)
-            _add(index, spool, total, on_duplicate, timeout)
+                _check_absent(index, spool, filled)
+            _add(index, spool, filled, on_duplicate, timeout)
         finally:
             spool.remove()
-    return total
+    return filled.documents
 
 
 def check_build(folder: Path, type: str, block_size: int, *, overwrite: bool) -> None:
@@ -211,6 +211,14 @@ def encoded(columns: Columns, encoder: BiEncoder) -> Block:
     return Block.of(columns, encoder.encode(columns.texts), encoder.dimension)
 
 
+@dataclass(frozen=True)
+class _Filled:
+    """How many blocks and documents of a corpus a spool holds."""
+
+    blocks: int
+    documents: int
+
+
 def _fill(
     spool: Spool,
     checked: Iterable[Columns],
@@ -218,8 +226,8 @@ def _fill(
     *,
     unique: bool,
     progress: Report | None,
-) -> int:
-    """Encode what the spool lacks and return the number of documents."""
+) -> _Filled:
+    """Encode what the spool lacks and return what it holds."""
     seen = GrowingIdTable()
     total = resumed = count = 0
     for number, columns in enumerate(checked):
@@ -238,7 +246,7 @@ def _fill(
             f"the corpus was changed since {spool.folder} was begun: it ends after {total:,} "
             "documents, and more are encoded; restore it, or remove that folder to begin anew"
         )
-    return total
+    return _Filled(count, total)
 
 
 def _check_unique(columns: Columns, seen: GrowingIdTable, spool: Spool | None) -> None:
@@ -257,9 +265,9 @@ def _twice(id: str) -> DataError:
     return DataError(f"id {id!r} stands twice in the corpus; give every document an id of its own")
 
 
-def _check_absent(index: CorpusIndex, spool: Spool) -> None:
+def _check_absent(index: CorpusIndex, spool: Spool, filled: _Filled) -> None:
     index.refresh()
-    for block in spool.blocks():
+    for block in spool.blocks(filled.blocks):
         for id, row in zip(block.ids, index.locate(block.ids).tolist(), strict=True):
             if row >= 0:
                 raise DataError(
@@ -271,14 +279,14 @@ def _check_absent(index: CorpusIndex, spool: Spool) -> None:
 def _add(
     index: CorpusIndex,
     spool: Spool,
-    total: int,
+    filled: _Filled,
     on_duplicate: Literal["refuse", "replace"],
     timeout: float,
 ) -> None:
     """Add all blocks of the spool, as many at a time as `ATOMIC` allows."""
     together = max(1, ATOMIC // spool.settings.block_size)
     added = 0
-    blocks = spool.blocks()
+    blocks = spool.blocks(filled.blocks)
     while some := list(islice(blocks, together)):
         block = Block.joined(some)
         try:
@@ -287,6 +295,7 @@ def _add(
             if not added:
                 raise
             raise type(error)(
-                f"{error}; the first {added:,} of {total:,} documents had been added and stay"
+                f"{error}; the first {added:,} of {filled.documents:,} documents had been added "
+                "and stay"
             ) from error
         added += len(block)

@@ -208,7 +208,7 @@ class _Tally:
                 f"{expected} blocks, and {part.finished} are encoded; restore it, or remove that "
                 "folder to begin anew"
             )
-        yield from part.blocks()
+        yield from part.blocks(expected)
 
     def note(self, skipped: BadLines | None) -> None:
         """Say what lines were left out."""

@@ -1,7 +1,10 @@
 """The unfinished part of a build: encoded blocks on disk, each there whole or not at all.
 
 A spool holds documents and vectors, nothing of FAISS: what kind of index they will make is
-decided at the end.
+decided at the end. A block is two files and a record that is written last: its number, the
+number of its documents, the SHA-256 of both files, and one of the record itself. A block that its
+record does not fit is encoded anew; the documents of every block are compared with the corpus,
+and an index is made of exactly as many blocks as the corpus has.
 """
 
 from __future__ import annotations
@@ -13,14 +16,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from filelock import FileLock, Timeout
 
 from kosim.encoders.durable_file import write_array
 from kosim.encoders.errors import DataError, IndexLockedError, StorageError
-from kosim.encoders.storage import atomic_file, write_json
+from kosim.encoders.storage import atomic_file, sha256, write_json
 from kosim.index.store.block import Block, Columns
 
 _SETTINGS = "build.json"
@@ -49,9 +52,12 @@ class Spool:
     def __init__(self, folder: Path, settings: SpoolSettings) -> None:
         self.folder = folder
         self.settings = settings
-        self.finished = 0
-        while self._path(self.finished, "json").is_file():
-            self.finished += 1
+
+    @property
+    def finished(self) -> int:
+        """The number after that of the last block, whatever is missing before it."""
+        names = [path.name[len("block-") : -len(".json")] for path in self._records()]
+        return max((int(name) + 1 for name in names if name.isdecimal()), default=0)
 
     @classmethod
     @contextmanager
@@ -82,28 +88,32 @@ class Spool:
                 lock.release()
 
     def holds(self, number: int, columns: Columns) -> bool:
-        """Tell whether a block is finished.
+        """Tell whether a block is finished and sound; one that is not is to be written anew.
 
         Raises:
             DataError: it is, but with other documents: the corpus was changed.
         """
-        if not self._path(number, "json").is_file():
+        record = self._record(number)
+        if record is None:
             return False
-        stored = json.loads(self._path(number, "json").read_text(encoding="utf-8"))
-        if stored["sha256"] != hashlib.sha256(_lines(columns)).hexdigest():
+        if record["lines"] != hashlib.sha256(_lines(columns)).hexdigest():
             first = number * self.settings.block_size + 1
             raise DataError(
                 f"the corpus was changed since {self.folder} was begun: documents {first:,} to "
-                f"{first + max(stored['documents'], len(columns)) - 1:,} differ, the first of "
+                f"{first + max(record['documents'], len(columns)) - 1:,} differ, the first of "
                 f"them now id {columns.ids[0]!r}; restore the corpus, or remove that folder to "
                 "begin anew"
             )
-        return True
+        try:
+            return all(
+                sha256(self._path(number, suffix)) == record[name]
+                for name, suffix in (("lines", "jsonl"), ("vectors", "npy"))
+            )
+        except OSError:
+            return False
 
     def write(self, number: int, block: Block) -> None:
         """Add a block; a crash meanwhile leaves the spool without it.
-
-        ``finished`` counts those without a gap before them.
 
         Raises:
             StorageError: it cannot be written.
@@ -111,47 +121,84 @@ class Spool:
         lines = _lines(block)
         with atomic_file(self._path(number, "npy")) as partial:
             write_array(partial, block.vectors)
+            vectors = sha256(partial)
         with atomic_file(self._path(number, "jsonl")) as partial:
             partial.write_bytes(lines)
+        record = {
+            "number": number,
+            "documents": len(block),
+            "lines": hashlib.sha256(lines).hexdigest(),
+            "vectors": vectors,
+        }
         # Last: a block without this file does not count.
-        stored = {"documents": len(block), "sha256": hashlib.sha256(lines).hexdigest()}
-        write_json(self._path(number, "json"), stored)
-        self.finished += number == self.finished
+        write_json(self._path(number, "json"), {**record, "record": _digest(record)})
 
     def columns(self, number: int) -> Columns:
-        """Return the documents of a finished block."""
-        with self._path(number, "jsonl").open("rb") as file:
-            lines = [json.loads(line) for line in file]
-        ids, texts, extras = (list(column) for column in zip(*lines, strict=True))
+        """Return the documents of a finished block.
+
+        Raises:
+            StorageError: it is damaged.
+        """
+        record = self._record(number)
+        try:
+            lines = self._path(number, "jsonl").read_bytes()
+        except OSError as error:
+            raise self._damaged(number, error.strerror or "it cannot be read") from error
+        if record is None or hashlib.sha256(lines).hexdigest() != record["lines"]:
+            raise self._damaged(number, "its documents are not those that were encoded")
+        rows = [json.loads(line) for line in lines.splitlines()]
+        ids, texts, extras = (list(column) for column in zip(*rows, strict=True))
         return Columns(ids, texts, extras)
 
     def id(self, row: int) -> str:
-        """Return the id of one document of the corpus."""
+        """Return the id of one document of the corpus.
+
+        Raises:
+            StorageError: its block is damaged.
+        """
         number, row_of_block = divmod(row, self.settings.block_size)
         return self.columns(number).ids[row_of_block]
 
-    def blocks(self) -> Iterator[Block]:
-        """Yield the blocks in order.
+    def blocks(self, count: int) -> Iterator[Block]:
+        """Yield the first ``count`` blocks in order.
 
         Raises:
-            StorageError: a block is damaged.
+            StorageError: a block is missing or damaged.
         """
-        for number in range(self.finished):
+        for number in range(count):
+            columns, record = self.columns(number), self._record(number)
+            path = self._path(number, "npy")
             try:
-                columns = self.columns(number)
-                vectors = np.load(self._path(number, "npy"), allow_pickle=False)
-            except (OSError, ValueError, TypeError) as error:
-                raise StorageError(
-                    f"block {number} of {self.folder} is damaged ({error}); remove that folder "
-                    "and build again"
-                ) from error
+                if record is None or sha256(path) != record["vectors"]:
+                    raise self._damaged(number, "its vectors are not those that were encoded")
+                vectors = np.load(path, allow_pickle=False)
+            except (OSError, ValueError) as error:
+                raise self._damaged(number, str(error)) from error
             yield Block.of(columns, vectors, self.settings.dimension)
+
+    def _record(self, number: int) -> dict[str, Any] | None:
+        """Return what was written down of a block, None where it is not there or is damaged."""
+        try:
+            record = json.loads(self._path(number, "json").read_bytes())
+            digest = record.pop("record")
+            sound = digest == _digest(record) and record["number"] == number
+        except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
+            return None
+        return record if sound else None
+
+    def _records(self) -> Iterator[Path]:
+        return self.folder.glob("block-*.json")
+
+    def _damaged(self, number: int, reason: str) -> StorageError:
+        return StorageError(
+            f"block {number} of {self.folder} is damaged ({reason}); start the build again: it "
+            "encodes that block anew"
+        )
 
     def discard(self) -> None:
         """Delete all blocks."""
         for path in sorted(self.folder.glob("block-*")):
             path.unlink()
-        self.finished = 0
 
     def remove(self) -> None:
         """Delete the folder."""
@@ -175,7 +222,7 @@ def _agree(folder: Path, settings: SpoolSettings) -> None:
         return
     try:
         begun = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise StorageError(f"{path} is damaged ({error}); remove the folder {folder}") from error
     if not isinstance(begun, dict) or begun.get("format") != _FORMAT:
         raise StorageError(
@@ -195,6 +242,10 @@ def _described(settings: dict[str, object]) -> str:
         f"{settings.get('encoder')} ({str(settings.get('fingerprint'))[:12]}, "
         f"{settings.get('precision')}, blocks of {settings.get('block_size')})"
     )
+
+
+def _digest(record: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 
 def _lines(columns: Columns) -> bytes:
