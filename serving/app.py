@@ -9,18 +9,20 @@ from importlib.metadata import version
 from fastapi import FastAPI
 
 from kosim.serving.hosts import Hosts
-from kosim.serving.intake import Intake
+from kosim.serving.intake import PUBLIC, Intake
 from kosim.serving.keys import Keys
 from kosim.serving.metrics import Metrics
 from kosim.serving.problems import add_handlers
+from kosim.serving.reference import add_reference
 from kosim.serving.routes import documents, embeddings, operations, page, rerank, search, similarity
 from kosim.serving.service import Service
 from kosim.serving.settings import ServingSettings
 
 _ABOUT = """Similarity of Korean sentences, and search with reranking.
 
-Texts longer than an encoder's maximum length are cut there. A request over a limit gets 413 or
-422 with the limit's name; when too many are at work, 429 with `Retry-After`."""
+Texts longer than an encoder's maximum length are cut there, and `X-Kosim-Truncated` says how many.
+A request over a limit gets 413 or 422 with the limit's name; when too many are at work, 429 with
+`Retry-After`."""
 
 
 def create_app(settings: ServingSettings, *, service: Service | None = None) -> FastAPI:
@@ -51,14 +53,17 @@ def create_app(settings: ServingSettings, *, service: Service | None = None) -> 
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        root_path=settings.root_path,
     )
     for family in (similarity, rerank, embeddings, search, documents, operations, page):
         app.include_router(family.router)
     page.add_assets(app)
     add_handlers(app)
+    keys = Keys.read(settings.keys)
+    add_reference(app, keyed=keys.needed, public=PUBLIC)
     app.add_middleware(
         Intake,
-        keys=Keys.read(settings.keys),
+        keys=keys,
         hosts=Hosts.of(settings),
         max_bytes=settings.max_bytes,
         metrics=metrics,

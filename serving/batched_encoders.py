@@ -1,4 +1,7 @@
-"""Encoders whose every computation goes through a micro-batcher: the interface stays the same."""
+"""Encoders whose every computation goes through a micro-batcher: the interface stays the same.
+
+A text becomes tokens on the thread of its request, once; the network's thread gets the tokens.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,17 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import torch
+from tokenizers import Encoding
 
 from kosim.encoders.base import FloatArray, PairEncoder
 from kosim.encoders.bi import BiEncoder
+from kosim.encoders.compute.inference import outputs
 from kosim.encoders.cross import CrossEncoder
 from kosim.encoders.records import Pair
 from kosim.serving.microbatch import BatchReport, BatchSettings, MicroBatcher
-from kosim.serving.tokens import Lengths, TokenCounter
+from kosim.serving.ticket import count_tokens
+from kosim.serving.tokens import Lengths, TokenReader, Tokens
 
 Report = Callable[[BatchReport], None]
 
@@ -23,14 +30,8 @@ class BatchedBiEncoder(BiEncoder):
     def __init__(self, encoder: BiEncoder, settings: BatchSettings, report: Report) -> None:
         super().__init__(encoder.model, **described(encoder))
         self.compute_as(encoder)
-        self._counter = TokenCounter(encoder, prompt=encoder.prompt)
-        self.batcher: MicroBatcher[str] = MicroBatcher(
-            "bi-encoder",
-            lambda texts: encoder.encode(texts, batch_size=len(texts)),
-            self.computed_tokens,
-            settings,
-            report,
-        )
+        self._tokens = TokenReader(encoder, prompt=encoder.prompt)
+        self.batcher = _batcher("bi-encoder", encoder, settings, report)
 
     @property
     def alive(self) -> bool:
@@ -45,16 +46,27 @@ class BatchedBiEncoder(BiEncoder):
         self, texts: Sequence[str], *, batch_size: int | None = None, progress: bool = False
     ) -> FloatArray:
         """Encode sentences together with those of other requests: (n, dimension)."""
-        return self.batcher.submit(texts) if texts else super().encode(texts)
+        if not texts:
+            return super().encode(texts)
+        rows = _rows(texts)
+        tokens = self._tokens.texts(list(dict.fromkeys(texts)))
+        count_tokens(tokens.lengths[rows], self.max_length)
+        return _computed(self.batcher, tokens)[rows]
 
-    def computed_tokens(self, texts: Sequence[str]) -> Lengths:
-        """Return the tokens of n texts, prompt included and cut at the maximum length: (n,)."""
-        return self._counter.texts(texts).clip(max=self.max_length)
+    @property
+    def pooling(self) -> str | None:
+        """How the vectors of tokens become one; None where the model says nothing of it."""
+        modes = [str(one.pooling_mode) for one in self.model if hasattr(one, "pooling_mode")]
+        return modes[0] if modes else None
+
+    def texts_of_ids(self, inputs: Sequence[Sequence[int]]) -> list[str] | None:
+        """Return the texts of lists of token ids, None if another tokenizer made them."""
+        return self._tokens.texts_of(inputs)
 
     def token_lengths(self, pairs: Sequence[Pair]) -> Lengths:
         """Return the tokens of each pair's longer sentence, prompt included, uncut: (n,)."""
-        firsts = self._counter.texts([first for first, _ in pairs])
-        seconds = self._counter.texts([second for _, second in pairs])
+        firsts = self._tokens.texts([first for first, _ in pairs]).lengths
+        seconds = self._tokens.texts([second for _, second in pairs]).lengths
         return np.maximum(firsts, seconds)
 
 
@@ -64,14 +76,8 @@ class BatchedCrossEncoder(CrossEncoder):
     def __init__(self, encoder: CrossEncoder, settings: BatchSettings, report: Report) -> None:
         super().__init__(encoder.model, **described(encoder))
         self.compute_as(encoder)
-        self._counter = TokenCounter(encoder)
-        self.batcher: MicroBatcher[Pair] = MicroBatcher(
-            "cross-encoder",
-            lambda pairs: encoder.score(pairs, batch_size=len(pairs), raw=True),
-            lambda pairs: self.token_lengths(pairs).clip(max=encoder.max_length),
-            settings,
-            report,
-        )
+        self._tokens = TokenReader(encoder)
+        self.batcher = _batcher("cross-encoder", encoder, settings, report)
 
     @property
     def alive(self) -> bool:
@@ -84,19 +90,46 @@ class BatchedCrossEncoder(CrossEncoder):
 
     def token_lengths(self, pairs: Sequence[Pair]) -> Lengths:
         """Return the tokens of each pair as one sequence, uncut: (n,)."""
-        return self._counter.pairs(pairs)
+        return self._tokens.pairs(pairs).lengths
 
     def _raw_scores(
         self, pairs: list[Pair], *, batch_size: int | None, progress: bool
     ) -> FloatArray:
-        return self.batcher.submit(pairs)
+        rows = _rows(pairs)
+        tokens = self._tokens.pairs(list(dict.fromkeys(pairs)))
+        count_tokens(tokens.lengths[rows], self.max_length)
+        logits = torch.from_numpy(_computed(self.batcher, tokens)[:, 0])
+        scores: FloatArray = self.model.activation_fn(logits).numpy()
+        return scores[rows]
 
 
 def described(encoder: PairEncoder) -> dict[str, Any]:
-    """Return what another encoder object around the same model is made with."""
+    """Return the arguments that make another encoder object around the same model."""
     return {
         "backbone": encoder.backbone,
         "calibration": encoder.calibration,
         "threshold": encoder.threshold,
         "training": encoder.training,
     }
+
+
+def _batcher(
+    name: str, encoder: PairEncoder, settings: BatchSettings, report: Report
+) -> MicroBatcher[Encoding]:
+    return MicroBatcher(
+        name,
+        lambda some: outputs(encoder.runtime, encoder.tokenizer, some, batch_size=len(some)),
+        lambda some: np.array([len(one) for one in some], dtype=np.int64),
+        settings,
+        report,
+    )
+
+
+def _computed(batcher: MicroBatcher[Encoding], tokens: Tokens) -> FloatArray:
+    return batcher.submit(tokens.encodings)
+
+
+def _rows(items: Sequence[Any]) -> list[int]:
+    """Return for each item its row among the distinct ones, in their order."""
+    positions = {item: row for row, item in enumerate(dict.fromkeys(items))}
+    return [positions[item] for item in items]

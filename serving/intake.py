@@ -25,7 +25,7 @@ _DROPPED = 64_000_000
 _WORK = ("POST", "DELETE")
 """Methods of requests that need a slot."""
 
-PUBLIC = ("/healthz", "/readyz", "/docs", "/openapi.json", "/assets/", "/favicon.ico")
+PUBLIC = ("/health", "/healthz", "/readyz", "/docs", "/openapi.json", "/assets/", "/favicon.ico")
 """What needs no key, and the page, which asks for one."""
 
 
@@ -60,6 +60,7 @@ class Intake:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        scope = _below_root(scope)
         started = time.perf_counter()
         status = 499  # nginx's number for a client that left
 
@@ -175,8 +176,16 @@ class _Replay:
         return {"type": "http.disconnect"}
 
 
+def _below_root(scope: Scope) -> Scope:
+    """Return a request whose path begins with the root path, also where a proxy has stripped it."""
+    root = scope.get("root_path", "")
+    if root and scope["path"] != root and not scope["path"].startswith(f"{root}/"):
+        return {**scope, "path": root + scope["path"]}
+    return scope
+
+
 def _is_public(scope: Scope) -> bool:
-    path: str = scope["path"]
+    path: str = scope["path"].removeprefix(scope.get("root_path", ""))
     if path == "/":
         return scope["method"] in ("GET", "HEAD")
     return any(

@@ -1,17 +1,22 @@
-"""What a request may hold."""
+"""What a request may hold: refused beyond it, or cut and said so."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from fastapi import Response
+
 from kosim.serving.problems import Problem
 from kosim.serving.settings import ServingSettings
+
+TRUNCATED = "X-Kosim-Truncated"
+"""The header that says how many texts or pairs of a request were cut."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How many items a request may have, and how many characters a text of it."""
+    """How many items a request may have, and how many characters of a text are read."""
 
     items: int
     characters: int
@@ -21,8 +26,8 @@ class Limits:
         """Return the limits of a server."""
         return cls(settings.max_items, settings.max_characters)
 
-    def check(self, name: str, texts: Sequence[str], *, blank: bool = False) -> None:
-        """Check the texts of the field ``name``.
+    def cut(self, name: str, texts: Sequence[str], *, blank: bool = False) -> list[str]:
+        """Return the texts of the field ``name``, each cut at the limit of characters.
 
         Args:
             name: of the field, for the message.
@@ -30,15 +35,45 @@ class Limits:
             blank: whether a text may be empty or of blanks only.
 
         Raises:
-            Problem: 413 for too many, 422 for none, a blank or a too long one; the limit is named.
+            Problem: 413 for too many, 422 for none or a blank one; the limit is named.
         """
         self.check_count(name, len(texts))
+        return [
+            self.cut_text(f"{name}[{number}]" if len(texts) > 1 else name, text, blank=blank)
+            for number, text in enumerate(texts)
+        ]
+
+    def cut_text(self, name: str, text: str, *, blank: bool = False) -> str:
+        """Return one text, cut at the limit of characters; raises a `Problem` as :meth:`cut`."""
+        text = text[: self.characters]
+        if not blank and not text.strip():
+            raise Problem(422, "blank", f"{name} is blank; give a sentence", param=name)
+        return text
+
+    def count_cut(self, *texts: str) -> int:
+        """Return how many texts are over the limit of characters."""
+        return sum(len(text) > self.characters for text in texts)
+
+    def check_stored(self, name: str, texts: Sequence[str]) -> None:
+        """Check texts that are kept, of which nothing may be lost.
+
+        Raises:
+            Problem: 413 for too many, 422 for none, a blank or a too long one; the limit is named.
+        """
+        self.cut(name, texts)
         for number, text in enumerate(texts):
-            where = f"{name}[{number}]" if len(texts) > 1 else name
-            self.check_text(where, text, blank=blank)
+            if len(text) > self.characters:
+                field = f"{name}[{number}]"
+                raise Problem(
+                    422,
+                    "too_long",
+                    f"{field} has {len(text):,} characters; the limit max-characters is "
+                    f"{self.characters:,}: split it",
+                    param=field,
+                )
 
     def check_count(self, name: str, count: int) -> None:
-        """Check a number of items; raises a `Problem` as :meth:`check`."""
+        """Check a number of items; raises a `Problem` as :meth:`cut`."""
         if not count:
             raise Problem(422, "empty", f"{name} is empty; give at least one", param=name)
         if count > self.items:
@@ -49,15 +84,9 @@ class Limits:
                 param=name,
             )
 
-    def check_text(self, name: str, text: str, *, blank: bool = False) -> None:
-        """Check one text; raises a `Problem` as :meth:`check`."""
-        if len(text) > self.characters:
-            raise Problem(
-                422,
-                "too_long",
-                f"{name} has {len(text):,} characters; the limit max-characters is "
-                f"{self.characters:,}",
-                param=name,
-            )
-        if not blank and not text.strip():
-            raise Problem(422, "blank", f"{name} is blank; give a sentence", param=name)
+
+def tell_truncated(response: Response, count: int) -> int:
+    """Say in a header how many texts or pairs were cut, if any, and return the number."""
+    if count:
+        response.headers[TRUNCATED] = str(count)
+    return count

@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from kosim.encoders.errors import KosimError
 from kosim.serving.passes import Taken, Waiting, into_passes, take
 from kosim.serving.ticket import TICKET, Ticket
 
@@ -23,12 +24,15 @@ Rows = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class BatchSettings:
-    """How long a request may wait for others, in seconds, and how many tokens make a batch.
+    """How long a request waits for others, in seconds, and how many tokens make a batch.
+
+    Without a wait a batch begins as soon as the network is idle: what comes while it is at work
+    makes the next one.
 
     Without ``together`` a batch is what is left of one request.
     """
 
-    wait: float = 0.004
+    wait: float = 0.0
     tokens: int = 2048
     together: bool = True
 
@@ -99,6 +103,11 @@ class MicroBatcher(Generic[Item]):
         """
         rows_of = {item: row for row, item in enumerate(dict.fromkeys(items))}
         unique = list(rows_of)
+        if not self.alive and not self._closing:
+            raise KosimError(
+                f"the thread of the {self._thread.name} has ended; open the encoder again, "
+                "after a fork in the new process"
+            )
         request = Waiting(unique, self._lengths(unique), time.monotonic())
         with self._changed:
             if self._closing:

@@ -64,14 +64,16 @@ class Problem(Exception):  # noqa: N818 - it is what RFC 9457 calls a problem
         self.retry_after = retry_after
 
     def response(self) -> JSONResponse:
-        """Return the response: OpenAI's form, and the message also where Cohere's clients look."""
+        """Return the response: OpenAI's form, and the message also where other clients look."""
         headers = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
         if self.status == 401:
             headers["WWW-Authenticate"] = "Bearer"
         message = printable(self.message)
         kind = "invalid_request_error" if self.status < 500 else "server_error"
         error = {"message": message, "type": kind, "param": self.param, "code": self.code}
-        return JSONResponse({"message": message, "error": error}, self.status, headers)
+        return JSONResponse(
+            {"message": message, "detail": message, "error": error}, self.status, headers
+        )
 
 
 def printable(text: str) -> str:

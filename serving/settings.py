@@ -31,6 +31,12 @@ class ServingSettings(BaseModel):
     port: int = Field(
         8000, ge=0, le=65_535, description="Port to listen on, 0 for a free one. [default: 8000]"
     )
+    root_path: str = Field(
+        "",
+        pattern=r"^(/[^/?#\s]+)*$",
+        description="Path under which a proxy publishes the server, such as /kosim; the proxy may "
+        "strip it or not.",
+    )
     workers: int = Field(1, ge=1, le=64, description="Server processes. [default: 1]")
     keys: Path | None = Field(
         None, description="A file of bearer keys, one a line, that nobody else can read."
@@ -66,18 +72,24 @@ class ServingSettings(BaseModel):
         True, description="Compute requests together, or each by itself. [default: together]"
     )
     batch_wait: float = Field(
-        4.0,
+        0.0,
         ge=0,
         le=1000,
-        description="Milliseconds that a request may wait for others. [default: 4]",
+        description="Milliseconds that a request waits for others where the network is idle. "
+        "[default: 0]",
     )
     batch_tokens: int = Field(
         2048, ge=1, description="Tokens computed at a time, padding included. [default: 2048]"
     )
     max_items: int = Field(
-        1000, ge=1, description="Pairs, documents or texts of a request. [default: 1000]"
+        2048, ge=1, description="Pairs, documents or texts of a request. [default: 2048]"
     )
-    max_characters: int = Field(8192, ge=1, description="Characters of a text. [default: 8192]")
+    max_characters: int = Field(
+        8192,
+        ge=1,
+        description="Characters that are read of a text; longer documents are not indexed. "
+        "[default: 8192]",
+    )
     max_bytes: int = Field(
         4_000_000, ge=1024, description="Bytes of a request's body. [default: 4000000]"
     )

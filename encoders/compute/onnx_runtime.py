@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -60,6 +61,10 @@ class OnnxRuntime(Runtime):
             ) from error
         self._inputs = [one.name for one in self._session.get_inputs()]
         self._threads = torch.get_num_threads()
+        self._start_threads()
+
+    def _start_threads(self) -> None:
+        self._process = os.getpid()
         self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="onnx")
 
     @property
@@ -76,6 +81,8 @@ class OnnxRuntime(Runtime):
         """Work on the items in the threads, or here where there is one item or thread."""
         if min(len(items), self._threads) < 2:
             return super().map(work, items)
+        if self._process != os.getpid():
+            self._start_threads()  # a forked process has none of its parent's
         return self._pool.map(work, items)
 
     def run(self, batch: TokenBatch) -> FloatArray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
 
 from kosim.encoders.compute.network import Network
@@ -23,6 +25,7 @@ class TorchRuntime(Runtime):
             network.model.to(torch.bfloat16)
         self.precision = precision
         self._network = network
+        self._process = os.getpid()
 
     @property
     def token_budget(self) -> int:
@@ -33,6 +36,11 @@ class TorchRuntime(Runtime):
     @torch.inference_mode()
     def run(self, batch: TokenBatch) -> FloatArray:
         """Return the network's output for each row, (rows, width) float32."""
+        if self._process != os.getpid():
+            # A forked process has none of the threads that its parent computed with, and OpenMP
+            # would wait for them for ever.
+            torch.set_num_threads(1)
+            self._process = os.getpid()
         if self._network.model.training:
             self._network.eval()
         device = self._network.model.device

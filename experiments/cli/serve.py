@@ -32,6 +32,7 @@ def _option(field: str, name: str | None = None, **described: Any) -> Any:
 @_option("index", metavar="INDEX")
 @_option("host")
 @_option("port", type=int)
+@_option("root_path", metavar="PATH")
 @_option("workers", type=int)
 @_option("keys", metavar="FILE")
 @setting(ServingSettings, "allowed_hosts", "--allowed-host", multiple=True, metavar="NAME")

@@ -22,7 +22,8 @@ from kosim.encoders.records import Pair
 from kosim.index.lexical.bm25 import WordStatistics
 from kosim.index.sharding.shard import ShardAnswer, ShardCall
 from kosim.serving.batched_encoders import described
-from kosim.serving.tokens import Lengths, TokenCounter
+from kosim.serving.ticket import count_tokens
+from kosim.serving.tokens import Lengths, TokenReader
 
 Answer = TypeVar("Answer")
 
@@ -150,7 +151,7 @@ class RemoteCrossEncoder(CrossEncoder):
         encoder = CrossEncoder.open(folder, manifest, device=None, weights=False)
         super().__init__(encoder.model, **described(encoder))
         self._fingerprint = manifest.fingerprint
-        self._counter = TokenCounter(encoder)
+        self._tokens = TokenReader(encoder)
         self._handle = handle
         self._seconds = seconds
 
@@ -168,7 +169,7 @@ class RemoteCrossEncoder(CrossEncoder):
 
     def token_lengths(self, pairs: Sequence[Pair]) -> Lengths:
         """Return the tokens of each pair as one sequence, uncut: (n,)."""
-        return self._counter.pairs(pairs)
+        return self._tokens.pairs(pairs).lengths
 
     def _raw_scores(
         self, pairs: list[Pair], *, batch_size: int | None, progress: bool
@@ -178,6 +179,7 @@ class RemoteCrossEncoder(CrossEncoder):
         Raises:
             ClusterError: none answers in time.
         """
+        count_tokens(self.token_lengths(pairs), self.max_length)
         size = min(_TOGETHER, batch_size or _TOGETHER)
         calls: list[Call[FloatArray]] = [
             Call(partial(self._handle.score.remote, pairs[start : start + size]), self._seconds)

@@ -13,7 +13,7 @@ const kinds = (answer) => ["bi", "cross"].filter((kind) => answer[kind]);
 export function startCompare() {
   const [first, second] = ["first", "second"].map((id) => document.getElementById(id));
   const { panel, run } = startPanel("compare", {
-    request: () => ask("/v1/similarity", { pairs: [[first.value, second.value]] }),
+    request: () => ask("v1/similarity", { pairs: [[first.value, second.value]] }),
     draw: (answer) => [
       element(
         "div",

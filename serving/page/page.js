@@ -40,7 +40,7 @@ let service = null;
 
 async function describe() {
   try {
-    service = await ask("/v1/service");
+    service = await ask("v1/service");
   } catch {
     return; // whoever presses a button is told why
   }

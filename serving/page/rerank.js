@@ -45,7 +45,7 @@ export function startRerank() {
     request: async () => {
       const texts = sentences();
       const started = performance.now();
-      const answer = await ask("/v1/rerank", { query: query.value, documents: texts });
+      const answer = await ask("v1/rerank", { query: query.value, documents: texts });
       return { texts, results: answer.results, seconds: (performance.now() - started) / 1000 };
     },
     draw,

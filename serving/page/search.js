@@ -46,7 +46,7 @@ export function startSearch() {
         candidates: Number(candidates.value),
       };
       // All candidates are asked for, so that the order in which they were found is known.
-      return { ...(await ask("/v1/search", { ...asked, k: asked.candidates })), mode: asked.mode };
+      return { ...(await ask("v1/search", { ...asked, k: asked.candidates })), mode: asked.mode };
     },
     draw,
     sum,

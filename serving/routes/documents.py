@@ -6,14 +6,16 @@ import uuid
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from kosim.encoders.errors import CorpusIndexError
 from kosim.index.documents import Document, check_document
 from kosim.serving.fields import Call, Text
+from kosim.serving.limits import tell_truncated
 from kosim.serving.problems import Problem
 from kosim.serving.service import WRITE_SECONDS, Served
+from kosim.serving.ticket import TICKET
 
 router = APIRouter(tags=["documents"])
 
@@ -66,10 +68,14 @@ class Addition(Call):
 
 
 class Added(BaseModel):
-    """The ids of what was added, in order, and how many documents there are now."""
+    """The ids of what was added, in order, and how many documents there are now.
+
+    ``truncated`` is how many were encoded by their beginning alone; they are stored whole.
+    """
 
     ids: list[str]
     documents: int
+    truncated: int
 
 
 class Removed(BaseModel):
@@ -80,16 +86,16 @@ class Removed(BaseModel):
 
 
 @router.post("/v1/documents")
-async def add(call: Addition, service: Served) -> Added:
+async def add(call: Addition, service: Served, response: Response) -> Added:
     """Add documents to the index; they can be found, and survive a crash, from the answer on."""
     index, encoder = service.corpus, service.bi
-    service.limits.check("documents", [one.text for one in call.documents])
+    service.limits.check_stored("documents", [one.text for one in call.documents])
     documents = [
         Document(one.id or uuid.uuid4().hex, one.text, one.extra) for one in call.documents
     ]
     ids = [document.id for document in documents]
 
-    def added() -> None:
+    def added() -> int:
         for document in documents:
             check_document(document)
         if call.on_duplicate == "refuse":
@@ -106,10 +112,11 @@ async def add(call: Addition, service: Served) -> Added:
         vectors = encoder.encode([document.text for document in documents])
         with service.writing():
             index.add(documents, vectors, on_duplicate=call.on_duplicate, timeout=WRITE_SECONDS)
+        return TICKET.get().truncated
 
-    await service.admission.run(added)
+    truncated = tell_truncated(response, await service.admission.run(added))
     service.metrics.changes.labels("added").inc(len(ids))
-    return Added(ids=ids, documents=len(index))
+    return Added(ids=ids, documents=len(index), truncated=truncated)
 
 
 @router.delete("/v1/documents/{id:path}")

@@ -28,6 +28,7 @@ class Description(BaseModel):
     limits: dict[str, int]
 
 
+@router.get("/health", include_in_schema=False)
 @router.get("/healthz")
 async def healthz() -> dict[str, str]:
     """Say that the process answers."""
@@ -54,6 +55,30 @@ async def metrics(service: Served) -> Response:
     """Return the metrics in Prometheus's text format."""
     content, kind = service.metrics.text()
     return Response(content, media_type=kind)
+
+
+@router.get("/info")
+async def info(service: Served) -> dict[str, Any]:
+    """Describe the encoder of /embed and /rerank, in the form of text-embeddings-inference."""
+    encoder = service.models.bi or service.models.best
+    name = name_of(encoder)
+    kinds: dict[str, dict[str, Any]] = {
+        "bi": {"embedding": {"pooling": getattr(encoder, "pooling", None)}},
+        "cross": {"reranker": {"id2label": {"0": "LABEL_0"}, "label2id": {"LABEL_0": 0}}},
+    }
+    return {
+        "model_id": name,
+        "model_sha": None,
+        "model_dtype": {"fp32": "float32", "bf16": "bfloat16"}.get(
+            encoder.precision, encoder.precision
+        ),
+        "model_type": kinds[encoder.kind],
+        "max_concurrent_requests": service.admission.capacity,
+        "max_input_length": encoder.max_length,
+        "max_client_batch_size": service.limits.items,
+        "auto_truncate": True,
+        "version": version("kosim"),
+    }
 
 
 @router.get("/v1/service")

@@ -44,7 +44,9 @@ async def page(request: Request) -> Response:
                 "Vary": "Accept",
             },
         )
-    addresses = {"service": "/v1/service", "openapi": "/openapi.json", "docs": "/docs"}
+    root = request.scope.get("root_path", "")
+    paths = {"service": "/v1/service", "openapi": "/openapi.json", "docs": "/docs"}
+    addresses = {name: root + path for name, path in paths.items()}
     return JSONResponse({"name": "kosim", **addresses}, headers={"Vary": "Accept"})
 
 
@@ -58,11 +60,11 @@ async def icon() -> Response:
 async def docs(request: Request) -> Response:
     """Return Swagger UI over the OpenAPI document, from this server alone."""
     html = get_swagger_ui_html(
-        openapi_url="/openapi.json",
+        openapi_url="openapi.json",
         title=request.app.title,
-        swagger_js_url=f"{_SWAGGER}/swagger-ui-bundle.js",
-        swagger_css_url=f"{_SWAGGER}/swagger-ui.css",
-        swagger_favicon_url="/assets/icon.svg",
+        swagger_js_url=f"{_SWAGGER[1:]}/swagger-ui-bundle.js",
+        swagger_css_url=f"{_SWAGGER[1:]}/swagger-ui.css",
+        swagger_favicon_url="assets/icon.svg",
     )
     policy = _POLICY.format(scripts=_hashes(bytes(html.body)), styles=" 'unsafe-inline'")
     return HTMLResponse(html.body, headers={**_HEADERS, "Content-Security-Policy": policy})

@@ -6,15 +6,17 @@ A relevance score is the calibrated score divided by 5, so it lies between 0 and
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from typing import Any, Self
 
-from fastapi import APIRouter
-from pydantic import BaseModel, Field
+from fastapi import APIRouter, Response
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
 from kosim.encoders.records import LABEL_HIGH, Hit
 from kosim.serving.fields import BEST, Call, Text
+from kosim.serving.limits import tell_truncated
 from kosim.serving.models import name_of
 from kosim.serving.service import Served, Service
+from kosim.serving.ticket import TICKET, Ticket
 
 router = APIRouter(tags=["rerank"])
 
@@ -25,16 +27,52 @@ class TextDocument(BaseModel):
     text: Text
 
 
-class RerankCall(Call):
-    """What Cohere's clients (v1 and v2) and Jina's send; what is not named here is ignored."""
+class _Ranking(Call):
+    """What every form of a request has; what is not named here is ignored."""
 
     query: Text
-    documents: list[Text | TextDocument]
     model: str | None = Field(None, description="Any name: one reranker is served.")
     top_n: int | None = Field(
         None, ge=1, validation_alias=BEST, description="Number of hits to return (default: all)."
     )
     return_documents: bool = Field(False, description="Repeat the texts in the answer.")
+    min_score: float | None = Field(
+        None, description="Leave out hits with a lower relevance score (0 to 1)."
+    )
+
+
+class RerankCall(_Ranking):
+    """What Cohere's clients (v1 and v2) and Jina's send."""
+
+    documents: list[Text | TextDocument] = Field(
+        validation_alias=AliasChoices("documents", "texts")
+    )
+
+
+class TextsCall(_Ranking):
+    """What clients of text-embeddings-inference send (``texts``), or Jina's (``documents``).
+
+    Texts that are too long are always cut.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={"anyOf": [{"required": ["texts"]}, {"required": ["documents"]}]}
+    )
+
+    texts: list[Text | TextDocument] | None = Field(
+        None, description="Documents; the answer is that of text-embeddings-inference."
+    )
+    documents: list[Text | TextDocument] | None = Field(
+        None, description="Documents; the answer is that of /v1/rerank."
+    )
+    raw_scores: bool = Field(False, description="The reranker's own values.")
+    return_text: bool = Field(False, description="Repeat the texts in the answer.")
+
+    @model_validator(mode="after")
+    def _one_list(self) -> Self:
+        if (self.texts is None) == (self.documents is None):
+            raise ValueError("give either texts or documents")
+        return self
 
 
 class Ranked(BaseModel):
@@ -46,7 +84,7 @@ class Ranked(BaseModel):
 
 
 class RerankAnswer(BaseModel):
-    """The best documents first, as Cohere and Jina say it."""
+    """The best documents first, as Cohere and Jina say it, and how many pairs were cut."""
 
     id: str
     object: str = "list"
@@ -54,15 +92,7 @@ class RerankAnswer(BaseModel):
     results: list[Ranked]
     usage: dict[str, int]
     meta: dict[str, Any]
-
-
-class TextsCall(Call):
-    """What clients of text-embeddings-inference send; texts that are too long are always cut."""
-
-    query: Text
-    texts: list[Text]
-    raw_scores: bool = Field(False, description="The reranker's own values.")
-    return_text: bool = Field(False, description="Repeat the texts in the answer.")
+    truncated: int
 
 
 class RankedText(BaseModel):
@@ -74,40 +104,48 @@ class RankedText(BaseModel):
 
 
 @router.post("/v1/rerank", response_model_exclude_none=True)
-async def rerank_v1(call: RerankCall, service: Served) -> RerankAnswer:
+async def rerank_v1(call: RerankCall, service: Served, response: Response) -> RerankAnswer:
     """Rank documents, in the form of Jina and of Cohere's first version."""
-    return await _reranked(call, service, version="1")
+    return await _reranked(call, call.documents, service, response, version="1")
 
 
 @router.post("/v2/rerank", response_model_exclude_none=True)
-async def rerank_v2(call: RerankCall, service: Served) -> RerankAnswer:
+async def rerank_v2(call: RerankCall, service: Served, response: Response) -> RerankAnswer:
     """Rank documents, in the form of Cohere's second version."""
-    return await _reranked(call, service, version="2")
+    return await _reranked(call, call.documents, service, response, version="2")
 
 
 @router.post("/rerank", response_model_exclude_none=True)
-async def rerank_texts(call: TextsCall, service: Served) -> list[RankedText]:
-    """Rank texts, in the form of text-embeddings-inference."""
-    hits = await _ranked(service, call.query, "texts", call.texts, None)
+async def rerank_texts(
+    call: TextsCall, service: Served, response: Response
+) -> list[RankedText] | RerankAnswer:
+    """Rank texts, in the form of text-embeddings-inference, or of Jina."""
+    if call.documents is not None:
+        return await _reranked(call, call.documents, service, response, version="1")
+    hits, _, cut = await _ranked(service, call, "texts", call.texts or [])
+    tell_truncated(response, cut)
     return [
         RankedText(
             index=hit.position,
             score=hit.raw if call.raw_scores else _relevance(hit),
-            text=hit.text if call.return_text else None,
+            text=hit.text if call.return_text or call.return_documents else None,
         )
         for hit in hits
     ]
 
 
-async def _reranked(call: RerankCall, service: Service, *, version: str) -> RerankAnswer:
-    documents = [one if isinstance(one, str) else one.text for one in call.documents]
-    hits = await _ranked(service, call.query, "documents", documents, call.top_n)
-    encoder = service.models.best
-    lengths = encoder.token_lengths([(call.query, text) for text in documents])
-    tokens = int(lengths.clip(max=encoder.max_length).sum())
+async def _reranked(
+    call: _Ranking,
+    documents: list[str | TextDocument],
+    service: Service,
+    response: Response,
+    *,
+    version: str,
+) -> RerankAnswer:
+    hits, ticket, cut = await _ranked(service, call, "documents", documents)
     return RerankAnswer(
         id=str(uuid.uuid4()),
-        model=name_of(encoder),
+        model=name_of(service.models.best),
         results=[
             Ranked(
                 index=hit.position,
@@ -116,19 +154,28 @@ async def _reranked(call: RerankCall, service: Service, *, version: str) -> Rera
             )
             for hit in hits
         ],
-        usage={"total_tokens": tokens},
+        usage={"prompt_tokens": ticket.tokens, "total_tokens": ticket.tokens},
         meta={"api_version": {"version": version}, "billed_units": {"search_units": 1}},
+        truncated=tell_truncated(response, cut),
     )
 
 
 async def _ranked(
-    service: Service, query: str, name: str, documents: list[str], top: int | None
-) -> list[Hit]:
-    service.limits.check_text("query", query)
-    service.limits.check(name, documents, blank=True)
-    if top is not None and top > len(documents):
-        top = None
-    return await service.admission.run(service.models.best.rank, query, documents, top_k=top)
+    service: Service, call: _Ranking, name: str, documents: list[str | TextDocument]
+) -> tuple[list[Hit], Ticket, int]:
+    """Return the hits, what was counted for them, and how many pairs were cut."""
+    whole = [one if isinstance(one, str) else one.text for one in documents]
+    query = service.limits.cut_text("query", call.query)
+    texts = service.limits.cut(name, whole, blank=True)
+    top = call.top_n if call.top_n is not None and call.top_n <= len(texts) else None
+
+    def ranked() -> tuple[list[Hit], Ticket]:
+        return service.models.best.rank(query, texts, top_k=top), TICKET.get()
+
+    hits, ticket = await service.admission.run(ranked)
+    if call.min_score is not None:
+        hits = [hit for hit in hits if _relevance(hit) >= call.min_score]
+    return hits, ticket, max(ticket.truncated, service.limits.count_cut(call.query, *whole))
 
 
 def _relevance(hit: Hit) -> float:

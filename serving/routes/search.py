@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from kosim.index.documents import SearchResult, result_json
 from kosim.index.searcher import Mode
 from kosim.serving.fields import CANDIDATES, HITS, Call, Text
+from kosim.serving.limits import tell_truncated
 from kosim.serving.service import Served
+from kosim.serving.ticket import TICKET
 
 router = APIRouter(tags=["search"])
 
@@ -32,6 +35,7 @@ class SearchCall(Call):
         description="Number of documents to retrieve and rerank; auto: as many as the query needs, "
         "by the index's fitted policy.",
     )
+    min_score: float | None = Field(None, description="Leave out hits with a lower score (0 to 5).")
     mode: Mode = Field("dense", description="Retrieve by vectors, by words, or by both.")
 
 
@@ -51,7 +55,8 @@ class SearchAnswer(BaseModel):
     """The hits, best first, and how many documents were retrieved and reranked for them.
 
     ``missing`` names the shards of the index that could not answer: then the hits are the best of
-    all others only, and ``notice`` says so. Else it is empty, and ``notice`` null.
+    all others only, and ``notice`` says so. Else it is empty, and ``notice`` null. ``truncated`` is
+    how many inputs of the encoders, the query and its pairs with candidates, were cut.
     """
 
     query: str
@@ -61,13 +66,14 @@ class SearchAnswer(BaseModel):
     seconds: float
     missing: list[str] = []
     notice: str | None = None
+    truncated: int
 
 
 @router.post("/v1/search")
-async def search(call: SearchCall, service: Served) -> SearchAnswer:
+async def search(call: SearchCall, service: Served, response: Response) -> SearchAnswer:
     """Find the most similar documents: the bi-encoder retrieves, the cross-encoder reranks."""
     searcher = service.searcher
-    service.limits.check_text("query", call.query)
+    query = service.limits.cut_text("query", call.query)
     service.limits.check_count("k", call.k)
     candidates = call.candidates
     if "candidates" not in call.model_fields_set:
@@ -75,12 +81,20 @@ async def search(call: SearchCall, service: Served) -> SearchAnswer:
     elif isinstance(candidates, int):
         service.limits.check_count("candidates", max(0, candidates))
 
-    def found() -> SearchResult:
+    def found() -> tuple[SearchResult, int]:
         searcher.index.refresh()
-        return searcher.search([call.query], k=call.k, candidates=candidates, mode=call.mode)[0]
+        (result,) = searcher.search([query], k=call.k, candidates=candidates, mode=call.mode)
+        return result, TICKET.get().truncated
 
-    result = await service.admission.run(found)
-    return SearchAnswer(**result_json(result), notice=_notice(result.missing))
+    result, truncated = await service.admission.run(found)
+    if call.min_score is not None:
+        lowest = call.min_score
+        result = replace(result, hits=tuple(hit for hit in result.hits if hit.score >= lowest))
+    return SearchAnswer(
+        **result_json(result),
+        notice=_notice(result.missing),
+        truncated=tell_truncated(response, max(truncated, service.limits.count_cut(call.query))),
+    )
 
 
 def _notice(missing: Sequence[str]) -> str | None:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import time
 from typing import Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from kosim.encoders.base import PairEncoder
 from kosim.encoders.records import DECISION_THRESHOLD, Pair
 from kosim.serving.fields import Call, Text
+from kosim.serving.limits import tell_truncated
 from kosim.serving.models import name_of
 from kosim.serving.problems import Problem
 from kosim.serving.service import Served, Service
+from kosim.serving.ticket import TICKET
 
 router = APIRouter(tags=["similarity"])
 
@@ -71,11 +73,15 @@ class PairScore(BaseModel):
 
 
 class EncoderScores(BaseModel):
-    """What one encoder says of all pairs, and the seconds until it had said it."""
+    """What one encoder says of all pairs, and the seconds until it had said it.
+
+    ``truncated`` is how many of its inputs, sentences or pairs, were cut at its maximum length.
+    """
 
     model: str
     threshold: float
     seconds: float
+    truncated: int
     scores: list[PairScore]
 
 
@@ -87,35 +93,47 @@ class Similarities(BaseModel):
 
 
 @router.post("/")
-async def compare_two(call: TwoSentences, service: Served) -> Conclusion:
+async def compare_two(call: TwoSentences, service: Served, response: Response) -> Conclusion:
     """Score two sentences with the best encoder that is served; similar from 3 of 5 on."""
     first, second = call.r1.sentence, call.r2.sentence
-    service.limits.check_text("r1.sentence", first)
-    service.limits.check_text("r2.sentence", second)
-    scores = await service.admission.run(service.models.best.score, [(first, second)])
-    score = float(scores[0])
+    pair = (
+        service.limits.cut_text("r1.sentence", first),
+        service.limits.cut_text("r2.sentence", second),
+    )
+
+    def scored() -> tuple[float, int]:
+        return float(service.models.best.score([pair])[0]), TICKET.get().truncated
+
+    score, truncated = await service.admission.run(scored)
+    tell_truncated(response, max(truncated, service.limits.count_cut(first, second)))
     verdict = "유사함" if score >= DECISION_THRESHOLD else "유사하지 않음"
     return Conclusion(first=first, second=second, score=score, verdict=verdict)
 
 
 @router.post("/v1/similarity")
-async def similarity(call: Pairs, service: Served) -> Similarities:
+async def similarity(call: Pairs, service: Served, response: Response) -> Similarities:
     """Score pairs with the bi-encoder, the cross-encoder, or both."""
     service.limits.check_count("pairs", len(call.pairs))
-    for number, pair in enumerate(call.pairs):
-        for side, text in enumerate(pair):
-            service.limits.check_text(f"pairs[{number}][{side}]", text)
+    cut = service.limits.cut_text
+    pairs = [
+        (cut(f"pairs[{number}][0]", first), cut(f"pairs[{number}][1]", second))
+        for number, (first, second) in enumerate(call.pairs)
+    ]
     chosen = _chosen(service, call.encoder)
 
     def scores() -> Similarities:
         return Similarities(
             **{
-                kind: _scored(encoder, call.pairs, symmetric=call.symmetric)
+                kind: _scored(encoder, pairs, symmetric=call.symmetric)
                 for kind, encoder in chosen.items()
             }
         )
 
-    return await service.admission.run(scores)
+    answer = await service.admission.run(scores)
+    told = [one.truncated for one in (answer.bi, answer.cross) if one is not None]
+    flat = [text for pair in call.pairs for text in pair]
+    tell_truncated(response, max(*told, service.limits.count_cut(*flat)))
+    return answer
 
 
 def _chosen(service: Service, asked: str | None) -> dict[str, PairEncoder]:
@@ -132,7 +150,8 @@ def _chosen(service: Service, asked: str | None) -> dict[str, PairEncoder]:
 
 
 def _scored(encoder: PairEncoder, pairs: list[Pair], *, symmetric: bool) -> EncoderScores:
-    started = time.perf_counter()
+    started, ticket = time.perf_counter(), TICKET.get()
+    before = ticket.truncated
     raw = encoder.score(pairs, raw=True, symmetric=symmetric)
     seconds = time.perf_counter() - started
     scores = encoder.calibration(raw)
@@ -140,6 +159,7 @@ def _scored(encoder: PairEncoder, pairs: list[Pair], *, symmetric: bool) -> Enco
         model=name_of(encoder),
         threshold=encoder.threshold,
         seconds=seconds,
+        truncated=ticket.truncated - before,
         scores=[
             PairScore(score=score, raw=value, similar=score >= encoder.threshold)
             for score, value in zip(scores.tolist(), raw.tolist(), strict=True)

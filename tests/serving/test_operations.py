@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import urljoin
 
+import httpx
+import pytest
 from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
+from kosim.serving.app import create_app
 from kosim.serving.routes.page import FOLDER
+from kosim.serving.settings import ServingSettings
 from tests.encoders.tiny import SENTENCES
+from tests.serving.conftest import HERE
 
 
 def samples(text: str, name: str) -> dict[tuple[tuple[str, str], ...], float]:
@@ -79,7 +85,50 @@ def test_page_and_reference_name_no_address_outside(client: TestClient) -> None:
 
 def test_the_reference_has_what_it_needs_and_may_run_it(client: TestClient) -> None:
     page = client.get("/docs")
-    for asset in re.findall(r'(?:src|href)="(/[^"]+)"', page.text):
+    for asset in re.findall(r'(?:src|href)="([^"]+)"', page.text):
         assert client.get(asset).status_code == 200, asset
     assert "'sha256-" in page.headers["content-security-policy"]
     assert "문장유사도 점수(5점 만점 중)" in client.get("/openapi.json").text
+
+
+@pytest.mark.parametrize("prefix", ["", "/kosim/search"])
+@pytest.mark.parametrize("stripped", [True, False])
+def test_behind_a_path_prefix_everything_is_found(
+    settings: ServingSettings, prefix: str, stripped: bool
+) -> None:
+    app = create_app(settings.model_copy(update={"root_path": prefix}))
+    html = {"accept": "text/html"}
+    with TestClient(app, base_url=HERE) as client:
+
+        def get(path: str) -> httpx.Response:
+            """Ask as a proxy does that publishes the server under the prefix."""
+            assert path.startswith(f"{prefix}/")
+            return client.get(path.removeprefix(prefix) if stripped else path, headers=html)
+
+        for page in (f"{prefix}/", f"{prefix}/docs"):
+            answer = get(page)
+            assert answer.status_code == 200
+            needed = re.findall(r"(?:src|href|url)[=:] ?[\"']([^#\"']+)", answer.text)
+            assert needed
+            for address in needed:
+                assert get(urljoin(page, address)).status_code == 200, address
+        document = get(f"{prefix}/openapi.json").json()
+        assert document.get("servers", [{"url": ""}])[0]["url"] == prefix
+        assert get(f"{prefix}/healthz").json() == {"status": "ok"}
+        assert get(f"{prefix}/v1/service").status_code == 200
+        scripts = list(FOLDER.glob("*.js"))
+        asked = {one for path in scripts for one in re.findall(r'ask\("([^"]+)"', path.read_text())}
+        assert asked and not [one for one in asked if one.startswith("/")]
+
+
+def test_the_reference_says_every_refusal_and_the_key(client: TestClient) -> None:
+    document = client.get("/openapi.json").json()
+    assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
+    search = document["paths"]["/v1/search"]["post"]
+    assert {"400", "401", "404", "413", "422", "429", "503"} <= set(search["responses"])
+    for status in ("400", "422", "503"):
+        schema = search["responses"][status]["content"]["application/json"]["schema"]
+        assert schema == {"$ref": "#/components/schemas/Refusal"}
+    assert search["security"] == [{}, {"bearer": []}], "a key is possible, and not needed here"
+    assert "security" not in document["paths"]["/healthz"]["get"]
+    assert "HTTPValidationError" not in document["components"]["schemas"]

@@ -19,16 +19,18 @@ LONG = "가" * 401
 @pytest.mark.parametrize(
     ("path", "call", "status", "said"),
     [
-        ("/", {"r1": {"sentence": LONG}, "r2": {"sentence": "가"}}, 422, "max-characters is 400"),
+        ("/v1/documents", {"documents": [{"text": LONG}]}, 422, "max-characters is 400"),
         ("/", {"r1": {"sentence": ""}, "r2": {"sentence": "가"}}, 422, "r1.sentence is blank"),
         ("/", {"r1": {"sentence": "가"}}, 422, "r2"),
         ("/v1/similarity", {"pairs": [["가", "나"]] * 51}, 413, "max-items is 50"),
         ("/v1/similarity", {"pairs": [["가"]]}, 422, "pairs.0"),
-        ("/v1/similarity", {"pairs": [["가", LONG]]}, 422, "pairs[0][1]"),
+        ("/v1/similarity", {"pairs": [["가", " "]]}, 422, "pairs[0][1]"),
         ("/v1/similarity", {"pairs": []}, 422, "pairs is empty"),
         ("/v1/rerank", {"query": "가", "documents": ["나"] * 51}, 413, "max-items is 50"),
         ("/v2/rerank", {"query": "", "documents": ["나"]}, 422, "query is blank"),
-        ("/rerank", {"query": "가", "texts": ["나", LONG]}, 422, "texts[1]"),
+        ("/rerank", {"query": "가"}, 422, "either texts or documents"),
+        ("/rerank", {"query": "가", "texts": ["나"], "documents": ["나"]}, 422, "either texts or"),
+        ("/embed", {"inputs": "가", "normalize": False}, 422, "normalize"),
         ("/v1/embeddings", {"input": ["가"] * 51}, 413, "max-items is 50"),
     ],
 )
@@ -38,7 +40,10 @@ def test_a_limit_is_named(
     response = client.post(path, json=call)
     assert response.status_code == status
     answer = response.json()
-    assert said in answer["message"] and answer["message"] == answer["error"]["message"]
+    assert (
+        said in answer["message"]
+        and answer["message"] == answer["detail"] == answer["error"]["message"]
+    )
 
 
 def test_a_body_that_is_too_large_gets_413(client: TestClient) -> None:

@@ -28,7 +28,8 @@ def test_cohere_and_jina_form(client: TestClient, cross: CrossEncoder, version: 
     assert all(set(one) == {"index", "relevance_score"} for one in answer["results"])
     assert answer["meta"]["api_version"] == {"version": version}
     lengths = cross.token_lengths([(QUERY, document) for document in DOCUMENTS])
-    assert answer["usage"] == {"total_tokens": int(lengths.sum())}
+    tokens = int(lengths.sum())
+    assert answer["usage"] == {"prompt_tokens": tokens, "total_tokens": tokens}
 
 
 @pytest.mark.parametrize("name", ["top_n", "top_k", "k", "limit"])
@@ -60,3 +61,21 @@ def test_the_form_of_text_embeddings_inference(client: TestClient, cross: CrossE
     plain = client.post("/rerank", json={"query": QUERY, "texts": DOCUMENTS}).json()
     assert [(hit.position, hit.score / 5) for hit in hits] == ranked(plain, "score")
     assert all(set(one) == {"index", "score"} for one in plain)
+
+
+def test_rerank_without_a_version_takes_documents_too(client: TestClient) -> None:
+    call = {"query": QUERY, "documents": DOCUMENTS, "top_n": 3, "return_documents": None}
+    first, second = (client.post(path, json=call).json() for path in ("/rerank", "/v1/rerank"))
+    assert first["results"] == second["results"] and len(first["results"]) == 3
+    texts = {"query": QUERY, "texts": DOCUMENTS}
+    assert client.post("/v1/rerank", json=texts).json()["results"][:3] == second["results"]
+
+
+def test_hits_below_the_least_score_are_left_out(client: TestClient) -> None:
+    call = {"query": QUERY, "documents": DOCUMENTS}
+    scores = [
+        one["relevance_score"] for one in client.post("/v1/rerank", json=call).json()["results"]
+    ]
+    least = scores[2]
+    kept = client.post("/v1/rerank", json={**call, "min_score": least}).json()["results"]
+    assert [one["relevance_score"] for one in kept] == [one for one in scores if one >= least]

@@ -60,6 +60,13 @@ def test_a_null_means_the_default(client: TestClient) -> None:
     assert answer["hits"] == client.post("/v1/search", json={"query": QUERY}).json()["hits"]
 
 
+def test_hits_below_the_least_score_are_left_out(client: TestClient) -> None:
+    hits = client.post("/v1/search", json={"query": QUERY}).json()["hits"]
+    least = hits[3]["score"]
+    kept = client.post("/v1/search", json={"query": QUERY, "min_score": least}).json()["hits"]
+    assert kept == [hit for hit in hits if hit["score"] >= least]
+
+
 def test_refined_hits_are_those_of_a_refining_searcher(
     settings: ServingSettings, encoders: dict[str, Path], index: Path, bi: BiEncoder
 ) -> None:
