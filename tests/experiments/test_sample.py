@@ -14,14 +14,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.sample import frames
+from benchmarks.sample.baselines import baselines, jaccard
+from benchmarks.sample.frames import DOMAINS, Frame, Meaning, Phrase, Split, read_frames
+from benchmarks.sample.generate import FOLDER, Row, as_tsv, generate
+from benchmarks.sample.josa import with_josa
+from benchmarks.sample.labels import Said, label
 from kosim.encoders.errors import DataError
 from kosim.encoders.records import DECISION_THRESHOLD, LabelledPairs
-from kosim.experiments.sample import grammar
-from kosim.experiments.sample.baselines import baselines, jaccard
-from kosim.experiments.sample.generate import FOLDER, Row, as_tsv, generate
-from kosim.experiments.sample.grammar import DOMAINS, Frame, Meaning, Phrase, Split, read_frames
-from kosim.experiments.sample.josa import with_josa
-from kosim.experiments.sample.labels import Said, label
 
 SPLITS: tuple[Split, ...] = ("train", "test")
 
@@ -163,7 +163,7 @@ def test_two_frames_are_related_by_their_topic_only() -> None:
 
 def test_a_line_that_is_no_frame_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "smart-home.train.txt").write_text("# light light\n* 불 꺼줘.\n", encoding="utf-8")
-    monkeypatch.setattr(grammar, "_FOLDER", tmp_path)
+    monkeypatch.setattr(frames, "_FOLDER", tmp_path)
     with pytest.raises(DataError, match=r"smart-home.train.txt, line 2"):
         read_frames("smart-home", "train")
 

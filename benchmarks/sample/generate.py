@@ -1,4 +1,4 @@
-"""Write the sample data set: ``python -m experiments.sample.generate``.
+"""Write the sample data set: ``python -m benchmarks.sample.generate``.
 
 The same bytes come out on every machine: all chance is ``random.Random`` seeded by a text.
 """
@@ -10,24 +10,26 @@ from collections.abc import Callable
 from itertools import chain, cycle
 from pathlib import Path
 
-from kosim.encoders.errors import DataError
-from kosim.encoders.storage import write_text
-from kosim.experiments.sample.grammar import DOMAINS, Frame, Split, read_frames
-from kosim.experiments.sample.labels import label
-from kosim.experiments.sample.recipes import (
+from benchmarks.sample.frames import DOMAINS, Frame, Split, read_frames
+from benchmarks.sample.grammar import (
+    GRAMMAR,
     OTHER_TOPIC_SHARE,
-    RECIPES,
     SIBLING_SHARE,
-    Made,
-    Recipe,
+    Rule,
+    SaidPair,
     pair_across,
     share_a_word,
 )
+from benchmarks.sample.labels import label
+from kosim.encoders.errors import DataError
+from kosim.encoders.storage import write_text
 
 PAIRS_PER_DOMAIN: dict[Split, int] = {"train": 800, "test": 160}
 """How many pairs each domain contributes to a split."""
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).resolve().parents[2] / "experiments" / "sample"
+"""Where the data set lies: it is installed with kosim."""
+
 _TRIES = 10_000
 
 Row = tuple[str, str, float, str]
@@ -40,7 +42,7 @@ class _Collector:
         self.rows: list[Row] = []
         self._seen: set[frozenset[str]] = set()
 
-    def add(self, pair: Made) -> bool:
+    def add(self, pair: SaidPair) -> bool:
         """Add a pair in the order given; return whether it was new."""
         first, second = pair
         key = frozenset((first.text.rstrip("."), second.text.rstrip(".")))
@@ -51,7 +53,7 @@ class _Collector:
         return True
 
 
-def _fill(collector: _Collector, count: int, make: Callable[[], Made]) -> None:
+def _fill(collector: _Collector, count: int, make: Callable[[], SaidPair]) -> None:
     goal = len(collector.rows) + count
     for _ in range(_TRIES):
         if len(collector.rows) == goal:
@@ -60,11 +62,11 @@ def _fill(collector: _Collector, count: int, make: Callable[[], Made]) -> None:
     raise DataError(f"the frames are too few for {count} different pairs; write more of them")
 
 
-def _by_recipe(recipe: Recipe, frames: list[Frame], rng: random.Random) -> Callable[[], Made]:
-    fitting = [frame for frame in frames if recipe.fits(frame)]
+def _by_rule(rule: Rule, frames: list[Frame], rng: random.Random) -> Callable[[], SaidPair]:
+    fitting = [frame for frame in frames if rule.fits(frame)]
     rng.shuffle(fitting)
     turn = cycle(fitting)
-    return lambda: recipe.make(next(turn), rng)
+    return lambda: rule.make(next(turn), rng)
 
 
 def _one_domain(
@@ -72,22 +74,22 @@ def _one_domain(
 ) -> list[Row]:
     collector = _Collector()
 
-    def sibling() -> Made:
+    def sibling() -> SaidPair:
         first = rng.choice(frames)
         siblings = [frame for frame in frames if frame.topic == first.topic and frame is not first]
         return pair_across(first, rng.choice(siblings), rng)
 
-    def other_topic() -> Made:
+    def other_topic() -> SaidPair:
         first = rng.choice(frames)
         others = [frame for frame in frames if frame.topic != first.topic]
         pair = pair_across(first, rng.choice(others), rng)
         return other_topic() if share_a_word(pair) else pair
 
-    def other_domain() -> Made:
+    def other_domain() -> SaidPair:
         return pair_across(rng.choice(frames), rng.choice(foreign), rng)
 
-    for recipe in RECIPES:
-        _fill(collector, round(size * recipe.share), _by_recipe(recipe, frames, rng))
+    for rule in GRAMMAR:
+        _fill(collector, round(size * rule.share), _by_rule(rule, frames, rng))
     _fill(collector, round(size * SIBLING_SHARE), sibling)
     _fill(collector, round(size * OTHER_TOPIC_SHARE), other_topic)
     _fill(collector, size - len(collector.rows), other_domain)
@@ -120,7 +122,7 @@ def as_tsv(rows: list[Row]) -> str:
 
 
 def main() -> None:
-    """Write ``train.tsv`` and ``test.tsv`` beside this file."""
+    """Write ``train.tsv`` and ``test.tsv`` into :data:`FOLDER`."""
     for split in PAIRS_PER_DOMAIN:
         write_text(FOLDER / f"{split}.tsv", as_tsv(generate(split)))
 

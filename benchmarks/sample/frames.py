@@ -22,8 +22,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from benchmarks.sample.josa import with_josa
 from kosim.encoders.errors import DataError
-from kosim.experiments.sample.josa import with_josa
 
 DOMAINS = ("lodging-review", "policy-news", "smart-home")
 """The three domains, which are also the pairs' source names."""

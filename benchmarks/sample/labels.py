@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from kosim.experiments.sample.grammar import Frame, Meaning, Phrase
+from benchmarks.sample.frames import Frame, Meaning, Phrase
 
 _BARE_ENDING = 0.3
 """Share of reviews and commands written without their full stop, as people do."""

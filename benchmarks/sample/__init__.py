@@ -1,0 +1,1 @@
+"""The generator of the bundled sample: Korean sentence pairs written for this project."""
