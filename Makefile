@@ -1,49 +1,63 @@
-# The two commands of the README are `make demo` and `make test`.
+# The two commands to begin with are `make demo` and `make test`.
 PYTHON ?= python3
 BIN := .venv/bin
-# Files side by side, one process and one thread of each library for each core.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile
+INSTALL := $(BIN)/pip install --quiet -c constraints.txt -e
+# One process for each core with one thread of each library; conftest.py groups and orders the tests.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto \
+	--dist loadgroup --no-loadscope-reorder
 
-.PHONY: demo test test-all faults lint types older clean
+.DEFAULT_GOAL := help
+.PHONY: help demo next test test-all faults lint types house older clean
 
-demo: .venv/installed
+help: ## Show the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+demo: .venv/installed ## Train and compare both encoders on the bundled sample: runs/demo/report.html
 	HF_HUB_OFFLINE=1 $(BIN)/kosim compare quickstart --out runs/demo --overwrite
+	@$(MAKE) --no-print-directory next
 
-test: .venv/installed
+next: ## Show commands to try after the demo
+	@echo
+	@echo 'To use kosim in this terminal:'
+	@echo
+	@echo '    . .venv/bin/activate'
+	@echo
+	@echo 'Then, for example:'
+	@echo
+	@echo '    kosim score mini-cross "거실 불 꺼 줘" "거실 조명을 꺼 줄래?"'
+	@echo '    kosim index build experiments/sample/test.tsv --column sentence1 --encoder mini-bi --out runs/sample.index'
+	@echo '    kosim search runs/sample.index "거실 불 꺼 줘" --reranker mini-cross'
+	@echo '    kosim --help'
+
+test: .venv/tests ## Run the tests but the slow ones
 	$(PYTEST) -m "not slow"
 
-test-all: .venv/installed older
+test-all: .venv/tests older ## Run all tests, also those with a cluster, a browser or torchrun
 	$(PYTEST)
 
-# Injected errors and kills over every operation; FAULTS="--errors 200 --kills 20 add" for less.
-faults: .venv/installed
+# FAULTS="--errors 200 --kills 20 add" injects fewer.
+faults: .venv/tests ## Inject errors and kills into every operation of an index
 	$(BIN)/python -m tests.faults.sweep $(FAULTS)
 
-lint: .venv/linters
+lint: .venv/linters ## Check style and format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
 # mypy does not follow setuptools' package_dir: it reads a tree of links with the import names.
-types: .venv/linters
+types: .venv/tests .venv/linters ## Check types
 	mkdir -p build/types/kosim
 	ln -sfn $(CURDIR)/kosim/*.py $(CURDIR)/kosim/py.typed build/types/kosim/
 	for room in encoders experiments index serving; do \
 		ln -sfn $(CURDIR)/$$room build/types/kosim/$$room; done
 	$(BIN)/mypy
 
-.venv/installed: setup.cfg pyproject.toml constraints.txt
-	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet -c constraints.txt -e ".[test]"
-	touch $@
-
-.venv/linters: .venv/installed
-	$(BIN)/pip install --quiet -c constraints.txt -e ".[lint]"
-	touch $@
+house: ## Show lines and files by room
+	$(PYTHON) -m benchmarks.house
 
 # sentence-transformers 5.1 beside the project's other packages: saved encoders must open there.
-older: build/older/installed
+older: build/older/installed ## Install sentence-transformers 5.1, in which saved encoders must open too
 
-build/older/installed: .venv/installed
+build/older/installed: .venv/tests
 	$(PYTHON) -m venv build/older
 	echo $(CURDIR)/.venv/lib/python*/site-packages > \
 		$$(echo build/older/lib/python*/site-packages)/project.pth
@@ -52,5 +66,20 @@ build/older/installed: .venv/installed
 		tokenizers==0.22.2 datasets==4.4.1
 	touch $@
 
-clean:
+clean: ## Remove the environment and what was built
 	rm -rf .venv build ./*.egg-info
+
+# Each stamp adds packages to the environment: the demo needs no more than the first.
+.venv/installed: setup.cfg pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	@echo 'Installing into .venv (PyTorch is large; this takes some minutes)'
+	$(INSTALL) .
+	touch $@
+
+.venv/tests: .venv/installed
+	$(INSTALL) ".[test]"
+	touch $@
+
+.venv/linters: .venv/installed
+	$(INSTALL) ".[lint]"
+	touch $@

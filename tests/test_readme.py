@@ -12,6 +12,8 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import huggingface_hub.constants
@@ -46,19 +48,65 @@ def blocks(text: str) -> list[tuple[str, str]]:
     return re.findall(r"^```(\w+)\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
 
 
-@pytest.fixture
-def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the files that the READMEs name, and a hub cache with stand-ins."""
-    koelectra = write_koelectra(tmp_path / "koelectra")
-    hub = tmp_path / "hub"
+@dataclass(frozen=True)
+class Step:
+    """One command of the README, or one example in Python."""
+
+    name: str
+    language: str
+    text: str
+
+
+def read_steps() -> list[Step]:
+    """Return the commands and examples in their order, without those that set up."""
+    steps: list[Step] = []
+    for language, content in blocks((ROOT / "README.md").read_text("utf-8")):
+        if language == "python":
+            steps.append(Step(f"{len(steps):02}-python", language, content))
+        for line in content.splitlines() if language == "bash" else ():
+            if line not in SETUP:
+                words = [word for word in shlex.split(line)[:3] if word[0].isalpha()]
+                steps.append(Step(f"{len(steps):02}-{'-'.join(words)}", language, line))
+    return steps
+
+
+STEPS = read_steps()
+
+
+class Walkthrough:
+    """The README from its beginning: what a step needs, the steps before it have written."""
+
+    def __init__(self) -> None:
+        self._done = 0
+
+    def reach(self, number: int) -> None:
+        """Run the steps before ``number`` that were not run, and that one."""
+        while self._done <= number:
+            step = STEPS[self._done]
+            self._done += 1
+            run_step(step)
+
+
+@pytest.fixture(scope="module")
+def walkthrough(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walkthrough]:
+    """A walk through the README in a folder with the files that it names."""
+    with pytest.MonkeyPatch.context() as patch:
+        make_workplace(tmp_path_factory.mktemp("readme"), patch)
+        yield Walkthrough()
+
+
+def make_workplace(folder: Path, patch: pytest.MonkeyPatch) -> Path:
+    """Write the files that the READMEs name, and a hub cache with stand-ins; work there."""
+    koelectra = write_koelectra(folder / "koelectra")
+    hub = folder / "hub"
     hub.mkdir()
     write_hub_cache(hub, koelectra)
     frames = {split: load_sample(split).frame for split in ("train", "test")}  # type: ignore[arg-type]
     _write_klue(hub, frames)
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(hub))
-    work = tmp_path / "work"
+    patch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(hub))
+    work = folder / "work"
     work.mkdir()
-    monkeypatch.chdir(work)
+    patch.chdir(work)
     for name, split, rows in (("train", "train", 60), ("pairs", "train", 60), ("test", "test", 40)):
         part = frames[split].sample(rows, random_state=1).rename(columns={"label": "score"})
         part[["sentence1", "sentence2", "score", "source"]].to_csv(f"{name}.csv", index=False)
@@ -100,39 +148,38 @@ def launched(arguments: list[str]) -> None:
     assert ended.returncode == 0, (arguments, ended.stderr)
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(1200)
-def test_every_command_and_example_runs(workplace: Path) -> None:
-    ran = 0
-    for language, content in blocks((ROOT / "README.md").read_text("utf-8")):
-        if language not in ("bash", "python"):
-            continue
-        if language == "python":
-            exec(compile(content, "README.md", "exec"), {})
-            ran += 1
-            continue
-        for line in content.splitlines():
-            if line in SETUP:
-                continue
-            program, *arguments = shlex.split(line)
-            if program == "torchrun":
-                launched(arguments)
-                ran += 1
-                continue
-            assert program == "kosim", line
-            if arguments[0] == "serve":
-                with running(*arguments[1:]) as server:
-                    assert server.end() == 0, line
-                ran += 1
-                continue
-            short = SHORT.get(" ".join(arguments[:2])) or SHORT.get(arguments[0], [])
-            short = [] if "--no-train" in arguments else short
-            result = CliRunner().invoke(main, arguments + short)
-            # A cross-encoder after one epoch may see no similar sentences, which depth refuses.
-            nothing_to_keep = arguments[0] == "depth" and "a hit of at least 2.5" in result.output
-            assert result.exit_code == 0 or nothing_to_keep, (line, result.output, result.exception)
-            ran += 1
-    assert ran >= 10
+def run_step(step: Step) -> None:
+    """Run one command or example in the present folder."""
+    if step.language == "python":
+        exec(compile(step.text, "README.md", "exec"), {})
+        return
+    program, *arguments = shlex.split(step.text)
+    if program == "torchrun":
+        launched(arguments)
+        return
+    assert program == "kosim", step.text
+    if arguments[0] == "serve":
+        with running(*arguments[1:]) as server:
+            assert server.end() == 0, step.text
+        return
+    short = SHORT.get(" ".join(arguments[:2])) or SHORT.get(arguments[0], [])
+    short = [] if "--no-train" in arguments else short
+    result = CliRunner().invoke(main, arguments + short)
+    # A cross-encoder after one epoch may see no similar sentences, which depth refuses.
+    nothing_to_keep = arguments[0] == "depth" and "a hit of at least 2.5" in result.output
+    assert result.exit_code == 0 or nothing_to_keep, (step.text, result.output, result.exception)
+
+
+@pytest.mark.cluster  # `kosim serve --ray` starts one
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("number", range(len(STEPS)), ids=[step.name for step in STEPS])
+def test_a_command_or_example_runs(number: int, walkthrough: Walkthrough) -> None:
+    walkthrough.reach(number)
+
+
+def test_there_are_commands_and_examples() -> None:
+    assert len(STEPS) > 30
+    assert {step.language for step in STEPS} == {"bash", "python"}
 
 
 @pytest.mark.parametrize("name", ["README.md", "README.ko.md"])

@@ -102,7 +102,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
         yield tmp_path
 
 
-@pytest.mark.slow
+@pytest.mark.cluster
 def test_a_cluster_with_a_token_names_what_must_be_set(
     workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -120,7 +120,7 @@ def test_a_cluster_with_a_token_names_what_must_be_set(
     assert not (workplace / "index").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.cluster
 @pytest.mark.timeout(1200)
 def test_every_command_runs(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     frame = load_sample("train").frame

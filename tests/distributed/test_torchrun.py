@@ -18,6 +18,8 @@ from tests.checkout import ROOT, environment
 from tests.distributed import together
 from tests.encoders.tiny import write_koelectra
 
+pytestmark = pytest.mark.torchrun
+
 LOSSES = {"cosine": "bi", "mse": "cross", "bce": "cross", "cosent": "bi"}
 SAME = [loss for loss in LOSSES if loss != "cosent"]
 KILLED_AT = 6  # of 12 steps, four an epoch: in the second epoch
@@ -161,7 +163,6 @@ def test_a_batch_that_cannot_be_shared_is_refused(pairs: Path, tmp_path: Path) -
     assert not (tmp_path / "bi").exists()
 
 
-@pytest.mark.slow
 def test_compare_on_two_processes_writes_and_prints_once(pairs: Path, tmp_path: Path) -> None:
     options = ["--train", str(pairs / "train.csv"), "--test", str(pairs / "test.csv")]
     options += ["--epochs", "1", "--batch-size", "16", "--device", "cpu"]
@@ -169,7 +170,7 @@ def test_compare_on_two_processes_writes_and_prints_once(pairs: Path, tmp_path: 
     ended = torchrun("kosim", "compare", *options, "--out", str(out))
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.count("Report:") == 1
-    assert {path.name for path in out.iterdir() if path.name != ".lock"} == {
+    assert {path.name for path in out.iterdir()} == {
         *("config.toml", "data.json", "predictions.parquet", "results.json"),
         *("report.md", "report.html", "bi", "cross"),
     }

@@ -32,7 +32,7 @@ FLAGS = (
 )
 QUERY = " ".join(WORDS[5:9])
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")
