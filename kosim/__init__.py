@@ -12,8 +12,8 @@ A name is imported when it is first asked for: ``import kosim`` loads nothing he
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -70,8 +70,8 @@ _MOVED = {
     "Hit": "kosim.encoders.records",
     "MinedPair": "kosim.index.mining",
     "PretrainingConfig": "kosim.encoders.pretraining.run",
-    "SearchHit": "kosim.index.searcher",
-    "SearchResult": "kosim.index.searcher",
+    "SearchHit": "kosim.index.documents",
+    "SearchResult": "kosim.index.documents",
     "TrainingResult": "kosim.encoders.training.result",
     "distill": "kosim.encoders.distillation.run",
     "extend_index": "kosim.index.build",
@@ -82,9 +82,18 @@ _MOVED = {
 """Names that were public in version 0.1: they still resolve, with a DeprecationWarning."""
 
 
-def __getattr__(name: str) -> Any:
+_CHECKOUT = Path(__file__).resolve().parents[1]
+if (_CHECKOUT / "setup.cfg").is_file():
+    # In a checkout the rooms stand beside this folder. It hides an installed kosim from Python
+    # that is started at the checkout's root, and must then lead to its own rooms.
+    __path__.append(str(_CHECKOUT))
+
+
+def _resolve(name: str) -> Any:
     if name == "__version__":
-        return importlib.metadata.version("kosim")
+        from importlib.metadata import version  # which costs more than all else here
+
+        return version("kosim")
     module = _PUBLIC.get(name)
     if module is None:
         module = _MOVED.get(name)
@@ -98,6 +107,10 @@ def __getattr__(name: str) -> Any:
     value = getattr(importlib.import_module(module), name)
     globals()[name] = value
     return value
+
+
+if not TYPE_CHECKING:  # which would take any name for one that is there
+    __getattr__ = _resolve
 
 
 def __dir__() -> list[str]:
