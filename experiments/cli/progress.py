@@ -18,10 +18,12 @@ from rich.progress import (
 
 from kosim.encoders.training.ranks import is_main
 from kosim.experiments.cli.console import notes
-from kosim.experiments.study.progress import Progress as StageReport
 
 if TYPE_CHECKING:
     from transformers import TrainerCallback
+
+StageReport = Callable[[str, int, int | None], None]
+"""Called with the name of a stage, how much of it is done, and how much there is (or None)."""
 
 
 def bars() -> Progress:
@@ -42,13 +44,13 @@ def stage_progress() -> Iterator[StageReport]:
     shown: dict[str, TaskID] = {}
     with bars() as progress:
 
-        def report(stage: str, done: int = 0, total: int | None = 0, /) -> None:
+        def report(stage: str, done: int, total: int | None) -> None:
             if stage not in shown:
                 for bar in shown.values():
                     progress.remove_task(bar)
                 shown.clear()
                 shown[stage] = progress.add_task(stage)
-            progress.update(shown[stage], completed=done, total=total or None)
+            progress.update(shown[stage], completed=done, total=total)
 
         yield report
 

@@ -1,11 +1,13 @@
-"""One retrieval evaluation, from files to results."""
+"""One retrieval evaluation from files to a report's folder."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -13,24 +15,25 @@ import numpy as np
 
 from kosim.encoders.base import PairEncoder
 from kosim.encoders.bi import BiEncoder
-from kosim.encoders.errors import ConfigError, CorpusIndexError
+from kosim.encoders.errors import ConfigError, CorpusIndexError, StorageError
 from kosim.experiments.data.sentence_groups import SentenceGroups, load_groups
-from kosim.experiments.retrieval.evaluation import RetrievalSettings, evaluate_retrieval
+from kosim.experiments.retrieval.evaluation import RetrievalSettings, evaluate_retrieval, silent
+from kosim.experiments.retrieval.finding import compute_finding
 from kosim.experiments.retrieval.queries import (
     RetrievalTask,
     choose_groups,
     grouped_task,
     judged_task,
 )
-from kosim.experiments.retrieval.results import RetrievalResults
-from kosim.experiments.study.progress import Progress, silent
-from kosim.experiments.study.results import header
+from kosim.experiments.retrieval.rankings import Places, Progress
+from kosim.experiments.study.environment import describe_environment
 from kosim.index.build import build_index
 from kosim.index.corpus import read_corpus
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.documents import Document
-from kosim.index.ranking import Rows
 from kosim.index.searcher import Searcher
+
+RESULTS = "results.json"
 
 
 @dataclass(frozen=True)
@@ -91,13 +94,13 @@ def run_retrieval(
     name: str = "retrieval",
     models: Mapping[str, str] | None = None,
     progress: Progress = silent,
-) -> RetrievalResults:
-    """Evaluate every way to search.
+) -> dict[str, Any]:
+    """Evaluate and return the content of ``results.json``.
 
     Args:
         source: queries, documents and relevance.
         encoder: the bi-encoder, which made the index where one is given.
-        reranker: the cross-encoder; with None nothing is reranked.
+        reranker: the cross-encoder; None leaves the reranked rows out.
         settings: depths and the like.
         name: of the report.
         models: where the encoders came from, by role, for the report.
@@ -110,24 +113,42 @@ def run_retrieval(
     """
     groups = load_groups(source.groups) if source.groups else None
     chosen = choose_groups(groups, source.held_out, seed=source.seed) if groups else []
-
-    def ask(ids: Sequence[str], texts: Sequence[str]) -> RetrievalTask:
-        if groups is None:
-            return judged_task(source.queries or "", source.relevance or "", ids, texts)
-        return grouped_task(groups, texts, chosen, per_group=source.per_group, seed=source.seed)
-
-    with _documents(source, groups, encoder, ask, progress) as (index, rows, task):
-        found = evaluate_retrieval(
-            task, Searcher(index, encoder, reranker), rows, settings, progress=progress
+    with _documents(source, groups, encoder, progress) as (index, places, ids, texts):
+        task = _task(source, groups, chosen, ids, texts)
+        results = evaluate_retrieval(
+            task, Searcher(index, encoder, reranker), places, settings, progress=progress
         )
         info = describe_index(index)
-    return RetrievalResults(
-        **header(name),
-        **found,
-        source={key: value for key, value in vars(source).items() if value is not None},
-        index=info,
-        encoders=describe_encoders(encoder, reranker, models or {}),
-    )
+    results = {
+        "name": name,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "kosim_version": version("kosim"),
+        **results,
+        "source": {key: value for key, value in vars(source).items() if value is not None},
+        "index": info,
+        "encoders": describe_encoders(encoder, reranker, models or {}),
+        "environment": describe_environment(),
+    }
+    return {**results, "finding": compute_finding(results)}
+
+
+def check_folder(folder: Path, *, overwrite: bool) -> None:
+    """Check that a report may be written to ``folder``, before the work that fills it.
+
+    Raises:
+        StorageError: it holds something and ``overwrite`` is false, or it holds no results.
+    """
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise StorageError(f"{folder} is a file; choose another --out")
+    if any(folder.iterdir()):
+        if not overwrite:
+            raise StorageError(f"{folder} exists already; choose another --out or --overwrite it")
+        if not (folder / RESULTS).is_file():
+            raise StorageError(
+                f"{folder} holds no {RESULTS}, so it is not overwritten; choose another --out"
+            )
 
 
 @contextmanager
@@ -135,14 +156,13 @@ def _documents(
     source: RetrievalSource,
     groups: SentenceGroups | None,
     encoder: BiEncoder,
-    ask: Callable[[Sequence[str], Sequence[str]], RetrievalTask],
     progress: Progress,
-) -> Iterator[tuple[CorpusIndex, Rows, RetrievalTask]]:
-    """Yield an index, the row of each of its n documents, and what is asked of them."""
+) -> Iterator[tuple[CorpusIndex, Places, list[str], list[str]]]:
+    """Yield an index and the place, id and text of each of its n documents."""
     if source.index is not None:
         index = CorpusIndex.open(source.index)
-        rows = index.rows()
-        yield index, rows, ask(index.ids(rows), index.texts(rows))
+        places = index.rows()
+        yield index, places, index.ids(places), index.texts(places)
         return
     if source.corpus is not None:
         documents = list(
@@ -152,7 +172,13 @@ def _documents(
         documents = [Document(str(row), text) for row, text in enumerate(groups.texts, 1)]
     ids, texts = [each.id for each in documents], [each.text for each in documents]
     # Before encoding, which takes long: what is wrong with the questions is known already.
-    task = ask(ids, texts)
+    _task(
+        source,
+        groups,
+        choose_groups(groups, source.held_out, seed=source.seed) if groups else [],
+        ids,
+        texts,
+    )
     progress("encoding the corpus", 0, len(documents))
     with tempfile.TemporaryDirectory(prefix="kosim-") as folder:
         index = build_index(
@@ -161,10 +187,22 @@ def _documents(
             Path(folder) / "index",
             progress=lambda at: progress("encoding the corpus", at.documents, len(documents)),
         )
-        rows = index.locate(ids)
-        if (rows < 0).any():
+        places = index.locate(ids)
+        if (places < 0).any():
             raise CorpusIndexError("the index that was just built lacks documents of its corpus")
-        yield index, rows, task
+        yield index, places, ids, texts
+
+
+def _task(
+    source: RetrievalSource,
+    groups: SentenceGroups | None,
+    chosen: Sequence[int],
+    ids: Sequence[str],
+    texts: Sequence[str],
+) -> RetrievalTask:
+    if groups is not None:
+        return grouped_task(groups, texts, chosen, per_group=source.per_group, seed=source.seed)
+    return judged_task(source.queries or "", source.relevance or "", ids, texts)
 
 
 def describe_encoders(

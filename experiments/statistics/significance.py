@@ -7,8 +7,8 @@ of one encoder make one value, the mean over seeds; they are never more data.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +27,6 @@ from kosim.experiments.statistics.influence import (
 )
 from kosim.experiments.statistics.paired_tests import McNemar, Williams, mcnemar_midp, williams
 from kosim.experiments.statistics.resampling import bootstrap
-from kosim.experiments.study.figures import Comparison, Difference, Estimate
 
 __all__ = [
     "F1",
@@ -40,7 +39,6 @@ __all__ = [
     "Recall",
     "Spearman",
     "Williams",
-    "adjust",
     "difference",
     "estimate",
     "holm",
@@ -48,6 +46,25 @@ __all__ = [
     "pairs_needed",
     "williams",
 ]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A metric's value on the pairs and the interval of its true value."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The difference of two values, its interval, and the p-value of no true difference."""
+
+    value: float
+    low: float
+    high: float
+    p_value: float
 
 
 def estimate(
@@ -156,15 +173,6 @@ def holm(p_values: Sequence[float]) -> list[float]:
         highest = max(highest, min(1.0, (len(p_values) - rank) * float(p_values[position])))
         adjusted[position] = highest
     return adjusted
-
-
-def adjust(comparisons: Sequence[Comparison], metrics: Iterable[str]) -> None:
-    """Adjust the p-values of every metric for the number of comparisons, in place (Holm)."""
-    for metric in metrics:
-        found = [(entry, gap) for entry in comparisons if (gap := entry.difference(metric))]
-        p_values = holm([gap.p_value for _, gap in found])
-        for (entry, gap), p in zip(found, p_values, strict=True):
-            entry.metrics[metric] = replace(gap, p_adjusted=p)
 
 
 def pairs_needed(
