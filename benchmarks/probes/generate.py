@@ -32,7 +32,7 @@ from pathlib import Path
 
 import click
 
-from kosim.experiments.sample.josa import with_josa
+from benchmarks.sample.josa import with_josa
 
 TEMPLATES = Path(__file__).parent / "templates"
 DOMAINS = ("lodging-review", "policy-news", "smart-home")
