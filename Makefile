@@ -7,7 +7,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto \
 	--dist loadgroup --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help demo next test test-all faults lint types house older clean
+.PHONY: help demo next test test-all clients faults lint types house older clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -34,6 +34,17 @@ test: .venv/tests ## Run the tests but the slow ones
 
 test-all: .venv/tests older ## Run all tests, also those with a cluster, a browser or torchrun
 	$(PYTEST)
+
+# Clients of other libraries against the service: they have an environment of their own.
+clients: .venv/tests build/clients/installed ## Run the clients of other libraries against the service
+	$(PYTEST) tests/serving/test_integrations.py tests/serving/test_generated_client.py
+
+build/clients/installed: setup.cfg .venv/installed
+	$(PYTHON) -m venv build/clients
+	build/clients/bin/pip install --quiet $$($(BIN)/python -c "import configparser as c; \
+		s = c.ConfigParser(); s.read('setup.cfg'); \
+		print(*s['options.extras_require']['clients'].split())")
+	touch $@
 
 # FAULTS="--errors 200 --kills 20 add" injects fewer.
 faults: .venv/tests ## Inject errors and kills into every operation of an index

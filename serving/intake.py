@@ -15,6 +15,7 @@ from kosim.serving.hosts import Hosts
 from kosim.serving.keys import Keys
 from kosim.serving.metrics import Metrics
 from kosim.serving.problems import Problem
+from kosim.serving.shape import check_shape
 
 _BODY_SECONDS = 30.0
 """Within which a body must have come."""
@@ -88,6 +89,7 @@ class Intake:
         if body is None:
             self._metrics.left.inc()
             return
+        check_shape(body)
         with self._admission().slot() if scope["method"] in _WORK else nullcontext():
             if not await _while_connected(self._app, scope, body, receive, send):
                 self._metrics.left.inc()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -113,6 +114,24 @@ def test_each_text_becomes_tokens_once(
         served.close()
     np.testing.assert_allclose(scores, expected, atol=1e-5)
     assert counted == [3]
+
+
+def test_tokens_are_counted_beside_the_event_loop(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[str] = []
+    for name in ("texts", "pairs"):
+        read = getattr(TokenReader, name)
+
+        def noting(self: TokenReader, inputs: Any, read: Any = read) -> Any:
+            threads.append(threading.current_thread().name)
+            return read(self, inputs)
+
+        monkeypatch.setattr(TokenReader, name, noting)
+    client.post("/v1/rerank", json={"query": SENTENCES[0], "documents": SENTENCES})
+    client.post("/v1/embeddings", json={"input": SENTENCES})
+    client.post("/v1/search", json={"query": SENTENCES[0]})
+    assert len(threads) == 4 and all(name.startswith("request") for name in threads)
 
 
 def test_tokens_are_those_of_the_encoder(bi: BiEncoder, cross: CrossEncoder) -> None:
