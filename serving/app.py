@@ -53,20 +53,20 @@ def create_app(settings: ServingSettings, *, service: Service | None = None) -> 
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
-        root_path=settings.root_path,
     )
     for family in (similarity, rerank, embeddings, search, documents, operations, page):
         app.include_router(family.router)
     page.add_assets(app)
     add_handlers(app)
     keys = Keys.read(settings.keys)
-    add_reference(app, keyed=keys.needed, public=PUBLIC)
+    add_reference(app, keyed=keys.needed, public=PUBLIC, root_path=settings.root_path)
     app.add_middleware(
         Intake,
         keys=keys,
         hosts=Hosts.of(settings),
         max_bytes=settings.max_bytes,
         metrics=metrics,
+        root_path=settings.root_path,
         admission=lambda: app.state.service.admission,
     )
     return app

@@ -48,6 +48,7 @@ class Intake:
         max_bytes: int,
         metrics: Metrics,
         admission: Callable[[], Admission],
+        root_path: str = "",
     ) -> None:
         self._app = app
         self._keys = keys
@@ -55,13 +56,14 @@ class Intake:
         self._max_bytes = max_bytes
         self._metrics = metrics
         self._admission = admission
+        self._root_path = root_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request; anything but HTTP is handed on."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        scope = _below_root(scope)
+        scope = _below_root(scope, self._root_path)
         started = time.perf_counter()
         status = 499  # nginx's number for a client that left
 
@@ -178,12 +180,13 @@ class _Replay:
         return {"type": "http.disconnect"}
 
 
-def _below_root(scope: Scope) -> Scope:
+def _below_root(scope: Scope, root: str) -> Scope:
     """Return a request whose path begins with the root path, also where a proxy has stripped it."""
-    root = scope.get("root_path", "")
-    if root and scope["path"] != root and not scope["path"].startswith(f"{root}/"):
-        return {**scope, "path": root + scope["path"]}
-    return scope
+    if not root:
+        return scope
+    path = scope["path"]
+    below = path == root or path.startswith(f"{root}/")
+    return {**scope, "root_path": root, "path": path if below else root + path}
 
 
 def _is_public(scope: Scope) -> bool:

@@ -45,18 +45,21 @@ class Refusal(BaseModel):
     error: Fault
 
 
-def add_reference(app: FastAPI, *, keyed: bool, public: tuple[str, ...]) -> None:
+def add_reference(app: FastAPI, *, keyed: bool, public: tuple[str, ...], root_path: str) -> None:
     """Let an app describe itself.
 
     Args:
         app: with all its endpoints.
         keyed: whether requests need a key.
         public: the paths that need none all the same.
+        root_path: under which a proxy publishes the app.
     """
 
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:
             app.openapi_schema = _document(app, keyed=keyed, public=public)
+            if root_path:
+                app.openapi_schema["servers"] = [{"url": root_path}]
         return app.openapi_schema
 
     app.openapi = document  # type: ignore[method-assign]
@@ -68,7 +71,6 @@ def _document(app: FastAPI, *, keyed: bool, public: tuple[str, ...]) -> dict[str
         version=app.version,
         description=app.description,
         routes=app.routes,
-        servers=[{"url": app.root_path}] if app.root_path else None,
     )
     components = document.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
