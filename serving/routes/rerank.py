@@ -9,7 +9,7 @@ import uuid
 from typing import Any, Self
 
 from fastapi import APIRouter, Response
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AliasChoices, BaseModel, Field, model_validator
 
 from kosim.encoders.records import LABEL_HIGH, Hit
 from kosim.serving.fields import BEST, Call, Text
@@ -54,10 +54,6 @@ class TextsCall(_Ranking):
 
     Texts that are too long are always cut.
     """
-
-    model_config = ConfigDict(
-        json_schema_extra={"anyOf": [{"required": ["texts"]}, {"required": ["documents"]}]}
-    )
 
     texts: list[Text | TextDocument] | None = Field(
         None, description="Documents; the answer is that of text-embeddings-inference."
