@@ -33,6 +33,7 @@ _BLOCK = 1 << 20
 _HERE, _EXCHANGE = -100, 2
 """AT_FDCWD and RENAME_EXCHANGE of Linux."""
 _CANNOT_EXCHANGE = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EXDEV}
+_RUST_ERROR = "(os error "
 _LARGEST_JSON = 1 << 26
 """Bytes of a JSON file that is read: far more than any of ours has."""
 
@@ -73,6 +74,11 @@ def _as_storage_error(target: Path) -> Iterator[None]:
         raise StorageError(
             f"cannot write {target}: {error.__cause__}; nothing was changed there"
         ) from error
+    except Exception as error:
+        # tokenizers raises nothing more exact than this when it cannot write.
+        if type(error) is not Exception or _RUST_ERROR not in str(error):
+            raise
+        raise StorageError(f"cannot write {target}: {error}; nothing was changed there") from error
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from glob import has_magic
@@ -90,7 +91,7 @@ def _found(source: str) -> tuple[list[str], Path | None]:
     if source == STANDARD_INPUT or path.is_file():
         return [source], None
     if path.is_dir():
-        paths = [found for found in sorted(path.rglob("*")) if _is_data(found, path)]
+        paths = [found for found in sorted(_files_below(path)) if _is_data(found, path)]
         if not paths:
             raise DataError(f"{source} is a folder without files; give one with a corpus in it")
         return [str(found) for found in paths], path
@@ -103,6 +104,23 @@ def _found(source: str) -> tuple[list[str], Path | None]:
             raise DataError(f"no file is called {source}; correct the pattern")
         return [str(path) for path in paths], root
     return [source], None
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """Yield everything in and below a folder but folders.
+
+    Raises:
+        DataError: a folder cannot be read; leaving it out would shorten the corpus unnoticed.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise DataError(
+            f"cannot read the folder {error.filename}: {error.strerror}; allow it, or move the "
+            "folder out of the corpus"
+        ) from error
+
+    for parent, _, names in os.walk(folder, onerror=refuse):
+        yield from (Path(parent, name) for name in names)
 
 
 def _is_data(path: Path, root: Path) -> bool:

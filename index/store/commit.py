@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from kosim.index.store.acknowledgement import acknowledge
 from kosim.index.store.generation import AnyType, GenerationWriter, segment_limit
 from kosim.index.store.log import Change, append, encode_change
 from kosim.index.store.snapshot import Snapshot
@@ -24,13 +25,16 @@ def commit_change(snapshot: Snapshot, change: Change) -> None:
 
     Raises:
         StorageError: the disk is full or the index cannot be written; it is as it was.
+        UnconfirmedWriteError: the change is in force, but it is not certain that it lasts.
     """
     added = change.added
     characters = sum(map(len, (*added.ids, *added.texts, *added.extras, *change.removed)))
     size = snapshot.log_position.offset + added.vectors.nbytes + characters
     if snapshot.delta.rows + len(added) <= LOG_DOCUMENTS and size <= LOG_BYTES:
         path = snapshot.folder / snapshot.manifest.log
-        append(path, snapshot.log_position, encode_change(change))
+        end = append(path, snapshot.log_position, encode_change(change))
+        if snapshot.manifest.acknowledgement is not None:
+            acknowledge(snapshot.folder / snapshot.manifest.acknowledgement, end)
         return
     rest = snapshot.without(snapshot.locate(change.removed))
     with GenerationWriter(

@@ -19,11 +19,13 @@ from typing import Literal, Self
 
 from kosim.encoders.encoder_identity import EncoderIdentity
 from kosim.encoders.errors import CorpusIndexError, DataError, StorageError
+from kosim.index.store.acknowledgement import create_acknowledgement
 from kosim.index.store.block import Block
 from kosim.index.store.delta import BoolArray
 from kosim.index.store.identifiers import HashArray, hash_ids
 from kosim.index.store.log import create_log
 from kosim.index.store.manifest import (
+    ACKNOWLEDGED,
     SEGMENTS,
     IndexManifest,
     SegmentEntry,
@@ -41,7 +43,9 @@ SEGMENT_ROWS = 10_000_000
 """Documents in a segment at most otherwise. The types built in bounded memory may be so large,
 and "auto" chooses one of those where a graph would not fit; 16 bytes a document are in memory."""
 
-_OWN_FILES = re.compile(r"log-[0-9]+-[0-9a-f]{8}|removed-[0-9]+-[0-9a-f]{8}-[0-9a-f]{8}\.npy")
+_OWN_FILES = re.compile(
+    r"log-[0-9]+-[0-9a-f]{8}(\.ack)?|removed-[0-9]+-[0-9a-f]{8}-[0-9a-f]{8}\.npy"
+)
 _OWN_SEGMENTS = re.compile(r"[0-9]+-[0-9a-f]{8}")
 
 
@@ -88,7 +92,7 @@ class GenerationWriter:
         self._entries: list[SegmentEntry] = []
         self._finished: list[Segment] = []
         self._open: SegmentWriter | None = None
-        self._new = [folder / self._log]
+        self._new = [folder / self._log, folder / f"{self._log}{ACKNOWLEDGED}"]
         if previous is not None:
             # What a killed writer left.
             self._remove_all_but(previous.paths() | set(previous.retired))
@@ -183,6 +187,7 @@ class GenerationWriter:
         """
         self._finish_segment()
         create_log(self._folder / self._log)
+        create_acknowledgement(self._folder / f"{self._log}{ACKNOWLEDGED}")
         manifest = IndexManifest(
             generation=self._generation,
             first_generation=self._first_generation,

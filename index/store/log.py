@@ -86,14 +86,18 @@ def encode_change(change: Change) -> bytes:
     return _JSON_LENGTH.pack(len(text)) + text + vectors
 
 
-def append(path: Path, position: LogPosition, payload: bytes) -> None:
+def append(path: Path, position: LogPosition, payload: bytes) -> LogPosition:
     """Append a record at ``position``, cutting off what stands behind it, and flush it.
+
+    Returns:
+        The position after it.
 
     Raises:
         StorageError: the disk is full or the log cannot be written; it is as it was.
         UnconfirmedWriteError: it could neither be written whole nor be cut off again.
     """
-    head = _HEAD.pack(_MAGIC, position.previous, len(payload), zlib.crc32(payload), 0)[:_CHECKED]
+    crc = zlib.crc32(payload)
+    head = _HEAD.pack(_MAGIC, position.previous, len(payload), crc, 0)[:_CHECKED]
     record = memoryview(head + struct.pack("<I", zlib.crc32(head)) + payload)
     try:
         descriptor = os.open(path, os.O_WRONLY)
@@ -105,6 +109,7 @@ def append(path: Path, position: LogPosition, payload: bytes) -> None:
         # The record is flushed, or is gone: what closing says changes nothing.
         with suppress(OSError):
             os.close(descriptor)
+    return LogPosition(position.offset + _HEAD.size + len(payload), crc, position.offset)
 
 
 def _append(path: Path, descriptor: int, offset: int, record: memoryview) -> None:

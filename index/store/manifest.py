@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from kosim.encoders.encoder_identity import EncoderIdentity
 from kosim.encoders.errors import CorpusIndexError
-from kosim.encoders.storage import put_back, sha256, write_json
+from kosim.encoders.storage import parse_versioned_json, put_back, sha256, write_json
 
 MANIFEST = "manifest.json"
-FORMAT: Literal[1] = 1
+FORMAT: Literal[2] = 2
+"""Indexes of format 1 have neither a checksum nor a file of acknowledgements."""
 SEGMENTS = "segments"
+ACKNOWLEDGED = ".ack"
+"""What the name of a log's file of acknowledgements ends with."""
+ACKNOWLEDGED_BYTES = 8192
+"""The size of that file."""
 SHARDS = "shards.json"
 """What stands in a folder of several indexes that are the shards of one."""
 
@@ -27,6 +33,9 @@ RemovedName = Annotated[
 ]
 FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$")]
 """Names without separators: whatever a manifest says, no path leads out of the index."""
+
+
+_REMEDY = "restore or rebuild the index"
 
 
 class _Entry(BaseModel):
@@ -75,10 +84,11 @@ class IndexManifest(_Entry):
 
     ``type`` is what was asked for; ``log`` the file of the additions and removals since this
     generation was written; ``first_generation`` the one with which the corpus began, later than 1
-    where an index was replaced; ``retired`` the paths that only the generation before needs.
+    where an index was replaced; ``retired`` the paths that only the generation before needs;
+    ``checksum`` is of all the rest.
     """
 
-    format: Literal[1] = FORMAT
+    format: Literal[1, 2] = FORMAT
     generation: int = Field(ge=1)
     first_generation: int = Field(ge=1, default=1, alias="made")
     encoder: EncoderIdentity
@@ -86,11 +96,18 @@ class IndexManifest(_Entry):
     segments: tuple[SegmentEntry, ...]
     log: LogName
     retired: tuple[str, ...] = ()
+    checksum: str | None = None
+
+    @property
+    def acknowledgement(self) -> str | None:
+        """The file that says how far the log was acknowledged; None in format 1."""
+        return None if self.format == 1 else f"{self.log}{ACKNOWLEDGED}"
 
     def paths(self) -> set[str]:
         """Return what belongs to this generation: paths in the index, a folder for a segment."""
         removed = {segment.removed.name for segment in self.segments if segment.removed}
-        return {f"{SEGMENTS}/{segment.name}" for segment in self.segments} | removed | {self.log}
+        log = {self.log} if self.acknowledgement is None else {self.log, self.acknowledgement}
+        return {f"{SEGMENTS}/{segment.name}" for segment in self.segments} | removed | log
 
 
 @dataclass(frozen=True)
@@ -120,7 +137,7 @@ def read_manifest(folder: Path) -> tuple[IndexManifest, Stamp]:
     try:
         with path.open("rb") as file:
             stamp = Stamp.of(os.fstat(file.fileno()))
-            content = json.loads(file.read().decode())
+            content = file.read()
     except FileNotFoundError as error:
         if (folder / SHARDS).is_file():
             raise CorpusIndexError(
@@ -132,23 +149,13 @@ def read_manifest(folder: Path) -> tuple[IndexManifest, Stamp]:
         ) from error
     except OSError as error:
         raise CorpusIndexError(f"cannot read {path}: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise CorpusIndexError(
-            f"{path} is damaged: it is not readable as JSON ({error}); restore or rebuild the index"
-        ) from error
-    version = content.get("format") if isinstance(content, dict) else None
-    if isinstance(version, int) and version > FORMAT:
-        raise CorpusIndexError(
-            f"{path} is of format {version}, a newer format than {FORMAT}; upgrade kosim"
-        )
-    try:
-        return IndexManifest.model_validate(content), stamp
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the whole"
-        raise CorpusIndexError(
-            f"{path} is not a valid manifest: {where}: {first['msg']}; restore or rebuild the index"
-        ) from error
+    manifest = parse_versioned_json(
+        content, path, IndexManifest, newest=FORMAT, error=CorpusIndexError, remedy=_REMEDY
+    )
+    expected = None if manifest.format == 1 else _checksum(json.loads(content))
+    if manifest.checksum != expected:
+        raise CorpusIndexError(f"{path} is damaged: it was changed after it was written; {_REMEDY}")
+    return manifest, stamp
 
 
 def write_manifest(folder: Path, manifest: IndexManifest) -> None:
@@ -157,7 +164,15 @@ def write_manifest(folder: Path, manifest: IndexManifest) -> None:
     Raises:
         StorageError: it cannot be written; the one before stays in force.
     """
-    write_json(folder / MANIFEST, manifest.model_dump(mode="json", by_alias=True))
+    content = manifest.model_dump(mode="json", by_alias=True)
+    write_json(folder / MANIFEST, {**content, "checksum": _checksum(content)})
+
+
+def _checksum(content: dict[str, Any]) -> str:
+    """Return the SHA-256 of a manifest without its own checksum, whatever the order of its keys."""
+    rest = {name: value for name, value in content.items() if name != "checksum"}
+    text = json.dumps(rest, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def check_file(path: Path, expected: FileEntry) -> None:

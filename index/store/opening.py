@@ -9,6 +9,7 @@ from typing import cast
 import numpy as np
 
 from kosim.encoders.errors import CorpusIndexError
+from kosim.index.store.acknowledgement import read_acknowledged
 from kosim.index.store.delta import BoolArray, Delta
 from kosim.index.store.identifiers import IntArray
 from kosim.index.store.log import START, BrokenChainError, Change, LogPosition, read_changes
@@ -88,9 +89,15 @@ def _read(folder: Path, previous: Snapshot | None) -> Snapshot:
     log = folder / manifest.log
     if log.is_symlink():
         raise CorpusIndexError(f"{log} leads out of the index; restore the index")
+    # Before the log: what is added meanwhile is acknowledged after it was flushed.
+    acknowledged = (
+        None
+        if manifest.acknowledgement is None
+        else read_acknowledged(folder / manifest.acknowledgement)
+    )
     log_stamp = Stamp.of(log.stat())
     if previous is not None and stamp == previous.manifest_stamp:
-        return _replay(previous, log_stamp)
+        return _replay(previous, log_stamp, acknowledged)
     segments = _segments(folder, manifest, () if previous is None else previous.segments)
     fresh = Snapshot(
         folder,
@@ -102,7 +109,7 @@ def _read(folder: Path, previous: Snapshot | None) -> Snapshot:
         START,
         log_stamp,
     )
-    return _replay(fresh, log_stamp)
+    return _replay(fresh, log_stamp, acknowledged)
 
 
 def _segments(
@@ -119,12 +126,27 @@ def _segments(
     )
 
 
-def _replay(base: Snapshot, log_stamp: Stamp) -> Snapshot:
-    """Return ``base`` with what the log holds after its position."""
+def _replay(base: Snapshot, log_stamp: Stamp, acknowledged: LogPosition | None) -> Snapshot:
+    """Return ``base`` with what the log holds after its position.
+
+    Raises:
+        CorpusIndexError: the log is damaged, or lacks changes that were acknowledged.
+    """
     path = base.folder / base.manifest.log
+    passed = {base.log_position.offset: base.log_position.previous}
     replay = _Replay(base)
     for change, position in read_changes(path, base.log_position, base.manifest.encoder.dimension):
         replay.apply(change, path, position)
+        passed[position.offset] = position.previous
+    if (
+        acknowledged is not None
+        and acknowledged.offset >= base.log_position.offset
+        and passed.get(acknowledged.offset) != acknowledged.previous
+    ):
+        raise CorpusIndexError(
+            f"{path} is damaged: it ends at byte {max(passed)}, and changes were acknowledged up "
+            f"to byte {acknowledged.offset}; restore the index"
+        )
     return replay.finished(log_stamp)
 
 

@@ -17,7 +17,7 @@ from kosim.index.store.block import Block, FloatArray, parse_extra
 from kosim.index.store.delta import BoolArray, Delta
 from kosim.index.store.identifiers import IntArray, hash_ids
 from kosim.index.store.log import LogPosition
-from kosim.index.store.manifest import SEGMENTS, IndexManifest, Stamp
+from kosim.index.store.manifest import ACKNOWLEDGED_BYTES, SEGMENTS, IndexManifest, Stamp
 from kosim.index.store.segment import Segment
 
 
@@ -266,6 +266,7 @@ class Snapshot:
             },
             "bytes": self.manifest_stamp.size
             + self.log_position.offset
+            + (0 if self.manifest.acknowledgement is None else ACKNOWLEDGED_BYTES)
             + sum(file.size for entry in self.manifest.segments for file in entry.all_files()),
             "generation": self.generation,
             "encoder": asdict(self.manifest.encoder),

@@ -83,8 +83,16 @@ def sweep(
             )
             if done < wanted:
                 trials.run(operation, fault)
+                _tell(trials)
         if trials.report.errors >= errors and trials.report.kills >= kills:
             return
+
+
+def _tell(trials: Trials) -> None:
+    """Say from time to time how far a long sweep is."""
+    if sum(trials.report.ends.values()) % 250 == 0:
+        sys.stderr.write(f"{trials.report}\n")
+        sys.stderr.flush()
 
 
 def main() -> int:

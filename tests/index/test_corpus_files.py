@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from pathlib import Path
 
@@ -80,3 +81,21 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
 
 def test_standard_input_can_be_read_once() -> None:
     assert not CorpusFiles.find("-").rereadable
+
+
+def test_a_folder_that_cannot_be_read_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "one.txt").write_text("문장\n", encoding="utf-8")
+    (tmp_path / "b.txt").write_text("문장\n", encoding="utf-8")
+    scan = os.scandir
+
+    def refusing(path: str) -> object:
+        if str(path).endswith("a"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    with pytest.raises(DataError, match=r"cannot read the folder .*a: Permission denied"):
+        CorpusFiles.find(tmp_path)

@@ -15,8 +15,10 @@ import pytest
 from kosim.encoders.errors import ConfigError, CorpusIndexError, DataError, StorageError
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.documents import Document
-from kosim.index.store import commit
+from kosim.index.lexical.lexical_index import LexicalIndex
+from kosim.index.store import commit, manifest
 from kosim.index.store.manifest import MANIFEST
+from tests.index.lexical_stand_ins import Words
 from tests.index.stored import (
     DOCUMENTS,
     MORE,
@@ -126,6 +128,7 @@ def edit(change: Callable[[dict[str, Any]], None]) -> Callable[[Path], None]:
     def apply(folder: Path) -> None:
         content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         change(content)
+        content["checksum"] = manifest._checksum(content)
         (folder / MANIFEST).write_text(json.dumps(content), encoding="utf-8")
 
     return apply
@@ -141,6 +144,15 @@ def set_at(*path: Any, value: Any) -> Callable[[Path], None]:
     return edit(change)
 
 
+def _without_removals(folder: Path, name: str, value: Any = None) -> None:
+    """Let removed documents return, and change what guards against that."""
+    content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    for segment in content["segments"]:
+        segment["removed"] = None
+    content[name] = value
+    (folder / MANIFEST).write_text(json.dumps(content), encoding="utf-8")
+
+
 def in_segment(name: str, cut: int) -> Callable[[Path], None]:
     def apply(folder: Path) -> None:
         path = next((folder / "segments").glob(f"*/{name}"))
@@ -150,21 +162,34 @@ def in_segment(name: str, cut: int) -> Callable[[Path], None]:
 
 
 DAMAGE: dict[str, tuple[Callable[[Path], None], str]] = {
-    "newer format": (set_at("format", value=2), "newer format than 1; upgrade kosim"),
+    "newer format": (set_at("format", value=3), "of format 3, newer than 2; upgrade kosim"),
     "no json": (lambda f: (f / MANIFEST).write_text("{") and None, "not readable as JSON"),
     "no utf-8": (lambda f: (f / MANIFEST).write_bytes(b"\xff") and None, "not readable as JSON"),
     "deep json": (lambda f: (f / MANIFEST).write_text("[" * 99_999) and None, "not readable"),
-    "no object": (lambda f: (f / MANIFEST).write_text("[]") and None, "not a valid manifest"),
+    "no object": (lambda f: (f / MANIFEST).write_text("[]") and None, "holds no JSON object"),
     "no manifest": (lambda f: (f / MANIFEST).unlink(), "is not an index: it has no manifest"),
     "a path": (set_at("segments", 0, "name", value="../../etc"), r"segments\.0\.name"),
-    "a log path": (set_at("log", value="../log-000001-00000000"), "manifest: log"),
+    "a log path": (set_at("log", value="../log-000001-00000000"), "not valid at log"),
     "unknown key": (set_at("surprise", value=1), "surprise"),
     "unknown type": (set_at("segments", 0, "type", value="lsh"), r"segments\.0\.type"),
     "other files": (set_at("segments", 0, "files", value={}), "lists other files for segment"),
     "rows": (set_at("segments", 0, "rows", value=26), "damaged|where|rows"),
     "dimension": (set_at("encoder", "dimension", value=4), "damaged|dimension"),
-    "no log": (lambda f: next(f.glob("log-*")).unlink(), "log-.* is missing"),
-    "cut log": (lambda f: next(f.glob("log-*")).write_bytes(b"KO") and None, "no log of an index"),
+    "no log": (lambda f: next(f.glob("log-*[!k]")).unlink(), "log-.* is missing"),
+    "cut log": (
+        lambda f: next(f.glob("log-*[!k]")).write_bytes(b"KO") and None,
+        "no log of an index",
+    ),
+    "no acknowledgements": (lambda f: next(f.glob("log-*.ack")).unlink(), "ack is missing"),
+    "no end": (
+        lambda f: next(f.glob("log-*.ack")).write_bytes(b"") and None,
+        "does not say how far the log was acknowledged",
+    ),
+    "unsigned": (lambda f: _without_removals(f, "checksum"), "changed after it was written"),
+    "older format": (
+        lambda f: _without_removals(f, "format", 1),
+        "changed after it was written",
+    ),
     "cut vectors": (in_segment("vectors.faiss", 100), "vectors.faiss is damaged: it has 100 bytes"),
     "cut documents": (in_segment("documents.arrow", 0), "documents.arrow is damaged"),
     "no segment": (
@@ -234,3 +259,70 @@ def test_a_full_disk_leaves_the_index_as_it_was(
                 index.add(MORE, MORE_VECTORS)
     assert files(index.folder) == before
     expect(index, DOCUMENTS, VECTORS)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.2, 0.5, 0.8, 1.0])
+def test_a_log_that_lost_acknowledged_changes_is_refused(index: CorpusIndex, share: float) -> None:
+    """Cut at the end of a record or inside of it."""
+    log = index.folder / index.snapshot.manifest.log
+    ends = [log.stat().st_size]
+    for document, vector in zip(MORE, MORE_VECTORS, strict=True):
+        index.add([document], vector[None])
+        ends.append(log.stat().st_size)
+    end = ends[int(share * (len(ends) - 2))]
+    for size in (end, end + 3):
+        os.truncate(log, size)
+        with pytest.raises(CorpusIndexError, match="changes were acknowledged up to byte"):
+            CorpusIndex.open(index.folder)
+        assert "acknowledged" in index.verify()[0]
+
+
+def test_a_change_that_was_flushed_and_not_acknowledged_counts(
+    index: CorpusIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commit, "acknowledge", lambda path, position: None)
+    index.add(MORE, MORE_VECTORS)
+    monkeypatch.undo()
+    again = CorpusIndex.open(index.folder)
+    expect(again, DOCUMENTS + MORE, np.concatenate([VECTORS, MORE_VECTORS]))
+    again.remove(["새것-1"])
+    assert again.verify() == []
+
+
+def test_an_end_that_was_torn_leaves_the_one_before(index: CorpusIndex) -> None:
+    index.add(MORE[:1], MORE_VECTORS[:1])
+    index.add(MORE[1:2], MORE_VECTORS[1:2])
+    path = index.folder / str(index.snapshot.manifest.acknowledgement)
+    content = bytearray(path.read_bytes())
+    ends = [int.from_bytes(content[start + 4 : start + 12], "little") for start in (0, 4096)]
+    newest = 4096 * int(ends[1] > ends[0])
+    content[newest + 5] ^= 255
+    path.write_bytes(content)
+    again = CorpusIndex.open(index.folder)
+    assert len(again) == len(DOCUMENTS) + 2
+    assert again.verify() == [f"{path} was changed after it was written"]
+    again.add(MORE[2:3], MORE_VECTORS[2:3])
+    assert again.verify() == []
+
+
+def test_verify_reads_the_postings_of_words(index: CorpusIndex) -> None:
+    LexicalIndex(index.folder, analyzer=Words()).prepare(index.snapshot)
+    assert index.verify() == []
+    path = next((index.folder / "lexical").glob("*/frequencies.npy"))
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    assert index.verify() == [f"{path} does not have the checksum of its manifest"]
+
+
+def test_an_index_of_format_1_opens_and_grows(tmp_path: Path) -> None:
+    """Written by kosim before there were checksums and acknowledgements."""
+    folder = shutil.copytree(Path(__file__).with_name("format_1") / "index", tmp_path / "index")
+    index = CorpusIndex.open(folder)
+    assert index.ids(index.rows()) == ["0", "1", "3", "새"]
+    index.add([Document("더", "더 많이")], np.eye(4, dtype=np.float32)[:1])
+    assert index.verify() == []
+    index.compact(segment_rows=2)
+    assert index.snapshot.manifest.format == 2
+    assert CorpusIndex.open(folder).ids(index.rows()) == ["0", "1", "3", "새", "더"]
+    assert index.verify() == []
