@@ -109,7 +109,7 @@ def exhaustive_top(
         seconds += took
         done = start + len(block)
         left = seconds / done * (len(pairs) - done)
-        click.echo(f"  {done:,} of {len(pairs):,} pairs, {duration(left)} left", err=True)
+        click.echo(f"  {done:,} of {len(pairs):,} pairs, {duration(left).en} left", err=True)
     started = time.perf_counter()
     if forward.max() > 1:
         raise ConfigError(f"a score is {forward.max():g}; the bound needs scores of at most 1")
@@ -260,10 +260,11 @@ def to_markdown(results: dict[str, Any]) -> str:
         "",
         "| | |",
         "|---|---|",
-        f"| `kosim mine`, whole process | {duration(float(np.median(results['job_seconds'])))} |",
+        "| `kosim mine`, whole process | "
+        f"{duration(float(np.median(results['job_seconds']))).en} |",
         "| cross-encoder, inferences a second | "
         f"{amount(float(np.median(results['inferences_per_second'])))} |",
-        f"| every pair once, extrapolated | {duration(extrapolated)} |",
+        f"| every pair once, extrapolated | {duration(extrapolated).en} |",
         f"| ratio | {ratio:,.0f} |",
         f"| ratio, both orders of every pair as the job scores them | {2 * ratio:,.0f} |",
         "",
@@ -271,7 +272,7 @@ def to_markdown(results: dict[str, Any]) -> str:
     if recall := results.get("recall"):
         lines += [
             f"All {recall['pairs']:,} pairs of {recall['sentences']:,} sampled sentences were "
-            f"scored in {duration(recall['exhaustive_seconds'])}. Share of their top "
+            f"scored in {duration(recall['exhaustive_seconds']).en}. Share of their top "
             f"{recall['top']} that mining finds:",
             "",
             "| candidates | recall |",

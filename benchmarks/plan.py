@@ -35,8 +35,12 @@ from kosim.encoders.errors import KosimError
 from kosim.encoders.loading import load
 from kosim.encoders.storage import write_json, write_text
 from kosim.experiments.cli.encoder_options import SAVED_ENCODER
-from kosim.experiments.planning.measuring import PlanSizes, measure_machine, single_query_seconds
-from kosim.experiments.planning.plan import Prediction, predict
+from kosim.experiments.speed.planning.measuring import (
+    PlanSizes,
+    measure_machine,
+    single_query_seconds,
+)
+from kosim.experiments.speed.planning.plan import Prediction, predict
 from kosim.experiments.speed.processes import alone, peak_memory
 from kosim.experiments.speed.workload import Workload, WorkloadSizes
 from kosim.experiments.study.environment import describe_environment

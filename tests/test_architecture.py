@@ -80,6 +80,43 @@ def test_a_room_imports_only_what_it_may(room: str) -> None:
         assert not forbidden, f"{name} imports {forbidden}"
 
 
+SHARED = {"study", "statistics", "data", "settings"}
+"""What every experiment may import of its room."""
+
+EXPERIMENTS: dict[str, set[str]] = {
+    "comparison": set(),
+    "retrieval": set(),
+    "speed": set(),
+    "tuning": {"comparison"},
+    "tokenizers": {"comparison"},
+}
+"""Each experiment and the siblings that it runs."""
+
+FOUNDATIONS = {"study": {"settings"}, "statistics": {"study"}, "data": {"settings"}}
+"""What the shared parts may import of each other: no experiment."""
+
+
+def part_of(module: str) -> str:
+    """Return the part of ``experiments`` that a module belongs to."""
+    return module.split(".")[2]
+
+
+@pytest.mark.parametrize("part", [*EXPERIMENTS, *FOUNDATIONS])
+def test_an_experiment_imports_no_sibling(part: str) -> None:
+    allowed = FOUNDATIONS.get(part) or SHARED | EXPERIMENTS[part]
+    for module, path in FILES.items():
+        if not module.startswith("kosim.experiments.") or part_of(module) != part:
+            continue
+        used = {other for other in imports(path) if other.startswith("kosim.experiments.")}
+        forbidden = {part_of(other) for other in used} - allowed - {part}
+        assert not forbidden, f"{path.relative_to(ROOT)} imports {forbidden}"
+
+
+def test_every_part_of_the_experiments_has_its_rule() -> None:
+    parts = {part_of(name) for name in FILES if name.startswith("kosim.experiments.")}
+    assert parts - {"cli", "sample"} == SHARED | EXPERIMENTS.keys()
+
+
 def test_no_modules_import_each_other_in_a_circle() -> None:
     """Neither at import nor inside a function: an import in a function hides no circle."""
     graph = {module: imports(path) - {module, "kosim"} for module, path in FILES.items()}

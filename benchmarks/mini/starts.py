@@ -72,27 +72,29 @@ def record_runs(
     """Train what is not trained yet and write the figures of every run as it ends."""
     partition = load_partition(chosen.data)
     test = partition.test.pairs
-    open_run(folder, chosen, resume=True)
-    runs: list[dict[str, Any]] = []
-    for seed in chosen.seeds:
-        for start in starts:
-            train_contender(start, chosen, partition.training, seed=seed, out=folder)
-            encoder = load_contender(start, chosen, seed=seed, out=folder)
-            scores = encoder.score(test.pairs)
-            training = encoder.training or {}
-            runs.append(
-                {
-                    "start": start,
-                    "seed": seed,
-                    "pearson": pearson(test.labels, scores),
-                    "f1": f1(test.labels, scores),
-                    "f1_tuned": f1(test.labels, scores, threshold=encoder.threshold),
-                    "best_epoch": training["best_epoch"],
-                    "seconds": training["seconds"],
-                }
-            )
-            write_json(results / f"{kind}-runs.json", runs)
-            click.echo(f"{kind} {start} seed {seed}: Pearson {runs[-1]['pearson']:.4f}", err=True)
+    with open_run(folder, chosen, resume=True):
+        runs: list[dict[str, Any]] = []
+        for seed in chosen.seeds:
+            for start in starts:
+                train_contender(start, chosen, partition.training, seed=seed, out=folder)
+                encoder = load_contender(start, chosen, seed=seed, out=folder)
+                scores = encoder.score(test.pairs)
+                training = encoder.training or {}
+                runs.append(
+                    {
+                        "start": start,
+                        "seed": seed,
+                        "pearson": pearson(test.labels, scores),
+                        "f1": f1(test.labels, scores),
+                        "f1_tuned": f1(test.labels, scores, threshold=encoder.threshold),
+                        "best_epoch": training["best_epoch"],
+                        "seconds": training["seconds"],
+                    }
+                )
+                write_json(results / f"{kind}-runs.json", runs)
+                click.echo(
+                    f"{kind} {start} seed {seed}: Pearson {runs[-1]['pearson']:.4f}", err=True
+                )
 
 
 @click.command()

@@ -42,12 +42,13 @@ def run_study(settings: TuneSettings, data: str, folder: Path, name: str) -> dic
     storage = open_storage(str(folder / "studies.db"))
     begin_study(storage, name, settings, data, resume=True)
     work(storage, name, report=lambda trial: click.echo(f"{name} {trial.number}", err=True))
-    found = describe_study(load_study(storage, name))
+    found = describe_study(load_study(storage, name), settings)
+    best, cost = found["best"], found["cost"].model_dump()
     return {
-        "best": found["best"]["value"],
-        "values": found["best"]["values"],
-        "epochs": found["cost"]["epochs"],
-        "pruned": found["cost"].get("pruned", 0),
+        "best": best.value,
+        "values": best.values,
+        "epochs": cost["epochs"],
+        "pruned": cost.get("pruned", 0),
         "trials": len(found["trials"]),
     }
 

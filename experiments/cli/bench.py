@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import click
 
 from kosim.encoders.compute.choice import ComputeChoice
 from kosim.encoders.compute.runtime import Backend, Precision
 from kosim.encoders.errors import ConfigError
-from kosim.experiments.cli.console import notes, output, print_json, table
 from kosim.experiments.cli.encoder_options import SAVED_ENCODER
 from kosim.experiments.cli.options import (
     json_option,
@@ -20,11 +19,11 @@ from kosim.experiments.cli.options import (
     seed_option,
 )
 from kosim.experiments.cli.progress import stage_progress
-from kosim.experiments.retrieval.run import check_folder
+from kosim.experiments.cli.summary import show
 from kosim.experiments.speed.bench import BenchSettings, run_bench
-from kosim.experiments.speed.report import choice_name, title, write_report
+from kosim.experiments.speed.report import SPEED
 from kosim.experiments.speed.workload import Workload, WorkloadSizes
-from kosim.experiments.study.notation import amount, count, duration
+from kosim.experiments.study.language import language_of_locale
 from kosim.experiments.study.run_folder import default_folder
 
 _SIZES = WorkloadSizes()
@@ -129,18 +128,17 @@ def bench_command(
         raise ConfigError("nothing to measure is given; name a model with --encoder or --reranker")
     settings = BenchSettings(choices=parse_choices(choices), rounds=rounds, threads=threads)
     folder = out or default_folder("bench", again=overwrite)
-    check_folder(folder, overwrite=overwrite)
     workload = Workload.of(corpus, WorkloadSizes(**sizes), seed=seed)
     with stage_progress() as progress:
-        results = run_bench(
-            (*encoders, *rerankers), workload, settings, name=folder.name, progress=progress
+        results = SPEED.run(
+            folder,
+            lambda: run_bench(
+                (*encoders, *rerankers), workload, settings, name=folder.name, progress=progress
+            ),
+            overwrite=overwrite,
+            language=language_of_locale(),
         )
-    write_report(results, folder)
-    if as_json:
-        print_json(results)
-        notes.print(f"Report: {folder / 'report.html'}", highlight=False, soft_wrap=True)
-    else:
-        _print_summary(results, folder)
+    show(SPEED, results, folder, as_json=as_json)
 
 
 def parse_choices(given: str) -> tuple[ComputeChoice, ...]:
@@ -159,18 +157,3 @@ def parse_choices(given: str) -> tuple[ComputeChoice, ...]:
             )
         choices.append(ComputeChoice.of(cast(Backend, backend), cast(Precision, precision)))
     return tuple(choices)
-
-
-def _print_summary(results: dict[str, Any], folder: Path) -> None:
-    shown = table("", "", "a second", "times faster", "one, p50", "peak memory")
-    for row in results["rows"]:
-        shown.add_row(
-            title(row),
-            choice_name(row),
-            amount(row["items_per_second"]),
-            f"{row['times_faster']:.2f}",
-            duration(row["latency_ms"]["p50"] / 1000),
-            f"{count(row['peak_memory_mib'])} MiB",
-        )
-    output.print(shown)
-    output.print(f"\nReport: {folder / 'report.html'}", highlight=False, soft_wrap=True)

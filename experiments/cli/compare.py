@@ -10,7 +10,7 @@ import click
 from kosim.encoders.errors import ConfigError
 from kosim.encoders.training import ranks
 from kosim.encoders.training.config import TrainingConfig
-from kosim.experiments.cli.console import notes, output, print_json, table
+from kosim.experiments.cli.console import output, print_json, table
 from kosim.experiments.cli.encoder_options import device_option
 from kosim.experiments.cli.options import (
     data_options,
@@ -23,18 +23,12 @@ from kosim.experiments.cli.options import (
     training_options,
 )
 from kosim.experiments.cli.progress import training_progress
-from kosim.experiments.comparison.evaluation import COMPARED
-from kosim.experiments.comparison.run import Results, compare
+from kosim.experiments.cli.summary import say_stages, show
+from kosim.experiments.comparison.report import COMPARISON
+from kosim.experiments.comparison.run import compare
 from kosim.experiments.settings import CompareSettings, DataSettings, read_settings
-from kosim.experiments.study.notation import (
-    DASH,
-    METRIC_NAMES,
-    count,
-    difference,
-    duration,
-    estimate,
-    p_value,
-)
+from kosim.experiments.study.language import language_of_locale
+from kosim.experiments.study.notation import DASH, count, duration
 from kosim.experiments.study.run_folder import default_folder
 
 if TYPE_CHECKING:
@@ -106,14 +100,12 @@ def compare_command(config: str, **options: Any) -> None:
             resume=options["resume"],
             overwrite=options["overwrite"],
             callbacks=callbacks,
-            announce=lambda stage: None if options["as_json"] else notes.print(stage, style="dim"),
+            progress=say_stages(quiet=options["as_json"]),
+            language=language_of_locale(),
         )
     if not ranks.is_main():
         return
-    if options["as_json"]:
-        print_json(results)
-    else:
-        _print_summary(results, out)
+    show(COMPARISON, results, out, as_json=options["as_json"])
 
 
 def _tuned(settings: CompareSettings, out: Path, options: dict[str, Any]) -> CompareSettings:
@@ -128,16 +120,14 @@ def _tuned(settings: CompareSettings, out: Path, options: dict[str, Any]) -> Com
         out.with_name(f"{out.name}-tuning"),
         options["tune"],
         resume=options["resume"],
-        announce=lambda stage: None if options["as_json"] else notes.print(stage, style="dim"),
+        progress=say_stages(quiet=options["as_json"]),
     )
 
 
 def _print_plan(settings: CompareSettings, *, as_json: bool) -> None:
     from kosim.experiments.comparison.dry_run import plan_comparison
 
-    plan = plan_comparison(
-        settings, announce=lambda stage: None if as_json else notes.print(stage, style="dim")
-    )
+    plan = plan_comparison(settings, progress=say_stages(quiet=as_json))
     if as_json:
         print_json(plan.as_json())
         return
@@ -149,8 +139,8 @@ def _print_plan(settings: CompareSettings, *, as_json: bool) -> None:
         shown.add_row(fact, *[contender[fact] for contender in facts])
     output.print(shown)
     output.print(
-        f"Training takes about {duration(plan.seconds)} if every encoder trains to its ceiling of "
-        "epochs; patience may end it earlier.",
+        f"Training takes about {duration(plan.seconds).en} if every encoder trains to its "
+        "ceiling of epochs; patience may end it earlier.",
         highlight=False,
     )
 
@@ -164,11 +154,11 @@ def _planned(contender: PlannedContender) -> dict[str, str]:
         "precision": cost.precision if cost else DASH,
         "epochs, at most": count(cost.epochs) if cost else DASH,
         "steps an epoch": count(cost.steps_per_epoch) if cost else DASH,
-        "time of a step": duration(cost.seconds_per_step) if cost else DASH,
-        "time of a validation": duration(cost.validation_seconds) if cost else DASH,
+        "time of a step": duration(cost.seconds_per_step).en if cost else DASH,
+        "time of a validation": duration(cost.validation_seconds).en if cost else DASH,
         "peak memory": memory,
         "seeds": count(contender.seeds),
-        "time of all": duration(contender.seconds) if cost else "not trained",
+        "time of all": duration(contender.seconds).en if cost else "not trained",
     }
 
 
@@ -214,25 +204,3 @@ def _override_encoder(contender: dict[str, Any], options: dict[str, Any]) -> dic
     if options["max_length"] is not None:
         changed["max_length"] = options["max_length"]
     return changed
-
-
-def _print_summary(results: Results, out: Path) -> None:
-    verdict = results["verdict"]
-    for language in ("ko", "en"):
-        output.print(verdict[language]["headline"], style="bold", highlight=False)
-        for sentence in [*verdict[language]["sentences"], *verdict[language]["warnings"]]:
-            output.print(f"  {sentence}", highlight=False)
-        output.print()
-    names = list(results["encoders"])
-    tested = results["difference"]
-    with_difference = tested is not None and len(names) == 2
-    extra = [f"{tested['first']} − {tested['second']}", "p"] if with_difference else []
-    summary = table("test set", *names, *extra)
-    for metric in COMPARED:
-        cells = [estimate(results["encoders"][name]["test"][metric]) for name in names]
-        if with_difference:
-            figures = tested[metric]
-            cells += [difference(figures), p_value(figures.get("p_value"))]
-        summary.add_row(METRIC_NAMES[metric], *cells)
-    output.print(summary)
-    output.print(f"\nReport: {out / 'report.html'}", highlight=False, soft_wrap=True)

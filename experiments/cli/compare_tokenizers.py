@@ -12,7 +12,6 @@ from kosim.encoders.pretraining.budget import Budget
 from kosim.encoders.pretraining.run import PretrainingConfig
 from kosim.encoders.pretraining.sizes import Size
 from kosim.encoders.training.config import TrainingConfig
-from kosim.experiments.cli.console import notes, output, print_json, table
 from kosim.experiments.cli.encoder_options import device_option
 from kosim.experiments.cli.options import (
     data_options,
@@ -26,9 +25,11 @@ from kosim.experiments.cli.options import (
     training_options,
 )
 from kosim.experiments.cli.progress import training_progress
+from kosim.experiments.cli.summary import say_stages, show
 from kosim.experiments.settings import DataSettings
-from kosim.experiments.study.notation import decimal, estimate
+from kosim.experiments.study.language import language_of_locale
 from kosim.experiments.study.run_folder import default_folder
+from kosim.experiments.tokenizers.report import TOKENIZERS
 from kosim.experiments.tokenizers.run import compare_tokenizers
 from kosim.experiments.tokenizers.settings import VOCABULARIES, TokenizerSettings
 
@@ -116,12 +117,10 @@ def compare_tokenizers_command(
             resume=resume,
             overwrite=overwrite,
             callbacks=callbacks,
-            announce=lambda stage: None if as_json else notes.print(stage, style="dim"),
+            progress=say_stages(quiet=as_json),
+            language=language_of_locale(),
         )
-    if as_json:
-        print_json(results)
-    else:
-        _print_summary(results, folder)
+    show(TOKENIZERS, results, folder, as_json=as_json)
 
 
 def _sizes(given_tokenizers: str) -> dict[str, str]:
@@ -132,19 +131,3 @@ def _sizes(given_tokenizers: str) -> dict[str, str]:
             raise ConfigError(f"--tokenizers has {entry!r}; give KIND:SIZE, such as wordpiece:8000")
         sizes[kind.strip()] = size.strip()
     return sizes
-
-
-def _print_summary(results: dict[str, Any], folder: Path) -> None:
-    finding = results["finding"]
-    for language in ("ko", "en"):
-        output.print(finding[language]["headline"], style="bold", highlight=False, markup=False)
-        for sentence in [*finding[language]["sentences"], *finding[language]["warnings"]]:
-            output.print(f"  {sentence}", highlight=False, markup=False)
-        output.print()
-    kinds = results["encoders"]
-    summary = table("", "tokens a word", *(f"Pearson, {kind}" for kind in kinds))
-    for name, record in results["tokenizers"].items():
-        cells = [estimate(part["encoders"][name]["test"]["pearson"]) for part in kinds.values()]
-        summary.add_row(name, decimal(record["tokens_per_word"], 2), *cells)
-    output.print(summary)
-    output.print(f"\nReport: {folder / 'report.html'}", highlight=False, soft_wrap=True)

@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from kosim.experiments.cli.console import notes, output, print_json, table
 from kosim.experiments.cli.encoder_options import (
     ComputeOptions,
     compute_options,
@@ -26,10 +25,11 @@ from kosim.experiments.cli.options import (
     whole_numbers,
 )
 from kosim.experiments.cli.progress import stage_progress
-from kosim.experiments.depth.plan import DEFAULT_DEPTHS, DepthSettings, default_depths
-from kosim.experiments.depth.report import write_report
-from kosim.experiments.depth.run import read_queries, run_depth
-from kosim.experiments.study.notation import count, duration, estimate
+from kosim.experiments.cli.summary import show
+from kosim.experiments.retrieval.depth.plan import DEFAULT_DEPTHS, DepthSettings, default_depths
+from kosim.experiments.retrieval.depth.report import DEPTH
+from kosim.experiments.retrieval.depth.run import read_queries, run_depth
+from kosim.experiments.study.language import language_of_locale
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.searcher import Searcher
 
@@ -116,36 +116,18 @@ def depth_command(
     model = open_index_encoder(opened, encoder, compute)
     searcher = Searcher(opened, model, open_reranker(reranker, compute))
     with stage_progress() as progress:
-        results = run_depth(
-            searcher,
-            asked,
-            settings,
+        results = DEPTH.run(
             out,
-            models={"encoder": str(encoder or opened.encoder.name), "reranker": str(reranker)},
-            overwrite=overwrite,
-            progress=progress,
+            lambda: run_depth(
+                searcher,
+                asked,
+                settings,
+                out,
+                models={"encoder": str(encoder or opened.encoder.name), "reranker": str(reranker)},
+                overwrite=overwrite,
+                progress=progress,
+            ),
+            resume=True,
+            language=language_of_locale(),
         )
-    write_report(results, out)
-    if as_json:
-        print_json(results)
-        notes.print(f"Report: {out / 'report.html'}", highlight=False, soft_wrap=True)
-    else:
-        _print_summary(results, out)
-
-
-def _print_summary(results: dict[str, Any], out: Path) -> None:
-    finding = results["finding"]
-    for language in ("ko", "en"):
-        output.print(finding[language]["headline"], style="bold", highlight=False, markup=False)
-        for sentence in [*finding[language]["sentences"], *finding[language]["warnings"]]:
-            output.print(f"  {sentence}", highlight=False, markup=False)
-        output.print()
-    shown = table("depth", "survival", "regret", f"nDCG@{results['settings']['k']}", "a query")
-    for row in results["depths"]:
-        shown.add_row(
-            count(row["depth"]),
-            *(estimate(row[figure]) for figure in ("survival", "regret", "ndcg")),
-            duration(row["latency_ms"]["p50"] / 1000),
-        )
-    output.print(shown)
-    output.print(f"\nReport: {out / 'report.html'}", highlight=False, soft_wrap=True)
+    show(DEPTH, results, out, as_json=as_json)

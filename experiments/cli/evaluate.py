@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 import numpy as np
@@ -12,10 +11,12 @@ from kosim.experiments.cli.console import output, print_json, table
 from kosim.experiments.cli.encoder_options import SAVED_ENCODER, ComputeOptions, compute_options
 from kosim.experiments.cli.options import json_option, label_scale_option, option
 from kosim.experiments.comparison.evaluation import ScoredContender, evaluate, evaluate_sources
+from kosim.experiments.comparison.results import EvaluationResults
 from kosim.experiments.data.cleaning import check_test
 from kosim.experiments.data.datasets import load_pairs
 from kosim.experiments.settings import EvaluationSettings
-from kosim.experiments.study.notation import METRIC_NAMES, estimate
+from kosim.experiments.study.figures import written
+from kosim.experiments.study.notation import METRIC_NAMES
 
 
 @click.command("evaluate")
@@ -37,20 +38,20 @@ def evaluate_command(
         thresholds=np.array([encoder.threshold]),
     )
     settings = EvaluationSettings()
-    results: dict[str, Any] = {
-        "model": str(model),
-        "kind": encoder.kind,
-        "n": len(pairs),
-        "threshold": encoder.threshold,
-        "test": evaluate(contender, pairs.labels, settings),
-        "by_source": evaluate_sources(contender, pairs, settings),
-    }
+    results = EvaluationResults(
+        model=str(model),
+        kind=encoder.kind,
+        n=len(pairs),
+        threshold=encoder.threshold,
+        test=evaluate(contender, pairs.labels, settings),
+        by_source=evaluate_sources(contender, pairs, settings),
+    )
     if as_json:
-        print_json(results)
+        print_json(results.model_dump(mode="json"))
         return
     shown = table("metric", "value")
-    for name, figures in results["test"].items():
-        shown.add_row(METRIC_NAMES[name], estimate(figures))
-    for source, figures in results["by_source"].items():
-        shown.add_row(f"Pearson, {source} (n = {figures['n']})", estimate(figures["pearson"]))
+    for name, figure in results.test.items():
+        shown.add_row(METRIC_NAMES[name].en, written(figure))
+    for source, found in results.by_source.items():
+        shown.add_row(f"Pearson, {source} (n = {found.n})", written(found.pearson))
     output.print(shown)

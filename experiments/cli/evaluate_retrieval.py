@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from kosim.encoders.errors import ConfigError
-from kosim.experiments.cli.console import notes, output, print_json, table
+from kosim.experiments.cli.console import output
 from kosim.experiments.cli.corpus_options import id_column_option, text_column_option
 from kosim.experiments.cli.encoder_options import (
     ComputeOptions,
@@ -27,15 +27,15 @@ from kosim.experiments.cli.options import (
     whole_numbers,
 )
 from kosim.experiments.cli.progress import stage_progress
+from kosim.experiments.cli.summary import show
 from kosim.experiments.retrieval.evaluation import RetrievalSettings
-from kosim.experiments.retrieval.report import NAMES, write_report
+from kosim.experiments.retrieval.report import RETRIEVAL
 from kosim.experiments.retrieval.run import (
     RetrievalSource,
-    check_folder,
     held_out_sentences,
     run_retrieval,
 )
-from kosim.experiments.study.notation import decimal, duration, estimate
+from kosim.experiments.study.language import language_of_locale
 from kosim.experiments.study.run_folder import default_folder
 
 
@@ -131,40 +131,21 @@ def evaluate_retrieval_command(
         seed=source.seed,
     )
     folder = out or default_folder("retrieval", again=overwrite)
-    check_folder(folder, overwrite=overwrite)
     bi, cross = open_bi_encoder(encoder, compute), open_reranker(reranker, compute)
     with stage_progress() as progress:
-        results = run_retrieval(
-            source,
-            bi,
-            cross,
-            settings,
-            name=folder.name,
-            models={"encoder": str(encoder)} | ({"reranker": str(reranker)} if reranker else {}),
-            progress=progress,
+        results = RETRIEVAL.run(
+            folder,
+            lambda: run_retrieval(
+                source,
+                bi,
+                cross,
+                settings,
+                name=folder.name,
+                models={"encoder": str(encoder)}
+                | ({"reranker": str(reranker)} if reranker else {}),
+                progress=progress,
+            ),
+            overwrite=overwrite,
+            language=language_of_locale(),
         )
-    write_report(results, folder)
-    if as_json:
-        print_json(results)
-        notes.print(f"Report: {folder / 'report.html'}", highlight=False, soft_wrap=True)
-    else:
-        _print_summary(results, folder)
-
-
-def _print_summary(results: dict[str, Any], folder: Path) -> None:
-    finding = results["finding"]
-    for language in ("ko", "en"):
-        output.print(finding[language]["headline"], style="bold", highlight=False, markup=False)
-        for sentence in [*finding[language]["sentences"], *finding[language]["warnings"]]:
-            output.print(f"  {sentence}", highlight=False, markup=False)
-        output.print()
-    shown = table("", *NAMES.values(), "a query")
-    for row in results["rows"]:
-        cells = [
-            estimate(figure) if metric == results["primary"] else decimal(figure["value"])
-            for metric in NAMES
-            for figure in [row["metrics"][metric]]
-        ]
-        shown.add_row(row["name"], *cells, duration(row["latency_ms"]["p50"] / 1000))
-    output.print(shown)
-    output.print(f"\nReport: {folder / 'report.html'}", highlight=False, soft_wrap=True)
+    show(RETRIEVAL, results, folder, as_json=as_json)

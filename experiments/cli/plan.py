@@ -19,10 +19,10 @@ from kosim.experiments.cli.encoder_options import (
 )
 from kosim.experiments.cli.options import json_option, option
 from kosim.experiments.cli.progress import stage_progress
-from kosim.experiments.planning.demand import GIBIBYTE, Demand
-from kosim.experiments.planning.measurements import Measurements
-from kosim.experiments.planning.measuring import PlanSizes, measure_machine
-from kosim.experiments.planning.plan import Option, Plan, make_plan
+from kosim.experiments.speed.planning.demand import GIBIBYTE, Demand
+from kosim.experiments.speed.planning.measurements import Measurements
+from kosim.experiments.speed.planning.measuring import PlanSizes, measure_machine
+from kosim.experiments.speed.planning.plan import Option, Plan, make_plan
 from kosim.experiments.study.notation import amount, count, duration
 
 _SIZES = PlanSizes()
@@ -214,11 +214,11 @@ _ROWS: dict[str, Callable[[Option], str]] = {
     "memory of a node's process": lambda option: _gibibytes(option.shard_memory),
     "disk, one copy": lambda option: _gibibytes(option.total.disk),
     "disk of a node": lambda option: _gibibytes(option.shard_disk),
-    "encoding, on all these cores": lambda option: duration(option.encode_seconds),
-    "encoding, core time": lambda option: duration(option.total.encode_seconds),
-    "building, core time": lambda option: duration(option.total.build_seconds),
-    "a query, core time": lambda option: duration(option.query_core_seconds),
-    "a query, one core a shard": lambda option: duration(option.latency_seconds),
+    "encoding, on all these cores": lambda option: duration(option.encode_seconds).en,
+    "encoding, core time": lambda option: duration(option.total.encode_seconds).en,
+    "building, core time": lambda option: duration(option.total.build_seconds).en,
+    "a query, core time": lambda option: duration(option.query_core_seconds).en,
+    "a query, one core a shard": lambda option: duration(option.latency_seconds).en,
     "recall@10 as measured": lambda option: f"{option.total.recall:.3f}",
 }
 """What is shown of an option."""

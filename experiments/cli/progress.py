@@ -18,12 +18,13 @@ from rich.progress import (
 
 from kosim.encoders.training.ranks import is_main
 from kosim.experiments.cli.console import notes
+from kosim.experiments.study import progress as study
 
 if TYPE_CHECKING:
     from transformers import TrainerCallback
 
-StageReport = Callable[[str, int, int | None], None]
-"""Called with the name of a stage, how much of it is done, and how much there is (or None)."""
+
+StageReport = study.Progress
 
 
 def bars() -> Progress:
@@ -44,13 +45,13 @@ def stage_progress() -> Iterator[StageReport]:
     shown: dict[str, TaskID] = {}
     with bars() as progress:
 
-        def report(stage: str, done: int, total: int | None) -> None:
+        def report(stage: str, done: int = 0, total: int | None = 0, /) -> None:
             if stage not in shown:
                 for bar in shown.values():
                     progress.remove_task(bar)
                 shown.clear()
                 shown[stage] = progress.add_task(stage)
-            progress.update(shown[stage], completed=done, total=total)
+            progress.update(shown[stage], completed=done, total=total or None)
 
         yield report
 

@@ -9,7 +9,7 @@ import click
 import optuna
 
 from kosim.encoders.errors import ConfigError
-from kosim.experiments.cli.console import notes, output, print_json, table
+from kosim.experiments.cli.console import notes, output
 from kosim.experiments.cli.options import (
     json_option,
     option,
@@ -18,10 +18,13 @@ from kosim.experiments.cli.options import (
     seed_option,
 )
 from kosim.experiments.cli.progress import stage_progress, training_progress
+from kosim.experiments.cli.summary import say_stages, show
 from kosim.experiments.data.partition import load_training
 from kosim.experiments.settings import CompareSettings, parse_settings, read_settings
-from kosim.experiments.study.notation import decimal, signed
+from kosim.experiments.study.language import language_of_locale
+from kosim.experiments.study.notation import decimal
 from kosim.experiments.study.run_folder import default_folder
+from kosim.experiments.tuning.report import TUNING
 from kosim.experiments.tuning.run import BEST_CONFIG, report_study
 from kosim.experiments.tuning.settings import (
     Metric,
@@ -198,30 +201,21 @@ def _limited(raw: dict[str, Any], limit: int | None) -> dict[str, Any]:
 
 
 def _report(study: optuna.Study, folder: Path, *, test: bool, as_json: bool) -> None:
+    language = language_of_locale()
     with training_progress(quiet=as_json) as callbacks:
-        results = report_study(
-            study,
+        results = TUNING.run(
             folder,
-            test=test,
-            callbacks=callbacks,
-            announce=lambda stage: None if as_json else notes.print(stage, style="dim"),
+            lambda: report_study(
+                study,
+                folder,
+                test=test,
+                callbacks=callbacks,
+                progress=say_stages(quiet=as_json),
+                language=language,
+            ),
+            resume=True,
+            language=language,
         )
-    if as_json:
-        print_json(results)
-        return
-    from kosim.experiments.tuning.finding import compute_finding
-
-    finding = compute_finding(results)
-    for language in ("ko", "en"):
-        said = finding[language]
-        output.print(said["headline"], style="bold", highlight=False, markup=False)
-        for sentence in [*said["sentences"], *said["warnings"]]:
-            output.print(f"  {sentence}", highlight=False, markup=False)
-        output.print()
-    shown = table("", "base", "best", "effect")
-    for record in results["parameters"]:
-        effect = "" if record["effect"] is None else signed(record["effect"], 4)
-        shown.add_row(record["name"], str(record["base"]), str(record["best"]), effect)
-    output.print(shown)
-    output.print(f"\nConfig of the best: {folder / BEST_CONFIG}", highlight=False, soft_wrap=True)
-    output.print(f"Report: {folder / 'report.html'}", highlight=False, soft_wrap=True)
+    if not as_json:
+        notes.print(f"Config of the best: {folder / BEST_CONFIG}", highlight=False, soft_wrap=True)
+    show(TUNING, results, folder, as_json=as_json)

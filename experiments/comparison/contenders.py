@@ -49,6 +49,49 @@ def make_encoder(
     )
 
 
+def untrained_encoder(
+    settings: EncoderSettings, pairs: TrainingSet, *, seed: int, device: str | None, scratch: Path
+) -> Encoder:
+    """Make the encoder that will be trained; a backbone from scratch is built first, once."""
+    backbone = settings.backbone
+    if backbone == SCRATCH:
+        backbone = str(scratch)
+        sentences = [*pairs.train.sentence1, *pairs.train.sentence2]
+        ranks.on_main(lambda: build_scratch_backbone(sentences, scratch))
+        ranks.check_shared(scratch)
+    return make_encoder(settings, seed=seed, device=device, backbone=backbone)
+
+
+def train_encoder(
+    settings: EncoderSettings,
+    pairs: TrainingSet,
+    *,
+    seed: int,
+    device: str | None,
+    scratch: Path,
+    checkpoints: Path | None = None,
+    overwrite: bool = False,
+    callbacks: Sequence[TrainerCallback] = (),
+) -> tuple[Encoder, TrainingResult]:
+    """Train an encoder and return it with what training did.
+
+    With ``checkpoints`` a killed training goes on from the last whole one there; ``overwrite``
+    discards those of another training. A backbone from scratch is built in ``scratch``, once.
+    """
+    encoder = untrained_encoder(settings, pairs, seed=seed, device=device, scratch=scratch)
+    result = train(
+        encoder,
+        pairs.train,
+        pairs.validation,
+        settings.training.model_copy(update={"seed": seed}),
+        folder=checkpoints,
+        resume=checkpoints is not None,
+        discard=overwrite,
+        callbacks=callbacks,
+    )
+    return encoder, result
+
+
 def train_and_save(
     settings: EncoderSettings,
     pairs: TrainingSet,
@@ -62,26 +105,18 @@ def train_and_save(
 ) -> TrainingResult:
     """Train an encoder, write its artifact to ``folder`` and return what training did.
 
-    Checkpoints stand beside it while training runs, so that a killed run goes on from the last
-    whole one. A backbone from scratch is built in the folder ``scratch``, once. Of the processes
-    that torchrun started, all train and the main one writes.
+    Checkpoints stand beside it while training runs, so that a killed run goes on. Of the
+    processes that torchrun started, all train and the main one writes.
     """
-    backbone = settings.backbone
-    if backbone == SCRATCH:
-        backbone = str(scratch)
-        sentences = [*pairs.train.sentence1, *pairs.train.sentence2]
-        ranks.on_main(lambda: build_scratch_backbone(sentences, scratch))
-        ranks.check_shared(scratch)
-    encoder = make_encoder(settings, seed=seed, device=device, backbone=backbone)
     checkpoints = folder.with_name(f".{folder.name}.checkpoints")
-    result = train(
-        encoder,
-        pairs.train,
-        pairs.validation,
-        settings.training.model_copy(update={"seed": seed}),
-        folder=checkpoints,
-        resume=True,
-        discard=overwrite,
+    encoder, result = train_encoder(
+        settings,
+        pairs,
+        seed=seed,
+        device=device,
+        scratch=scratch,
+        checkpoints=checkpoints,
+        overwrite=overwrite,
         callbacks=callbacks,
     )
 

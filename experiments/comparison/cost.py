@@ -13,6 +13,15 @@ import torch
 from kosim.encoders.bi import BiEncoder
 from kosim.encoders.cross import CrossEncoder
 from kosim.encoders.records import Pair
+from kosim.experiments.comparison.results import (
+    BreakEven,
+    CorpusCost,
+    Cost,
+    EncoderCost,
+    Job,
+    OutOfReach,
+)
+from kosim.experiments.study.results import Latency
 
 CORPUS_SIZES = (100, 1_000, 10_000, 100_000, 1_000_000)
 _BULK = 512
@@ -20,36 +29,30 @@ _SINGLE = 20
 _QUERY_BUDGET = 1.0
 _ALL_PAIRS_BUDGET = 3600.0
 
-Figures = dict[str, Any]
 
-
-def measure(encoder: BiEncoder | CrossEncoder, pairs: list[Pair]) -> Figures:
-    """Measure one encoder on up to 512 of the test pairs.
-
-    Returns:
-        ``pairs_per_second`` in bulk, ``single_pair_ms`` (p50 and p95 of scoring one pair at a
-        time), ``parameters``, and for a bi-encoder ``sentences_per_second`` and the
-        ``dimension`` of its vectors.
-    """
+def measure(encoder: BiEncoder | CrossEncoder, pairs: list[Pair]) -> EncoderCost:
+    """Measure one encoder on up to 512 of the test pairs, in bulk and one pair at a time."""
     sample = pairs[:_BULK]
     encoder.score(sample[:8])  # the first call allocates
-    figures: Figures = {
-        "parameters": encoder.parameters,
-        "pairs_per_second": len(sample) / _seconds(lambda: encoder.score(sample)),
-    }
+    bulk = _seconds(lambda: encoder.score(sample))
+    of_bi: dict[str, Any] = {}
     if isinstance(encoder, BiEncoder):
         texts = list(dict.fromkeys(text for pair in sample for text in pair))
-        figures["dimension"] = encoder.dimension
-        figures["sentences_per_second"] = len(texts) / _seconds(lambda: encoder.encode(texts))
+        of_bi["dimension"] = encoder.dimension
+        of_bi["sentences_per_second"] = len(texts) / _seconds(lambda: encoder.encode(texts))
     single = [_seconds(lambda pair=pair: encoder.score([pair])) for pair in sample[:_SINGLE]]  # type: ignore[misc]
     p50, p95 = np.percentile(single, [50, 95]) * 1000
-    figures["single_pair_ms"] = {"p50": float(p50), "p95": float(p95)}
-    return figures
+    return EncoderCost(
+        parameters=encoder.parameters,
+        pairs_per_second=len(sample) / bulk,
+        single_pair_ms=Latency(p50=float(p50), p95=float(p95)),
+        **of_bi,
+    )
 
 
 def project(
-    measured: Mapping[str, Figures], *, bi: str | None, cross: str | None, candidates: int
-) -> Figures:
+    measured: Mapping[str, EncoderCost], *, bi: str | None, cross: str | None, candidates: int
+) -> Cost:
     """Project measured speeds to whole jobs on a corpus of n sentences.
 
     Comparing all pairs takes a cross-encoder n (n - 1) / 2 scorings and a bi-encoder n
@@ -57,53 +60,62 @@ def project(
     the scoring of the candidates. A dot product is counted as measured on this machine.
 
     Args:
-        measured: the figures of :func:`measure` by encoder.
+        measured: what :func:`measure` returned, by encoder.
         bi: the bi-encoder that retrieves, if there is one.
         cross: the cross-encoder that scores, if there is one.
         candidates: how many hits the cross-encoder reranks.
     """
-    report: Figures = {
-        "device": "cuda" if torch.cuda.is_available() else "cpu",
-        "threads": torch.get_num_threads(),
-        "encoders": dict(measured),
-        "rerank_candidates": candidates,
-    }
+    cost = Cost(
+        device="cuda" if torch.cuda.is_available() else "cpu",
+        threads=torch.get_num_threads(),
+        encoders=dict(measured),
+        rerank_candidates=candidates,
+    )
     if bi is None or cross is None:
-        return report
-    encode = 1 / measured[bi]["sentences_per_second"]
-    encode_one = measured[bi]["single_pair_ms"]["p50"] / 1000 / 2
-    score = 1 / measured[cross]["pairs_per_second"]
-    dot = _dot_product_seconds(measured[bi]["dimension"])
+        return cost
+    finder, judge = measured[bi], measured[cross]
+    if (
+        finder.sentences_per_second is None
+        or finder.single_pair_ms is None
+        or finder.dimension is None
+        or judge.pairs_per_second is None
+    ):
+        return cost
+    encode = 1 / finder.sentences_per_second
+    encode_one = finder.single_pair_ms.p50 / 1000 / 2
+    score = 1 / judge.pairs_per_second
+    dot = _dot_product_seconds(finder.dimension)
 
-    def all_pairs(n: int) -> Figures:
-        return {
-            "bi_seconds": n * encode + n * (n - 1) / 2 * dot,
-            "cross_seconds": n * (n - 1) / 2 * score,
+    def corpus(n: int) -> CorpusCost:
+        pairs, retrieve = n * (n - 1) / 2, encode_one + n * dot
+        return CorpusCost(
+            sentences=n,
+            all_pairs=Job(bi_seconds=n * encode + pairs * dot, cross_seconds=pairs * score),
+            query=Job(
+                bi_seconds=retrieve,
+                rerank_seconds=retrieve + min(n, candidates) * score,
+                cross_seconds=n * score,
+            ),
+            extrapolated=True,
+        )
+
+    even = BreakEven()
+    if score > dot:
+        even = BreakEven(
+            query_sentences=math.ceil((encode_one + candidates * score) / (score - dot)),
+            all_pairs_sentences=math.ceil(1 + 2 * encode / (score - dot)),
+        )
+    reach = OutOfReach(
+        query_one_second=int(_QUERY_BUDGET / score),
+        all_pairs_one_hour=int((1 + math.sqrt(1 + 8 * _ALL_PAIRS_BUDGET / score)) / 2),
+    )
+    return cost.model_copy(
+        update={
+            "corpus": [corpus(n) for n in CORPUS_SIZES],
+            "break_even": even,
+            "out_of_reach": reach,
         }
-
-    def query(n: int) -> Figures:
-        retrieve = encode_one + n * dot
-        return {
-            "bi_seconds": retrieve,
-            "rerank_seconds": retrieve + min(n, candidates) * score,
-            "cross_seconds": n * score,
-        }
-
-    report["corpus"] = [
-        {"sentences": n, "all_pairs": all_pairs(n), "query": query(n), "extrapolated": True}
-        for n in CORPUS_SIZES
-    ]
-    report["break_even"] = {
-        "query_sentences": math.ceil((encode_one + candidates * score) / (score - dot))
-        if score > dot
-        else None,
-        "all_pairs_sentences": math.ceil(1 + 2 * encode / (score - dot)) if score > dot else None,
-    }
-    report["out_of_reach"] = {
-        "query_one_second": int(_QUERY_BUDGET / score),
-        "all_pairs_one_hour": int((1 + math.sqrt(1 + 8 * _ALL_PAIRS_BUDGET / score)) / 2),
-    }
-    return report
+    )
 
 
 def _seconds(action: Callable[[], object]) -> float:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from kosim.encoders.base import Kind
-from kosim.encoders.scratch import build_scratch_backbone
 from kosim.encoders.training.timing import TrainingCost, measure_training
-from kosim.experiments.comparison.contenders import make_encoder
+from kosim.experiments.comparison.contenders import untrained_encoder
 from kosim.experiments.data.partition import TrainingSet, load_partition
 from kosim.experiments.settings import SCRATCH, CompareSettings, EncoderSettings
 from kosim.experiments.study.environment import describe_environment
+from kosim.experiments.study.progress import Progress, silent
 
 TIMED_STEPS = 5
 
@@ -59,9 +58,7 @@ class ComparisonPlan:
         return {**content, "seconds": self.seconds}
 
 
-def plan_comparison(
-    settings: CompareSettings, *, announce: Callable[[str], object] = lambda stage: None
-) -> ComparisonPlan:
+def plan_comparison(settings: CompareSettings, *, progress: Progress = silent) -> ComparisonPlan:
     """Read the data, time a few training steps of each contender, and return what a run takes.
 
     Nothing is written and the test pairs are only counted.
@@ -69,7 +66,7 @@ def plan_comparison(
     Raises:
         KosimError: what the comparison itself would raise for its data or backbones.
     """
-    announce("reading and cleaning the data")
+    progress("reading and cleaning the data")
     partition = load_partition(settings.data)
     pairs = {"test": len(partition.test.pairs)}
     if partition.training:
@@ -82,7 +79,7 @@ def plan_comparison(
                 contender.kind, contender.artifact or contender.backbone, None, 1, None
             )
             continue
-        announce(f"{name}: timing {TIMED_STEPS} steps")
+        progress(f"{name}: timing {TIMED_STEPS} steps")
         contenders[name] = _measure(contender, partition.training, settings)
     return ComparisonPlan(settings.name, pairs, contenders, describe_environment())
 
@@ -91,13 +88,13 @@ def _measure(
     contender: EncoderSettings, pairs: TrainingSet, settings: CompareSettings
 ) -> PlannedContender:
     with tempfile.TemporaryDirectory(prefix="kosim-") as folder:
-        backbone = contender.backbone
-        if backbone == SCRATCH:
-            backbone = str(Path(folder) / SCRATCH)
-            sentences = [*pairs.train.sentence1, *pairs.train.sentence2]
-            build_scratch_backbone(sentences, Path(backbone))
-        seed = settings.seeds[0]
-        encoder = make_encoder(contender, seed=seed, device=settings.device, backbone=backbone)
+        encoder = untrained_encoder(
+            contender,
+            pairs,
+            seed=settings.seeds[0],
+            device=settings.device,
+            scratch=Path(folder) / SCRATCH,
+        )
         cost = measure_training(
             encoder, pairs.train, pairs.validation, contender.training, steps=TIMED_STEPS
         )

@@ -2,40 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from kosim.encoders.base import Kind
 from kosim.encoders.errors import UndefinedMetricError
-from kosim.encoders.metrics import pearson
-from kosim.encoders.records import DECISION_THRESHOLD, LabelledPairs
+from kosim.encoders.metrics import f1, pearson
+from kosim.encoders.records import DECISION_THRESHOLD, LABEL_HIGH, LABEL_LOW, LabelledPairs
+from kosim.experiments.comparison.results import (
+    COMPARED,
+    McNemarResults,
+    PairedComparison,
+    ScorePlot,
+    SourceResults,
+    Spread,
+    SwapAsymmetry,
+)
 from kosim.experiments.settings import EvaluationSettings
 from kosim.experiments.statistics.significance import (
     F1,
-    Difference,
     Metric,
     Pearson,
     Precision,
     Recall,
     Spearman,
+    adjust,
     difference,
     estimate,
-    holm,
     mcnemar_midp,
     pairs_needed,
     williams,
 )
+from kosim.experiments.study.figures import Difference, Estimate, Figure, Tested, Undefined
 
 Scores = npt.NDArray[np.float64]
-Figures = dict[str, Any]
+Figures = dict[str, Figure]
+_F = TypeVar("_F", Estimate, Difference)
 
-COMPARED = ("pearson", "spearman", "f1", "f1_tuned")
-"""The metrics whose difference is tested."""
+CELL = 0.25
+"""Points of label and score in a cell of the density of scores."""
+THRESHOLDS = np.round(np.arange(LABEL_LOW, LABEL_HIGH + 0.025, 0.05), 2)
+"""Thresholds at which the curve of F1 is drawn."""
 
 BY_SOURCE = ("pearson", "f1")
 """The metrics that are reported for every source."""
@@ -95,10 +107,7 @@ def evaluate(
     *,
     only: Sequence[str] | None = None,
 ) -> Figures:
-    """Return each metric as ``{"value", "low", "high"}``, or ``{"undefined": why}``.
-
-    The value is the mean over seeds, the interval clustered by pair.
-    """
+    """Return each metric: the mean over seeds, with an interval clustered by pair."""
     metrics = contender.metrics()
     return {
         name: _defined(
@@ -112,44 +121,57 @@ def evaluate(
 
 def evaluate_sources(
     contender: ScoredContender, pairs: LabelledPairs, settings: EvaluationSettings
-) -> dict[str, Figures]:
+) -> dict[str, SourceResults]:
     """Return the main metrics for each named source of the test pairs."""
     sources = np.array(pairs.sources, dtype=object)
     found = {}
     for source in sorted(set(pairs.sources) - {""}):
         rows = np.flatnonzero(sources == source)
         figures = evaluate(contender.of_pairs(rows), pairs.labels[rows], settings, only=BY_SOURCE)
-        found[source] = {"n": len(rows), **figures}
+        found[source] = SourceResults(n=len(rows), **figures)
     return found
 
 
+def plot_scores(contender: ScoredContender, labels: npt.NDArray[np.float64]) -> ScorePlot:
+    """Return what the plots of scores against labels and thresholds show."""
+    edges = np.arange(LABEL_LOW, LABEL_HIGH + CELL / 2, CELL)
+    density, *_ = np.histogram2d(labels, contender.scores[0], bins=[edges, edges])
+    try:
+        curve = [
+            float(np.mean([f1(labels, row, threshold=float(at)) for row in contender.scores]))
+            for at in THRESHOLDS
+        ]
+    except UndefinedMetricError:
+        curve = None
+    return ScorePlot(density=density.astype(int).tolist(), f1=curve)
+
+
 def seed_spread(
-    contender: ScoredContender, per_seed: Mapping[str, Figures]
-) -> dict[str, Figures] | None:
-    """Return how far each metric varies over seeds: mean, sd (n - 1), min and max."""
+    contender: ScoredContender, per_seed: Sequence[Figures]
+) -> dict[str, Spread] | None:
+    """Return how far each metric varies over seeds."""
     if len(per_seed) < 2:
         return None
     spread = {}
     for name in contender.metrics():
-        values = [
-            figures[name]["value"] for figures in per_seed.values() if "value" in figures[name]
-        ]
+        found = [figures[name] for figures in per_seed]
+        values = [figure.value for figure in found if isinstance(figure, Estimate)]
         if len(values) > 1:
-            spread[name] = {
-                "mean": float(np.mean(values)),
-                "sd": float(np.std(values, ddof=1)),
-                "min": min(values),
-                "max": max(values),
-            }
+            spread[name] = Spread(
+                mean=float(np.mean(values)),
+                sd=float(np.std(values, ddof=1)),
+                min=min(values),
+                max=max(values),
+            )
     return spread
 
 
-def swap_asymmetry(contender: ScoredContender, labels: npt.NDArray[np.float64]) -> Figures | None:
-    """Return how much a contender's score depends on the order of a pair, in points of 0-5.
+def swap_asymmetry(
+    contender: ScoredContender, labels: npt.NDArray[np.float64]
+) -> SwapAsymmetry | None:
+    """Return how much a contender's score depends on the order of a pair; means over seeds.
 
-    ``verdict_flips`` is the share of pairs whose decision depends on it, and
-    ``pearson_symmetric`` the Pearson of the mean of both orders' scores, or None where that is
-    undefined; means over seeds. None for a kind whose score never depends on the order.
+    None for a kind whose score never depends on the order.
     """
     if contender.swapped is None:
         return None
@@ -161,13 +183,13 @@ def swap_asymmetry(contender: ScoredContender, labels: npt.NDArray[np.float64]) 
         symmetric = float(np.mean([pearson(labels, row) for row in both]))
     except UndefinedMetricError:
         symmetric = None
-    return {
-        "mean_absolute": float(gap.mean()),
-        "p95_absolute": float(np.percentile(gap, 95)),
-        "max_absolute": float(gap.max()),
-        "verdict_flips": float(flips.mean()),
-        "pearson_symmetric": symmetric,
-    }
+    return SwapAsymmetry(
+        mean_absolute=float(gap.mean()),
+        p95_absolute=float(np.percentile(gap, 95)),
+        max_absolute=float(gap.max()),
+        verdict_flips=float(flips.mean()),
+        pearson_symmetric=symmetric,
+    )
 
 
 def compare_two(
@@ -175,18 +197,15 @@ def compare_two(
     second: ScoredContender,
     labels: npt.NDArray[np.float64],
     settings: EvaluationSettings,
-) -> Figures:
+) -> PairedComparison:
     """Test ``first`` minus ``second``, paired by test pair.
 
-    Returns:
-        Each compared metric as ``{"value", "low", "high", "p_value", "pairs_needed"}``,
-        ``mcnemar`` of the decisions at 3.0 and ``williams_p_value`` of Pearson's difference.
-        Williams' test takes the scores' means over seeds, since it knows one value a pair.
+    Williams' test takes the scores' means over seeds, since it knows one value a pair.
     """
     of_first, of_second = first.metrics(), second.metrics()
-    figures: Figures = {"first": first.name, "second": second.name}
+    figures: dict[str, Tested] = {}
     for name in COMPARED:
-        figures[name] = _defined(
+        found = _defined(
             lambda name=name: difference(  # type: ignore[misc]
                 labels,
                 first.scores,
@@ -196,29 +215,37 @@ def compare_two(
                 **_resampling(settings),
             )
         )
-        if "value" in figures[name]:
-            found = Difference(**figures[name])
-            figures[name]["pairs_needed"] = pairs_needed(found, len(labels), level=settings.level)
+        if isinstance(found, Difference):
+            needed = pairs_needed(found, len(labels), level=settings.level)
+            found = replace(found, pairs_needed=needed)
+        figures[name] = found
     decisions = mcnemar_midp(labels, first.scores, second.scores)
-    figures["mcnemar"] = {
-        "threshold": DECISION_THRESHOLD,
-        f"only_{first.name}_right": decisions.only_first_right,
-        f"only_{second.name}_right": decisions.only_second_right,
-        "p_value": decisions.p_value,
-    }
     means = first.scores.mean(axis=0), second.scores.mean(axis=0)
     try:
-        figures["williams_p_value"] = williams(labels, *means).p_value
+        williams_p_value = williams(labels, *means).p_value
     except UndefinedMetricError:
-        figures["williams_p_value"] = None
-    return figures
+        williams_p_value = None
+    return PairedComparison(
+        first=first.name,
+        second=second.name,
+        mcnemar=McNemarResults(
+            threshold=DECISION_THRESHOLD,
+            p_value=decisions.p_value,
+            **{
+                f"only_{first.name}_right": decisions.only_first_right,
+                f"only_{second.name}_right": decisions.only_second_right,
+            },
+        ),
+        williams_p_value=williams_p_value,
+        **figures,
+    )
 
 
 def compare_all(
     contenders: Sequence[ScoredContender],
     labels: npt.NDArray[np.float64],
     settings: EvaluationSettings,
-) -> list[Figures]:
+) -> list[PairedComparison]:
     """Test every two contenders, cross minus bi where the kinds differ.
 
     With more than two contenders, ``p_adjusted`` is each metric's p-value adjusted for the
@@ -228,11 +255,7 @@ def compare_all(
     found = [
         compare_two(first, second, labels, settings) for first, second in combinations(ordered, 2)
     ]
-    for name in COMPARED:
-        tested = [figures[name] for figures in found if "p_value" in figures[name]]
-        adjusted = holm([figures["p_value"] for figures in tested])
-        for figures, p_value in zip(tested, adjusted, strict=True):
-            figures["p_adjusted"] = p_value
+    adjust(found, COMPARED)
     return found
 
 
@@ -240,8 +263,8 @@ def _resampling(settings: EvaluationSettings) -> dict[str, Any]:
     return {"level": settings.level, "resamples": settings.resamples, "seed": settings.seed}
 
 
-def _defined(compute: Callable[[], Any]) -> Figures:
+def _defined(compute: Callable[[], _F]) -> _F | Undefined:
     try:
-        return asdict(compute())
+        return compute()
     except UndefinedMetricError as error:
-        return {"undefined": str(error)}
+        return Undefined(str(error))

@@ -9,13 +9,15 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator, NullLocator
 
-from kosim.encoders.errors import UndefinedMetricError
-from kosim.encoders.metrics import f1
 from kosim.encoders.records import DECISION_THRESHOLD, LABEL_HIGH, LABEL_LOW
-from kosim.experiments.comparison.tables import Results
-from kosim.experiments.study.notation import METRIC_NAMES, decimal, estimate, is_defined
+from kosim.experiments.comparison.evaluation import CELL, THRESHOLDS
+from kosim.experiments.comparison.results import ComparisonResults, SeedResults
+from kosim.experiments.study.figures import Estimate, written
+from kosim.experiments.study.language import Line, both
+from kosim.experiments.study.notation import METRIC_NAMES, decimal
 from kosim.experiments.study.report.canvas import (
     INK,
     MUTED,
@@ -23,30 +25,33 @@ from kosim.experiments.study.report.canvas import (
     RULE,
     Plot,
     colour,
-    draw,
     legend,
+    say,
 )
 
-MOST_POINTS = 2_000
-"""More points than this make a scatter slow to open and no clearer."""
+_CURVES: dict[str, Line] = {
+    "train_loss": Line("training loss", "학습 손실"),
+    "validation_loss": Line("validation loss", "검증 손실"),
+    "pearson": METRIC_NAMES["pearson"],
+    "f1": Line("F1", "F1"),
+}
+_LABEL, _SCORE = Line("label", "정답"), Line("score", "점수")
 
 
-def learning_curves(results: Results) -> list[Plot]:
+def learning_curves(results: ComparisonResults) -> list[Plot]:
     """Return for every trained contender its losses above its validation metrics, by epoch."""
     plots = []
-    for position, (name, encoder) in enumerate(results["encoders"].items()):
-        runs = [run for run in encoder["seeds"].values() if run.get("history")]
+    for position, (name, encoder) in enumerate(results.encoders.items()):
+        runs = [run for run in encoder.seeds.values() if run.history]
         if runs:
-            kept = ", ".join(str(run["best_epoch"]) for run in runs)
-            alt = f"Loss and validation metrics of {name} by epoch; epoch kept: {kept}."
-            plots.append(_learning_curve(name, position, runs, alt))
+            plots.append(_learning_curve(name, position, runs))
     return plots
 
 
-def _learning_curve(name: str, position: int, runs: list[Mapping[str, Any]], alt: str) -> Plot:
+def _learning_curve(name: str, position: int, runs: list[SeedResults]) -> Plot:
     strong = 1.0 if len(runs) == 1 else 0.55
     tone = colour(position)
-    lines: dict[str, dict[str, Any]] = {
+    styles: dict[str, dict[str, Any]] = {
         "train_loss": {"color": MUTED, "linestyle": (0, (1, 1.2))},
         "validation_loss": {"color": tone, "linestyle": "-"},
         "pearson": {"color": tone, "linestyle": "-"},
@@ -57,173 +62,205 @@ def _learning_curve(name: str, position: int, runs: list[Mapping[str, Any]], alt
     def paint(losses: Axes, metrics: Axes) -> None:
         handles: dict[str, Line2D] = {}
         for run in runs:
-            history = pd.DataFrame(run["history"]).set_index("epoch")
-            for field, style in lines.items():
+            history = pd.DataFrame(run.history).set_index("epoch")
+            for field, style in styles.items():
                 if field in history:
                     axes = losses if field.endswith("loss") else metrics
                     values = history[field].astype(float)
                     (handles[field],) = axes.plot(history.index, values, alpha=strong, **style)
             for axes in (losses, metrics):
-                axes.axvline(run["best_epoch"], color=MUTED, linewidth=0.7, zorder=0)
-            for criterion, epoch in (run.get("best_epochs") or {}).items():
+                axes.axvline(run.best_epoch or 0, color=MUTED, linewidth=0.7, zorder=0)
+            for criterion, epoch in run.best_epochs.items():
                 field = marked[criterion]
                 if field in history and epoch in history.index:
                     axes = losses if criterion == "loss" else metrics
-                    fill = tone if criterion == run["select"] else PAPER
-                    axes.plot(
-                        epoch,
-                        history[field].astype(float)[epoch],
-                        "o",
-                        color=tone,
-                        markerfacecolor=fill,
-                        markeredgewidth=1.4,
-                    )
-        names = {"train_loss": "training loss", "validation_loss": "validation loss", "f1": "F1"}
-        for axes, fields in ((losses, list(lines)[:2]), (metrics, list(lines)[2:])):
+                    value = history[field].astype(float)[epoch]
+                    _circle(axes, epoch, value, tone, filled=criterion == run.select)
+        for axes, fields in ((losses, list(_CURVES)[:2]), (metrics, list(_CURVES)[2:])):
             shown = [field for field in fields if field in handles]
-            labels = [names.get(field, METRIC_NAMES.get(field, field)) for field in shown]
-            legend(axes, [handles[field] for field in shown], labels)
-        metrics.set_xlabel("epoch")
+            legend(axes, [handles[field] for field in shown], [_CURVES[field] for field in shown])
+        metrics.set_xlabel(say(Line("epoch", "에폭")))
         metrics.xaxis.set_major_locator(MaxNLocator(integer=True))
 
-    return draw(
-        f"learning-{position}", f"{name}: loss and metric by epoch", alt, paint, height=4.6, rows=2
+    return Plot(
+        f"learning-{position}",
+        both("{name}: loss and metric by epoch", "{name}: 에폭별 손실과 지표", name=name),
+        both(
+            "Loss and validation metrics of {name} by epoch; epoch kept: {kept}.",
+            "{name}의 에폭별 손실과 검증 지표. 선택된 에폭: {kept}.",
+            name=name,
+            kept=", ".join(str(run.best_epoch) for run in runs),
+        ),
+        paint,
+        height=4.6,
+        rows=2,
     )
 
 
-def predictions(results: Results, table: pd.DataFrame) -> list[Plot]:
-    """Return for every contender its scores against the labels, of the first seed."""
-    seed = table["seed"].iloc[0]
-    shown = table[table["seed"] == seed]
-    shown = shown.iloc[:: -(-len(shown) // MOST_POINTS)]
+def _circle(axes: Axes, x: float, y: float, tone: str, *, filled: bool = False) -> None:
+    fill = tone if filled else PAPER
+    axes.plot(x, y, "o", color=tone, markerfacecolor=fill, markeredgewidth=1.4, zorder=3)
+
+
+def predictions(results: ComparisonResults) -> list[Plot]:
+    """Return for every contender how many pairs have which label and score, of the first seed."""
     plots = []
-    for position, (name, encoder) in enumerate(results["encoders"].items()):
-        tuned = (encoder["seeds"].get(str(seed)) or {}).get("threshold")
+    for position, (name, encoder) in enumerate(results.encoders.items()):
+        if encoder.scores is None:
+            continue
+        seed, run = next(iter(encoder.seeds.items()))
+        density = np.array(encoder.scores.density)
 
         def paint(
-            axes: Axes, name: str = name, position: int = position, tuned: float | None = tuned
+            axes: Axes,
+            density: np.ndarray = density,
+            position: int = position,
+            tuned: float | None = run.threshold,
         ) -> None:
-            bounds = (LABEL_LOW - 0.15, LABEL_HIGH + 0.15)
+            bounds = (LABEL_LOW, LABEL_HIGH)
             axes.plot(bounds, bounds, color=RULE, linewidth=1, zorder=1)
-            axes.axvline(DECISION_THRESHOLD, color=MUTED, linewidth=0.9, zorder=1)
-            axes.axhline(DECISION_THRESHOLD, color=MUTED, linewidth=0.9, zorder=1)
+            for row, column in np.argwhere(density > 0):
+                # Square roots, so that a cell of one pair still shows beside one of hundreds.
+                strength = float(np.sqrt(density[row, column] / density.max()))
+                corner = row * CELL, column * CELL
+                axes.add_patch(
+                    Rectangle(corner, CELL, CELL, color=colour(position), alpha=strength, lw=0)
+                )
+            axes.axvline(DECISION_THRESHOLD, color=MUTED, linewidth=0.9, zorder=2)
+            axes.axhline(DECISION_THRESHOLD, color=MUTED, linewidth=0.9, zorder=2)
             if tuned is not None:
                 axes.axhline(tuned, color=INK, linewidth=0.9, linestyle=(0, (4, 2)), zorder=3)
                 above = tuned >= DECISION_THRESHOLD
+                at = decimal(tuned, 2)
                 axes.annotate(
-                    f"tuned {decimal(tuned, 2)}",
+                    say(both("tuned {at}", "조정 {at}", at=at)),
                     (bounds[0], tuned),
                     xytext=(3, 3 if above else -3),
                     textcoords="offset points",
                     va="bottom" if above else "top",
                     fontsize=8,
                 )
-            axes.scatter(
-                shown["label"], shown[name], s=13, color=colour(position), alpha=0.45, linewidths=0
+            axes.set(
+                xlim=bounds, ylim=bounds, aspect="equal", xlabel=say(_LABEL), ylabel=say(_SCORE)
             )
-            axes.set(xlim=bounds, ylim=bounds, xlabel="label", ylabel="score", aspect="equal")
 
-        figure = estimate(encoder["test"].get("pearson"))
-        alt = (
-            f"Scores of {name} against the labels of {len(shown)} pairs, seed {seed}; "
-            f"Pearson {figure}."
+        plots.append(
+            Plot(
+                f"density-{position}",
+                both(
+                    "{name}: score against label"
+                    + (", seed {seed}" if len(encoder.seeds) > 1 else ""),
+                    "{name}: 정답과 점수" + (", 시드 {seed}" if len(encoder.seeds) > 1 else ""),
+                    name=name,
+                    seed=seed,
+                ),
+                both(
+                    "How many of {n} pairs have which label and which score by {name}; Pearson "
+                    "{figure}. Darker cells hold more pairs.",
+                    "쌍 {n}개의 정답과 {name} 점수의 분포. 피어슨 상관 {figure}. 진할수록 쌍이 "
+                    "많습니다.",
+                    n=int(density.sum()),
+                    name=name,
+                    figure=written(encoder.test.get("pearson")),
+                ),
+                paint,
+                height=4.5,
+            )
         )
-        title = f"{name}: score against label" + (f", seed {seed}" if _several(table) else "")
-        plots.append(draw(f"scatter-{position}", title, alt, paint, height=4.5))
     return plots
 
 
-def by_source(results: Results) -> list[Plot]:
+def by_source(results: ComparisonResults) -> list[Plot]:
     """Return Pearson and F1 of every contender with their intervals, a row for each source."""
     plots = []
-    encoders = results["encoders"]
-    sources = list(dict.fromkeys(s for encoder in encoders.values() for s in encoder["by_source"]))
+    encoders = results.encoders
+    sources = list(dict.fromkeys(s for encoder in encoders.values() for s in encoder.by_source))
     for metric in ("pearson", "f1"):
         found = [
-            (row, position, encoder["by_source"].get(source, {}).get(metric))
+            (row, position, getattr(encoder.by_source.get(source), metric, None))
             for row, source in enumerate(sources)
             for position, encoder in enumerate(encoders.values())
         ]
-        defined = [(row, position, f) for row, position, f in found if is_defined(f)]
+        defined = [(row, place, f) for row, place, f in found if isinstance(f, Estimate)]
         if not defined:
             continue
 
-        def paint(axes: Axes, defined: list[tuple[int, int, Mapping[str, Any]]] = defined) -> None:
-            step = 0.5 / len(encoders)
-            for row, position, figure in defined:
-                y = row + 0.12 + step * position
-                tone = colour(position)
-                axes.plot([figure["low"], figure["high"]], [y, y], color=tone)
-                axes.plot(figure["value"], y, "o", color=tone)
-            for row, source in enumerate(sources):
-                axes.annotate(
-                    source,
-                    (0, row - 0.12),
-                    xycoords=("axes fraction", "data"),
-                    va="center",
-                    fontsize=9,
-                )
-            axes.set_ylim(len(sources) - 0.35, -0.4)
-            axes.yaxis.set_major_locator(NullLocator())
-            axes.spines["left"].set_visible(False)
-            _legend_of_contenders(axes, results)
+        def paint(axes: Axes, defined: list[tuple[int, int, Estimate]] = defined) -> None:
+            rows_with_intervals(axes, sources, defined, len(encoders))
+            _legend_of_contenders(axes, encoders)
 
         label = METRIC_NAMES[metric]
-        alt = f"{label} by source for {', '.join(encoders)}, with 95% intervals; see the table."
-        height = 0.75 + 0.35 * len(sources) + 0.18 * len(sources) * len(encoders)
-        plots.append(draw(f"source-{metric}", f"{label} by source", alt, paint, height=height))
+        plots.append(
+            Plot(
+                f"source-{metric}",
+                both("{label} by source", "출처별 {label}", label=label),
+                both(
+                    "{label} by source for {names}, with 95% intervals; see the table.",
+                    "{names}의 출처별 {label}, 95% 신뢰구간. 표를 보십시오.",
+                    label=label,
+                    names=", ".join(encoders),
+                ),
+                paint,
+                height=0.75 + 0.35 * len(sources) + 0.18 * len(sources) * len(encoders),
+            )
+        )
     return plots
 
 
-def f1_over_threshold(results: Results, table: pd.DataFrame) -> list[Plot]:
+def rows_with_intervals(
+    axes: Axes, rows: list[str], points: list[tuple[int, int, Estimate]], series: int
+) -> None:
+    """Draw estimates with their intervals, each (row, series, figure), the rows named above."""
+    for row, position, figure in points:
+        y, tone = row + 0.12 + 0.5 / series * position, colour(position)
+        axes.plot([figure.low, figure.high], [y, y], color=tone)
+        axes.plot(figure.value, y, "o", color=tone)
+    for row, name in enumerate(rows):
+        axes.annotate(name, (0, row - 0.12), xycoords=("axes fraction", "data"), va="center")
+    axes.set_ylim(len(rows) - 0.35, -0.4)
+    axes.yaxis.set_major_locator(NullLocator())
+    axes.spines["left"].set_visible(False)
+
+
+def f1_over_threshold(results: ComparisonResults) -> list[Plot]:
     """Return F1 over the decision threshold, the mean over seeds, with 3.0 and the tuned ones."""
-    grid = np.round(np.arange(LABEL_LOW, LABEL_HIGH + 0.025, 0.05), 2)
-    seeds = {str(seed): part for seed, part in table.groupby("seed", sort=True)}
-
-    def values(name: str, thresholds: np.ndarray, part: pd.DataFrame) -> list[float]:
-        labels, scores = part["label"].to_numpy(), part[name].to_numpy()
-        return [f1(labels, scores, threshold=float(at)) for at in thresholds]
-
-    try:
-        curves = {
-            name: np.mean([values(name, grid, part) for part in seeds.values()], axis=0)
-            for name in results["encoders"]
-        }
-    except UndefinedMetricError:
+    curves = {
+        name: np.array(encoder.scores.f1)
+        for name, encoder in results.encoders.items()
+        if encoder.scores is not None and encoder.scores.f1 is not None
+    }
+    if not curves:
         return []
 
     def paint(axes: Axes) -> None:
         axes.axvline(DECISION_THRESHOLD, color=MUTED, linewidth=0.9)
         for position, (name, curve) in enumerate(curves.items()):
-            axes.plot(grid, curve, color=colour(position))
-            for seed, run in results["encoders"][name]["seeds"].items():
-                tuned = run.get("threshold")
-                if tuned is not None and seed in seeds:
-                    (height,) = values(name, np.array([tuned]), seeds[seed])
-                    axes.plot(
-                        tuned,
-                        height,
-                        "o",
-                        color=colour(position),
-                        markerfacecolor=PAPER,
-                        markeredgewidth=1.4,
-                        zorder=3,
-                    )
-        axes.set(xlim=(LABEL_LOW, LABEL_HIGH), ylim=(0, 1), xlabel="threshold", ylabel="F1")
-        _legend_of_contenders(axes, results)
+            axes.plot(THRESHOLDS, curve, color=colour(position))
+            for run in results.encoders[name].seeds.values():
+                if run.threshold is not None:
+                    height = float(np.interp(run.threshold, THRESHOLDS, curve))
+                    _circle(axes, run.threshold, height, colour(position))
+        axes.set(xlim=(LABEL_LOW, LABEL_HIGH), ylim=(0, 1))
+        axes.set(xlabel=say(Line("threshold", "임계값")), ylabel="F1")
+        _legend_of_contenders(axes, curves)
 
-    bests = ", ".join(
-        f"{name} highest at {grid[curve.argmax()]:.2f}" for name, curve in curves.items()
+    bests = [
+        both(
+            "{name} highest at {at}",
+            "{name} 최고 {at}",
+            name=name,
+            at=decimal(float(THRESHOLDS[curve.argmax()]), 2),
+        )
+        for name, curve in curves.items()
+    ]
+    alt = both(
+        "F1 on the test pairs over the decision threshold: {bests}.",
+        "임계값에 따른 테스트 F1: {bests}.",
+        bests=Line.join(", ", bests),
     )
-    alt = f"F1 on the test pairs over the decision threshold: {bests}."
-    return [draw("threshold", "F1 over the threshold", alt, paint)]
+    return [Plot("threshold", Line("F1 over the threshold", "임계값에 따른 F1"), alt, paint)]
 
 
-def _several(table: pd.DataFrame) -> bool:
-    return bool(table["seed"].nunique() > 1)
-
-
-def _legend_of_contenders(axes: Axes, results: Results) -> None:
-    names = list(results["encoders"])
-    handles = [Line2D([], [], color=colour(position), marker="o") for position in range(len(names))]
-    legend(axes, handles, names)
+def _legend_of_contenders(axes: Axes, encoders: Mapping[str, Any]) -> None:
+    handles = [Line2D([], [], color=colour(place), marker="o") for place in range(len(encoders))]
+    legend(axes, handles, list(encoders))

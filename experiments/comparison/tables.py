@@ -1,253 +1,311 @@
-"""The tables of a report: built once, rendered as HTML and as Markdown."""
+"""The tables of a comparison's report."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
-
+from kosim.experiments.comparison.results import ComparisonResults, PairedComparison
+from kosim.experiments.study.figures import Difference, Estimate, Undefined, written
+from kosim.experiments.study.language import Line, Text, both
 from kosim.experiments.study.notation import (
     DASH,
     METRIC_NAMES,
     amount,
     count,
     decimal,
-    difference,
     duration,
-    estimate,
-    is_defined,
+    milliseconds,
     p_value,
     percent,
-    reason,
-    undefined,
 )
-from kosim.experiments.study.report.document import Row, Table
+from kosim.experiments.study.report.document import Table
 
-Results = Mapping[str, Any]
-
-
-def _table(
-    caption: str, columns: Iterable[str], rows: Iterable[Sequence[str]], prose: Iterable[int] = ()
-) -> list[Table]:
-    filled = tuple(tuple(row) for row in rows)
-    return [Table(caption, tuple(columns), filled, frozenset(prose))] if filled else []
+ENCODER, METRIC, PAIRS = Line("Encoder", "인코더"), Line("Metric", "지표"), Line("Pairs", "쌍")
 
 
-def summary(results: Results) -> list[Table]:
+def summary(results: ComparisonResults) -> list[Table]:
     """Return every metric of every contender, with the main difference and its p-value."""
-    encoders, main = results["encoders"], results.get("difference") or {}
-    columns = ["Metric", *encoders]
+    main = results.difference
+    columns: list[Text] = [METRIC, *results.encoders]
     if main:
-        columns += [f"{main['first']} − {main['second']}", "p"]
-    rows = []
+        columns += [f"{main.first} − {main.second}", "p"]
+    rows: list[list[Text]] = []
     for metric, label in METRIC_NAMES.items():
-        tests = [encoder["test"] for encoder in encoders.values()]
-        if not any(metric in test for test in tests):
-            continue
-        row = [label, *(estimate(test.get(metric)) for test in tests)]
-        if main:
-            row += _tested(main, metric)
-        rows.append(row)
-    return _table("Test set, with 95% intervals", columns, rows)
+        tests = [encoder.test for encoder in results.encoders.values()]
+        if any(metric in test for test in tests):
+            row: list[Text] = [label, *(written(test.get(metric)) for test in tests)]
+            if main:
+                row += _tested(main, metric)
+            rows.append(row)
+    caption = Line("Test set, with 95% intervals", "테스트 데이터, 95% 신뢰구간")
+    return Table.of(caption, columns, rows)
 
 
-def _tested(comparison: Mapping[str, Any], metric: str) -> Row:
+def _tested(comparison: PairedComparison, metric: str) -> tuple[str, str]:
     """Return a difference and its p-value, adjusted where it is; blank where none was tested."""
-    if metric not in comparison:
+    if metric not in comparison.metrics:
         return "", ""
-    figure = comparison[metric]
-    p = figure.get("p_adjusted", figure["p_value"]) if is_defined(figure) else None
-    return difference(figure), p_value(p)
+    found = comparison.metrics[metric]
+    return written(found), p_value(found.p if isinstance(found, Difference) else None)
 
 
-def comparisons(results: Results) -> list[Table]:
+def comparisons(results: ComparisonResults) -> list[Table]:
     """Return the adjusted tests of every two contenders, where there are more than two."""
-    if len(results["encoders"]) < 3:
+    if len(results.encoders) < 3:
         return []
-    rows = []
-    for entry in results.get("pairwise") or []:
-        for metric, label in METRIC_NAMES.items():
-            if metric in entry:
-                pair = f"{entry['first']} − {entry['second']}"
-                rows.append([pair, label, *_tested(entry, metric)])
-    return _table(
-        "Every two contenders, p-values adjusted for their number (Holm)",
-        ["Difference", "Metric", "Value", "p, adjusted"],
+    rows: list[list[Text]] = [
+        [f"{entry.first} − {entry.second}", label, *_tested(entry, metric)]
+        for entry in results.pairwise
+        for metric, label in METRIC_NAMES.items()
+        if metric in entry.metrics
+    ]
+    return Table.of(
+        Line(
+            "Every two contenders, p-values adjusted for their number (Holm)",
+            "둘씩 비교, 비교 횟수로 보정한 p값(Holm)",
+        ),
+        [Line("Difference", "차이"), METRIC, Line("Value", "값"), Line("p, adjusted", "보정한 p")],
         rows,
         [1],
     )
 
 
-def further_tests(results: Results) -> list[Table]:
+def further_tests(results: ComparisonResults) -> list[Table]:
     """Return McNemar's and Williams' tests of the main difference, and the noise ceiling."""
-    main = results.get("difference") or {}
-    rows = []
-    mcnemar = main.get("mcnemar")
-    if mcnemar:
+    main = results.difference
+    rows: list[list[Text]] = []
+    if main is not None and main.mcnemar is not None:
         rights = [
-            f"{count(mcnemar.get(f'only_{main[side]}_right'))} pairs only {main[side]} gets right"
-            for side in ("first", "second")
+            both(
+                "{n} pairs only {name} gets right",
+                "{name}만 맞힌 쌍 {n}개",
+                n=count(main.mcnemar.only_right(name)),
+                name=name,
+            )
+            for name in (main.first, main.second)
         ]
-        found = f"{', '.join(rights)}; {p_value(mcnemar['p_value'])}"
-        rows.append([f"McNemar (mid-p), decisions at {mcnemar['threshold']}", found])
-    if main.get("williams_p_value") is not None:
-        rows.append(
-            ["Williams, Pearson (assumes normal scores)", p_value(main["williams_p_value"])]
+        label = both(
+            "McNemar (mid-p), decisions at {at}",
+            "맥니머 검정(mid-p), {at} 기준 판정",
+            at=str(main.mcnemar.threshold),
         )
-    ceiling = results.get("ceiling")
-    if ceiling:
-        found = undefined(ceiling)
-        if "best_pearson" in ceiling:
-            found = f"Pearson {decimal(ceiling['best_pearson'])}"
-            found += f" (reliability of the labels {decimal(ceiling['reliability'])})"
-        rows.append(["What a perfect encoder can be expected to reach", found])
-    return _table("Beside the intervals", ["Question", "Answer"], rows, [1])
+        p = p_value(main.mcnemar.p_value)
+        rows.append([label, Line.join("; ", [Line.join(", ", rights), p])])
+    if main is not None and main.williams_p_value is not None:
+        label = Line(
+            "Williams, Pearson (assumes normal scores)", "윌리엄스 검정, 피어슨(정규분포 가정)"
+        )
+        rows.append([label, p_value(main.williams_p_value)])
+    ceiling = results.ceiling
+    if ceiling is not None:
+        found: Text = str(ceiling)
+        if not isinstance(ceiling, Undefined):
+            found = both(
+                "Pearson {best} (reliability of the labels {reliability})",
+                "피어슨 상관 {best}(정답의 신뢰도 {reliability})",
+                best=decimal(ceiling.best_pearson),
+                reliability=decimal(ceiling.reliability),
+            )
+        label = Line("What a perfect encoder can be expected to reach", "완벽한 인코더의 기대값")
+        rows.append([label, found])
+    caption = Line("Beside the intervals", "그 밖의 검정")
+    return Table.of(caption, [Line("Question", "질문"), Line("Answer", "답")], rows, [1])
 
 
-def by_source(results: Results) -> list[Table]:
+def by_source(results: ComparisonResults) -> list[Table]:
     """Return Pearson and F1 of every contender for each source, and why some have no value."""
-    encoders = results["encoders"]
-    sources = dict.fromkeys(s for encoder in encoders.values() for s in encoder["by_source"])
-    columns = ["Source", "Pairs"]
-    columns += [f"{METRIC_NAMES[m]}, {name}" for m in ("pearson", "f1") for name in encoders]
-    rows, missing = [], []
-    for source in sources:
-        figures = [encoder["by_source"].get(source, {}) for encoder in encoders.values()]
-        number = next(figure["n"] for figure in figures if figure)
-        found = [f.get(metric) for metric in ("pearson", "f1") for f in figures]
-        rows.append(
-            [source, count(number), *(estimate(f) if is_defined(f) else DASH for f in found)]
-        )
+    encoders = results.encoders
+    shown = [(metric, name) for metric in ("pearson", "f1") for name in encoders]
+    labels = [Line.join(", ", [METRIC_NAMES[metric], name]) for metric, name in shown]
+    rows: list[list[Text]] = []
+    missing: list[list[Text]] = []
+    for source in dict.fromkeys(s for encoder in encoders.values() for s in encoder.by_source):
+        found = {name: encoder.by_source.get(source) for name, encoder in encoders.items()}
+        figures = [getattr(found[name], metric, None) for metric, name in shown]
+        number = next(each.n for each in found.values() if each)
+        cells = [str(f) if isinstance(f, Estimate) else DASH for f in figures]
+        rows.append([source, count(number), *cells])
         missing += [
-            [source, column, reason(f)]
-            for column, f in zip(columns[2:], found, strict=True)
-            if not is_defined(f) and reason(f)
+            [source, label, f.cause]
+            for label, f in zip(labels, figures, strict=True)
+            if isinstance(f, Undefined) and f.cause
         ]
+    source_word, caption = (
+        Line("Source", "출처"),
+        Line("By source, with 95% intervals", "출처별, 95% 신뢰구간"),
+    )
     return [
-        *_table("By source, with 95% intervals", columns, rows),
-        *_table("Without a value", ["Source", "Metric", "Why"], missing, [1, 2]),
+        *Table.of(caption, [source_word, PAIRS, *labels], rows),
+        *Table.of(
+            Line("Without a value", "값이 없는 항목"),
+            [source_word, METRIC, Line("Why", "이유")],
+            missing,
+            [1, 2],
+        ),
     ]
 
 
-def speeds(results: Results) -> list[Table]:
+def speeds(results: ComparisonResults) -> list[Table]:
     """Return what each contender is and how fast it is."""
-    costs = (results.get("cost") or {}).get("encoders") or {}
-    rows = []
-    for name, encoder in results["encoders"].items():
-        cost = costs.get(name) or {}
-        single = cost.get("single_pair_ms") or {}
+    rows: list[list[Text]] = []
+    for name, encoder in results.encoders.items():
+        cost = results.cost.encoders.get(name)
+        single = cost.single_pair_ms if cost else None
         rows.append(
             [
                 name,
-                amount(cost.get("pairs_per_second", encoder.get("pairs_per_second"))),
-                amount(cost.get("sentences_per_second")),
-                _milliseconds(single.get("p50")),
-                _milliseconds(single.get("p95")),
-                count(cost.get("parameters", encoder.get("parameters"))),
-                duration(encoder.get("train_seconds")),
+                amount(cost.pairs_per_second if cost else encoder.pairs_per_second),
+                amount(cost.sentences_per_second if cost else None),
+                milliseconds(single.p50 if single else None),
+                milliseconds(single.p95 if single else None),
+                count(encoder.parameters),
+                duration(encoder.train_seconds),
             ]
         )
-    columns = ["Encoder", "Pairs/s", "Sentences/s", "One pair, p50", "p95", "Parameters"]
-    return _table("Speed and size", [*columns, "Training"], rows)
-
-
-def _milliseconds(value: float | None) -> str:
-    return duration(None if value is None else value / 1000)
-
-
-def corpus_costs(results: Results) -> list[Table]:
-    """Return what search and comparing all pairs cost as a corpus grows."""
-    rows = []
-    for row in (results.get("cost") or {}).get("corpus") or []:
-        query, pairs = row.get("query") or {}, row.get("all_pairs") or {}
-        cells = [query.get(f"{way}_seconds") for way in ("bi", "rerank", "cross")]
-        cells += [pairs.get(f"{way}_seconds") for way in ("bi", "cross")]
-        origin = "extrapolated" if row.get("extrapolated") else "measured"
-        rows.append([count(row["sentences"]), *map(duration, cells), origin])
     columns = [
-        "Sentences",
-        "Query: bi",
-        "Query: bi, then cross",
-        "Query: cross",
-        "All pairs: bi",
-        "All pairs: cross",
-        "Figures",
+        ENCODER,
+        Line("Pairs/s, in batches", "초당 쌍(묶음)"),
+        Line("Sentences/s, in batches", "초당 문장(묶음)"),
+        Line("One pair alone, median", "한 쌍만, 중앙값"),
+        Line("p95", "95백분위"),
+        Line("Parameters", "파라미터"),
+        Line("Training", "학습 시간"),
     ]
-    return _table("Cost of a corpus", columns, rows, [6])
+    return Table.of(Line("Speed and size", "속도와 크기"), columns, rows)
 
 
-def disagreements(results: Results) -> list[Table]:
+def corpus_costs(results: ComparisonResults) -> list[Table]:
+    """Return what search and comparing all pairs cost as a corpus grows."""
+    extrapolated, measured = Line("extrapolated", "추정"), Line("measured", "측정")
+    rows: list[list[Text]] = [
+        [
+            count(row.sentences),
+            duration(row.query.bi_seconds),
+            duration(row.query.rerank_seconds),
+            duration(row.query.cross_seconds),
+            duration(row.all_pairs.bi_seconds),
+            duration(row.all_pairs.cross_seconds),
+            extrapolated if row.extrapolated else measured,
+        ]
+        for row in results.cost.corpus
+    ]
+    columns = [
+        Line("Sentences", "문장"),
+        Line("Query: bi", "검색: 바이"),
+        Line("Query: bi, then cross", "검색: 바이 후 크로스"),
+        Line("Query: cross", "검색: 크로스"),
+        Line("All pairs: bi", "모든 쌍: 바이"),
+        Line("All pairs: cross", "모든 쌍: 크로스"),
+        Line("Figures", "값"),
+    ]
+    return Table.of(Line("Cost of a corpus", "말뭉치 크기별 비용"), columns, rows, [6])
+
+
+def disagreements(results: ComparisonResults) -> list[Table]:
     """Return the pairs whose scores lie furthest from each other, and from the label."""
-    names = list(results["encoders"])
+    names = list(results.encoders)
     captions = {
-        "encoders": "Furthest from each other",
-        "label": "Furthest from the label",
+        "encoders": Line("Furthest from each other", "두 인코더의 차이가 가장 큰 쌍"),
+        "label": Line("Furthest from the label", "정답과 가장 먼 쌍"),
     }
+    columns: list[Text] = [
+        Line("Pair", "문장 쌍"),
+        Line("Source", "출처"),
+        Line("Label", "정답"),
+        *names,
+    ]
     tables = []
     for why, caption in captions.items():
         rows = [
             [
-                f"{row['sentence1']}\n{row['sentence2']}",
-                row["source"] or DASH,
-                decimal(row["label"], 1),
-                *(decimal(row.get(name), 1) for name in names),
+                f"{row.sentence1}\n{row.sentence2}",
+                row.source or DASH,
+                decimal(row.label, 1),
+                *(decimal(row.score(name), 1) for name in names),
             ]
-            for row in results.get("disagreements") or []
-            if row["why"] == why
+            for row in results.disagreements
+            if row.why == why
         ]
-        tables += _table(caption, ["Pair", "Source", "Label", *names], rows, [1])
+        tables += Table.of(caption, columns, rows, [1])
     return tables
 
 
-def training(results: Results) -> list[Table]:
+def training(results: ComparisonResults) -> list[Table]:
     """Return each training run: its figures on the test set and what validation chose."""
-    rows = []
-    for name, encoder in results["encoders"].items():
-        for seed, run in encoder["seeds"].items():
-            best = run.get("best_epochs") or {}
+    rows: list[list[Text]] = []
+    for name, encoder in results.encoders.items():
+        for seed, run in encoder.seeds.items():
+            best = ", ".join(f"{criterion} {epoch}" for criterion, epoch in run.best_epochs.items())
+            kept = both(
+                "{kept} of {all} (by {select})",
+                "{all}에폭 중 {kept}({select} 기준)",
+                kept=str(run.best_epoch),
+                all=len(run.history),
+                select=str(run.select),
+            )
             rows.append(
                 [
-                    f"{name}, seed {seed}",
-                    estimate(run["test"].get("pearson")),
-                    estimate(run["test"].get("f1")),
-                    decimal(run.get("threshold"), 2),
-                    f"{run['best_epoch']} of {len(run['history'])} (by {run['select']})"
-                    if run.get("history")
-                    else DASH,
-                    count(run.get("steps")),
-                    ", ".join(f"{criterion} {epoch}" for criterion, epoch in best.items()) or DASH,
-                    duration(run.get("train_seconds")),
+                    both("{name}, seed {seed}", "{name}, 시드 {seed}", name=name, seed=seed),
+                    written(run.test.get("pearson")),
+                    written(run.test.get("f1")),
+                    decimal(run.threshold, 2),
+                    kept if run.history else DASH,
+                    count(run.steps),
+                    best or DASH,
+                    duration(run.train_seconds),
                 ]
             )
-    columns = ["Run", "Pearson", "F1 at 3.0", "Threshold", "Epoch kept", "Steps"]
-    columns += ["Best epoch by", "Time"]
-    return _table("Runs", columns, rows, [4, 6])
-
-
-def spread(results: Results) -> list[Table]:
-    """Return how far each metric varies over seeds."""
-    rows = [
-        [
-            f"{name}, {METRIC_NAMES[metric]}",
-            *(decimal(found[k]) for k in ("mean", "sd", "min", "max")),
-        ]
-        for name, encoder in results["encoders"].items()
-        for metric, found in (encoder.get("seed_spread") or {}).items()
+    columns = [
+        Line("Run", "학습"),
+        METRIC_NAMES["pearson"],
+        METRIC_NAMES["f1"],
+        Line("Threshold", "임계값"),
+        Line("Epoch kept", "선택된 에폭"),
+        Line("Steps", "스텝"),
+        Line("Best epoch by", "기준별 최고 에폭"),
+        Line("Time", "시간"),
     ]
-    return _table("Spread over seeds", ["Metric", "Mean", "SD", "Lowest", "Highest"], rows)
+    return Table.of(Line("Runs", "학습 기록"), columns, rows, [4, 6])
 
 
-def asymmetry(results: Results) -> list[Table]:
+def spread(results: ComparisonResults) -> list[Table]:
+    """Return how far each metric varies over seeds."""
+    rows: list[list[Text]] = [
+        [
+            Line.join(", ", [name, METRIC_NAMES[metric]]),
+            *(decimal(value) for value in (found.mean, found.sd, found.min, found.max)),
+        ]
+        for name, encoder in results.encoders.items()
+        for metric, found in (encoder.seed_spread or {}).items()
+    ]
+    columns = [
+        METRIC,
+        Line("Mean", "평균"),
+        Line("SD", "표준편차"),
+        Line("Lowest", "최소"),
+        Line("Highest", "최대"),
+    ]
+    return Table.of(Line("Spread over seeds", "시드에 따른 변동"), columns, rows)
+
+
+def asymmetry(results: ComparisonResults) -> list[Table]:
     """Return how much the scores depend on the order of a pair, where that was measured."""
-    rows = []
-    for name, encoder in results["encoders"].items():
-        found = encoder.get("swap_asymmetry")
-        if found:
-            moved = [decimal(found.get(f"{k}_absolute"), 2) for k in ("mean", "p95", "max")]
-            symmetric = decimal(found.get("pearson_symmetric"))
-            rows.append([name, *moved, percent(found.get("verdict_flips")), symmetric])
-    columns = ["Encoder", "Mean shift", "p95", "Largest", "Decisions that flip"]
-    return _table(
+    rows: list[list[Text]] = []
+    for name, encoder in results.encoders.items():
+        found = encoder.swap_asymmetry
+        if found is not None:
+            moved = (found.mean_absolute, found.p95_absolute, found.max_absolute)
+            symmetric = decimal(found.pearson_symmetric)
+            shifts = [decimal(value, 2) for value in moved]
+            rows.append([name, *shifts, percent(found.verdict_flips), symmetric])
+    columns = [
+        ENCODER,
+        Line("Mean shift", "평균 변화"),
+        Line("p95", "95백분위"),
+        Line("Largest", "최대"),
+        Line("Decisions that flip", "뒤집힌 판정"),
+        Line("Pearson, both orders averaged", "두 순서 평균의 피어슨"),
+    ]
+    caption = Line(
         "Scores when the two sentences are swapped, in points of 0–5",
-        [*columns, "Pearson, both orders averaged"],
-        rows,
+        "두 문장의 순서를 바꿨을 때의 점수 변화(0~5점)",
     )
+    return Table.of(caption, columns, rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,20 +14,21 @@ from kosim.experiments.retrieval import metrics
 from kosim.experiments.retrieval.queries import RetrievalTask
 from kosim.experiments.retrieval.rankings import (
     ABSENT,
-    Contender,
-    Places,
-    Progress,
+    Way,
     available,
-    contenders,
     latencies,
+    latency,
     rerank_scores,
     reranked,
     retrieve,
+    ways_to_search,
 )
+from kosim.experiments.retrieval.results import WayResults
 from kosim.experiments.retrieval.significance import GroupedQueries, compare_rows
+from kosim.experiments.study.progress import Progress, silent
+from kosim.index.ranking import Rows
 from kosim.index.searcher import Searcher
 
-METRICS = ("ndcg@10", "mrr@10", "recall@1", "recall@10", "recall@100")
 PRIMARY = "ndcg@10"
 _HITS = 100
 """Metrics look at this many ranks at most."""
@@ -56,14 +57,10 @@ class RetrievalSettings:
             raise ConfigError(f"{self.latency_queries} queries cannot be timed; give at least 1")
 
 
-def silent(stage: str, done: int, total: int) -> None:
-    """Show nothing."""
-
-
 def evaluate_retrieval(
     task: RetrievalTask,
     searcher: Searcher,
-    places: Places,
+    rows: Rows,
     settings: RetrievalSettings,
     *,
     progress: Progress = silent,
@@ -75,37 +72,46 @@ def evaluate_retrieval(
 
     Args:
         task: queries and what is relevant to them.
-        searcher: over an index of the corpus; without a reranker there are no reranked rows.
-        places: (n,) the place in the index of each document of the task.
+        searcher: over an index of the corpus; without a reranker nothing is reranked.
+        rows: (n,) the row in the index of each document of the task.
         settings: depths and the like.
         progress: told what is being done.
 
     Returns:
-        ``primary``, ``task`` (facts), ``settings``, ``rows`` (key, name, depth, metrics with
-        intervals, latency_ms, cross_encoder_calls), ``left_out`` (reasons), ``best_possible``
-        (the mean of each metric if all relevant documents came first) and ``comparisons``.
+        The fields of the results that depend on the searches.
 
     Raises:
         DataError: the queries make fewer than two groups.
     """
     queries = GroupedQueries(task.groups, resamples=settings.resamples, seed=settings.seed)
     depths = settings.depths if searcher.reranker is not None else ()
-    rows, left_out = available(searcher, contenders(depths))
+    ways, left_out = available(searcher, ways_to_search(depths))
     if searcher.reranker is None:
         left_out.append("bi-encoder, then cross-encoder: no --reranker was given")
-    judged = _Judgements(task, places)
+    judged = _Judgements(task, rows)
     values = {
-        row.key: judged.measure(found)
-        for row, found in _rankings(task, searcher, rows, judged.own, depths, progress)
+        way.key: judged.measure(found)
+        for way, found in _rankings(task, searcher, ways, judged.own, depths, progress)
     }
-    sample = _spread(task.queries, settings.latency_queries)
-    seconds = latencies(searcher, rows, sample, _HITS, progress)
-    progress("resampling", 0, 1)
+    seconds = latencies(
+        searcher, ways, task.queries, progress, count=settings.latency_queries, hits=_HITS
+    )
+    progress("resampling")
     return {
         "primary": PRIMARY,
         "task": dict(task.facts),
         "settings": asdict(settings),
-        "rows": [_row(row, values[row.key], seconds[row.key], queries) for row in rows],
+        "rows": [
+            WayResults(
+                key=way.key,
+                mode=way.mode,
+                depth=way.depth,
+                metrics={m: queries.estimate(found) for m, found in values[way.key].items()},
+                latency_ms=latency(seconds[way.key]),
+                cross_encoder_calls=way.depth or 0,
+            )
+            for way in ways
+        ],
         "left_out": left_out,
         "best_possible": {name: float(found.mean()) for name, found in judged.best().items()},
         "comparisons": compare_rows(queries, values),
@@ -115,65 +121,50 @@ def evaluate_retrieval(
 def _rankings(
     task: RetrievalTask,
     searcher: Searcher,
-    rows: Sequence[Contender],
+    ways: Sequence[Way],
     own: Sequence[Collection[int]],
     depths: Sequence[int],
     progress: Progress,
-) -> list[tuple[Contender, Places]]:
+) -> list[tuple[Way, Rows]]:
     width = max(_HITS, *depths, 1)
     retrieved = {
-        row.mode: retrieve(searcher, task.queries, own, width, row.mode, progress)
-        for row in rows
-        if row.depth is None
+        way.mode: retrieve(searcher, task.queries, own, width, way.mode, progress)
+        for way in ways
+        if way.depth is None
     }
     scores = np.zeros((len(task), 0))
     if depths:
         candidates = retrieved["dense"][:, : max(depths)]
         scores = rerank_scores(searcher, task.queries, candidates, progress)
     return [
-        (row, retrieved[row.mode])
-        if row.depth is None
-        else (row, reranked(retrieved[row.mode], scores, row.depth))
-        for row in rows
+        (way, retrieved[way.mode])
+        if way.depth is None
+        else (way, reranked(retrieved[way.mode], scores, way.depth))
+        for way in ways
     ]
 
 
-def _row(
-    row: Contender, values: Mapping[str, Floats], seconds: Floats, queries: GroupedQueries
-) -> dict[str, Any]:
-    p50, p95 = np.percentile(seconds, [50, 95]) * 1000
-    return {
-        "key": row.key,
-        "name": row.name,
-        "mode": row.mode,
-        "depth": row.depth,
-        "metrics": {name: asdict(queries.estimate(found)) for name, found in values.items()},
-        "latency_ms": {"p50": float(p50), "p95": float(p95), "queries": len(seconds)},
-        "cross_encoder_calls": row.depth or 0,
-    }
-
-
 class _Judgements:
-    """What is relevant to each query, by the places of an index."""
+    """What is relevant to each query, by the rows of an index."""
 
-    def __init__(self, task: RetrievalTask, places: Places) -> None:
+    def __init__(self, task: RetrievalTask, rows: Rows) -> None:
         self._gains = [
-            {int(places[position]): gain for position, gain in found.items()}
+            {int(rows[position]): gain for position, gain in found.items()}
             for found in task.relevant
         ]
-        self.own = [frozenset(int(places[position]) for position in mine) for mine in task.own]
+        self.own = [frozenset(int(rows[position]) for position in mine) for mine in task.own]
         self._relevant = np.array([len(found) for found in self._gains], dtype=np.float64)
         self._ideal = np.zeros((len(self._gains), _HITS))
-        for row, found in enumerate(self._gains):
+        for query, found in enumerate(self._gains):
             best = sorted(found.values(), reverse=True)[:_HITS]
-            self._ideal[row, : len(best)] = best
+            self._ideal[query, : len(best)] = best
 
-    def measure(self, ranked: Places) -> dict[str, Floats]:
-        """Return every metric of each query, (q,), for places ranked best first, (q, m)."""
+    def measure(self, ranked: Rows) -> dict[str, Floats]:
+        """Return every metric of each query, (q,), for rows ranked best first, (q, m)."""
         gains = np.array(
             [
-                [gains.get(place, 0.0) if place != ABSENT else 0.0 for place in row]
-                for gains, row in zip(self._gains, ranked[:, :_HITS].tolist(), strict=True)
+                [gains.get(row, 0.0) if row != ABSENT else 0.0 for row in found]
+                for gains, found in zip(self._gains, ranked[:, :_HITS].tolist(), strict=True)
             ]
         )
         return self._all(gains)
@@ -188,9 +179,3 @@ class _Judgements:
             "mrr@10": metrics.reciprocal_rank(gains, 10),
             **{f"recall@{k}": metrics.recall(gains, self._relevant, k) for k in (1, 10, 100)},
         }
-
-
-def _spread(queries: Sequence[str], count: int) -> list[str]:
-    """Return up to ``count`` queries, evenly spaced."""
-    chosen = np.linspace(0, len(queries) - 1, min(count, len(queries))).round().astype(int)
-    return [queries[i] for i in chosen]

@@ -1,36 +1,28 @@
-"""The contenders of a retrieval evaluation: what each ranks first, and how long it takes."""
+"""The ways to search of a retrieval evaluation: what each ranks first, and how long it takes."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from kosim.encoders.errors import MissingExtraError
 from kosim.encoders.metrics import Floats
+from kosim.experiments.retrieval.results import way_name
+from kosim.experiments.study.progress import Progress
+from kosim.experiments.study.results import Latency
+from kosim.index.ranking import Rows
+from kosim.index.searchable import Mode
 from kosim.index.searcher import Searcher
-
-Places = npt.NDArray[np.int64]
-Mode = Literal["dense", "lexical", "hybrid"]
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and how much there is."""
 
 ABSENT = -1
 _BLOCK = 32
 
-_NAMES: dict[Mode, str] = {
-    "lexical": "BM25",
-    "hybrid": "hybrid (BM25 + bi-encoder)",
-    "dense": "bi-encoder",
-}
-
 
 @dataclass(frozen=True)
-class Contender:
+class Way:
     """One way to search: a mode of retrieval, and how many of its hits are reranked, if any."""
 
     mode: Mode
@@ -41,17 +33,11 @@ class Contender:
         """Its name in ``results.json``."""
         return self.mode if self.depth is None else f"rerank-{self.depth}"
 
-    @property
-    def name(self) -> str:
-        """Its name in reports."""
-        first = _NAMES[self.mode]
-        return first if self.depth is None else f"{first}, then cross-encoder on {self.depth}"
 
-
-def contenders(depths: Sequence[int]) -> list[Contender]:
-    """Return the rows of an evaluation, from the cheapest to the dearest."""
+def ways_to_search(depths: Sequence[int]) -> list[Way]:
+    """Return the ways of an evaluation, from the cheapest to the dearest."""
     plain: tuple[Mode, ...] = ("lexical", "hybrid", "dense")
-    return [*map(Contender, plain), *(Contender("dense", depth) for depth in sorted(set(depths)))]
+    return [*map(Way, plain), *(Way("dense", depth) for depth in sorted(set(depths)))]
 
 
 def retrieve(
@@ -61,102 +47,120 @@ def retrieve(
     width: int,
     mode: Mode,
     progress: Progress,
-) -> Places:
-    """Return the places that a mode retrieves without each query's own ones: (q, width).
+) -> Rows:
+    """Return the rows that a mode retrieves without each query's own ones: (q, width).
 
     Raises:
         MissingExtraError: the mode needs a package that is not installed.
     """
-    spare = max((len(places) for places in own), default=0)
+    spare = max((len(rows) for rows in own), default=0)
     found = np.full((len(queries), width), ABSENT, dtype=np.int64)
     for start in range(0, len(queries), _BLOCK):
-        progress(f"retrieving: {_NAMES[mode]}", start, len(queries))
+        progress(f"retrieving: {way_name(mode, None).en}", start, len(queries))
         part = slice(start, start + _BLOCK)
-        _, places = searcher.retrieve(list(queries[part]), width + spare, mode)
-        found[part] = without_own(places, own[part], width)
+        _, rows = searcher.retrieve(list(queries[part]), width + spare, mode)
+        found[part] = without_own(rows, own[part], width)
     return found
 
 
-def without_own(places: Places, own: Sequence[Collection[int]], width: int) -> Places:
-    """Return the first ``width`` places of each row that are not the query's own: (q, width).
+def without_own(rows: Rows, own: Sequence[Collection[int]], width: int) -> Rows:
+    """Return the first ``width`` rows of each query that are not its own: (q, width).
 
     Args:
-        places: (q, m) places, best first, -1 where there is none.
-        own: the places to leave out of each row.
+        rows: (q, m) rows of the index, best first, -1 where there is none.
+        own: the rows to leave out, for each query.
         width: how many to keep; what is missing is -1.
     """
-    kept = np.full((len(places), width), ABSENT, dtype=np.int64)
-    for row, (found, mine) in enumerate(zip(places, own, strict=True)):
+    kept = np.full((len(rows), width), ABSENT, dtype=np.int64)
+    for query, (found, mine) in enumerate(zip(rows, own, strict=True)):
         keep = found != ABSENT
         if mine:
             keep &= ~np.isin(found, list(mine))
         left = found[keep][:width]
-        kept[row, : len(left)] = left
+        kept[query, : len(left)] = left
     return kept
 
 
 def rerank_scores(
-    searcher: Searcher, queries: Sequence[str], places: Places, progress: Progress
+    searcher: Searcher, queries: Sequence[str], rows: Rows, progress: Progress
 ) -> Floats:
-    """Return the reranker's raw score of every place, (q, m); -inf where there is none."""
-    scores = np.full(places.shape, -np.inf)
+    """Return the reranker's raw score of every row, (q, m); -inf where there is none."""
+    scores = np.full(rows.shape, -np.inf)
     for start in range(0, len(queries), _BLOCK):
         progress("reranking", start, len(queries))
         part = slice(start, start + _BLOCK)
-        scores[part] = searcher.rerank(list(queries[part]), places[part])
-    scores[places == ABSENT] = -np.inf
+        scores[part] = searcher.rerank(list(queries[part]), rows[part])
+    scores[rows == ABSENT] = -np.inf
     return scores
 
 
-def reranked(places: Places, scores: Floats, depth: int) -> Places:
-    """Return ``places`` (q, m) with the first ``depth`` in the order of their scores.
+def reranked(rows: Rows, scores: Floats, depth: int) -> Rows:
+    """Return ``rows`` (q, m) with the first ``depth`` in the order of their scores.
 
-    Ties keep the order of retrieval, and so do the places behind ``depth``.
+    Ties keep the order of retrieval, and so do the rows behind ``depth``.
     """
     head = np.argsort(-scores[:, :depth], axis=1, kind="stable")
-    return np.hstack([np.take_along_axis(places[:, :depth], head, axis=1), places[:, depth:]])
+    return np.hstack([np.take_along_axis(rows[:, :depth], head, axis=1), rows[:, depth:]])
 
 
 def latencies(
     searcher: Searcher,
-    rows: Sequence[Contender],
+    ways: Sequence[Way],
     queries: Sequence[str],
-    hits: int,
     progress: Progress,
+    *,
+    count: int,
+    hits: int = 1,
 ) -> dict[str, Floats]:
-    """Time each contender on one query at a time: (q,) seconds by its key.
+    """Time each way on one query at a time: the seconds of each query, by its key.
 
-    Retrieval alone fetches ``hits``; with reranking it fetches what is reranked. The rows take
+    Retrieval alone fetches ``hits``; with reranking it fetches what is reranked. The ways take
     turns on every query, so that a slower minute of the machine falls on all alike; each is
     warmed up by the first query once.
+
+    Args:
+        searcher: what is timed.
+        ways: to search.
+        queries: of which up to ``count``, evenly spaced, are asked.
+        progress: told which query is timed.
+        count: how many queries are timed.
+        hits: that retrieval alone fetches.
     """
-    seconds = {row.key: np.zeros(len(queries)) for row in rows}
-    for row in rows:
-        _answer(searcher, row, queries[0], hits)
-    for number, query in enumerate(queries):
-        progress("timing single queries", number, len(queries))
-        for row in rows:
+    chosen = np.linspace(0, len(queries) - 1, min(count, len(queries))).round().astype(int)
+    sample = [queries[i] for i in chosen]
+    seconds = {way.key: np.zeros(len(sample)) for way in ways}
+    for way in ways:
+        _answer(searcher, way, sample[0], hits)
+    for number, query in enumerate(sample):
+        progress("timing single queries", number, len(sample))
+        for way in ways:
             started = time.perf_counter()
-            _answer(searcher, row, query, hits)
-            seconds[row.key][number] = time.perf_counter() - started
+            _answer(searcher, way, query, hits)
+            seconds[way.key][number] = time.perf_counter() - started
     return seconds
 
 
-def _answer(searcher: Searcher, row: Contender, query: str, hits: int) -> None:
-    _, places = searcher.retrieve([query], row.depth or hits, row.mode)
-    if row.depth is not None:
-        searcher.rerank([query], places)
+def latency(seconds: Floats) -> Latency:
+    """Return the median and the 95th percentile of single queries, in milliseconds."""
+    p50, p95 = np.percentile(seconds, [50, 95]) * 1000
+    return Latency(p50=float(p50), p95=float(p95), queries=len(seconds))
 
 
-def available(searcher: Searcher, rows: Sequence[Contender]) -> tuple[list[Contender], list[str]]:
-    """Split off the rows that need a package that is not there, each with the reason."""
+def _answer(searcher: Searcher, way: Way, query: str, hits: int) -> None:
+    _, rows = searcher.retrieve([query], way.depth or hits, way.mode)
+    if way.depth is not None:
+        searcher.rerank([query], rows)
+
+
+def available(searcher: Searcher, ways: Sequence[Way]) -> tuple[list[Way], list[str]]:
+    """Split off the ways that need a package that is not there, each with the reason."""
     usable, reasons = [], []
-    for row in rows:
+    for way in ways:
         try:
-            if row.mode != "dense":
-                searcher.retrieve(["가"], 1, row.mode)
+            if way.mode != "dense":
+                searcher.retrieve(["가"], 1, way.mode)
         except MissingExtraError as error:
-            reasons.append(f"{row.name}: {error}")
+            reasons.append(f"{way_name(way.mode, way.depth).en}: {error}")
         else:
-            usable.append(row)
+            usable.append(way)
     return usable, reasons

@@ -1,13 +1,11 @@
-"""One retrieval evaluation from files to a report's folder."""
+"""One retrieval evaluation, from files to results."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -15,25 +13,24 @@ import numpy as np
 
 from kosim.encoders.base import PairEncoder
 from kosim.encoders.bi import BiEncoder
-from kosim.encoders.errors import ConfigError, CorpusIndexError, StorageError
+from kosim.encoders.errors import ConfigError, CorpusIndexError
 from kosim.experiments.data.sentence_groups import SentenceGroups, load_groups
-from kosim.experiments.retrieval.evaluation import RetrievalSettings, evaluate_retrieval, silent
-from kosim.experiments.retrieval.finding import compute_finding
+from kosim.experiments.retrieval.evaluation import RetrievalSettings, evaluate_retrieval
 from kosim.experiments.retrieval.queries import (
     RetrievalTask,
     choose_groups,
     grouped_task,
     judged_task,
 )
-from kosim.experiments.retrieval.rankings import Places, Progress
-from kosim.experiments.study.environment import describe_environment
+from kosim.experiments.retrieval.results import RetrievalResults
+from kosim.experiments.study.progress import Progress, silent
+from kosim.experiments.study.results import header
 from kosim.index.build import build_index
 from kosim.index.corpus import read_corpus
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.documents import Document
+from kosim.index.ranking import Rows
 from kosim.index.searcher import Searcher
-
-RESULTS = "results.json"
 
 
 @dataclass(frozen=True)
@@ -94,13 +91,13 @@ def run_retrieval(
     name: str = "retrieval",
     models: Mapping[str, str] | None = None,
     progress: Progress = silent,
-) -> dict[str, Any]:
-    """Evaluate and return the content of ``results.json``.
+) -> RetrievalResults:
+    """Evaluate every way to search.
 
     Args:
         source: queries, documents and relevance.
         encoder: the bi-encoder, which made the index where one is given.
-        reranker: the cross-encoder; None leaves the reranked rows out.
+        reranker: the cross-encoder; with None nothing is reranked.
         settings: depths and the like.
         name: of the report.
         models: where the encoders came from, by role, for the report.
@@ -113,42 +110,24 @@ def run_retrieval(
     """
     groups = load_groups(source.groups) if source.groups else None
     chosen = choose_groups(groups, source.held_out, seed=source.seed) if groups else []
-    with _documents(source, groups, encoder, progress) as (index, places, ids, texts):
-        task = _task(source, groups, chosen, ids, texts)
-        results = evaluate_retrieval(
-            task, Searcher(index, encoder, reranker), places, settings, progress=progress
+
+    def ask(ids: Sequence[str], texts: Sequence[str]) -> RetrievalTask:
+        if groups is None:
+            return judged_task(source.queries or "", source.relevance or "", ids, texts)
+        return grouped_task(groups, texts, chosen, per_group=source.per_group, seed=source.seed)
+
+    with _documents(source, groups, encoder, ask, progress) as (index, rows, task):
+        found = evaluate_retrieval(
+            task, Searcher(index, encoder, reranker), rows, settings, progress=progress
         )
         info = describe_index(index)
-    results = {
-        "name": name,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "kosim_version": version("kosim"),
-        **results,
-        "source": {key: value for key, value in vars(source).items() if value is not None},
-        "index": info,
-        "encoders": describe_encoders(encoder, reranker, models or {}),
-        "environment": describe_environment(),
-    }
-    return {**results, "finding": compute_finding(results)}
-
-
-def check_folder(folder: Path, *, overwrite: bool) -> None:
-    """Check that a report may be written to ``folder``, before the work that fills it.
-
-    Raises:
-        StorageError: it holds something and ``overwrite`` is false, or it holds no results.
-    """
-    if not folder.exists():
-        return
-    if not folder.is_dir():
-        raise StorageError(f"{folder} is a file; choose another --out")
-    if any(folder.iterdir()):
-        if not overwrite:
-            raise StorageError(f"{folder} exists already; choose another --out or --overwrite it")
-        if not (folder / RESULTS).is_file():
-            raise StorageError(
-                f"{folder} holds no {RESULTS}, so it is not overwritten; choose another --out"
-            )
+    return RetrievalResults(
+        **header(name),
+        **found,
+        source={key: value for key, value in vars(source).items() if value is not None},
+        index=info,
+        encoders=describe_encoders(encoder, reranker, models or {}),
+    )
 
 
 @contextmanager
@@ -156,13 +135,14 @@ def _documents(
     source: RetrievalSource,
     groups: SentenceGroups | None,
     encoder: BiEncoder,
+    ask: Callable[[Sequence[str], Sequence[str]], RetrievalTask],
     progress: Progress,
-) -> Iterator[tuple[CorpusIndex, Places, list[str], list[str]]]:
-    """Yield an index and the place, id and text of each of its n documents."""
+) -> Iterator[tuple[CorpusIndex, Rows, RetrievalTask]]:
+    """Yield an index, the row of each of its n documents, and what is asked of them."""
     if source.index is not None:
         index = CorpusIndex.open(source.index)
-        places = index.rows()
-        yield index, places, index.ids(places), index.texts(places)
+        rows = index.rows()
+        yield index, rows, ask(index.ids(rows), index.texts(rows))
         return
     if source.corpus is not None:
         documents = list(
@@ -172,13 +152,7 @@ def _documents(
         documents = [Document(str(row), text) for row, text in enumerate(groups.texts, 1)]
     ids, texts = [each.id for each in documents], [each.text for each in documents]
     # Before encoding, which takes long: what is wrong with the questions is known already.
-    _task(
-        source,
-        groups,
-        choose_groups(groups, source.held_out, seed=source.seed) if groups else [],
-        ids,
-        texts,
-    )
+    task = ask(ids, texts)
     progress("encoding the corpus", 0, len(documents))
     with tempfile.TemporaryDirectory(prefix="kosim-") as folder:
         index = build_index(
@@ -187,22 +161,10 @@ def _documents(
             Path(folder) / "index",
             progress=lambda at: progress("encoding the corpus", at.documents, len(documents)),
         )
-        places = index.locate(ids)
-        if (places < 0).any():
+        rows = index.locate(ids)
+        if (rows < 0).any():
             raise CorpusIndexError("the index that was just built lacks documents of its corpus")
-        yield index, places, ids, texts
-
-
-def _task(
-    source: RetrievalSource,
-    groups: SentenceGroups | None,
-    chosen: Sequence[int],
-    ids: Sequence[str],
-    texts: Sequence[str],
-) -> RetrievalTask:
-    if groups is not None:
-        return grouped_task(groups, texts, chosen, per_group=source.per_group, seed=source.seed)
-    return judged_task(source.queries or "", source.relevance or "", ids, texts)
+        yield index, rows, task
 
 
 def describe_encoders(

@@ -10,7 +10,6 @@ that the studentised bootstrap of :mod:`kosim.experiments.statistics.resampling`
 from __future__ import annotations
 
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +18,8 @@ from kosim.encoders.errors import DataError
 from kosim.encoders.metrics import Floats
 from kosim.experiments.statistics.influence import Evaluation
 from kosim.experiments.statistics.resampling import bootstrap
-from kosim.experiments.statistics.significance import Difference, Estimate, holm
+from kosim.experiments.statistics.significance import adjust
+from kosim.experiments.study.figures import Comparison, Difference, Estimate
 
 LEVEL = 0.95
 
@@ -102,30 +102,23 @@ class GroupedQueries:
         return np.bincount(self._member, weights=values).astype(np.float64, copy=False)
 
 
-def compare_rows(
-    queries: GroupedQueries, values: dict[str, dict[str, Floats]]
-) -> list[dict[str, Any]]:
-    """Test every two rows against each other, by every metric.
+def compare_rows(queries: GroupedQueries, values: dict[str, dict[str, Floats]]) -> list[Comparison]:
+    """Test every two ways to search against each other, by every metric.
 
     Args:
         queries: the groups that are resampled; the same resamples for all pairs.
-        values: by row and metric, one value a query, (q,).
+        values: by way and metric, one value a query, (q,).
 
     Returns:
-        One record a pair: ``first``, ``second``, and by metric ``value`` (first minus second),
-        ``low``, ``high``, ``p_value`` and ``p_adjusted`` (Holm, over all pairs of that metric).
+        One comparison a pair, p-values adjusted for their number, metric by metric (Holm).
     """
-    pairs = list(combinations(values, 2))
-    records: list[dict[str, Any]] = [{"first": a, "second": b} for a, b in pairs]
-    for metric in next(iter(values.values()), {}):
-        found = [queries.difference(values[a][metric], values[b][metric]) for a, b in pairs]
-        adjusted = holm([each.p_value for each in found])
-        for record, each, p in zip(records, found, adjusted, strict=True):
-            record[metric] = {
-                "value": each.value,
-                "low": each.low,
-                "high": each.high,
-                "p_value": each.p_value,
-                "p_adjusted": p,
-            }
-    return records
+    compared = [
+        Comparison(
+            first=first,
+            second=second,
+            **{m: queries.difference(values[first][m], values[second][m]) for m in values[first]},
+        )
+        for first, second in combinations(values, 2)
+    ]
+    adjust(compared, next(iter(values.values()), {}))
+    return compared

@@ -7,8 +7,6 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +17,13 @@ from kosim.encoders.bi import BiEncoder
 from kosim.encoders.compute.choice import ComputeChoice
 from kosim.encoders.errors import ConfigError
 from kosim.encoders.loading import load
-from kosim.experiments.retrieval.evaluation import silent
-from kosim.experiments.retrieval.rankings import Progress
 from kosim.experiments.speed.machine_peak import machine_peaks
-from kosim.experiments.speed.measurement import Measurement, Row, Task, measure
+from kosim.experiments.speed.measurement import Measurement, Row, measure
 from kosim.experiments.speed.processes import alone
+from kosim.experiments.speed.results import SpeedResults, SpeedRow, Task
 from kosim.experiments.speed.workload import Workload
-from kosim.experiments.study.environment import describe_environment
+from kosim.experiments.study.progress import Progress, silent
+from kosim.experiments.study.results import Latency, header
 from kosim.index.build import build_index
 from kosim.index.documents import Document
 
@@ -65,8 +63,8 @@ def run_bench(
     *,
     name: str = "bench",
     progress: Progress = silent,
-) -> dict[str, Any]:
-    """Measure and return the content of ``results.json``.
+) -> SpeedResults:
+    """Measure all encoders.
 
     Every encoder scores pairs; a bi-encoder also encodes sentences and, the first one, searches
     them; every cross-encoder reranks what it finds.
@@ -97,25 +95,22 @@ def run_bench(
         ]
         measured = _in_turns(rows, workload, settings.rounds, threads, progress)
     peaks = alone(machine_peaks, threads)
-    return {
-        "name": name,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "kosim_version": version("kosim"),
-        "rows": [
+    return SpeedResults(
+        **header(name, threads=threads),
+        rows=[
             _figures(row, measured[row], measured[group[0]], peaks)
             for group in rows
             for row in group
         ],
-        "peak_gflops": peaks,
-        "settings": {
+        peak_gflops=peaks,
+        settings={
             "choices": [str(choice) for choice in settings.choices],
             "rounds": settings.rounds,
             "threads": threads,
             **asdict(workload.sizes),
         },
-        "corpus": {"origin": workload.origin, "sentences": len(workload.texts)},
-        "environment": {**describe_environment(), "threads": threads},
-    }
+        corpus={"origin": workload.origin, "sentences": len(workload.texts)},
+    )
 
 
 def _export(encoders: Sequence[Path], choices: Sequence[ComputeChoice], progress: Progress) -> None:
@@ -195,34 +190,31 @@ def _figures(
     measured: Sequence[Measurement],
     reference: Sequence[Measurement],
     peaks: Mapping[str, float | None],
-) -> dict[str, Any]:
+) -> SpeedRow:
     bulk = float(np.median([one.bulk for one in measured]))
-    singles = 1000 * np.array([one.singles for one in measured])
+    p50, p95 = np.percentile(1000 * np.array([one.singles for one in measured]), [50, 95])
     first = measured[0]
     gflops = None if first.flops is None else first.flops / bulk / 1e9
     peak = peaks.get(row.choice.precision)
-    return {
-        "task": row.task,
-        "encoder": str(row.encoder),
-        "reranker": None if row.reranker is None else str(row.reranker),
-        "backend": row.choice.backend,
-        "precision": row.choice.precision,
-        "refined": row.refined,
-        "items": first.items,
-        "bulk_seconds": [one.bulk for one in measured],
-        "items_per_second": first.items / bulk,
-        "times_faster": _times_faster(measured, reference),
-        "latency_ms": {
-            "p50": float(np.percentile(singles, 50)),
-            "p95": float(np.percentile(singles, 95)),
-        },
-        "cold_start_seconds": float(np.median([one.cold_start for one in measured])),
-        "opening_seconds": float(np.median([one.opening for one in measured])),
-        "peak_memory_mib": float(np.median([one.peak_memory for one in measured])) / _MEBIBYTE,
-        "gflops": gflops,
-        "peak_share": None if gflops is None or not peak else gflops / peak,
-        "agreement": agreement(row.task, reference[0], first),
-    }
+    return SpeedRow(
+        task=row.task,
+        encoder=str(row.encoder),
+        reranker=None if row.reranker is None else str(row.reranker),
+        backend=row.choice.backend,
+        precision=row.choice.precision,
+        refined=row.refined,
+        items=first.items,
+        bulk_seconds=[one.bulk for one in measured],
+        items_per_second=first.items / bulk,
+        times_faster=_times_faster(measured, reference),
+        latency_ms=Latency(p50=float(p50), p95=float(p95)),
+        cold_start_seconds=float(np.median([one.cold_start for one in measured])),
+        opening_seconds=float(np.median([one.opening for one in measured])),
+        peak_memory_mib=float(np.median([one.peak_memory for one in measured])) / _MEBIBYTE,
+        gflops=gflops,
+        peak_share=None if gflops is None or not peak else gflops / peak,
+        agreement=agreement(row.task, reference[0], first),
+    )
 
 
 def _times_faster(measured: Sequence[Measurement], reference: Sequence[Measurement]) -> float:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import faiss
 import numpy as np
@@ -21,11 +21,11 @@ from kosim.encoders.loading import load
 from kosim.encoders.records import Pair
 from kosim.experiments.speed.flops import encoder_flops
 from kosim.experiments.speed.processes import peak_memory
+from kosim.experiments.speed.results import Task
 from kosim.experiments.speed.workload import Workload
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.searcher import Searcher
 
-Task = Literal["encode", "score", "search", "rerank"]
 Answer = npt.NDArray[Any]
 _K = 10
 
@@ -155,8 +155,8 @@ def _searching(encoder: BiEncoder, row: Row, workload: Workload) -> Job:
     def search(some: Sequence[str]) -> Answer:
         results = searcher.search(some, k=_K, candidates=candidates)
         ids = np.full((len(some), _K), -1, dtype=np.int64)
-        for place, result in enumerate(results):
-            ids[place, : len(result.hits)] = [int(hit.id) for hit in result.hits]
+        for query, result in enumerate(results):
+            ids[query, : len(result.hits)] = [int(hit.id) for hit in result.hits]
         return ids
 
     return Job(

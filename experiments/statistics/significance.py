@@ -7,8 +7,8 @@ of one encoder make one value, the mean over seeds; they are never more data.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,7 @@ from kosim.experiments.statistics.influence import (
 )
 from kosim.experiments.statistics.paired_tests import McNemar, Williams, mcnemar_midp, williams
 from kosim.experiments.statistics.resampling import bootstrap
+from kosim.experiments.study.figures import Comparison, Difference, Estimate
 
 __all__ = [
     "F1",
@@ -39,6 +40,7 @@ __all__ = [
     "Recall",
     "Spearman",
     "Williams",
+    "adjust",
     "difference",
     "estimate",
     "holm",
@@ -46,25 +48,6 @@ __all__ = [
     "pairs_needed",
     "williams",
 ]
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A metric's value on the pairs and the interval of its true value."""
-
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class Difference:
-    """The difference of two values, its interval, and the p-value of no true difference."""
-
-    value: float
-    low: float
-    high: float
-    p_value: float
 
 
 def estimate(
@@ -175,6 +158,15 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
+def adjust(comparisons: Sequence[Comparison], metrics: Iterable[str]) -> None:
+    """Adjust the p-values of every metric for the number of comparisons, in place (Holm)."""
+    for metric in metrics:
+        found = [(entry, gap) for entry in comparisons if (gap := entry.difference(metric))]
+        p_values = holm([gap.p_value for _, gap in found])
+        for (entry, gap), p in zip(found, p_values, strict=True):
+            entry.metrics[metric] = replace(gap, p_adjusted=p)
+
+
 def pairs_needed(
     difference: Difference,
     n: int,
@@ -195,7 +187,7 @@ def pairs_needed(
     for name, share in (("power", power), ("alpha", alpha), ("level", level)):
         if not 0 < share < 1:
             raise ConfigError(f"{name} is {share:g}; it must be between 0 and 1")
-    if difference.value == 0:
+    if abs(difference.value) < _PERFECT:  # of rounding; its square would overflow
         return None
     error = (difference.high - difference.low) / 2 / norm.ppf((1 + level) / 2)
     ratio = (norm.ppf(1 - alpha / 2) + norm.ppf(power)) * error / difference.value

@@ -1,22 +1,26 @@
-"""The folder of a run: started once, resumed after a kill, finished by its results."""
+"""The folder of a run: one writer at a time, resumed after a kill, finished by its results."""
 
 from __future__ import annotations
 
-import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from kosim.encoders.errors import StorageError
 from kosim.encoders.storage import write_text
 from kosim.experiments.settings import RunSettings, read_settings
+from kosim.experiments.study.results import RESULTS
 
 CONFIG = "config.toml"
-RESULTS = "results.json"
+_LOCK = ".lock"
 
 
 def default_folder(name: str, *, again: bool) -> Path:
-    """Return where a run goes that was given no place: ``runs/name``, ``runs/name-2``, ...
+    """Return where a run goes that was given no folder: ``runs/name``, ``runs/name-2``, ...
 
     The first that is free; with ``again`` (resumed or overwritten) ``runs/name`` itself.
     """
@@ -26,43 +30,85 @@ def default_folder(name: str, *, again: bool) -> Path:
     return next(folder for n in count(2) if not (folder := first.with_name(f"{name}-{n}")).exists())
 
 
+@contextmanager
 def open_run(
-    folder: Path, settings: RunSettings, *, resume: bool = False, overwrite: bool = False
-) -> None:
-    """Make the folder of a new run, or check that it can be resumed.
+    folder: Path,
+    settings: RunSettings | None = None,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+) -> Iterator[Path]:
+    """Hold the folder of a run while it is written; a run that wrote nothing leaves none.
+
+    Args:
+        folder: made where it is not there.
+        settings: kept in the folder; a run can only be resumed with the same ones.
+        resume: go on with what a killed run left.
+        overwrite: remove an earlier run first.
 
     Raises:
         StorageError: the folder holds something and neither ``resume`` nor ``overwrite`` is
-            given, it is not a run at all, it is the run of other settings, or it cannot be
-            written.
+            given, it is not a run at all, it is the run of other settings, another process
+            writes to it, or it cannot be written.
     """
+    lock = FileLock(folder / _LOCK, timeout=0)
     try:
-        if folder.exists() and any(folder.iterdir()):
-            if overwrite:
-                _check_is_run(folder)
-                shutil.rmtree(folder)
-            elif resume:
-                _check_same(folder, settings)
-            else:
-                raise StorageError(
-                    f"{folder} exists already; choose another --out, or give --resume to go on "
-                    "with a killed run or --overwrite to replace it"
-                )
+        _check(folder, settings, resume=resume, overwrite=overwrite)
         folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout as error:
+        raise StorageError(
+            f"another process is writing to {folder}; wait until it has ended, or choose another "
+            "--out"
+        ) from error
     except OSError as error:
         raise StorageError(f"cannot write {folder}: {error.strerror or error}") from error
-    if not os.access(folder, os.W_OK):
-        raise StorageError(f"cannot write {folder}: permission denied")
-    if not (folder / CONFIG).is_file():
-        write_text(folder / CONFIG, settings.to_toml())
+    try:
+        if overwrite:
+            _empty(folder)
+        if settings is not None and not (folder / CONFIG).is_file():
+            write_text(folder / CONFIG, settings.to_toml())
+        yield folder
+    finally:
+        if not _content(folder):
+            (folder / _LOCK).unlink(missing_ok=True)
+            with suppress(OSError):
+                folder.rmdir()
+        lock.release()
 
 
-def _check_is_run(folder: Path) -> None:
-    if not (folder / CONFIG).is_file():
+def _content(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if path.name != _LOCK] if folder.exists() else []
+
+
+def _empty(folder: Path) -> None:
+    for path in _content(folder):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def _check(folder: Path, settings: RunSettings | None, *, resume: bool, overwrite: bool) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise StorageError(f"{folder} is a file; choose another --out")
+    if not _content(folder):
+        return
+    marker = CONFIG if settings is not None else RESULTS
+    if overwrite:
+        if not (folder / marker).is_file():
+            raise StorageError(
+                f"{folder} is not the folder of a run (it has no {marker}), so it is not "
+                "overwritten; remove it yourself or choose another --out"
+            )
+    elif not resume:
+        advice = "give --resume to go on with a killed run or --overwrite to replace it"
         raise StorageError(
-            f"{folder} is not the folder of a run (it has no {CONFIG}), so it is not overwritten; "
-            "remove it yourself or choose another --out"
+            f"{folder} exists already; choose another --out, or "
+            f"{advice if settings is not None else '--overwrite it'}"
         )
+    elif settings is not None:
+        _check_same(folder, settings)
 
 
 def _check_same(folder: Path, settings: RunSettings) -> None:

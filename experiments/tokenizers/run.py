@@ -2,39 +2,43 @@
 
 from __future__ import annotations
 
-import datetime
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from transformers import TrainerCallback
 
-from kosim.encoders.artifact import library_versions
 from kosim.encoders.base import Kind
 from kosim.encoders.pretraining.backbone_folder import open_tokenizer
 from kosim.encoders.pretraining.run import CURVE, pretrain
-from kosim.encoders.storage import write_json
 from kosim.encoders.tables import read_lines
 from kosim.encoders.tokenizers.text_step import MorphemeSegmentation, make_text_step
 from kosim.encoders.tokenizers.training import TokenizerKind, train_tokenizer
 from kosim.encoders.training.losses import TRAINING_BY_KIND
-from kosim.experiments.comparison.evaluation import COMPARED
-from kosim.experiments.comparison.run import Results, compare
-from kosim.experiments.data.partition import load_training
+from kosim.experiments.comparison.results import COMPARED, ContenderResults
+from kosim.experiments.comparison.run import compare
+from kosim.experiments.data.partition import TrainingSet, load_training
 from kosim.experiments.settings import CompareSettings, EncoderSettings
-from kosim.experiments.study.environment import describe_environment
-from kosim.experiments.study.run_folder import RESULTS, open_run
+from kosim.experiments.study.language import Language
+from kosim.experiments.study.progress import Progress, silent
+from kosim.experiments.study.results import header
+from kosim.experiments.study.run_folder import open_run
 from kosim.experiments.tokenizers.figures import text_figures
-from kosim.experiments.tokenizers.finding import compute_finding
-from kosim.experiments.tokenizers.report import write_report
+from kosim.experiments.tokenizers.report import TOKENIZERS
+from kosim.experiments.tokenizers.results import (
+    EncoderFigures,
+    KindResults,
+    TokenizerResults,
+    TokenizerRow,
+)
 from kosim.experiments.tokenizers.settings import TokenizerSettings
 
-FORMAT = 1
 READY = ("plain", "morphemes")
 """How a ready-made backbone reads its texts."""
 
-Announce = Callable[[str], object]
+READY = ("plain", "morphemes")
+"""How a ready-made backbone reads its texts."""
 
 
 def compare_tokenizers(
@@ -44,8 +48,9 @@ def compare_tokenizers(
     resume: bool = False,
     overwrite: bool = False,
     callbacks: Sequence[TrainerCallback] = (),
-    announce: Announce = lambda stage: None,
-) -> Results:
+    progress: Progress = silent,
+    language: Language = "en",
+) -> TokenizerResults:
     """Train tokenizers, a network on each, and encoders on each network; compare the encoders.
 
     All networks have one architecture, corpus, budget and seed, all encoders the same pairs and
@@ -57,68 +62,82 @@ def compare_tokenizers(
         resume: go on with a killed run of the same settings.
         overwrite: replace an earlier run.
         callbacks: transformers' hooks into the fine-tunings.
-        announce: called with a short description as each stage begins.
-
-    Returns:
-        The content of ``results.json``.
+        progress: told what is being done.
+        language: of the reports.
 
     Raises:
         KosimError: of the kind that fits what was wrong; nothing half-written looks whole.
     """
     folder = Path(out)
-    announce("reading and cleaning the data")
+    progress("reading and cleaning the data")
     training = load_training(settings.data)
     if settings.ready is not None or "morpheme" in settings.tokenizers:
         make_text_step(MorphemeSegmentation.name)  # hours before it would be missed
-    open_run(folder, settings, resume=resume, overwrite=overwrite)
-    tokenizers = {}
-    for kind, size in settings.tokenizers.items():
-        backbone = _backbone(kind, size, settings, folder, announce)
-        record = json.loads((backbone / CURVE).read_text("utf-8"))
-        tokenizers[kind] = {
-            **text_figures(
-                open_tokenizer(backbone), training.train, max_length=settings.max_length
-            ),
-            "pretraining": {key: record[key] for key in ("steps", "parameters", "curve")},
+    with open_run(folder, settings, resume=resume, overwrite=overwrite):
+        tokenizers = {
+            kind: _tokenizer(kind, size, settings, training, folder, progress)
+            for kind, size in settings.tokenizers.items()
         }
-    backbones = {kind: str(folder / "backbones" / kind) for kind in settings.tokenizers}
-    results: Results = {
-        "format": FORMAT,
-        "kosim_version": library_versions()["kosim"],
-        "name": settings.name,
-        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "config": settings.model_dump(mode="json"),
-        "pairs": {"train": len(training.train), "validation": len(training.validation)},
-        "tokenizers": tokenizers,
-        "encoders": {
-            kind: _compare(
-                kind,
-                {name: {"backbone": path} for name, path in backbones.items()},
-                settings,
-                folder / kind,
-                callbacks,
-                announce,
-            )
-            for kind in TRAINING_BY_KIND
-        },
-        "ready": _compare_ready(settings, folder, callbacks, announce),
-        "environment": describe_environment(),
-    }
-    results["finding"] = compute_finding(results)
-    announce("writing the report")
-    write_report(results, folder)
-    # Last, because its presence says that the run is whole.
-    write_json(folder / RESULTS, results)
+
+        def compared(contenders: dict[str, dict[str, Any]], prefix: str) -> dict[Kind, KindResults]:
+            return {
+                kind: _compare(
+                    kind,
+                    contenders,
+                    settings,
+                    folder / f"{prefix}{kind}",
+                    callbacks,
+                    progress,
+                    language,
+                )
+                for kind in TRAINING_BY_KIND
+            }
+
+        backbones: dict[str, dict[str, Any]] = {
+            kind: {"backbone": str(folder / "backbones" / kind)} for kind in settings.tokenizers
+        }
+        results = TokenizerResults(
+            **header(settings.name),
+            config=settings.model_dump(mode="json"),
+            pairs={"train": len(training.train), "validation": len(training.validation)},
+            tokenizers=tokenizers,
+            encoders=compared(backbones, ""),
+            ready=compared(_ready_made(settings.ready), "ready-") if settings.ready else None,
+        )
+        progress("writing the report")
+        TOKENIZERS.write(results, folder, language=language)
     return results
 
 
+def _tokenizer(
+    kind: TokenizerKind,
+    size: int,
+    settings: TokenizerSettings,
+    training: TrainingSet,
+    folder: Path,
+    progress: Progress,
+) -> TokenizerRow:
+    """Return the figures of a tokenizer and its network."""
+    backbone = _backbone(kind, size, settings, folder, progress)
+    record = json.loads((backbone / CURVE).read_text("utf-8"))
+    figures = text_figures(open_tokenizer(backbone), training.train, max_length=settings.max_length)
+    return TokenizerRow(**dict(figures), pretraining=record)
+
+
+def _ready_made(backbone: str) -> dict[str, dict[str, Any]]:
+    """Return the contenders of a ready-made backbone, with and without segmentation."""
+    plain, segmented = READY
+    step = MorphemeSegmentation.name
+    return {plain: {"backbone": backbone}, segmented: {"backbone": backbone, "text_step": step}}
+
+
 def _backbone(
-    kind: TokenizerKind, size: int, settings: TokenizerSettings, folder: Path, announce: Announce
+    kind: TokenizerKind, size: int, settings: TokenizerSettings, folder: Path, progress: Progress
 ) -> Path:
     """Return the network pretrained on a tokenizer; both are made unless they are there."""
     tokenizer, backbone = folder / "tokenizers" / kind, folder / "backbones" / kind
     if not tokenizer.is_dir():
-        announce(f"{kind}: learning a vocabulary of {size:,}")
+        progress(f"{kind}: learning a vocabulary of {size:,}")
         corpus = Path(settings.corpus).name
         train_tokenizer(read_lines(settings.corpus), kind, size, corpus=corpus).save(tokenizer)
     if not backbone.is_dir():
@@ -127,7 +146,7 @@ def _backbone(
             tokenizer,
             backbone,
             settings.pretraining,
-            announce=lambda stage: announce(f"{kind}: {stage}"),
+            announce=lambda stage: progress(f"{kind}: {stage}"),
         )
     return backbone
 
@@ -138,8 +157,9 @@ def _compare(
     settings: TokenizerSettings,
     folder: Path,
     callbacks: Sequence[TrainerCallback],
-    announce: Announce,
-) -> Results:
+    progress: Progress,
+    language: Language,
+) -> KindResults:
     """Return what is kept of the comparison of encoders of one kind; it resumes by itself."""
     training = settings.bi if kind == "bi" else settings.cross
     comparison = CompareSettings(
@@ -160,43 +180,24 @@ def _compare(
         folder,
         resume=True,
         callbacks=callbacks,
-        announce=lambda stage: announce(f"{kind}: {stage}"),
+        progress=lambda stage, done=0, total=0: progress(f"{kind}: {stage}", done, total),
+        language=language,
     )
-    return {
-        "test_pairs": results["data"]["used"]["test"],
-        "encoders": {name: _kept(found) for name, found in results["encoders"].items()},
-        "pairwise": results["pairwise"],
-    }
+    return KindResults(
+        test_pairs=results.test_pairs or 0,
+        encoders={name: _kept(found) for name, found in results.encoders.items()},
+        pairwise=results.pairwise,
+    )
 
 
-def _kept(encoder: Results) -> Results:
+def _kept(encoder: ContenderResults) -> EncoderFigures:
     """Return a contender's figures on the test set, their spread over seeds, and its cost."""
-    seeds = encoder["seeds"].values()
-    return {
-        "test": {metric: encoder["test"][metric] for metric in COMPARED},
-        "seed_spread": encoder["seed_spread"],
-        "epoch_seconds": sum(seed["train_seconds"] for seed in seeds)
-        / sum(len(seed["history"]) for seed in seeds),
-        "pairs_per_second": encoder["pairs_per_second"],
-        "parameters": encoder["parameters"],
-    }
-
-
-def _compare_ready(
-    settings: TokenizerSettings,
-    folder: Path,
-    callbacks: Sequence[TrainerCallback],
-    announce: Announce,
-) -> Results | None:
-    """Return the comparison of a ready-made backbone with and without segmentation, if asked."""
-    if settings.ready is None:
-        return None
-    plain, segmented = READY
-    contenders: dict[str, dict[str, Any]] = {
-        plain: {"backbone": settings.ready},
-        segmented: {"backbone": settings.ready, "text_step": MorphemeSegmentation.name},
-    }
-    return {
-        kind: _compare(kind, contenders, settings, folder / f"ready-{kind}", callbacks, announce)
-        for kind in TRAINING_BY_KIND
-    }
+    seeds = encoder.seeds.values()
+    return EncoderFigures(
+        test={metric: encoder.test[metric] for metric in COMPARED},
+        seed_spread=encoder.seed_spread,
+        epoch_seconds=sum(seed.train_seconds or 0.0 for seed in seeds)
+        / sum(len(seed.history) for seed in seeds),
+        pairs_per_second=encoder.pairs_per_second,
+        parameters=encoder.parameters,
+    )

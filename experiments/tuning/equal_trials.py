@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from kosim.encoders.errors import ConfigError
 from kosim.experiments.data.partition import load_training
 from kosim.experiments.settings import CompareSettings, EncoderSettings
+from kosim.experiments.study.progress import Progress, silent
 from kosim.experiments.tuning.outcome import best_settings
 from kosim.experiments.tuning.settings import TuneSettings, data_fingerprint
 from kosim.experiments.tuning.space import Domain, Space
@@ -35,7 +35,7 @@ def tune_alike(
     trials: int,
     *,
     resume: bool = False,
-    announce: Callable[[str], object] = lambda stage: None,
+    progress: Progress = silent,
 ) -> CompareSettings:
     """Return the comparison with each contender's best of ``trials`` configurations.
 
@@ -47,7 +47,7 @@ def tune_alike(
         folder: where the studies are kept, so that a killed search goes on.
         trials: how many configurations each contender gets.
         resume: go on with studies that are there.
-        announce: called with a short description as each study begins.
+        progress: told which study begins.
 
     Raises:
         ConfigError: a contender is a saved encoder, ``trials`` is below 2, or studies are there
@@ -63,25 +63,20 @@ def tune_alike(
     storage = open_storage(str(folder / "study.db"))
     chosen = {}
     for name, encoder in settings.encoders.items():
-        announce(f"{name}: {trials} trials on the validation pairs")
+        progress(f"{name}: {trials} trials on the validation pairs")
         alone = settings.model_copy(update={"encoders": {name: encoder}})
-        study = begin_study(
-            storage,
-            name,
-            TuneSettings(
-                kind=encoder.kind,
-                comparison=alone,
-                space=space_around(encoder),
-                sampler="tpe",
-                trials=trials,
-                metric="pearson",
-                prune=None,
-                seed=0,
-            ),
-            data,
-            resume=resume,
+        tuned = TuneSettings(
+            kind=encoder.kind,
+            comparison=alone,
+            space=space_around(encoder),
+            sampler="tpe",
+            trials=trials,
+            metric="pearson",
+            prune=None,
+            seed=0,
         )
+        study = begin_study(storage, name, tuned, data, resume=resume)
         work(storage, name)
-        best = best_settings(load_study(storage, study.study_name))
+        best = best_settings(load_study(storage, study.study_name), tuned)
         chosen[name] = best.model_copy(update={"trials": trials})
     return settings.model_copy(update={"encoders": chosen})

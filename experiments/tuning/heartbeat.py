@@ -54,9 +54,12 @@ class Watch:
         with _knowing_that_it_is_experimental():
             fail_stale_trials(self._study)
         for trial in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            if trial._trial_id not in self._seen:
-                self._seen.add(trial._trial_id)
-                self._storage.record_heartbeat(trial._trial_id)
+            if trial.number not in self._seen:
+                self._seen.add(trial.number)
+                study = self._storage.get_study_id_from_name(self._study.study_name)
+                self._storage.record_heartbeat(
+                    self._storage.get_trial_id_from_study_id_trial_number(study, trial.number)
+                )
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,9 +14,10 @@ from optuna.trial import FrozenTrial, TrialState
 from kosim.encoders.errors import DataError
 from kosim.experiments.settings import EncoderSettings
 from kosim.experiments.tuning.plan import base_values
+from kosim.experiments.tuning.results import ParameterResults, TrialResults, TuneCost
 from kosim.experiments.tuning.settings import TuneSettings
 from kosim.experiments.tuning.space import with_values
-from kosim.experiments.tuning.study import PURPOSE, finished, settings_of
+from kosim.experiments.tuning.study import PURPOSE, finished
 from kosim.experiments.tuning.trial import (
     CURVES,
     EPOCHS,
@@ -27,8 +29,6 @@ from kosim.experiments.tuning.trial import (
 
 _FEWEST = 4
 """Trials below which importances would be noise."""
-
-Record = dict[str, Any]
 
 
 def best_trial(study: optuna.Study) -> FrozenTrial:
@@ -46,20 +46,13 @@ def best_trial(study: optuna.Study) -> FrozenTrial:
     return max(trials, key=lambda trial: (trial.value or 0.0, -trial.number))
 
 
-def best_settings(study: optuna.Study) -> EncoderSettings:
+def best_settings(study: optuna.Study, settings: TuneSettings) -> EncoderSettings:
     """Return the encoder's settings with the values of the best trial."""
-    return with_values(settings_of(study).base, best_trial(study).params)
+    return with_values(settings.base, best_trial(study).params)
 
 
-def describe_study(study: optuna.Study) -> Record:
-    """Return all figures of a study as JSON values.
-
-    ``parameters`` has a record for each: base and best value, ``effect`` on the metric of going
-    from one to the other while all else stays at the base (where such a trial was run), the
-    standard deviation of that effect over the seeds, and the parameter's importance (fANOVA,
-    Hutter et al. 2014). ``trials`` lists every trial; ``cost`` sums them up.
-    """
-    settings = settings_of(study)
+def describe_study(study: optuna.Study, settings: TuneSettings) -> dict[str, Any]:
+    """Return the fields of the results that follow from the trials of a study."""
     best = best_trial(study)
     trials = [_describe(trial) for trial in study.get_trials(deepcopy=False) if _planned(trial)]
     base = _trial_with(finished(study), base_values(settings))
@@ -75,6 +68,7 @@ def describe_study(study: optuna.Study) -> Record:
         "parameters": _parameters(study, settings, base, best),
         "trials": trials,
         "cost": _cost(trials, settings),
+        "settings": settings.model_dump(mode="json"),
     }
 
 
@@ -82,21 +76,21 @@ def _planned(trial: FrozenTrial) -> bool:
     return PURPOSE in trial.user_attrs
 
 
-def _describe(trial: FrozenTrial) -> Record:
+def _describe(trial: FrozenTrial) -> TrialResults:
     attributes = trial.user_attrs
-    return {
-        "number": trial.number,
-        "state": trial.state.name.lower(),
-        "value": trial.value if trial.state == TrialState.COMPLETE else None,
-        "values": dict(trial.params),
-        "purpose": attributes.get(PURPOSE),
-        "per_seed": attributes.get(PER_SEED, []),
-        "epochs": attributes.get(EPOCHS, 0),
-        "seconds": attributes.get(SECONDS),
-        "curves": attributes.get(CURVES, {}),
-        "reported": {str(epoch): value for epoch, value in trial.intermediate_values.items()},
-        "outcome": attributes.get(OUTCOME),
-    }
+    return TrialResults(
+        number=trial.number,
+        state=trial.state.name.lower(),
+        value=trial.value if trial.state == TrialState.COMPLETE else None,
+        values=dict(trial.params),
+        purpose=attributes.get(PURPOSE),
+        per_seed=attributes.get(PER_SEED, []),
+        epochs=attributes.get(EPOCHS, 0),
+        seconds=attributes.get(SECONDS),
+        curves=attributes.get(CURVES, {}),
+        reported={str(epoch): value for epoch, value in trial.intermediate_values.items()},
+        outcome=attributes.get(OUTCOME),
+    )
 
 
 def _trial_with(trials: Sequence[FrozenTrial], values: Mapping[str, Any]) -> FrozenTrial | None:
@@ -105,26 +99,28 @@ def _trial_with(trials: Sequence[FrozenTrial], values: Mapping[str, Any]) -> Fro
 
 def _parameters(
     study: optuna.Study, settings: TuneSettings, base: FrozenTrial | None, best: FrozenTrial
-) -> list[Record]:
+) -> list[ParameterResults]:
     importances = _importances(study, list(settings.space))
     before = base_values(settings)
-    records = []
+    found = []
     for name in settings.space:
-        record: Record = {
-            "name": name,
-            "base": before[name],
-            "best": best.params[name],
-            "importance": importances.get(name),
-            "effect": None,
-            "effect_spread": None,
-        }
         changed = _trial_with(finished(study), {**before, name: best.params[name]})
+        effect = spread = None
         if base is not None and changed is not None and changed.number != base.number:
             by_seed = np.subtract(changed.user_attrs[PER_SEED], base.user_attrs[PER_SEED])
-            record["effect"] = float(by_seed.mean())
-            record["effect_spread"] = float(by_seed.std(ddof=1)) if len(by_seed) > 1 else None
-        records.append(record)
-    return records
+            effect = float(by_seed.mean())
+            spread = float(by_seed.std(ddof=1)) if len(by_seed) > 1 else None
+        found.append(
+            ParameterResults(
+                name=name,
+                base=before[name],
+                best=best.params[name],
+                importance=importances.get(name),
+                effect=effect,
+                effect_spread=spread,
+            )
+        )
+    return found
 
 
 def _importances(study: optuna.Study, names: list[str]) -> dict[str, float]:
@@ -136,24 +132,17 @@ def _importances(study: optuna.Study, names: list[str]) -> dict[str, float]:
     return dict(get_param_importances(study, evaluator=evaluator, params=varying))
 
 
-def _out_of_memory(trial: Record) -> bool:
-    return (trial["outcome"] or "").startswith(OUT_OF_MEMORY)
-
-
-def _cost(trials: Sequence[Record], settings: TuneSettings) -> Record:
+def _cost(trials: Sequence[TrialResults], settings: TuneSettings) -> TuneCost:
     """Return sums over the trials, and the epochs that they would have taken unpruned."""
-    states = [trial["state"] for trial in trials]
-    ended = [trial for trial in trials if trial["state"] in ("complete", "pruned")]
-    whole = sum(
-        len(settings.seeds) * int(trial["values"].get("epochs", settings.base.training.epochs))
-        for trial in ended
+    ended = [trial for trial in trials if trial.state in ("complete", "pruned")]
+    planned = settings.base.training.epochs
+    whole = sum(len(settings.seeds) * int(t.values.get("epochs", planned)) for t in ended)
+    epochs = sum(trial.epochs for trial in ended)
+    return TuneCost(
+        **Counter(trial.state for trial in trials),
+        out_of_memory=sum((t.outcome or "").startswith(OUT_OF_MEMORY) for t in trials),
+        epochs=epochs,
+        epochs_unpruned=whole,
+        epochs_saved=1 - epochs / whole if whole else 0.0,
+        seconds=sum(trial.seconds or 0.0 for trial in trials),
     )
-    epochs = sum(trial["epochs"] for trial in ended)
-    return {
-        **{state: states.count(state) for state in sorted(set(states))},
-        "out_of_memory": sum(_out_of_memory(trial) for trial in trials),
-        "epochs": epochs,
-        "epochs_unpruned": whole,
-        "epochs_saved": 1 - epochs / whole if whole else 0.0,
-        "seconds": sum(trial["seconds"] or 0.0 for trial in trials),
-    }

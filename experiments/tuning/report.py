@@ -2,248 +2,285 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
+import warnings
+from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
-import numpy as np
+import optuna
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from optuna.importance import FanovaImportanceEvaluator
+from optuna.trial import TrialState
+from optuna.visualization import matplotlib as optuna_plots
 
-from kosim.encoders.storage import write_text
+from kosim.experiments.comparison.results import COMPARED
+from kosim.experiments.study.experiment import Experiment
+from kosim.experiments.study.figures import Difference, written
+from kosim.experiments.study.language import Line, Text, both
 from kosim.experiments.study.notation import (
     DASH,
     METRIC_NAMES,
     count,
     decimal,
-    difference,
     duration,
-    estimate,
     p_value,
     percent,
     signed,
 )
-from kosim.experiments.study.report import facts
-from kosim.experiments.study.report.canvas import INK, MUTED, Plot, colour, draw, legend
+from kosim.experiments.study.report import records
+from kosim.experiments.study.report.canvas import INK, MUTED, RULE, Plot, colour, legend, say
 from kosim.experiments.study.report.document import Section, Table
-from kosim.experiments.study.report.render import render_page
-from kosim.experiments.tuning.finding import compute_finding
-
-Results = Mapping[str, Any]
+from kosim.experiments.tuning.finding import compute_finding, shown
+from kosim.experiments.tuning.results import TrialResults, TuneResults
+from kosim.experiments.tuning.space import parse_space
 
 _CURVES = 5
 """Trials whose learning curves are drawn."""
 
 
-def write_report(results: Results, folder: Path) -> None:
-    """Write ``report.md`` and ``report.html`` into ``folder``.
-
-    Raises:
-        StorageError: the folder cannot be written.
-    """
-    for template, target in (("report.md.j2", "report.md"), ("report.html.j2", "report.html")):
-        page = render_page(
-            template, results, verdict=compute_finding(results), sections=_sections(results)
-        )
-        write_text(folder / target, page)
-
-
-def _sections(results: Results) -> list[Section]:
-    plots = [_history(results), _importances(results), _parallel(results), _curves(results)]
-    tested = _test(results)
-    sections = [
+def build_sections(results: TuneResults) -> list[Section]:
+    """Return the sections of the report."""
+    return [
         Section(
             "parameters",
-            "What was tuned",
-            "하이퍼파라미터",
-            "Effect: what the metric gains when this parameter alone goes from its base to its "
-            "best value, where that was tried; ± is the standard deviation over the seeds. "
-            "Importance: the share of the variance between trials that the parameter explains "
-            "(fANOVA).",
-            [_parameters(results)],
+            Line("What was tuned", "하이퍼파라미터"),
+            Line(
+                "Effect: what the metric gains when this parameter alone goes from its base to "
+                "its best value, where that was tried; ± is the standard deviation over the "
+                "seeds. Importance: the share of the variance between trials that the parameter "
+                "explains (fANOVA).",
+                "효과: 이 값만 기본에서 최고로 바꿨을 때의 지표 변화(시도한 경우). ±는 시드에 따른 "
+                "표준편차. 중요도: 시도 사이 분산 가운데 이 값이 설명하는 비율(fANOVA).",
+            ),
+            _parameters(results),
         ),
         Section(
             "test",
-            "On the test pairs",
-            "시험 데이터",
-            "Base and best, trained once more and tested once. Intervals and p-values are those "
-            "of the comparison in the folder test.",
-            tested,
+            Line("On the test pairs", "시험 데이터"),
+            Line(
+                "Base and best, trained once more and tested once. Intervals and p-values are "
+                "those of the comparison in the folder test.",
+                "기본과 최고 설정을 다시 학습해 한 번 시험했습니다. 신뢰구간과 p값은 폴더 test의 "
+                "비교와 같습니다.",
+            ),
+            _test(results),
         ),
-        Section("search", "How the search went", "탐색 과정", plots=[p for p in plots if p]),
-        Section("trials", "All trials", "모든 시도", "", [_trials(results)]),
+        Section("search", Line("How the search went", "탐색 과정"), plots=_plots(results)),
+        Section("trials", Line("All trials", "모든 시도"), "", _trials(results), folded=True),
         Section(
             "cost",
-            "Cost, settings and machine",
-            "비용, 설정, 환경",
+            Line("Cost, settings and machine", "비용, 설정, 환경"),
             "",
             [
-                *facts.record("Cost", results["cost"]),
-                *facts.record("Settings", results["settings"]),
-                *facts.record("Environment", results["environment"]),
+                *records.record(Line("Cost", "비용"), results.cost.model_dump()),
+                *records.record(Line("Settings", "설정"), results.settings),
+                *records.record(Line("Environment", "환경"), results.environment),
             ],
+            folded=True,
         ),
     ]
-    return [section for section in sections if section.tables or section.plots]
 
 
-def _parameters(results: Results) -> Table:
-    rows = []
-    for record in results["parameters"]:
-        effect, spread = record["effect"], record["effect_spread"]
-        shown = DASH if effect is None else signed(effect, 4)
-        if spread is not None:
-            shown += f" ± {decimal(spread, 4)}"
-        importance = record["importance"]
-        evidence = DASH if importance is None else f"importance {percent(importance)}"
-        rows.append((record["name"], _text(record["base"]), _text(record["best"]), shown, evidence))
-    return Table("Hyperparameters", ("", "Base", "Best", "Effect", "Evidence"), tuple(rows))
-
-
-def _test(results: Results) -> list[Table]:
-    test = results["test"]
-    if test is None:
-        return []
-    rows = []
-    for metric in ("pearson", "spearman", "f1", "f1_tuned"):
-        found = test["difference"][metric]
+def _parameters(results: TuneResults) -> list[Table]:
+    rows: list[list[Text]] = []
+    for each in results.parameters:
+        effect = DASH if each.effect is None else signed(each.effect, 4)
+        if each.effect_spread is not None:
+            effect += f" ± {decimal(each.effect_spread, 4)}"
         rows.append(
-            (
-                METRIC_NAMES[metric],
-                estimate(test["encoders"]["base"][metric]),
-                estimate(test["encoders"]["best"][metric]),
-                difference(found),
-                p_value(found.get("p_value")),
-            )
+            [each.name, shown(each.base), shown(each.best), effect, percent(each.importance)]
         )
-    columns = ("Metric", "Base", "Best", "Best − base", "p")
-    return [Table("Base and best on the test pairs", columns, tuple(rows))]
-
-
-def _trials(results: Results) -> Table:
-    names = [record["name"] for record in results["parameters"]]
-    rows = []
-    for trial in results["trials"]:
-        rows.append(
-            (
-                str(trial["number"]),
-                trial["state"],
-                decimal(trial["value"], 4) if trial["value"] is not None else DASH,
-                *(_text(trial["values"].get(name, DASH)) for name in names),
-                count(trial["epochs"]),
-                duration(trial["seconds"]),
-                trial["outcome"] or "",
-            )
-        )
-    columns = ("Trial", "State", "Value", *names, "Epochs run", "Time", "Remark")
-    return Table("Trials", columns, tuple(rows), frozenset({1, len(columns) - 1}))
-
-
-def _complete(results: Results) -> list[Mapping[str, Any]]:
-    return [trial for trial in results["trials"] if trial["value"] is not None]
-
-
-def _history(results: Results) -> Plot | None:
-    trials = _complete(results)
-    numbers = [trial["number"] for trial in trials]
-    values = [trial["value"] for trial in trials]
-    label = METRIC_NAMES[results["metric"]]
-
-    def paint(axes: Axes) -> None:
-        axes.plot(numbers, values, "o", color=colour(0), markersize=4)
-        axes.step(numbers, np.maximum.accumulate(values), where="post", color=INK)
-        if results["base"]:
-            axes.axhline(results["base"]["value"], color=MUTED, linewidth=0.9, linestyle="--")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.set(xlabel="trial", ylabel=f"{label}, validation")
-
-    alt = f"{len(trials)} finished trials; the best reached {decimal(max(values))}."
-    return draw("tuning-history", "Best so far, and the base (dashed)", alt, paint)
-
-
-def _importances(results: Results) -> Plot | None:
-    known = [record for record in results["parameters"] if record["importance"] is not None]
-    if not known:
-        return None
-    known.sort(key=lambda record: record["importance"])
-    names = [record["name"] for record in known]
-    shares = [record["importance"] for record in known]
-
-    def paint(axes: Axes) -> None:
-        axes.barh(names, shares, color=colour(1), height=0.6)
-        axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}%")
-        axes.set(xlabel="share of the variance between trials")
-
-    alt = "; ".join(f"{name}: {percent(share)}" for name, share in zip(names, shares, strict=True))
-    return draw("tuning-importances", "Importance of each parameter", f"{alt}.", paint)
-
-
-def _parallel(results: Results) -> Plot | None:
-    trials = _complete(results)
-    names = [record["name"] for record in results["parameters"]]
-    if len(names) < 2 or len(trials) < 2:
-        return None
-    scales = [_scale([trial["values"][name] for trial in trials]) for name in names]
-    values = np.array([trial["value"] for trial in trials])
-    best = int(values.argmax())
-
-    def paint(axes: Axes) -> None:
-        low, high = values.min(), values.max()
-        for row in np.argsort(values):
-            heights = [scale[row] for scale in scales]
-            height = (values[row] - low) / (high - low) if high > low else 1.0
-            axes.plot(
-                range(len(names)),
-                heights,
-                color=INK if row == best else colour(0),
-                alpha=1.0 if row == best else 0.15 + 0.5 * float(height),
-                linewidth=1.8 if row == best else 1.0,
-            )
-        axes.set_xticks(range(len(names)), names, rotation=30, ha="right")
-        axes.set_yticks([0, 1], ["lowest", "highest"])
-
-    alt = (
-        f"One line a trial over {', '.join(names)}; the best (dark): "
-        + ", ".join(f"{name} {_text(trials[best]['values'][name])}" for name in names)
-        + "."
-    )
-    return draw("tuning-parallel", "Values of each trial; the best dark", alt, paint, height=3.4)
-
-
-def _scale(values: list[Any]) -> list[float]:
-    """Return places between 0 and 1: by rank of the different values."""
-    order = {value: place for place, value in enumerate(sorted(set(values), key=_sortable))}
-    last = max(len(order) - 1, 1)
-    return [order[value] / last for value in values]
-
-
-def _sortable(value: Any) -> tuple[bool, Any]:
-    return isinstance(value, str), value
-
-
-def _curves(results: Results) -> Plot | None:
-    trials = sorted(_complete(results), key=lambda trial: -trial["value"])[:_CURVES]
-    metric = results["metric"]
-    drawn = [
-        (trial["number"], [row[metric] for row in next(iter(trial["curves"].values()))])
-        for trial in trials
-        if trial["curves"]
+    columns: list[Text] = [
+        "",
+        Line("Base", "기본"),
+        Line("Best", "최고"),
+        Line("Effect", "효과"),
+        Line("Importance", "중요도"),
     ]
+    return Table.of(Line("Hyperparameters", "하이퍼파라미터"), columns, rows)
+
+
+def _test(results: TuneResults) -> list[Table]:
+    if results.test is None:
+        return []
+    rows: list[list[Text]] = []
+    for metric in COMPARED:
+        found = results.test.difference.metrics.get(metric)
+        rows.append(
+            [
+                METRIC_NAMES[metric],
+                *(written(results.test.encoders[name].get(metric)) for name in ("base", "best")),
+                written(found),
+                p_value(found.p if isinstance(found, Difference) else None),
+            ]
+        )
+    columns: list[Text] = [
+        Line("Metric", "지표"),
+        Line("Base", "기본"),
+        Line("Best", "최고"),
+        Line("Best − base", "최고 − 기본"),
+        "p",
+    ]
+    return Table.of(Line("Base and best on the test pairs", "기본과 최고"), columns, rows)
+
+
+def _trials(results: TuneResults) -> list[Table]:
+    names = [each.name for each in results.parameters]
+    rows: list[list[Text]] = [
+        [
+            str(trial.number),
+            records.word(trial.state),
+            decimal(trial.value, 4),
+            *(shown(trial.values.get(name, DASH)) for name in names),
+            count(trial.epochs),
+            duration(trial.seconds),
+            trial.outcome or "",
+        ]
+        for trial in results.trials
+    ]
+    columns: list[Text] = [
+        Line("Trial", "시도"),
+        Line("State", "상태"),
+        Line("Value", "값"),
+        *names,
+        Line("Epochs run", "에폭"),
+        Line("Time", "시간"),
+        Line("Remark", "비고"),
+    ]
+    return Table.of(Line("Trials", "시도"), columns, rows, [1, len(columns) - 1])
+
+
+def _plots(results: TuneResults) -> list[Plot]:
+    """Return Optuna's plots of the search, and the learning curves of the best trials."""
+    study = cache(lambda: rebuild_study(results))
+    ended = _complete(results)
+    label = both("{metric}, validation", "{metric}(검증)", metric=METRIC_NAMES[results.metric])
+    best = both(
+        "{n} finished trials; the best reached {value}.",
+        "끝난 시도 {n}개, 최고 {value}.",
+        n=len(ended),
+        value=decimal(results.best.value),
+    )
+    plots = [
+        _optuna(
+            "history",
+            Line("Every trial and the best so far", "시도별 값과 최고"),
+            best,
+            lambda: optuna_plots.plot_optimization_history(study(), target_name=label.en),
+            label,
+        )
+    ]
+    known = {
+        each.name: each.importance for each in results.parameters if each.importance is not None
+    }
+    if known:
+        evaluator = FanovaImportanceEvaluator(seed=0)
+        alt = ", ".join(f"{name} {percent(share)}" for name, share in known.items())
+        plots.append(
+            _optuna(
+                "importances",
+                Line("Importance of each parameter", "하이퍼파라미터의 중요도"),
+                f"{alt}.",
+                lambda: optuna_plots.plot_param_importances(
+                    study(), evaluator=evaluator, params=list(known), target_name=label.en
+                ),
+                label,
+            )
+        )
+    if len(results.parameters) > 1 and len(ended) > 1:
+        values = ", ".join(f"{name} {shown(v)}" for name, v in results.best.values.items())
+        plots.append(
+            _optuna(
+                "parallel",
+                Line("Values of each trial", "시도별 값"),
+                both(
+                    "One line a trial; the best: {values}.",
+                    "시도마다 한 줄. 최고: {values}.",
+                    values=values,
+                ),
+                lambda: optuna_plots.plot_parallel_coordinate(study(), target_name=label.en),
+                label,
+            )
+        )
+    return [*plots, *_curves(results, label)]
+
+
+def rebuild_study(results: TuneResults) -> optuna.Study:
+    """Return the finished trials as a study in memory, so that Optuna can draw them."""
+    space = parse_space(results.settings["space"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", category=UserWarning)
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        study = optuna.create_study(direction="maximize", study_name=results.study)
+        for trial in _complete(results):
+            study.add_trial(
+                optuna.trial.create_trial(
+                    state=TrialState.COMPLETE,
+                    value=trial.value,
+                    params=trial.values,
+                    distributions={name: space[name].distribution(name) for name in trial.values},
+                )
+            )
+    return study
+
+
+def _complete(results: TuneResults) -> list[TrialResults]:
+    return [trial for trial in results.trials if trial.value is not None]
+
+
+def _optuna(name: str, title: Line, alt: Text, draw: Callable[[], Any], label: Line) -> Plot:
+    """Return one of Optuna's plots in the page's colours."""
+
+    def paint(_: Axes) -> Figure:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", category=optuna.exceptions.ExperimentalWarning)
+            figure: Figure = draw().figure
+        say(label)
+        for axes in figure.axes:
+            axes.set(facecolor="none", title="")
+            axes.grid(color=RULE)
+            for spine in axes.spines.values():
+                spine.set_color(RULE)
+            axes.tick_params(color=RULE, labelcolor=MUTED)
+            for text in (axes.xaxis.label, axes.yaxis.label):
+                text.set_color(MUTED)
+            for text in (*axes.texts, *(axes.legend_.get_texts() if axes.legend_ else ())):
+                text.set_color(INK)
+        figure.set_facecolor("none")
+        return figure
+
+    return Plot(f"tuning-{name}", title, alt, paint, height=3.4)
+
+
+def _curves(results: TuneResults, label: Line) -> list[Plot]:
+    """Draw the learning curves of the best trials, which Optuna knows for the first seed only."""
+    trials = sorted(_complete(results), key=lambda trial: -(trial.value or 0.0))[:_CURVES]
+    drawn: Mapping[int, list[float]] = {
+        trial.number: [row[results.metric] for row in next(iter(trial.curves.values()))]
+        for trial in trials
+        if trial.curves
+    }
     if not drawn:
-        return None
+        return []
 
     def paint(axes: Axes) -> None:
         handles = [
             axes.plot(range(1, len(curve) + 1), curve, "o-", markersize=3, color=colour(place))[0]
-            for place, (_, curve) in enumerate(drawn)
+            for place, curve in enumerate(drawn.values())
         ]
-        legend(axes, handles, [f"#{number}" for number, _ in drawn])
+        legend(axes, handles, [f"#{number}" for number in drawn])
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.set(xlabel="epoch", ylabel=f"{METRIC_NAMES[metric]}, validation")
+        axes.set(xlabel=say(Line("epoch", "에폭")), ylabel=say(label))
 
-    alt = "; ".join(f"trial {number}: {decimal(curve[-1])} at its end" for number, curve in drawn)
-    return draw("tuning-curves", "Learning curves of the best trials", f"{alt}.", paint)
+    found = [
+        both("trial {n}: {end} at its end", "시도 {n}: 마지막 {end}", n=n, end=decimal(curve[-1]))
+        for n, curve in drawn.items()
+    ]
+    title = Line("Learning curves of the best trials", "가장 좋은 시도의 학습 곡선")
+    return [Plot("tuning-curves", title, Line.join("; ", found), paint)]
 
 
-def _text(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+TUNING = Experiment(TuneResults, compute_finding, build_sections)
+"""Tuning as an experiment."""

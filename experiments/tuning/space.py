@@ -9,6 +9,12 @@ from pathlib import Path
 from typing import Any, Self, cast
 
 from optuna import Trial
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 from pydantic import model_validator
 
 from kosim.encoders.errors import ConfigError
@@ -117,6 +123,15 @@ class Domain(Settings):
                 name, int(low), int(high), step=int(self.step or 1), log=self.log
             )
         return trial.suggest_float(name, low, high, step=self.step, log=self.log)
+
+    def distribution(self, name: str) -> BaseDistribution:
+        """Return what Optuna calls the values that a trial may be given."""
+        if self.values is not None:
+            return CategoricalDistribution(self.values)
+        low, high = self.bounds
+        if name in WHOLE:
+            return IntDistribution(int(low), int(high), step=int(self.step or 1), log=self.log)
+        return FloatDistribution(low, high, step=self.step, log=self.log)
 
 
 WHOLE = ("epochs", "batch_size", "gradient_accumulation", "max_length")

@@ -11,13 +11,9 @@ import numpy as np
 import optuna
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from kosim.encoders.scratch import build_scratch_backbone
 from kosim.encoders.training.config import TrainingConfig
-from kosim.encoders.training.result import TrainingResult
-from kosim.encoders.training.run import train
-from kosim.experiments.comparison.contenders import make_encoder
+from kosim.experiments.comparison.contenders import train_encoder
 from kosim.experiments.data.partition import TrainingSet
-from kosim.experiments.settings import SCRATCH, EncoderSettings
 from kosim.experiments.tuning.settings import TuneSettings
 from kosim.experiments.tuning.space import with_values
 
@@ -54,7 +50,14 @@ def run_trial(
         for seed in settings.seeds:
             report = None if scores else trial
             callbacks = [progress, _Reporting(settings.metric, report)]
-            result = _train(encoder, settings, pairs, scratch, seed, callbacks)
+            _, result = train_encoder(
+                encoder,
+                pairs,
+                seed=seed,
+                device=settings.comparison.device,
+                scratch=scratch,
+                callbacks=callbacks,
+            )
             scores.append(max(getattr(row, settings.metric) for row in result.history))
             curves = trial.user_attrs.get(CURVES, {})
             curves[str(seed)] = [row.model_dump() for row in result.history]
@@ -79,23 +82,6 @@ def _too_large(training: TrainingConfig) -> str:
     if size > 1:
         said += f"; batch_size {-(-size // 2)} with gradient_accumulation {2 * steps} needs less"
     return said
-
-
-def _train(
-    encoder: EncoderSettings,
-    settings: TuneSettings,
-    pairs: TrainingSet,
-    scratch: Path,
-    seed: int,
-    callbacks: list[TrainerCallback],
-) -> TrainingResult:
-    backbone = encoder.backbone
-    if backbone == SCRATCH:
-        backbone = str(scratch)
-        build_scratch_backbone([*pairs.train.sentence1, *pairs.train.sentence2], scratch)
-    made = make_encoder(encoder, seed=seed, device=settings.comparison.device, backbone=backbone)
-    config = encoder.training.model_copy(update={"seed": seed})
-    return train(made, pairs.train, pairs.validation, config, callbacks=callbacks)
 
 
 class _Epochs(TrainerCallback):

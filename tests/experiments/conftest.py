@@ -9,7 +9,8 @@ import pytest
 
 from kosim.encoders.bi import BiEncoder
 from kosim.encoders.cross import CrossEncoder
-from kosim.experiments.comparison.run import Results, compare
+from kosim.experiments.comparison.results import ComparisonResults
+from kosim.experiments.comparison.run import compare
 from kosim.experiments.settings import CompareSettings
 from tests.encoders.tiny import write_koelectra
 
@@ -30,7 +31,7 @@ def small_settings(**changes: Any) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def small_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Results]:
+def small_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ComparisonResults]:
     """The folder and results of a finished comparison with two seeds."""
     folder = tmp_path_factory.mktemp("runs") / "small"
     return folder, compare(CompareSettings.parse(small_settings(seeds=[1, 2])), folder)

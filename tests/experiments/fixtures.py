@@ -6,7 +6,8 @@ import copy
 from typing import Any
 
 import numpy as np
-import pandas as pd
+
+from kosim.experiments.comparison.evaluation import ScoredContender, plot_scores
 
 HOSTILE = "<script>alert('x')</script> | [a](b) *c* `d` $e_1$"
 SOURCES = ("숙박 후기", "정책 뉴스", "smart-home")
@@ -58,6 +59,15 @@ def seed(pearson: float, f1: float, threshold: float) -> dict[str, Any]:
     }
 
 
+def scores(threshold: float) -> dict[str, Any]:
+    """The plots of 300 made-up scores around their labels."""
+    rng = np.random.default_rng(0)
+    labels = rng.choice([0.0, 0.4, 0.8, 1.2, 2.0, 2.6, 3.0, 3.4, 4.0, 4.4, 5.0], size=300)
+    found = np.clip(labels + rng.normal(0, 0.75, 300), 0, 5)
+    contender = ScoredContender("made up", "bi", found[None], np.array([threshold]))
+    return plot_scores(contender, labels).model_dump()
+
+
 def encoder(kind: str, pearson: float, f1: float, threshold: float, speed: float) -> dict[str, Any]:
     """One contender with one seed."""
     by_source = {
@@ -89,6 +99,7 @@ def encoder(kind: str, pearson: float, f1: float, threshold: float, speed: float
         "pairs_per_second": speed,
         "swap_asymmetry": None,
         "seed_spread": None,
+        "scores": scores(threshold),
         "seeds": {"1": seed(pearson, f1, threshold)},
     }
 
@@ -231,32 +242,6 @@ def example_results() -> dict[str, Any]:
             "threads": 2,
         },
     }
-
-
-def example_predictions(results: dict[str, Any], *, pairs: int = 300) -> pd.DataFrame:
-    """Scores of every contender and seed on made-up pairs, in the shape of the predictions."""
-    rng = np.random.default_rng(0)
-    labels = rng.choice([0.0, 0.4, 0.8, 1.2, 2.0, 2.6, 3.0, 3.4, 4.0, 4.4, 5.0], size=pairs)
-    seeds = next(iter(results["encoders"].values()))["seeds"]
-    frames = []
-    for name in seeds:
-        scores = {
-            contender: np.clip(labels + rng.normal(0, 0.75, pairs), 0, 5)
-            for contender in results["encoders"]
-        }
-        frames.append(
-            pd.DataFrame(
-                {
-                    "seed": int(name),
-                    "sentence1": [f"첫 문장 {row}" for row in range(pairs)],
-                    "sentence2": [f"둘째 문장 {row}" for row in range(pairs)],
-                    "source": [SOURCES[row % 3] for row in range(pairs)],
-                    "label": labels,
-                    **scores,
-                }
-            )
-        )
-    return pd.concat(frames, ignore_index=True)
 
 
 def undecided_results() -> dict[str, Any]:

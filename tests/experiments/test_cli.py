@@ -12,10 +12,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from kosim.experiments.cli import main
-from kosim.experiments.comparison.run import Results
+from kosim.experiments.comparison.results import ComparisonResults
 from kosim.experiments.data.datasets import load_sample
 
-Run = tuple[Path, Results]
+Run = tuple[Path, ComparisonResults]
 ROWS = "\n".join(f"문장 {i}번입니다\t다른 문장 {i}\t{i % 6}" for i in range(60))
 
 
@@ -91,9 +91,9 @@ def test_evaluate_gives_the_figures_of_the_comparison(
     result = kosim("evaluate", bi, "--test", file, "--json")
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
-    expected = small_run[1]["encoders"]["bi"]["seeds"]["1"]["test"]
-    assert found["test"]["pearson"]["value"] == pytest.approx(expected["pearson"]["value"])
-    assert found["test"]["f1_tuned"]["value"] == pytest.approx(expected["f1_tuned"]["value"])
+    expected = small_run[1].encoders["bi"].seeds["1"].test
+    assert found["test"]["pearson"]["value"] == pytest.approx(expected["pearson"].value)
+    assert found["test"]["f1_tuned"]["value"] == pytest.approx(expected["f1_tuned"].value)
 
 
 def test_data_reports_as_json(pairs: Path) -> None:

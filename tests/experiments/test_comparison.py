@@ -16,13 +16,16 @@ from kosim.encoders.artifact import read_manifest
 from kosim.encoders.errors import ArtifactError, StorageError
 from kosim.encoders.loading import load
 from kosim.encoders.storage import sha256
-from kosim.experiments.comparison.run import Results, compare
+from kosim.experiments.comparison.report import COMPARISON
+from kosim.experiments.comparison.results import ComparisonResults
+from kosim.experiments.comparison.run import compare
 from kosim.experiments.data.datasets import load_sample
 from kosim.experiments.settings import CompareSettings
+from kosim.experiments.study.figures import Estimate
 from kosim.experiments.study.run_folder import default_folder
 from tests.experiments.conftest import small_settings
 
-Run = tuple[Path, Results]
+Run = tuple[Path, ComparisonResults]
 
 
 def test_everything_promised_is_in_the_folder(small_run: Run) -> None:
@@ -45,9 +48,9 @@ def test_everything_promised_is_in_the_folder(small_run: Run) -> None:
 
 def test_results_on_disk_are_those_returned(small_run: Run) -> None:
     folder, results = small_run
-    assert json.loads((folder / "results.json").read_text("utf-8")) == json.loads(
-        json.dumps(results)
-    )
+    written = json.loads((folder / "results.json").read_text("utf-8"))
+    assert written == COMPARISON.to_json(results)
+    assert COMPARISON.read(folder) == results
 
 
 def test_figures_can_be_recomputed_from_the_predictions(small_run: Run) -> None:
@@ -69,31 +72,31 @@ def test_figures_can_be_recomputed_from_the_predictions(small_run: Run) -> None:
         f1s = [
             metrics.f1_score(rows.label >= 3, rows[name] >= 3, zero_division=0) for rows in seeds
         ]
-        assert results["encoders"][name]["test"]["pearson"]["value"] == pytest.approx(
-            np.mean(pearsons)
-        )
-        assert results["encoders"][name]["test"]["f1"]["value"] == pytest.approx(np.mean(f1s))
+        assert results.encoders[name].test["pearson"].value == pytest.approx(np.mean(pearsons))
+        assert results.encoders[name].test["f1"].value == pytest.approx(np.mean(f1s))
         means[name] = np.mean(pearsons)
-    assert results["difference"]["pearson"]["value"] == pytest.approx(means["cross"] - means["bi"])
+    assert results.difference.difference("pearson").value == pytest.approx(
+        means["cross"] - means["bi"]
+    )
 
 
 def test_every_interval_holds_its_value(small_run: Run) -> None:
     _, results = small_run
-    for encoder in results["encoders"].values():
-        for figure in encoder["test"].values():
-            if "value" in figure:
-                assert figure["low"] <= figure["value"] <= figure["high"]
+    for encoder in results.encoders.values():
+        for figure in encoder.test.values():
+            if isinstance(figure, Estimate):
+                assert figure.low <= figure.value <= figure.high
 
 
 def test_seeds_are_reported_apart(small_run: Run) -> None:
     _, results = small_run
-    for encoder in results["encoders"].values():
-        assert set(encoder["seeds"]) == {"1", "2"}
-        values = [seed["test"]["pearson"]["value"] for seed in encoder["seeds"].values()]
-        assert encoder["test"]["pearson"]["value"] == pytest.approx(np.mean(values))
-        assert encoder["seed_spread"]["pearson"]["sd"] == pytest.approx(np.std(values, ddof=1))
-        for seed in encoder["seeds"].values():
-            assert len(seed["history"]) == 2
+    for encoder in results.encoders.values():
+        assert set(encoder.seeds) == {"1", "2"}
+        values = [seed.test["pearson"].value for seed in encoder.seeds.values()]
+        assert encoder.test["pearson"].value == pytest.approx(np.mean(values))
+        assert encoder.seed_spread["pearson"].sd == pytest.approx(np.std(values, ddof=1))
+        for seed in encoder.seeds.values():
+            assert len(seed.history) == 2
 
 
 def test_the_scores_are_those_of_the_saved_encoders(small_run: Run) -> None:
@@ -108,8 +111,8 @@ def test_the_scores_are_those_of_the_saved_encoders(small_run: Run) -> None:
 
 def test_the_scratch_backbone_is_said_to_be_one(small_run: Run) -> None:
     folder, results = small_run
-    assert "random weights" in results["encoders"]["bi"]["backbone_note"]
-    assert results["encoders"]["bi"]["backbone_note"] in (folder / "report.md").read_text("utf-8")
+    assert "random weights" in results.encoders["bi"].backbone_note
+    assert results.encoders["bi"].backbone_note in (folder / "report.md").read_text("utf-8")
 
 
 def test_nothing_is_chosen_on_the_test_set(tmp_path: Path) -> None:
@@ -177,12 +180,13 @@ def test_saved_encoders_are_compared_without_training(small_run: Run, tmp_path: 
         }
     )
     results = compare(CompareSettings.parse(settings), tmp_path / "run")
-    expected = before["encoders"]["bi"]["seeds"]["1"]["test"]["pearson"]["value"]
-    assert results["encoders"]["bi"]["test"]["pearson"]["value"] == pytest.approx(expected)
-    assert len(results["pairwise"]) == 3
-    assert (results["difference"]["first"], results["difference"]["second"]) == ("cross", "bi")
-    for pair in results["pairwise"]:
-        assert pair["pearson"]["p_adjusted"] >= pair["pearson"]["p_value"]
+    expected = before.encoders["bi"].seeds["1"].test["pearson"].value
+    assert results.encoders["bi"].test["pearson"].value == pytest.approx(expected)
+    assert len(results.pairwise) == 3
+    assert (results.difference.first, results.difference.second) == ("cross", "bi")
+    for pair in results.pairwise:
+        gap = pair.difference("pearson")
+        assert gap.p_adjusted >= gap.p_value
 
 
 def test_a_contender_of_the_other_kind_is_refused(small_run: Run, tmp_path: Path) -> None:
@@ -234,7 +238,7 @@ def test_a_constant_test_label_is_said_and_is_no_nan(small_run: Run, tmp_path: P
         encoders={"bi": {"kind": "bi", "artifact": str(folder / "bi" / "seed-1")}},
     )
     results = compare(CompareSettings.parse(settings), tmp_path / "run")
-    assert "constant" in results["encoders"]["bi"]["test"]["pearson"]["undefined"]
+    assert "constant" in results.encoders["bi"].test["pearson"].undefined
     for file in ("results.json", "report.md", "report.html"):
         assert "nan" not in (tmp_path / "run" / file).read_text("utf-8").lower().split()
 

@@ -15,8 +15,8 @@ from kosim.encoders.base import PairEncoder
 from kosim.encoders.bi import BiEncoder
 from kosim.encoders.cross import CrossEncoder
 from kosim.encoders.loading import load
-from kosim.experiments.depth.plan import ScoringPlan, default_depths
-from kosim.experiments.depth.scoring import DeepScores
+from kosim.experiments.retrieval.depth.plan import ScoringPlan, default_depths
+from kosim.experiments.retrieval.depth.scoring import DeepScores
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.searcher import Searcher
 from tests.experiments.test_retrieval_evaluation import kosim, refusal, sentences
@@ -223,7 +223,7 @@ def test_a_killed_run_goes_on_behind_its_last_part(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("kosim.experiments.depth.scoring._PART_PAIRS", 100)
+    monkeypatch.setattr("kosim.experiments.retrieval.depth.scoring._PART_PAIRS", 100)
     bi, cross = load(tiny_encoders["bi"]), load(tiny_encoders["cross"])
     assert isinstance(bi, BiEncoder)
     assert isinstance(cross, CrossEncoder)

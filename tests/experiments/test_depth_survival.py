@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from kosim.experiments.depth.adaptive import clopper_pearson, padded
-from kosim.experiments.depth.sampling import Band, bands, draw
-from kosim.experiments.depth.survival import ScoredQuery, measure, smallest_depth
+from kosim.experiments.retrieval.depth.adaptive import clopper_pearson, padded
+from kosim.experiments.retrieval.depth.plan import Band, bands, draw
+from kosim.experiments.retrieval.depth.survival import ScoredQuery, measure, smallest_depth
 from kosim.experiments.retrieval.metrics import dcg
 
 

@@ -11,22 +11,22 @@ from click.testing import CliRunner
 
 from kosim.experiments.cli import main
 from kosim.experiments.comparison.dry_run import plan_comparison
-from kosim.experiments.comparison.run import Results
+from kosim.experiments.comparison.results import ComparisonResults
 from kosim.experiments.settings import CompareSettings
 from tests.experiments.conftest import small_settings
 
-Run = tuple[Path, Results]
+Run = tuple[Path, ComparisonResults]
 
 
 def test_a_plan_names_pairs_and_steps_of_the_run(small_run: Run) -> None:
     _, results = small_run
     plan = plan_comparison(CompareSettings.parse(small_settings(seeds=[1, 2])))
-    assert plan.pairs == results["data"]["used"]
+    assert plan.pairs == results.data["used"]
     for name, contender in plan.contenders.items():
-        done = results["encoders"][name]["seeds"]["1"]
+        done = results.encoders[name].seeds["1"]
         assert contender.cost is not None
-        assert contender.cost.steps == done["steps"]
-        assert contender.cost.epochs == done["epochs"] == len(done["history"])
+        assert contender.cost.steps == done.steps
+        assert contender.cost.epochs == done.epochs == len(done.history)
         assert contender.seconds == pytest.approx(2 * contender.cost.seconds)
     assert plan.seconds == pytest.approx(math.fsum(c.seconds for c in plan.contenders.values()))
 

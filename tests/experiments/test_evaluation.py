@@ -14,9 +14,11 @@ from kosim.experiments.comparison.evaluation import (
     compare_all,
     evaluate,
     evaluate_sources,
+    plot_scores,
     swap_asymmetry,
 )
 from kosim.experiments.settings import EvaluationSettings
+from kosim.experiments.study.figures import Undefined
 
 SETTINGS = EvaluationSettings(resamples=400)
 RANDOM = np.random.default_rng(0)
@@ -47,7 +49,7 @@ def test_values_agree_with_independent_libraries() -> None:
         "recall_tuned": metrics.recall_score(gold, scores >= 2.5),
     }
     for name, value in expected.items():
-        assert found[name]["value"] == pytest.approx(value)
+        assert found[name].value == pytest.approx(value)
 
 
 def test_a_source_has_the_figures_of_its_own_pairs() -> None:
@@ -55,31 +57,33 @@ def test_a_source_has_the_figures_of_its_own_pairs() -> None:
     pairs = LabelledPairs.from_lists([("a", "b")] * 80, LABELS, sources)
     scored = contender("bi", "bi", 1.0)
     found = evaluate_sources(scored, pairs, SETTINGS)
-    assert found["odd"]["n"] == 40
+    assert found["odd"].n == 40
     expected = stats.pearsonr(LABELS[1::2], scored.scores[0][1::2]).statistic
-    assert found["odd"]["pearson"]["value"] == pytest.approx(expected)
+    assert found["odd"].pearson.value == pytest.approx(expected)
 
 
 def test_an_undefined_metric_says_why() -> None:
     scored = contender("bi", "bi", 1.0)
-    assert "constant" in evaluate(scored, np.full(80, 4.0), SETTINGS)["pearson"]["undefined"]
+    found = evaluate(scored, np.full(80, 4.0), SETTINGS)["pearson"]
+    assert isinstance(found, Undefined)
+    assert "constant" in found.cause
 
 
 def test_the_difference_is_cross_minus_bi_whatever_the_order() -> None:
     bi, cross = contender("bi", "bi", 2.0), contender("cross", "cross", 0.5)
     for order in ((bi, cross), (cross, bi)):
         (found,) = compare_all(order, LABELS, SETTINGS)
-        assert (found["first"], found["second"]) == ("cross", "bi")
-        assert found["pearson"]["value"] > 0
-        assert found["pearson"]["p_value"] < 0.01
-        assert found["pearson"]["p_adjusted"] == found["pearson"]["p_value"]
+        assert (found.first, found.second) == ("cross", "bi")
+        assert found.difference("pearson").value > 0
+        assert found.difference("pearson").p_value < 0.01
+        assert found.difference("pearson").p_adjusted == found.difference("pearson").p_value
 
 
 def test_three_contenders_are_adjusted_for_their_number() -> None:
     three = [contender(name, "bi", noise) for name, noise in (("a", 0.5), ("b", 0.6), ("c", 2.0))]
     found = compare_all(three, LABELS, SETTINGS)
-    p_values = sorted(pair["pearson"]["p_value"] for pair in found)
-    adjusted = sorted(pair["pearson"]["p_adjusted"] for pair in found)
+    p_values = sorted(pair.difference("pearson").p_value for pair in found)
+    adjusted = sorted(pair.difference("pearson").p_adjusted for pair in found)
     assert adjusted[0] == pytest.approx(min(1, 3 * p_values[0]))
 
 
@@ -87,11 +91,11 @@ def test_swap_asymmetry_by_hand() -> None:
     scored = contender("cross", "cross", 1.0)
     found = swap_asymmetry(scored, LABELS)
     assert found is not None
-    assert found["mean_absolute"] == pytest.approx(0.25)
+    assert found.mean_absolute == pytest.approx(0.25)
     flips = (scored.scores >= 2.5) != (scored.scores + 0.25 >= 2.5)
-    assert found["verdict_flips"] == pytest.approx(flips.mean())
+    assert found.verdict_flips == pytest.approx(flips.mean())
     expected = stats.pearsonr(LABELS, scored.scores[0] + 0.125).statistic
-    assert found["pearson_symmetric"] == pytest.approx(expected)
+    assert found.pearson_symmetric == pytest.approx(expected)
     assert swap_asymmetry(contender("bi", "bi", 1.0), LABELS) is None
 
 
@@ -100,6 +104,23 @@ def test_the_largest_disagreements_come_first_and_once() -> None:
     bi, cross = contender("bi", "bi", 1.0), contender("cross", "cross", 1.0)
     rows = largest_disagreements(pairs, [bi, cross], rows=10)
     gaps = np.abs(bi.scores[0] - cross.scores[0])
-    assert rows[0]["sentence1"] == f"a{np.argmax(gaps)}"
-    assert [row["why"] for row in rows] == ["encoders"] * 10 + ["label"] * 10
-    assert len({row["sentence1"] for row in rows}) == 20
+    assert rows[0].sentence1 == f"a{np.argmax(gaps)}"
+    assert [row.why for row in rows] == ["encoders"] * 10 + ["label"] * 10
+    assert len({row.sentence1 for row in rows}) == 20
+
+
+def test_the_plots_of_scores_count_every_pair_once() -> None:
+    found = plot_scores(contender("bi", "bi", 1.0, seeds=2), LABELS)
+    assert np.sum(found.density) == 80
+    by_label = np.histogram(LABELS, np.arange(0, 5.01, 0.25))[0]
+    assert np.sum(found.density, axis=1).tolist() == by_label.tolist()
+
+
+def test_the_f1_curve_is_that_of_scikit_learn() -> None:
+    scored = contender("bi", "bi", 1.0, seeds=2)
+    found = plot_scores(scored, LABELS).f1
+    assert found is not None
+    at = 3.5
+    expected = [metrics.f1_score(LABELS >= 3, row >= at) for row in scored.scores]
+    assert found[round(at / 0.05)] == pytest.approx(np.mean(expected))
+    assert plot_scores(scored, np.full(80, 1.0)).f1 is None

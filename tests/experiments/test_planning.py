@@ -16,11 +16,11 @@ from kosim.encoders.compute.choice import ComputeChoice
 from kosim.encoders.errors import ConfigError, DataError
 from kosim.encoders.loading import load
 from kosim.experiments.cli import main
-from kosim.experiments.planning.demand import GIBIBYTE, Demand
-from kosim.experiments.planning.measurements import Measurements, SizeFigures
-from kosim.experiments.planning.measuring import answering_bytes, measure_indexes, mix
-from kosim.experiments.planning.plan import make_plan, predict
-from kosim.experiments.planning.scaling import (
+from kosim.experiments.speed.planning.demand import GIBIBYTE, Demand
+from kosim.experiments.speed.planning.measurements import Measurements, SizeFigures
+from kosim.experiments.speed.planning.measuring import answering_bytes, measure_indexes, mix
+from kosim.experiments.speed.planning.plan import make_plan, predict
+from kosim.experiments.speed.planning.scaling import (
     build_seconds,
     disk_bytes,
     resident_bytes,

@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from functools import cache
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
-from sklearn.metrics import f1_score
 
 from kosim.experiments.comparison import plots
-from kosim.experiments.comparison.render import render_html, render_markdown
-from kosim.experiments.study.notation import amount, difference, duration, estimate, p_value
-from kosim.experiments.study.report.canvas import draw
+from kosim.experiments.comparison.report import COMPARISON
+from kosim.experiments.comparison.results import ComparisonResults
+from kosim.experiments.study.language import Language, Line
+from kosim.experiments.study.notation import amount, duration, p_value
+from kosim.experiments.study.report.canvas import Plot, say
 from kosim.experiments.study.report.render import escape_markdown
 from tests.experiments.fixtures import (
     HOSTILE,
     SOURCES,
     VARIANTS,
-    example_predictions,
     example_results,
-    one_encoder_results,
     undefined_results,
 )
 
 PAGES = ("example", "bi alone", "three", "no sources", "seeds", "undefined")
 """The variants whose pages differ in more than the verdict."""
 
-VOID = {"meta", "br", "use", "link", "img"}
+VOID = {"meta", "br", "use", "link", "img", "input"}
 
 
 class Page(HTMLParser):
@@ -65,8 +66,15 @@ class Page(HTMLParser):
 @cache
 def page_of(variant: str) -> str:
     """Render each variant once: drawing is what takes long."""
-    results = VARIANTS[variant]()
-    return render_html(results, example_predictions(results, pairs=40))
+    return COMPARISON.render("html", typed(VARIANTS[variant]()))
+
+
+def typed(results: dict[str, Any]) -> ComparisonResults:
+    return ComparisonResults.model_validate(results)
+
+
+def render_markdown(results: dict[str, Any], language: Language = "en") -> str:
+    return COMPARISON.render("md", typed(results), language=language)
 
 
 @pytest.mark.parametrize("variant", PAGES)
@@ -100,7 +108,7 @@ def test_hostile_names_reach_the_plots_as_text() -> None:
     results = example_results()
     for contender in results["encoders"].values():
         contender["by_source"] = {HOSTILE: contender["by_source"][SOURCES[0]]}
-    for plot in plots.by_source(results):
+    for plot in plots.by_source(typed(results)):
         assert "<script" not in plot.svg
         assert "$e_1$" in plot.svg
         assert Page(plot.svg).open == []
@@ -108,17 +116,31 @@ def test_hostile_names_reach_the_plots_as_text() -> None:
 
 def test_the_page_opens_with_the_verdict_in_both_languages() -> None:
     page = page_of("example")
-    korean, english = (
-        page.index("크로스인코더가 더 낫습니다"),
-        page.index("The cross-encoder is better"),
-    )
-    assert korean < english < page.index("<main>")
+    for said in ("크로스인코더가 더 낫습니다", "The cross-encoder is better"):
+        assert page.index(f">{said}") < page.index("<main>")
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_the_page_opens_in_the_language_that_was_asked_for(language: Language) -> None:
+    page = Page(COMPARISON.render("html", typed(example_results()), language=language))
+    switches = [given for tag, given in page.attributes if tag == "input"]
+    assert [given["id"] for given in switches if "checked" in given] == [f"language-{language}"]
+    assert dict(page.attributes)["html"] == {"lang": language}
+
+
+@pytest.mark.parametrize("variant", PAGES)
+def test_every_text_that_is_said_in_one_language_is_said_in_the_other(variant: str) -> None:
+    said = Counter(given.get("lang") for tag, given in Page(page_of(variant)).attributes[1:])
+    assert said["en"] == said["ko"] > 50
+
+
+def test_a_drawing_has_its_words_in_both_languages() -> None:
+    plot = Plot("x", "x", "x", lambda axes: axes.set_xlabel(say(Line("a & b", "가 < 나"))))
+    assert '<tspan lang="en">a &amp; b</tspan><tspan lang="ko">가 &lt; 나</tspan>' in plot.svg
 
 
 def test_the_same_results_give_the_same_page() -> None:
-    results = example_results()
-    again = render_html(results, example_predictions(results, pairs=40))
-    assert again == page_of("example")
+    assert COMPARISON.render("html", typed(example_results())) == page_of("example")
 
 
 def test_headers_have_a_scope_and_plots_say_what_they_show() -> None:
@@ -149,7 +171,8 @@ def test_plots_follow_the_page_into_the_dark() -> None:
     ],
 )
 def test_every_plot_is_there(title: str) -> None:
-    assert f"<figcaption>{title}</figcaption>" in page_of("example")
+    figures = " ".join(re.findall(r"<figcaption>.*?</figcaption>", page_of("example")))
+    assert f">{title}</span>" in figures
 
 
 def test_without_training_there_are_no_learning_curves() -> None:
@@ -160,21 +183,15 @@ def test_without_sources_that_section_is_left_out() -> None:
     assert 'id="sources"' not in page_of("no sources")
 
 
-def test_without_similar_pairs_there_is_no_f1_curve() -> None:
-    results = undefined_results()
-    predictions = example_predictions(results, pairs=40)
-    predictions["label"] *= 0.5
-    assert plots.f1_over_threshold(results, predictions) == []
-
-
-def test_the_f1_curve_says_where_it_is_highest() -> None:
+def test_without_a_curve_of_f1_there_is_none_and_it_says_where_it_is_highest() -> None:
+    results = typed(example_results())
+    (plot,) = plots.f1_over_threshold(results)
+    curve = results.encoders["bi"].scores.f1
+    assert f"bi highest at {curve.index(max(curve)) * 0.05:.2f}" in plot.alt.en
     results = example_results()
-    predictions = example_predictions(results, pairs=200)
-    (plot,) = plots.f1_over_threshold(results, predictions)
-    gold = predictions["label"] >= 3.0
-    grid = [step / 20 for step in range(101)]
-    best = max(grid, key=lambda at: f1_score(gold, predictions["bi"] >= at))
-    assert f"bi highest at {best:.2f}" in plot.alt
+    for contender in results["encoders"].values():
+        contender["scores"]["f1"] = None
+    assert plots.f1_over_threshold(typed(results)) == []
 
 
 def test_several_seeds_are_named_and_their_spread_is_given() -> None:
@@ -190,18 +207,20 @@ def test_no_cell_holds_a_raw_none_or_nan(variant: str) -> None:
     assert not [cell for cell in cells if re.search(r"\b(None|nan|inf)\b|[{}]", cell)]
 
 
+@pytest.mark.parametrize("language", ["en", "ko"])
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_markdown_tables_have_rows_of_one_length(variant: str) -> None:
-    for block in render_markdown(VARIANTS[variant]()).split("\n\n"):
+def test_markdown_tables_have_rows_of_one_length(variant: str, language: Language) -> None:
+    for block in render_markdown(VARIANTS[variant](), language).split("\n\n"):
         rows = [line for line in block.splitlines() if line.startswith("|")]
         widths = {len(re.findall(r"(?<!\\)\|", row)) for row in rows}
         assert len(widths) <= 1
 
 
-def test_markdown_opens_with_the_verdict() -> None:
-    first, _, third, *_ = render_markdown(example_results()).splitlines()
-    assert first.startswith("# 크로스인코더가 더 낫습니다")
-    assert third.startswith("**The cross-encoder is better: Pearson 0.899 against 0.880")
+def test_markdown_opens_with_the_verdict_in_its_language() -> None:
+    english, korean = (render_markdown(example_results(), each) for each in ("en", "ko"))
+    assert english.startswith("# The cross-encoder is better: Pearson 0.899 against 0.880")
+    assert korean.startswith("# 크로스인코더가 더 낫습니다")
+    assert not re.search("[가-힣]", english.split("## Disagreements")[0].split("출처")[0][:2000])
 
 
 def test_markdown_and_page_hold_the_same_figures() -> None:
@@ -229,21 +248,14 @@ def test_markdown_escapes_line_breaks() -> None:
     assert escape_markdown("# one\n\ntwo") == "\\# one two"
 
 
-def test_reports_use_the_verdict_of_the_results() -> None:
-    results = one_encoder_results()
-    said = {"headline": "as recorded", "sentences": []}
-    results["verdict"] = {"en": said, "ko": said}
-    assert render_markdown(results).startswith("# as recorded")
-
-
-def test_thousands_of_points_are_thinned() -> None:
-    results = one_encoder_results()
-    (plot,) = plots.predictions(results, example_predictions(results, pairs=2_500))
-    assert "the labels of 1250 pairs" in plot.alt
+def test_the_density_counts_every_pair() -> None:
+    results = typed(example_results())
+    for plot in plots.predictions(results):
+        assert "of 300 pairs" in plot.alt.en
 
 
 def test_plots_of_one_page_share_no_identifier() -> None:
-    drawn = [draw(name, "", "", lambda axes: axes.plot([0, 1])) for name in ("one", "two")]
+    drawn = [Plot(name, "", "", lambda axes: axes.plot([0, 1])) for name in ("one", "two")]
     ids = [set(re.findall(r'\bid="([^"]+)"', plot.svg)) for plot in drawn]
     assert ids[0]
     assert not ids[0] & ids[1]
@@ -278,21 +290,13 @@ def test_p_values(p: float | None, text: str) -> None:
     ],
 )
 def test_durations(seconds: float | None, text: str) -> None:
-    assert duration(seconds) == text
+    assert duration(seconds).en == text
 
 
 def test_durations_in_korean() -> None:
-    assert duration(1830, korean=True) == "30.5분"
+    assert duration(1830).ko == "30.5분"
 
 
 def test_amounts_keep_about_three_figures() -> None:
     figures = [0.0123, 0.5, 8.125, 34.66, 99.97, 1234.4]
     assert [amount(value) for value in figures] == ["0.012", "0.50", "8.12", "34.7", "100", "1,234"]
-
-
-def test_estimates_and_differences() -> None:
-    figure = {"value": 0.8812, "low": 0.862, "high": 0.8994}
-    assert estimate(figure) == "0.881 [0.862, 0.899]"
-    assert difference({"value": -0.0194, "low": -0.03, "high": 0.0001}) == "−0.019 [−0.030, 0.000]"
-    assert difference({"value": -0.0001, "low": -0.03, "high": 0.03}).startswith("0.000 ")
-    assert estimate(None) == "–"

@@ -17,6 +17,7 @@ from kosim.experiments.cli import main
 from kosim.experiments.retrieval.finding import compute_finding
 from kosim.experiments.retrieval.metrics import ndcg
 from kosim.experiments.retrieval.rankings import reranked, without_own
+from kosim.experiments.retrieval.results import RetrievalResults
 from tests.encoders.tiny import WORDS
 
 
@@ -130,8 +131,8 @@ def test_the_report_is_written_in_three_forms(evaluated: tuple[Path, dict[str, A
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert "<svg" in page
     assert "http" not in page.replace("http://www.w3.org", "")
-    headline = results["finding"]["ko"]["headline"]
-    assert headline.split(". ")[0] in page
+    assert results["finding"]["ko"]["headline"] in page
+    assert results["finding"]["en"]["headline"] in page
     assert "recall@100" in (folder / "report.md").read_text(encoding="utf-8")
 
 
@@ -223,23 +224,22 @@ def test_an_encoder_is_needed_and_must_be_a_bi_encoder(
     assert "bi-encoder" in line
 
 
-def test_own_places_are_left_out_and_the_rest_moves_up() -> None:
-    places = np.array([[4, 7, 2, -1], [1, 2, 3, 4]])
-    assert without_own(places, [{7}, set()], 3).tolist() == [[4, 2, -1], [1, 2, 3]]
+def test_own_rows_are_left_out_and_the_rest_moves_up() -> None:
+    rows = np.array([[4, 7, 2, -1], [1, 2, 3, 4]])
+    assert without_own(rows, [{7}, set()], 3).tolist() == [[4, 2, -1], [1, 2, 3]]
 
 
 def test_reranking_keeps_ties_and_what_lies_deeper_in_order() -> None:
-    places = np.array([[10, 11, 12, 13]])
+    rows = np.array([[10, 11, 12, 13]])
     scores = np.array([[1.0, 2.0, 2.0, 9.0]])
-    assert reranked(places, scores, 3).tolist() == [[11, 12, 10, 13]]
-    assert reranked(places, scores, 4).tolist() == [[13, 11, 12, 10]]
+    assert reranked(rows, scores, 3).tolist() == [[11, 12, 10, 13]]
+    assert reranked(rows, scores, 4).tolist() == [[13, 11, 12, 10]]
 
 
 def row(key: str, value: float, depth: int | None = None) -> dict[str, Any]:
     figure = {"value": value, "low": value - 0.01, "high": value + 0.01}
     return {
         "key": key,
-        "name": key,
         "mode": "dense",
         "depth": depth,
         "metrics": {"ndcg@10": figure},
@@ -249,10 +249,13 @@ def row(key: str, value: float, depth: int | None = None) -> dict[str, Any]:
 
 def test_the_finding_names_the_smallest_depth_that_is_as_good() -> None:
     def pair(first: str, second: str, value: float, p: float) -> dict[str, Any]:
-        figure = {"value": value, "low": value - 0.02, "high": value + 0.02, "p_adjusted": p}
+        figure = {"value": value, "low": value - 0.02, "high": value + 0.02, "p_value": p}
         return {"first": first, "second": second, "ndcg@10": figure}
 
     results = {
+        "name": "retrieval",
+        "created": "2026-11-24T02:07:36+00:00",
+        "kosim_version": "0.1.0",
         "primary": "ndcg@10",
         "rows": [row("dense", 0.7), row("rerank-10", 0.79, 10), row("rerank-50", 0.8, 50)],
         "comparisons": [
@@ -263,9 +266,9 @@ def test_the_finding_names_the_smallest_depth_that_is_as_good() -> None:
         "task": {"queries": 500, "groups": 50, "documents": 900},
         "left_out": [],
     }
-    finding = compute_finding(results)
+    finding = compute_finding(RetrievalResults.model_validate(results)).to_json()
     assert finding["best"] == "rerank-50"
-    assert "not surely above: rerank-10" in finding["en"]["headline"]
+    assert "not surely above: bi-encoder, then cross-encoder on 10" in finding["en"]["headline"]
     said = " ".join(finding["en"]["sentences"])
     assert "finds better than the bi-encoder alone (nDCG@10 +0.100 [0.080, 0.120]" in said
     assert "Depth 10 cannot be told from the best, 50 (+0.010" in said

@@ -78,16 +78,16 @@ def test_pairs_of_rows_are_tested_and_adjusted_by_metric() -> None:
         "same": {"m": base + random.normal(0, 0.01, 80), "n": base},
     }
     found = compare_rows(queries, values)
-    assert [(each["first"], each["second"]) for each in found] == [
+    assert [(each.first, each.second) for each in found] == [
         ("low", "high"),
         ("low", "same"),
         ("high", "same"),
     ]
     for metric in ("m", "n"):
-        raw = [each[metric]["p_value"] for each in found]
-        assert [each[metric]["p_adjusted"] for each in found] == holm(raw)
-    assert found[0]["m"]["value"] == pytest.approx(-0.3)
-    assert found[0]["m"]["p_adjusted"] < 0.05
+        raw = [each.difference(metric).p_value for each in found]
+        assert [each.difference(metric).p_adjusted for each in found] == holm(raw)
+    assert found[0].difference("m").value == pytest.approx(-0.3)
+    assert found[0].difference("m").p_adjusted < 0.05
 
 
 def test_one_group_cannot_be_resampled() -> None:

@@ -18,6 +18,7 @@ from kosim.experiments.cli import main
 from kosim.experiments.data.datasets import load_sample
 from kosim.experiments.tokenizers.figures import text_figures
 from kosim.experiments.tokenizers.finding import compute_finding
+from kosim.experiments.tokenizers.results import TokenizerResults
 from kosim.experiments.tokenizers.settings import TokenizerSettings
 from tests.encoders.tiny import write_koelectra
 
@@ -28,13 +29,13 @@ def test_the_figures_of_a_tokenizer_are_counts() -> None:
     pairs = LabelledPairs.from_lists([("가나 다라", "가 마"), ("가 마", "다")], [1.0, 2.0])
     figures = text_figures(tokenizer, pairs, max_length=8)
     # Sentences: 4 + 2 + 1 tokens in 2 + 2 + 1 words, of which ▁마 is unknown.
-    assert figures["vocabulary"] == 9
-    assert figures["tokens_per_word"] == pytest.approx(7 / 5)
-    assert figures["unknown_rate"] == pytest.approx(1 / 7)
+    assert figures.vocabulary == 9
+    assert figures.tokens_per_word == pytest.approx(7 / 5)
+    assert figures.unknown_rate == pytest.approx(1 / 7)
     lengths = [4 + 2 + 3, 2 + 1 + 3]
-    assert figures["pair_length_mean"] == pytest.approx(np.mean(lengths))
-    assert figures["pair_length_p95"] == pytest.approx(np.percentile(lengths, 95))
-    assert figures["pairs_cut"] == 0.5
+    assert figures.pair_length_mean == pytest.approx(np.mean(lengths))
+    assert figures.pair_length_p95 == pytest.approx(np.percentile(lengths, 95))
+    assert figures.pairs_cut == 0.5
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +130,10 @@ def test_settings_are_checked() -> None:
 
 
 def encoder(value: float) -> dict[str, Any]:
-    return {"test": {"pearson": {"value": value, "low": value - 0.02, "high": value + 0.02}}}
+    return {
+        "epoch_seconds": 1.0,
+        "test": {"pearson": {"value": value, "low": value - 0.02, "high": value + 0.02}},
+    }
 
 
 def results(p: float) -> dict[str, Any]:
@@ -139,11 +143,19 @@ def results(p: float) -> dict[str, Any]:
         "pearson": {"value": -0.1, "low": -0.2, "high": 0.0, "p_value": p, "p_adjusted": p},
     }
     part = {
+        "test_pairs": 40,
         "encoders": {"jamo": encoder(0.6), "syllable": encoder(0.7)},
         "pairwise": [entry],
     }
-    made = {"pretraining": {"steps": 5}}
+    made = {
+        **dict.fromkeys(("tokens_per_word", "unknown_rate", "pair_length_mean"), 1.0),
+        **dict.fromkeys(("pair_length_p95", "pairs_cut", "vocabulary"), 1),
+        "pretraining": {"steps": 5, "parameters": 1, "curve": []},
+    }
     return {
+        "name": "tokenizers",
+        "created": "2026-11-25T19:01:02+00:00",
+        "kosim_version": "0.1.0",
         "config": {"seeds": [1, 2, 3]},
         "tokenizers": {"jamo": made, "syllable": made},
         "encoders": {"bi": part},
@@ -153,7 +165,8 @@ def results(p: float) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("p", "said"), [(0.01, "the difference is real"), (0.2, "cannot tell")])
 def test_the_finding_names_the_best_and_how_sure_that_is(p: float, said: str) -> None:
-    finding = compute_finding(results(p))["en"]
+    typed = TokenizerResults.model_validate(results(p))
+    finding = compute_finding(typed).to_json()["en"]
     assert finding["headline"] == "Highest Pearson: syllable (bi-encoder)."
     (sentence,) = finding["sentences"]
     assert sentence.startswith("bi-encoder: syllable 0.700 [0.680, 0.720], then jamo 0.600")

@@ -142,7 +142,7 @@ def test_a_batch_that_does_not_fit_is_pruned_with_advice(
     def fails(*_: Any, **__: Any) -> None:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 GB")
 
-    monkeypatch.setattr("kosim.experiments.tuning.trial.train", fails)
+    monkeypatch.setattr("kosim.experiments.comparison.contenders.train", fails)
     pairs = load_training(settings.comparison.data)
 
     def run_one() -> None:
@@ -157,7 +157,7 @@ def test_a_batch_that_does_not_fit_is_pruned_with_advice(
     assert trial.params["epochs"] == 1
     monkeypatch.undo()
     run_one()
-    assert describe_study(study)["cost"]["out_of_memory"] == 1
+    assert describe_study(study, settings)["cost"].out_of_memory == 1
 
 
 def test_hopeless_trials_are_ended_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,7 +169,7 @@ def test_hopeless_trials_are_ended_early(tmp_path: Path, monkeypatch: pytest.Mon
     pairs = load_training(settings.comparison.data)
 
     def follow(
-        encoder: Any, train: Any, validation: Any, config: Any, *, callbacks: Any
+        encoder: Any, train: Any, validation: Any, config: Any, *, callbacks: Any, **_: Any
     ) -> SimpleNamespace:
         """Go through the epochs as a training would whose metric is the learning rate's."""
         values = [1000 * config.learning_rate * epoch for epoch in range(1, config.epochs + 1)]
@@ -181,7 +181,7 @@ def test_hopeless_trials_are_ended_early(tmp_path: Path, monkeypatch: pytest.Mon
         rows = [SimpleNamespace(pearson=value, model_dump=dict) for value in values]
         return SimpleNamespace(history=rows)
 
-    monkeypatch.setattr("kosim.experiments.tuning.trial.train", follow)
+    monkeypatch.setattr("kosim.experiments.comparison.contenders.train", follow)
     study.optimize(lambda t: run_trial(t, settings, pairs, tmp_path / "backbone"), n_trials=5)
     assert [trial.state for trial in study.trials[:4]].count(TrialState.COMPLETE) >= 2
     last = study.trials[-1]
@@ -199,7 +199,7 @@ def test_the_comparison_of_base_and_best_is_that_of_compare(
     assert list(config["encoders"]) == ["best", "base"]
     again = compare(CompareSettings.parse(config), folder / "test", resume=True)
     for metric in ("pearson", "f1"):
-        expected = again["difference"][metric]["value"]
+        expected = again.difference.difference(metric).value
         assert results["test"]["difference"][metric]["value"] == pytest.approx(expected)
 
 

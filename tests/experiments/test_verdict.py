@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import re
 
+import numpy as np
 import pytest
+from scipy.stats import norm
 
-from kosim.experiments.comparison.verdict import compute_verdict
+from kosim.experiments.comparison.finding import compute_finding
+from kosim.experiments.comparison.results import ComparisonResults
 from tests.experiments.fixtures import (
     VARIANTS,
     bi_wins_results,
@@ -23,6 +26,10 @@ from tests.experiments.fixtures import (
     undecided_results,
     undefined_results,
 )
+
+
+def compute_verdict(results: dict) -> dict:
+    return compute_finding(ComparisonResults.model_validate(results)).to_json()
 
 
 def english(results: dict) -> str:
@@ -112,13 +119,23 @@ def test_an_insignificant_difference_has_no_winner_and_says_how_many_pairs_are_n
 
 def test_a_difference_that_no_number_of_pairs_shows_is_called_so() -> None:
     results = undecided_results()
-    results["difference"]["pearson"]["pairs_needed"] = None
+    results["difference"]["pearson"] |= {"value": 1e-6, "pairs_needed": None}
     assert "no practical number of test pairs" in english(results)
 
 
-def test_the_number_of_pairs_is_not_guessed() -> None:
+def test_the_number_of_pairs_follows_from_the_interval_where_it_was_not_recorded() -> None:
     results = undecided_results()
-    del results["difference"]["pearson"]["pairs_needed"]
+    gap = results["difference"]["pearson"]
+    del gap["pairs_needed"]
+    error = (gap["high"] - gap["low"]) / 2 / norm.ppf(0.975)
+    ratio = (norm.ppf(0.975) + norm.ppf(0.8)) * error / gap["value"]
+    expected = f"about {np.ceil(519 * ratio**2):,.0f} test pairs would show it"
+    assert expected in english(results)
+
+
+def test_the_number_of_pairs_is_not_guessed_where_there_is_no_number_now() -> None:
+    results = undecided_results()
+    results["data"] = {}
     assert "number of test pairs" not in english(results)
 
 

@@ -10,8 +10,11 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import cached_property, partial
+from html import unescape
 from typing import Any
 
 import matplotlib
@@ -19,6 +22,8 @@ from markupsafe import Markup
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from kosim.experiments.study.language import Line, Text, text
 
 INK, MUTED, RULE, PAPER = "#010101", "#020202", "#030303", "#040404"
 _SERIES = ("#050501", "#050502", "#050503", "#050504", "#050505", "#050506")
@@ -61,59 +66,71 @@ _STYLE: Any = {
 }
 
 
-@dataclass(frozen=True)
-class Plot:
-    """One drawing, its title, and what it shows in words for who cannot see it."""
-
-    title: str
-    alt: str
-    svg: Markup
-
-
 def colour(position: int) -> str:
     """Return the stand-in colour of the contender at ``position``."""
     return _SERIES[position % len(_SERIES)]
 
 
-def draw(
-    name: str,
-    title: str,
-    alt: str,
-    paint: Callable[..., None],
-    *,
-    height: float = 3.1,
-    rows: int = 1,
-) -> Plot:
-    """Draw one plot; the same input gives the same bytes.
+@dataclass(frozen=True)
+class Plot:
+    """One plot of a page; it is drawn when a page asks for it.
 
     Args:
         name: unique in the page; keeps the identifiers of its plots apart.
         title: shown above the plot.
-        alt: what the plot shows, in words.
-        paint: draws on the ``rows`` axes it is given, stacked and sharing their x axis.
+        alt: what the plot shows, in words, for who cannot see it.
+        paint: draws on the ``rows`` axes it is given, stacked and sharing their x axis; a figure
+            that it returns, as another library drew it, is shown in their place.
         height: in inches, at a width of ``WIDTH``.
         rows: the number of axes.
     """
-    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": name}), warnings.catch_warnings():
-        # matplotlib measures Hangul without having its glyphs; the browser draws them.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure = Figure(figsize=(WIDTH, height))
-        axes = figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0]
-        paint(*axes)
-        buffer = io.StringIO()
-        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)
-    return Plot(title, alt, _embed(buffer.getvalue(), alt))
+
+    name: str
+    title: Text
+    alt: Text
+    paint: Callable[..., object]
+    height: float = 3.1
+    rows: int = 1
+
+    @cached_property
+    def svg(self) -> Markup:
+        """The drawing as an element of a page; the same plot gives the same bytes."""
+        style = {**_STYLE, "svg.hashsalt": self.name}
+        words: dict[str, str] = {}
+        token = _WORDS.set(words)
+        with matplotlib.rc_context(style), warnings.catch_warnings():
+            # matplotlib measures Hangul without having its glyphs; the browser draws them.
+            warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+            figure = Figure(figsize=(WIDTH, self.height))
+            axes = figure.subplots(self.rows, 1, sharex=True, squeeze=False)[:, 0]
+            if isinstance(drawn := self.paint(*axes), Figure):
+                figure = drawn
+            buffer = io.StringIO()
+            nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+            figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)
+        _WORDS.reset(token)
+        return _embed(buffer.getvalue(), text(self.alt, "en"), words)
 
 
-def legend(axes: Axes, handles: Sequence[Artist], labels: Sequence[str]) -> None:
+_WORDS: ContextVar[dict[str, str]] = ContextVar("words")
+
+
+def say(line: Text) -> str:
+    """Return what to draw for a text; in a page it changes with the page's language."""
+    if isinstance(line, Line):
+        _WORDS.get()[line.en] = line.ko
+    return text(line, "en")
+
+
+def legend(axes: Axes, handles: Sequence[Artist], labels: Sequence[Text]) -> None:
     """Set the legend in one line above the axes, where it covers nothing."""
+    shown = [say(label) for label in labels]
     axes.legend(
-        handles, labels, loc="lower left", bbox_to_anchor=(0, 1.01), ncols=max(len(labels), 1)
+        handles, shown, loc="lower left", bbox_to_anchor=(0, 1.01), ncols=max(len(shown), 1)
     )
 
 
-def _embed(document: str, alt: str) -> Markup:
+def _embed(document: str, alt: str, words: Mapping[str, str]) -> Markup:
     """Turn matplotlib's SVG document into an element of an HTML page."""
     svg = document[document.index("<svg") :]
     head, body = svg.split(">", 1)
@@ -123,8 +140,19 @@ def _embed(document: str, alt: str) -> Markup:
     body = re.sub(r"font-family: [^;\"]*;? ?", "", body).replace("xlink:href=", "href=")
     for stand_in, variable in _VARIABLES.items():
         body = body.replace(stand_in, f"var(--{variable})")
+    body = re.sub(r"(<text[^>]*>)(.*?)</text>", partial(_in_both, words=words), body)
     opening = Markup('<svg {} role="img" aria-label="{}">').format(
         Markup(view.group() if view else ""), alt
     )
     # Safe: matplotlib escapes every text it is given to draw.
     return opening + Markup(body.strip())
+
+
+def _in_both(found: re.Match[str], *, words: Mapping[str, str]) -> str:
+    opening, english = found.groups()
+    korean = words.get(unescape(english))
+    if korean is None:
+        return found.group()
+    spans = Markup('<tspan lang="en">{}</tspan><tspan lang="ko">{}</tspan></text>')
+    # Safe: what matplotlib wrote is escaped already.
+    return Markup(opening) + spans.format(Markup(english), korean)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
+from kosim.experiments.study.language import Line, Text
+from kosim.experiments.study.notation import DASH
 from kosim.experiments.study.report.canvas import Plot
 
-Row = tuple[str, ...]
-Results = Mapping[str, Any]
+Row = tuple[Text, ...]
+_NOTHING = ("", DASH)
 
 
 @dataclass(frozen=True)
@@ -19,19 +20,31 @@ class Table:
     ``prose`` are the positions of columns that hold text; the others hold figures, set right.
     """
 
-    caption: str
+    caption: Text
     columns: Row
     rows: tuple[Row, ...]
     prose: frozenset[int] = frozenset()
 
+    @classmethod
+    def of(
+        cls,
+        caption: Text,
+        columns: Iterable[Text],
+        rows: Iterable[Sequence[Text]],
+        prose: Iterable[int] = (),
+    ) -> list[Table]:
+        """Return a table of the rows that say something, or no table where none does."""
+        said = tuple(tuple(row) for row in rows if any(str(c) not in _NOTHING for c in row[1:]))
+        return [cls(caption, tuple(columns), said, frozenset(prose))] if said else []
+
 
 @dataclass(frozen=True)
 class Section:
-    """One part of a report; ``key`` is its anchor, ``korean`` its heading in Korean."""
+    """One part of a report; ``key`` is its anchor. A folded one is shown when it is asked for."""
 
     key: str
-    title: str
-    korean: str
-    note: str = ""
-    tables: list[Table] = field(default_factory=list)
-    plots: list[Plot] = field(default_factory=list)
+    title: Line
+    note: Text = ""
+    tables: Sequence[Table] = ()
+    plots: Sequence[Plot] = ()
+    folded: bool = False

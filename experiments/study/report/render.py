@@ -1,15 +1,18 @@
-"""Fill the report's templates."""
+"""Render a report: as one page in both languages that needs nothing else, and as Markdown."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
+from kosim.experiments.study.finding import Finding
+from kosim.experiments.study.language import Language, Line, Text, text
 from kosim.experiments.study.report.document import Section
+from kosim.experiments.study.results import Results
 
 _ENVIRONMENT = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -21,42 +24,56 @@ _ENVIRONMENT = Environment(
 )
 
 
-def escape_markdown(text: str) -> str:
-    """Return ``text`` as Markdown that shows it as it is, on one line and inside a table cell.
+def render(
+    form: str,
+    results: Results,
+    finding: Finding,
+    sections: Sequence[Section],
+    *,
+    language: Language = "en",
+) -> str:
+    """Return a report.
+
+    Args:
+        form: ``html``, a page that can switch its language, or ``md``, Markdown in one.
+        results: of which the header is shown.
+        finding: what the report opens with.
+        sections: what follows it; those without content are left out.
+        language: of the Markdown, and in which the page opens.
+    """
+    return _ENVIRONMENT.get_template(f"report.{form}.j2").render(
+        results=results,
+        finding=finding,
+        sections=[section for section in sections if section.tables or section.plots],
+        language=language,
+    )
+
+
+def in_both(line: Text) -> Markup:
+    """Return a text for the page, which shows it in the language that is switched on."""
+    if isinstance(line, str) or line.en == line.ko:
+        return escape(text(line, "en"))
+    return Markup('<span lang="en">{}</span><span lang="ko">{}</span>').format(*line)
+
+
+def escape_markdown(line: Text, language: Language = "en") -> str:
+    """Return a text as Markdown that shows it as it is, on one line and inside a table cell.
 
     A bracket is left alone where it cannot end a link's text, so that intervals stay readable.
     """
-    escaped = re.sub(r"([\\`*_<>|#~$&]|\](?=[(\[:]))", r"\\\1", text)
+    escaped = re.sub(r"([\\`*_<>|#~$&]|\](?=[(\[:]))", r"\\\1", text(line, language))
     return " ".join(escaped.split())
 
 
-def markdown_cell(text: str) -> str:
-    """Return ``text`` for a table cell; its lines stay apart."""
-    return "<br>".join(escape_markdown(line) for line in text.split("\n"))
+def markdown_cell(line: Text, language: Language) -> str:
+    """Return a text for a table cell; its lines stay apart."""
+    return "<br>".join(escape_markdown(each) for each in text(line, language).split("\n"))
 
 
-_ENVIRONMENT.filters |= {"markdown": escape_markdown, "cell": markdown_cell}
-
-
-def render_page(
-    template: str,
-    results: Mapping[str, Any],
-    *,
-    verdict: Mapping[str, Any],
-    sections: Sequence[Section],
-) -> str:
-    """Fill a report's template, the same for every kind of report.
-
-    Args:
-        template: ``report.html.j2`` or ``report.md.j2``.
-        results: of which ``name``, ``created`` and ``kosim_version`` are shown.
-        verdict: under ``en`` and ``ko`` the ``headline``, ``sentences`` and ``warnings``.
-        sections: what follows it.
-    """
-    return _ENVIRONMENT.get_template(template).render(
-        name=str(results["name"]),
-        created=str(results["created"]),
-        version=str(results["kosim_version"]),
-        verdict=verdict,
-        sections=sections,
-    )
+_ENVIRONMENT.filters |= {
+    "both": in_both,
+    "plain": text,
+    "markdown": escape_markdown,
+    "cell": markdown_cell,
+}
+_ENVIRONMENT.globals["Line"] = Line

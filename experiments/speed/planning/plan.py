@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, get_args
 
 from kosim.encoders.errors import ConfigError
-from kosim.experiments.planning.demand import GIBIBYTE, Demand
-from kosim.experiments.planning.measurements import Measurements, SizeFigures
-from kosim.experiments.planning.scaling import (
+from kosim.experiments.speed.planning.demand import GIBIBYTE, Demand
+from kosim.experiments.speed.planning.measurements import Measurements, SizeFigures
+from kosim.experiments.speed.planning.scaling import (
     build_seconds,
     disk_bytes,
     resident_bytes,
@@ -180,7 +180,7 @@ def _assumptions(demand: Demand, measured: Measurements) -> tuple[tuple[str, str
         ("figures are of", "one core of this machine", measured.created),
         ("sentences are like", measured.corpus, "--corpus"),
         ("sentences encoded", f"{amount(measured.sentences_per_second)} a second", here),
-        ("one query encoded", duration(measured.query_seconds), here),
+        ("one query encoded", duration(measured.query_seconds).en, here),
     ]
     if demand.rerank_depth:
         pairs = measured.pairs_per_second
@@ -197,7 +197,7 @@ def _assumptions(demand: Demand, measured: Measurements) -> tuple[tuple[str, str
             *(
                 (
                     f"{type}, a query of {count(one.rows)}",
-                    f"{duration(one.search_seconds)} (recall@10 {one.recall:.3f})",
+                    f"{duration(one.search_seconds).en} (recall@10 {one.recall:.3f})",
                     here,
                 )
                 for one in sizes

@@ -1,17 +1,28 @@
-"""What is chosen about an evaluation of depth, and which documents are scored for it."""
+"""What is chosen about an evaluation of depth, and which documents are scored for it.
+
+Hits beyond the retrieved documents are rare, and the rarer the further away. A uniform sample
+would hardly ever draw one, and each drawn would stand for hundreds of documents. So the rest is
+cut into bands of cosine rank, each twice as deep as the one before it, and every band gets the
+same number of draws: a stratified sample without replacement (Cochran 1977, chapter 5). A drawn
+document has the weight (documents in its band) / (draws from it), the inverse of its chance to
+be drawn, so that weighted sums estimate sums over all documents without bias
+(Horvitz & Thompson 1952).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
+import numpy.typing as npt
 
 from kosim.encoders.errors import ConfigError, DataError
+from kosim.encoders.metrics import Floats
 from kosim.experiments.data.cleaning import comparable
-from kosim.experiments.depth.sampling import Band, bands
-from kosim.experiments.retrieval.rankings import Places
 from kosim.index.corpus_index import CorpusIndex
+from kosim.index.ranking import Rows
 
 FEASIBLE = 2_000_000
 """Up to so many pairs everything is scored, unless a sample is asked for."""
@@ -69,15 +80,84 @@ class DepthSettings:
 
 
 @dataclass(frozen=True)
+class Band:
+    """The documents of cosine rank above ``start`` up to ``stop``, of which ``drawn`` are scored.
+
+    Ranks are counted over all documents but the query's own, the retrieved ones first.
+    """
+
+    start: int
+    stop: int
+    drawn: int
+
+    @property
+    def weight(self) -> float:
+        """How many documents a drawn one stands for."""
+        return (self.stop - self.start) / self.drawn
+
+
+def bands(top: int, documents: int, draws: int | None) -> list[Band]:
+    """Cut the ranks above ``top`` into bands, each twice as deep, and share out the draws.
+
+    Args:
+        top: how many documents are scored anyway.
+        documents: how many there are.
+        draws: how many more to score; None for all.
+    """
+    rest = documents - top
+    if rest <= 0:
+        return []
+    if draws is None or draws >= rest:
+        return [Band(top, documents, rest)]
+    edges = [top]
+    while edges[-1] < documents:
+        edges.append(min(2 * edges[-1], documents))
+    # A last band much smaller than the others joins the one before it.
+    if len(edges) > 2 and edges[-1] - edges[-2] < (edges[-2] - edges[-3]) / 2:
+        del edges[-2]
+    cut, left = [], max(draws, len(edges) - 1)
+    for number, (start, stop) in enumerate(pairwise(edges)):
+        drawn = min(left // (len(edges) - 1 - number), stop - start)
+        cut.append(Band(start, stop, drawn))
+        left -= drawn
+    return cut
+
+
+def draw(
+    order: npt.NDArray[np.int64], cut: list[Band], random: np.random.Generator
+) -> tuple[npt.NDArray[np.int64], Floats, npt.NDArray[np.int64]]:
+    """Draw from every band without replacement.
+
+    Args:
+        order: (m,) the documents beyond the retrieved ones, by falling cosine.
+        cut: bands that begin behind the retrieved documents and cover ``order``.
+        random: source of the draws.
+
+    Returns:
+        The members of ``order`` that were drawn, the weight of each, and the band of each.
+    """
+    drawn, weights, numbers = [], [], []
+    for number, band in enumerate(cut):
+        inside = order[band.start - cut[0].start : band.stop - cut[0].start]
+        chosen = np.sort(random.permutation(len(inside))[: band.drawn])
+        drawn.append(inside[chosen])
+        weights.append(np.full(len(chosen), band.weight))
+        numbers.append(np.full(len(chosen), number, dtype=np.int64))
+    if not cut:
+        return np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.int64)
+    return np.concatenate(drawn), np.concatenate(weights), np.concatenate(numbers)
+
+
+@dataclass(frozen=True)
 class ScoringPlan:
     """What is scored: the first ``top`` retrieved and a sample of the others, drawn by ``seed``.
 
-    ``own`` holds the places of each query's own text, which are left out. ``bands`` are the same
+    ``own`` holds the rows of each query's own text, which are left out. ``bands`` are the same
     for all queries: they begin behind the retrieved and end at the last document.
     """
 
     queries: tuple[str, ...]
-    own: tuple[Places, ...]
+    own: tuple[Rows, ...]
     top: int
     bands: tuple[Band, ...]
     seed: int
@@ -91,9 +171,9 @@ class ScoringPlan:
         Raises:
             DataError: there is nothing in the index beside a query's own text.
         """
-        own = own_places(index, queries)
+        own = own_rows(index, queries)
         # A query with its own text in the corpus has fewer others; the last band ends for it there.
-        others = len(index) - max((len(places) for places in own), default=0)
+        others = len(index) - max((len(rows) for rows in own), default=0)
         if others < 1:
             raise DataError(f"{index.folder} holds nothing but the queries themselves")
         top = min(top, others)
@@ -110,16 +190,16 @@ class ScoringPlan:
         return all(band.weight == 1 for band in self.bands)
 
 
-def own_places(index: CorpusIndex, queries: Sequence[str]) -> tuple[Places, ...]:
-    """Return for each query the places of the documents with its text."""
+def own_rows(index: CorpusIndex, queries: Sequence[str]) -> tuple[Rows, ...]:
+    """Return for each query the rows of the documents with its text."""
     wanted: dict[str, list[int]] = {comparable(query): [] for query in queries}
-    places = index.rows()
-    for start in range(0, len(places), DOCUMENTS_AT_A_TIME):
-        part = places[start : start + DOCUMENTS_AT_A_TIME]
-        for place, text in zip(part.tolist(), index.texts(part), strict=True):
+    rows = index.rows()
+    for start in range(0, len(rows), DOCUMENTS_AT_A_TIME):
+        part = rows[start : start + DOCUMENTS_AT_A_TIME]
+        for row, text in zip(part.tolist(), index.texts(part), strict=True):
             same = wanted.get(comparable(text))
             if same is not None:
-                same.append(place)
+                same.append(row)
     return tuple(np.array(wanted[comparable(query)], dtype=np.int64) for query in queries)
 
 

@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
-from kosim.experiments.planning.measurements import SizeFigures
+from kosim.experiments.speed.planning.measurements import SizeFigures
 from kosim.index.store.generation import segment_limit
 from kosim.index.vectors.ivfpq import code_bytes, list_count
 from kosim.index.vectors.vector_index import IndexType

@@ -18,11 +18,12 @@ import pyarrow.parquet as pq
 from kosim.encoders.base import FloatArray, PairEncoder
 from kosim.encoders.errors import DataError, StorageError
 from kosim.encoders.storage import atomic_file, write_json
-from kosim.experiments.depth.plan import DOCUMENTS_AT_A_TIME, ScoringPlan
-from kosim.experiments.depth.sampling import Band, draw
-from kosim.experiments.depth.survival import ScoredQuery
-from kosim.experiments.retrieval.rankings import ABSENT, Places, Progress
+from kosim.experiments.retrieval.depth.plan import DOCUMENTS_AT_A_TIME, Band, ScoringPlan, draw
+from kosim.experiments.retrieval.depth.survival import ScoredQuery
+from kosim.experiments.retrieval.rankings import ABSENT
+from kosim.experiments.study.progress import Progress
 from kosim.index.corpus_index import CorpusIndex
+from kosim.index.ranking import Rows
 from kosim.index.searcher import Searcher
 
 SCORES = "scores.parquet"
@@ -61,15 +62,15 @@ class DeepScores:
         """
         self._folder, self._plan, self._searcher = folder, plan, searcher
         settings = _identify(plan, searcher)
-        place = folder / _SETTINGS
+        path = folder / _SETTINGS
         if overwrite:
             self._discard()
-        elif place.is_file() and _read_json(place) != settings:
+        elif path.is_file() and _read_json(path) != settings:
             raise StorageError(
                 f"{folder} holds the scores of other queries, encoders, index or settings; choose "
                 "another --out, or --overwrite them"
             )
-        write_json(place, settings)
+        write_json(path, settings)
 
     def compute(self, progress: Progress) -> None:
         """Score what is not scored yet; each part is on disk before the next one begins."""
@@ -140,23 +141,23 @@ class DeepScores:
         chosen = []
         for at, row in enumerate(rows):
             keep = (found[at] != ABSENT) & ~np.isin(found[at], plan.own[row])
-            places, near_kept = found[at][keep][: plan.top], near[at][keep][: plan.top]
+            rows_kept, near_kept = found[at][keep][: plan.top], near[at][keep][: plan.top]
             columns = {
-                "places": places,
-                "rank": np.arange(1, len(places) + 1),
+                "row": rows_kept,
+                "rank": np.arange(1, len(rows_kept) + 1),
                 "cosine": near_kept,
-                "weight": np.ones(len(places)),
-                "band": np.full(len(places), -1),
+                "weight": np.ones(len(rows_kept)),
+                "band": np.full(len(rows_kept), -1),
             }
             if cosines is not None:
                 columns = _with_sample(columns, everything, cosines[at], plan, row)
             chosen.append(columns)
-        raw = self._rerank(queries, [columns["places"] for columns in chosen], report)
+        raw = self._rerank(queries, [columns["row"] for columns in chosen], report)
         return [
             pa.table(
                 {
                     "query": np.full(len(scores), row),
-                    "document": index.ids(columns["places"]),
+                    "document": index.ids(columns["row"]),
                     "raw": scores,
                     **{name: columns[name] for name in ("rank", "cosine", "weight", "band")},
                 }
@@ -167,19 +168,19 @@ class DeepScores:
         ]
 
     def _rerank(
-        self, queries: list[str], lists: list[Places], report: Callable[[int], None]
+        self, queries: list[str], lists: list[Rows], report: Callable[[int], None]
     ) -> list[FloatArray]:
-        """Score lists of places, many queries at a time, so that batches hold equal lengths."""
+        """Score lists of rows, many queries at a time, so that batches hold equal lengths."""
         width = max(map(len, lists))
-        places = np.full((len(lists), width), ABSENT, dtype=np.int64)
-        for row, members in enumerate(lists):
-            places[row, : len(members)] = members
+        rows = np.full((len(lists), width), ABSENT, dtype=np.int64)
+        for query, members in enumerate(lists):
+            rows[query, : len(members)] = members
         blocks = []
         for start in range(0, width, _BLOCK):
             report(start * len(lists))
-            blocks.append(self._searcher.rerank(queries, places[:, start : start + _BLOCK]))
+            blocks.append(self._searcher.rerank(queries, rows[:, start : start + _BLOCK]))
         raw = np.hstack(blocks)
-        return [raw[row, : len(members)] for row, members in enumerate(lists)]
+        return [raw[query, : len(members)] for query, members in enumerate(lists)]
 
     def _discard(self) -> None:
         for name in (SCORES, _SETTINGS):
@@ -204,21 +205,21 @@ def _query(columns: dict[str, npt.NDArray[Any]]) -> ScoredQuery:
 
 def _with_sample(
     columns: dict[str, npt.NDArray[Any]],
-    everything: Places,
+    everything: Rows,
     cosines: FloatArray,
     plan: ScoringPlan,
     row: int,
 ) -> dict[str, npt.NDArray[Any]]:
     """Add to the retrieved documents of a query those that are drawn from the others."""
-    beyond = ~np.isin(everything, columns["places"]) & ~np.isin(everything, plan.own[row])
-    places, near = everything[beyond], cosines[beyond]
+    beyond = ~np.isin(everything, columns["row"]) & ~np.isin(everything, plan.own[row])
+    rows, near = everything[beyond], cosines[beyond]
     order = np.argsort(-near, kind="stable")
-    stop = len(columns["places"]) + len(places)
-    made = [Band(b.start, min(b.stop, stop), b.drawn) for b in plan.bands if b.start < stop]
-    made = [Band(b.start, b.stop, min(b.drawn, b.stop - b.start)) for b in made]
-    drawn, weights, numbers = draw(order, made, np.random.default_rng((plan.seed, row)))
+    stop = len(columns["row"]) + len(rows)
+    cut = [Band(b.start, min(b.stop, stop), b.drawn) for b in plan.bands if b.start < stop]
+    cut = [Band(b.start, b.stop, min(b.drawn, b.stop - b.start)) for b in cut]
+    drawn, weights, numbers = draw(order, cut, np.random.default_rng((plan.seed, row)))
     sample = {
-        "places": places[drawn],
+        "row": rows[drawn],
         "rank": np.zeros(len(drawn), dtype=np.int64),
         "cosine": near[drawn],
         "weight": weights,
@@ -227,12 +228,12 @@ def _with_sample(
     return {name: np.concatenate([columns[name], sample[name]]) for name in columns}
 
 
-def _all_cosines(index: CorpusIndex, places: Places, vectors: FloatArray) -> FloatArray:
+def _all_cosines(index: CorpusIndex, rows: Rows, vectors: FloatArray) -> FloatArray:
     """Return the cosines of q query vectors with n documents, (q, n)."""
     return np.hstack(
         [
-            vectors @ index.vectors(places[start : start + DOCUMENTS_AT_A_TIME]).T
-            for start in range(0, len(places), DOCUMENTS_AT_A_TIME)
+            vectors @ index.vectors(rows[start : start + DOCUMENTS_AT_A_TIME]).T
+            for start in range(0, len(rows), DOCUMENTS_AT_A_TIME)
         ]
     )
 
@@ -241,13 +242,13 @@ def _identify(plan: ScoringPlan, searcher: Searcher) -> dict[str, Any]:
     """Return what the scores depend on; of texts only a digest."""
     index = searcher.index
     digest = hashlib.sha256()
-    places = index.rows()
-    for start in range(0, len(places), DOCUMENTS_AT_A_TIME):
-        part = places[start : start + DOCUMENTS_AT_A_TIME]
+    rows = index.rows()
+    for start in range(0, len(rows), DOCUMENTS_AT_A_TIME):
+        part = rows[start : start + DOCUMENTS_AT_A_TIME]
         for name, text in zip(index.ids(part), index.texts(part), strict=True):
             digest.update(f"{name}\t{text}\n".encode())
     return {
-        "documents": len(places),
+        "documents": len(rows),
         "corpus": digest.hexdigest(),
         "queries": hashlib.sha256("\n".join(plan.queries).encode()).hexdigest(),
         "encoder": index.encoder.fingerprint,

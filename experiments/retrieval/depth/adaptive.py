@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from scipy.stats import beta
 
 from kosim.encoders.errors import ConfigError
 from kosim.encoders.metrics import Floats
-from kosim.experiments.retrieval.rankings import Progress
+from kosim.experiments.retrieval.depth.results import Calls, Impossible, Replayed
 from kosim.experiments.retrieval.significance import LEVEL
+from kosim.experiments.study.figures import Estimate
+from kosim.experiments.study.progress import Progress
 from kosim.index.adaptive.deep_lists import sample_deep_lists
 from kosim.index.adaptive.policy import RELEVANT, CandidatePolicy, PolicyIdentity
 from kosim.index.reranking import raw_score
@@ -62,8 +63,8 @@ def fit_policy(
 
 def judge_policy(
     policy: CandidatePolicy, cosines: Floats, scores: Floats, *, k: int, fixed: int | None
-) -> list[dict[str, Any]]:
-    """Replay the policy on queries that it was not fitted on, for each chance it allows.
+) -> list[Replayed | Impossible]:
+    """Replay the policy on queries that it was not fitted on, for each chance it may be allowed.
 
     Args:
         policy: the fitted one.
@@ -73,38 +74,35 @@ def judge_policy(
         fixed: the depth to save calls against; None for the policy's own.
 
     Returns:
-        By chance: ``chance``, and either ``impossible`` (why) or ``queries``, ``missed``,
-        ``miss_rate`` (value, and the exact binomial interval of Clopper & Pearson 1934),
-        ``calls`` (mean, p50, p95), ``full_calls`` (the whole list), ``saved`` (share of the
-        calls of the whole list) and ``saved_of_fixed`` (share of those of the fixed depth).
+        What it did at each chance, with the exact binomial interval of the misses (Clopper &
+        Pearson 1934).
     """
     depth = min(policy.depth, cosines.shape[1])
     near, far = cosines[:, :depth], scores[:, :depth]
     full = float(np.isfinite(near).sum(axis=1).mean())
-    records: list[dict[str, Any]] = []
+    found: list[Replayed | Impossible] = []
     for chance in CHANCES:
         try:
             replay = policy.replay(near, far, k=k, chance=chance)
         except ConfigError as error:
-            records.append({"chance": chance, "impossible": str(error)})
+            found.append(Impossible(chance=chance, impossible=str(error)))
             continue
         missed, n = int(replay.missed.sum()), len(replay.missed)
-        low, high = clopper_pearson(missed, n)
         calls = float(replay.calls.mean())
         p50, p95 = np.percentile(replay.calls, [50, 95])
-        records.append(
-            {
-                "chance": chance,
-                "queries": n,
-                "missed": missed,
-                "miss_rate": {"value": missed / n, "low": low, "high": high},
-                "calls": {"mean": calls, "p50": float(p50), "p95": float(p95)},
-                "full_calls": full,
-                "saved": 1 - calls / full,
-                "saved_of_fixed": None if fixed is None else 1 - calls / min(fixed, full),
-            }
+        found.append(
+            Replayed(
+                chance=chance,
+                queries=n,
+                missed=missed,
+                miss_rate=Estimate(missed / n, *clopper_pearson(missed, n)),
+                calls=Calls(mean=calls, p50=float(p50), p95=float(p95)),
+                full_calls=full,
+                saved=1 - calls / full,
+                saved_of_fixed=None if fixed is None else 1 - calls / min(fixed, full),
+            )
         )
-    return records
+    return found
 
 
 def clopper_pearson(successes: int, n: int, level: float = LEVEL) -> tuple[float, float]:

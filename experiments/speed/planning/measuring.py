@@ -19,13 +19,12 @@ from kosim.encoders.bi import BiEncoder
 from kosim.encoders.compute.choice import ComputeChoice
 from kosim.encoders.encoder_identity import EncoderIdentity
 from kosim.encoders.errors import ConfigError
-from kosim.experiments.planning.measurements import Measurements, SizeFigures
-from kosim.experiments.retrieval.evaluation import silent
-from kosim.experiments.retrieval.rankings import Progress
 from kosim.experiments.speed.measurement import Measurement, Row, measure, open_encoder
+from kosim.experiments.speed.planning.measurements import Measurements, SizeFigures
 from kosim.experiments.speed.processes import alone, peak_memory
 from kosim.experiments.speed.workload import Workload, WorkloadSizes
 from kosim.experiments.study.environment import describe_environment
+from kosim.experiments.study.progress import Progress, silent
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.documents import Document
 from kosim.index.store.manifest import SEGMENTS, read_manifest

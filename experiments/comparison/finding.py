@@ -1,0 +1,82 @@
+"""The verdict: which encoder is better, by how much, how sure, at what cost, and what to do.
+
+The winner is decided by Pearson: the encoder with the highest one wins when the paired test tells
+it from every other encoder at 5% (Holm-adjusted where there are more than two).
+"""
+
+from __future__ import annotations
+
+from kosim.experiments.comparison import advice, learning, wording
+from kosim.experiments.comparison.facts import METRIC, Facts
+from kosim.experiments.comparison.results import ComparisonResults
+from kosim.experiments.study.figures import Difference
+from kosim.experiments.study.finding import Finding
+from kosim.experiments.study.language import Line
+
+
+def compute_finding(results: ComparisonResults) -> Finding:
+    """Return the verdict on a comparison.
+
+    Its figures are ``winner``: a contender's name, or None where the data cannot tell; ``sure``:
+    whether there is one; ``metric``; and of the decisive comparison, the two best contenders':
+    ``first``, ``second``, ``difference`` (first minus second, as recorded in the results),
+    ``p_value``, and ``pairs_needed`` (None where a winner is sure or no practical number of pairs
+    would do).
+    """
+    facts = Facts(results)
+    gap = None
+    if facts.leader is not None and facts.rival is not None:
+        gap = facts.gap(facts.leader, facts.rival)
+    return Finding.of(
+        _headline(facts, gap),
+        [
+            *(wording.lead(facts, other) for other in facts.ranking[1:]),
+            wording.more_pairs(facts, gap) if gap and not gap.significant else None,
+            wording.f1_agreement(facts),
+            wording.pair_cost(facts),
+            wording.vectors(facts),
+            wording.out_of_reach(facts),
+            advice.advice(facts),
+        ],
+        [
+            *learning.warnings(facts),
+            *advice.stand_ins(facts),
+            advice.different_backbones(facts),
+            advice.few_pairs(facts),
+            advice.seed_luck(facts),
+            *advice.compared_within_processes(facts),
+            *advice.undefined_metrics(facts),
+        ],
+        winner=facts.leader if facts.sure else None,
+        sure=facts.sure,
+        metric=METRIC,
+        **_decisive(facts, gap),
+    )
+
+
+def _headline(facts: Facts, gap: Difference | None) -> Line:
+    if facts.leader is None:
+        return wording.nothing_measured(facts)
+    if len(facts.encoders) == 1:
+        return wording.one_encoder(facts)
+    if gap is None:
+        return wording.not_compared()
+    if doubtful := learning.behind_but_learning(facts):
+        return wording.ahead_so_far(facts, gap, doubtful)
+    return wording.winner(facts, gap) if facts.sure else wording.undecided(facts, gap)
+
+
+def _decisive(facts: Facts, gap: Difference | None) -> dict[str, object]:
+    """Return the figures of the two best contenders' comparison, as it was recorded."""
+    if gap is not None:
+        recorded = [facts.results.difference, *facts.results.pairwise]
+        named = {gap.first, gap.second}
+        entry = next(e for e in recorded if e and {e.first, e.second} == named)
+        gap = gap if entry.first == gap.first else gap.turned()
+    return {
+        "first": gap.first if gap else None,
+        "second": gap.second if gap else None,
+        "difference": gap.value if gap else None,
+        "p_value": gap.p if gap else None,
+        "pairs_needed": gap.pairs_needed if gap and not facts.sure else None,
+    }

@@ -1,0 +1,106 @@
+"""The one shape of every experiment: typed results, the finding in them, and their report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from kosim.encoders.errors import StorageError
+from kosim.encoders.storage import read_versioned_json, write_json, write_text
+from kosim.experiments.study.finding import Finding
+from kosim.experiments.study.language import Language
+from kosim.experiments.study.report.document import Section, Table
+from kosim.experiments.study.report.render import render
+from kosim.experiments.study.results import FORMAT, RESULTS, Results
+from kosim.experiments.study.run_folder import open_run
+
+R = TypeVar("R", bound=Results)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a terminal shows of an experiment: its finding and the tables that it rests on."""
+
+    finding: Finding
+    tables: Sequence[Table]
+
+
+@dataclass(frozen=True)
+class Experiment(Generic[R]):
+    """What an experiment supplies; all that is done with results is done here, once for all.
+
+    Args:
+        results: their type.
+        finding: draws the conclusion from them.
+        sections: the parts of the report; the tables of the first are the console's summary.
+    """
+
+    results: type[R]
+    finding: Callable[[R], Finding]
+    sections: Callable[[R], Sequence[Section]]
+
+    def to_json(self, results: R) -> dict[str, Any]:
+        """Return the content of ``results.json``: the results, and what was found in them."""
+        return {**results.model_dump(mode="json"), "finding": self.finding(results).to_json()}
+
+    def summary(self, results: R) -> Summary:
+        """Return what a terminal shows."""
+        return Summary(self.finding(results), self.sections(results)[0].tables)
+
+    def render(self, form: str, results: R, *, language: Language = "en") -> str:
+        """Return the report as ``html`` or ``md``."""
+        found = self.finding(results)
+        return render(form, results, found, self.sections(results), language=language)
+
+    def write(self, results: R, folder: Path, *, language: Language = "en") -> None:
+        """Write ``report.md``, ``report.html`` and ``results.json`` into a folder.
+
+        Raises:
+            StorageError: the folder cannot be written.
+        """
+        for form in ("md", "html"):
+            write_text(folder / f"report.{form}", self.render(form, results, language=language))
+        # Last, because its presence says that the run is whole.
+        write_json(folder / RESULTS, self.to_json(results))
+
+    def run(
+        self,
+        folder: Path,
+        run: Callable[[], R],
+        *,
+        resume: bool = False,
+        overwrite: bool = False,
+        language: Language = "en",
+    ) -> R:
+        """Run an experiment that has no settings to be resumed with, and write what it found.
+
+        Args:
+            folder: of the run; no other process writes to it meanwhile.
+            run: the experiment.
+            resume: whether the folder may hold something already.
+            overwrite: remove an earlier run first.
+            language: of the report.
+
+        Raises:
+            StorageError: the folder is another process's or no run's, or cannot be written.
+        """
+        with open_run(folder, resume=resume, overwrite=overwrite):
+            results = run()
+            self.write(results, folder, language=language)
+        return results
+
+    def read(self, folder: Path) -> R:
+        """Return the results of a folder, also of one that an earlier version wrote.
+
+        Raises:
+            StorageError: there are none, or they are of another experiment or a newer version.
+        """
+        return read_versioned_json(
+            folder / RESULTS,
+            self.results,
+            newest=FORMAT,
+            error=StorageError,
+            remedy="give the folder of a finished run of this experiment",
+        )

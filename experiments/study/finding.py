@@ -1,0 +1,46 @@
+"""What an experiment found, in plain words and in both languages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from kosim.experiments.study.language import LANGUAGES, Line
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The conclusion of an experiment: a headline, what supports it, and what to be wary of.
+
+    ``figures`` are values for programs, such as the name of the winner.
+    """
+
+    headline: Line
+    sentences: tuple[Line, ...] = ()
+    warnings: tuple[Line, ...] = ()
+    figures: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        headline: Line,
+        sentences: Iterable[Line | None],
+        warnings: Iterable[Line | None],
+        **figures: Any,
+    ) -> Finding:
+        """Build a finding of those lines that have something to say."""
+        said, warned = (tuple(filter(None, lines)) for lines in (sentences, warnings))
+        return cls(headline, said, warned, figures)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the figures, and under ``en`` and ``ko`` headline, sentences and warnings."""
+        said: dict[str, Any] = {
+            language: {
+                "headline": getattr(self.headline, language),
+                "sentences": [getattr(line, language) for line in self.sentences],
+                "warnings": [getattr(line, language) for line in self.warnings],
+            }
+            for language in LANGUAGES
+        }
+        return {**self.figures, **said}

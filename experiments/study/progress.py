@@ -1,0 +1,19 @@
+"""How an experiment tells what it is doing."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """Called with what is being done, how much of it is done, and how much there is.
+
+    The total is 0 where that is not counted.
+    """
+
+    def __call__(self, stage: str, done: int = 0, total: int = 0, /) -> None:
+        """Show it."""
+
+
+def silent(stage: str, done: int = 0, total: int = 0, /) -> None:
+    """Show nothing."""

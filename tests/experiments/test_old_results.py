@@ -1,0 +1,52 @@
+"""Results that the first version of the code wrote are read, and reported anew."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from kosim.experiments.comparison.report import COMPARISON
+from kosim.experiments.retrieval.depth.report import DEPTH
+from kosim.experiments.retrieval.report import RETRIEVAL
+from kosim.experiments.speed.report import SPEED
+from kosim.experiments.study.experiment import Experiment
+from kosim.experiments.study.figures import Difference
+from kosim.experiments.tokenizers.report import TOKENIZERS
+from kosim.experiments.tuning.report import TUNING
+from tests.checkout import ROOT
+
+RESULTS = ROOT / "benchmarks" / "results"
+FOLDERS: list[tuple[Experiment, str]] = [
+    (COMPARISON, "klue-sts-e5-small-ko"),
+    (COMPARISON, "mini/bi"),
+    (RETRIEVAL, "retrieval-parakqc"),
+    (DEPTH, "depth-klue-dev"),
+    (DEPTH, "depth-corpus-100k"),
+    (SPEED, "bench"),
+    (TUNING, "tuning/cross"),
+    (TOKENIZERS, "tokenizers"),
+]
+
+
+@pytest.mark.parametrize(("experiment", "name"), FOLDERS)
+def test_old_results_are_read_and_rendered(
+    experiment: Experiment, name: str, tmp_path: Path
+) -> None:
+    results = experiment.read(RESULTS / name)
+    experiment.write(results, tmp_path, language="ko")
+    assert experiment.read(tmp_path) == results
+    assert "</html>" in (tmp_path / "report.html").read_text("utf-8")
+
+
+def test_the_figures_are_those_of_the_file() -> None:
+    old = json.loads((RESULTS / "klue-sts-e5-small-ko" / "results.json").read_text("utf-8"))
+    results = COMPARISON.read(RESULTS / "klue-sts-e5-small-ko")
+    for name, encoder in old["encoders"].items():
+        for metric, figure in encoder["test"].items():
+            assert vars(results.encoders[name].test[metric]) == figure
+    gap = results.difference.difference("f1")
+    assert isinstance(gap, Difference)
+    recorded = old["difference"]["f1"]
+    assert (gap.value, gap.low, gap.high) == tuple(recorded[k] for k in ("value", "low", "high"))
