@@ -219,8 +219,11 @@ def put_back(target: Path) -> None:
         StorageError: it is left and cannot be put back.
     """
     retired = _retired(target)
-    if _is_there(target) or not _is_there(retired) or _is_locked(_temporary(target)):
-        return
+    try:
+        if _is_there(target) or not _is_there(retired) or _is_locked(_temporary(target)):
+            return
+    except OSError:
+        return  # Whoever reads or writes the target says what is wrong with its name.
     try:
         retired.rename(target)
     except OSError as error:

@@ -88,9 +88,13 @@ class CorpusFiles:
 def _found(source: str) -> tuple[list[str], Path | None]:
     """Return the paths, and the folder that they are named from where there are several."""
     path = Path(source)
-    if source == STANDARD_INPUT or path.is_file():
+    try:
+        is_file, is_folder = path.is_file(), path.is_dir()
+    except OSError as error:
+        raise DataError(f"cannot read {source:.80}: {error.strerror}; check the path") from error
+    if source == STANDARD_INPUT or is_file:
         return [source], None
-    if path.is_dir():
+    if is_folder:
         paths = [found for found in sorted(_files_below(path)) if _is_data(found, path)]
         if not paths:
             raise DataError(f"{source} is a folder without files; give one with a corpus in it")

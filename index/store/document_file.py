@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -98,6 +100,8 @@ class DocumentFile:
         except (pa.ArrowException, ValueError, OSError) as error:
             if isinstance(error, FileNotFoundError):
                 raise
+            if isinstance(error, PermissionError):  # Arrow's message has several lines.
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path)) from error
             raise self._damaged(str(error).partition("\n")[0]) from error
         if self._starts[-1] != rows:
             raise self._damaged(f"it holds {self._starts[-1]} documents, not {rows}")

@@ -132,9 +132,11 @@ def read_manifest(folder: Path) -> tuple[IndexManifest, Stamp]:
     """
     path = folder / MANIFEST
     put_back(folder)
-    if not folder.is_dir():
-        raise CorpusIndexError(f"{folder} is not there; give the folder of an index")
     try:
+        if not folder.is_dir():
+            raise CorpusIndexError(f"{folder} is not there; give the folder of an index")
+        if path.exists() and not path.is_file():  # also a named pipe, which would never end
+            raise CorpusIndexError(f"{path} is not a plain file; {_REMEDY}")
         with path.open("rb") as file:
             stamp = Stamp.of(os.fstat(file.fileno()))
             content = file.read()

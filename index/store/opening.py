@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 from typing import cast
@@ -55,6 +56,11 @@ def open_snapshot(folder: Path, previous: Snapshot | None = None) -> Snapshot:
                 f"{folder} is damaged: {error.filename or error} is missing; "
                 "restore or rebuild the index"
             )
+        except OSError as error:
+            failure = CorpusIndexError(
+                f"cannot read {error.filename or folder}: {error.strerror or error}; check its "
+                "permissions, or restore it"
+            )
         except CorpusIndexError as error:
             failure = error
         if previous is None and _signature(folder) == before:
@@ -75,8 +81,12 @@ def _is_current(snapshot: Snapshot) -> bool:
 
 def _signature(folder: Path) -> dict[str, Stamp]:
     """Return the stamps of all files that say what is in force."""
-    stamps = {}
-    for path in [folder / MANIFEST, *folder.glob("log-*")]:
+    stamps: dict[str, Stamp] = {}
+    try:
+        paths = [folder / MANIFEST, *folder.glob("log-*")]
+    except OSError:
+        return stamps
+    for path in paths:
         try:
             stamps[path.name] = Stamp.of(path.stat())
         except OSError:
@@ -87,8 +97,9 @@ def _signature(folder: Path) -> dict[str, Stamp]:
 def _read(folder: Path, previous: Snapshot | None) -> Snapshot:
     manifest, stamp = read_manifest(folder)
     log = folder / manifest.log
-    if log.is_symlink():
-        raise CorpusIndexError(f"{log} leads out of the index; restore the index")
+    for name in (manifest.log, manifest.acknowledgement):
+        if name is not None:
+            _check_plain(folder / name)
     # Before the log: what is added meanwhile is acknowledged after it was flushed.
     acknowledged = (
         None
@@ -110,6 +121,12 @@ def _read(folder: Path, previous: Snapshot | None) -> Snapshot:
         log_stamp,
     )
     return _replay(fresh, log_stamp, acknowledged)
+
+
+def _check_plain(path: Path) -> None:
+    """Check that a file is one: a named pipe would never end, a link leads out of the index."""
+    if not stat.S_ISREG(path.lstat().st_mode):
+        raise CorpusIndexError(f"{path} is not a plain file; restore the index")
 
 
 def _segments(

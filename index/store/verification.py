@@ -44,6 +44,8 @@ def problems(folder: Path) -> list[str]:
             return found or list(_repeated_ids(snapshot))
         except FileNotFoundError as error:
             found = [f"{error.filename or error} is missing"]
+        except OSError as error:
+            return [f"cannot read {error.filename or folder}: {error.strerror or error}"]
         except CorpusIndexError as error:
             return [str(error)]
         if open_snapshot(folder, snapshot).manifest_stamp == snapshot.manifest_stamp:

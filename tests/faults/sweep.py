@@ -89,9 +89,10 @@ def sweep(
 
 
 def _tell(trials: Trials) -> None:
-    """Say from time to time how far a long sweep is."""
+    """Say from time to time how far a long sweep is, so that one that is stopped has a result."""
     if sum(trials.report.ends.values()) % 250 == 0:
-        sys.stderr.write(f"{trials.report}\n")
+        lines = [*trials.report.failures[-20:], str(trials.report)]
+        sys.stderr.write("\n".join(lines) + "\n")
         sys.stderr.flush()
 
 

@@ -326,3 +326,48 @@ def test_an_index_of_format_1_opens_and_grows(tmp_path: Path) -> None:
     assert index.snapshot.manifest.format == 2
     assert CorpusIndex.open(folder).ids(index.rows()) == ["0", "1", "3", "새", "더"]
     assert index.verify() == []
+
+
+def _replaced(path: Path, make: Callable[[Path], object]) -> None:
+    path.unlink()
+    make(path)
+
+
+PLAIN = ("log-*[!k]", "log-*.ack", MANIFEST)
+
+
+@pytest.mark.parametrize("name", PLAIN)
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir], ids=["pipe", "folder"])
+def test_what_is_no_plain_file_is_refused(
+    folder: Path, name: str, make: Callable[[Path], object]
+) -> None:
+    path = next(folder.glob(name))
+    _replaced(path, make)
+    with pytest.raises(CorpusIndexError, match=f"{path.name} is not a plain file"):
+        CorpusIndex.open(folder)
+
+
+def test_a_name_that_is_too_long_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CorpusIndexError, match="File name too long"):
+        CorpusIndex.open(tmp_path / ("가" * 300))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user")
+@pytest.mark.parametrize(
+    "name", [*PLAIN, "removed-*", "segments/*/documents.arrow", "segments/*/id_rows.npy"]
+)
+def test_a_file_that_may_not_be_read_is_named(folder: Path, name: str, short_log: None) -> None:
+    index = CorpusIndex.open(folder)
+    index.remove(["문서-1"])
+    index.add(MORE, MORE_VECTORS)
+    for path in [folder, *folder.rglob("*"), *folder.parents[:3]]:
+        path.chmod(0o755)
+    path = sorted(folder.glob(name))[-1]
+    path.chmod(0)
+    os.seteuid(65_534)
+    try:
+        with pytest.raises(CorpusIndexError, match=f"{path.name}: Permission denied") as caught:
+            CorpusIndex.open(folder)
+    finally:
+        os.seteuid(0)
+    assert "\n" not in str(caught.value)
