@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from glob import has_magic
@@ -64,8 +65,8 @@ class CorpusFiles:
 
     @property
     def rereadable(self) -> bool:
-        """Whether it can be read more than once."""
-        return self.paths != (STANDARD_INPUT,)
+        """Whether it can be read more than once: a pipe such as ``/dev/fd/63`` cannot."""
+        return not any(path == STANDARD_INPUT or _is_stream(path) for path in self.paths)
 
     def documents(self, skipped: BadLines | None = None) -> Iterator[Document]:
         """Yield the documents of all files, one file after the other; see `read_corpus`."""
@@ -108,6 +109,14 @@ def _found(source: str) -> tuple[list[str], Path | None]:
             raise DataError(f"no file is called {source}; correct the pattern")
         return [str(path) for path in paths], root
     return [source], None
+
+
+def _is_stream(path: str) -> bool:
+    try:
+        mode = Path(path).stat().st_mode
+    except OSError:
+        return False  # Reading it says what is wrong.
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def _files_below(folder: Path) -> Iterator[Path]:

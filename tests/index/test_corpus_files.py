@@ -99,3 +99,11 @@ def test_a_folder_that_cannot_be_read_is_named(
     monkeypatch.setattr(os, "scandir", refusing)
     with pytest.raises(DataError, match=r"cannot read the folder .*a: Permission denied"):
         CorpusFiles.find(tmp_path)
+
+
+def test_a_pipe_is_read_once(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("문장\n", encoding="utf-8")
+    assert CorpusFiles.find(tmp_path / "a.txt").rereadable
+    os.mkfifo(tmp_path / "pipe")
+    assert not CorpusFiles.find(tmp_path / "pipe").rereadable
+    assert not CorpusFiles.find("-").rereadable
