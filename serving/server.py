@@ -118,8 +118,9 @@ def _bound(host: str, port: int) -> Iterator[socket.socket]:
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         listener = socket.socket(family, kind, protocol)
-    except OSError as error:
-        raise ConfigError(f"--host {host} is no address: {error.strerror or error}") from error
+    except (OSError, UnicodeError) as error:  # a name may not fit into IDNA
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"--host {host} is no address: {reason}") from error
     with listener:
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -12,6 +12,7 @@ from kosim.encoders.training import ranks
 from kosim.encoders.training.config import TrainingConfig
 from kosim.experiments.cli.console import output, print_json, table
 from kosim.experiments.cli.encoder_options import device_option
+from kosim.experiments.cli.group import keep_run
 from kosim.experiments.cli.options import (
     data_options,
     given,
@@ -29,7 +30,7 @@ from kosim.experiments.comparison.run import compare
 from kosim.experiments.settings import CompareSettings, DataSettings, read_settings
 from kosim.experiments.study.language import language_of_locale
 from kosim.experiments.study.notation import DASH, count, duration
-from kosim.experiments.study.run_folder import default_folder
+from kosim.experiments.study.run_folder import default_folder, interrupted_folder
 
 if TYPE_CHECKING:
     from kosim.experiments.comparison.dry_run import PlannedContender
@@ -89,8 +90,8 @@ def compare_command(config: str, **options: Any) -> None:
     if options["dry_run"]:
         _print_plan(settings, as_json=options["as_json"])
         return
-    again = options["resume"] or options["overwrite"]
-    out = options["out"] or ranks.on_main(lambda: default_folder(settings.name, again=again))
+    out = options["out"] or ranks.on_main(lambda: _default_folder(settings.name, options))
+    keep_run(out, _tuning_folder(out))
     if options["tune"] is not None:
         settings = _tuned(settings, out, options)
     with training_progress(quiet=options["as_json"]) as callbacks:
@@ -108,6 +109,10 @@ def compare_command(config: str, **options: Any) -> None:
     show(COMPARISON, results, out, as_json=options["as_json"])
 
 
+def _tuning_folder(out: Path) -> Path:
+    return out.with_name(f"{out.name}-tuning")
+
+
 def _tuned(settings: CompareSettings, out: Path, options: dict[str, Any]) -> CompareSettings:
     from kosim.experiments.tuning.equal_trials import tune_alike
 
@@ -117,7 +122,7 @@ def _tuned(settings: CompareSettings, out: Path, options: dict[str, Any]) -> Com
         )
     return tune_alike(
         settings,
-        out.with_name(f"{out.name}-tuning"),
+        _tuning_folder(out),
         options["tune"],
         resume=options["resume"],
         progress=say_stages(quiet=options["as_json"]),
@@ -132,7 +137,7 @@ def _print_plan(settings: CompareSettings, *, as_json: bool) -> None:
         print_json(plan.as_json())
         return
     pairs = ", ".join(f"{number:,} {part}" for part, number in plan.pairs.items())
-    output.print(f"{plan.name}: {pairs} pairs", highlight=False)
+    output.print(f"{plan.name}: {pairs} pairs")
     shown = table("", *plan.contenders)
     facts = [_planned(contender) for contender in plan.contenders.values()]
     for fact in facts[0]:
@@ -141,7 +146,6 @@ def _print_plan(settings: CompareSettings, *, as_json: bool) -> None:
     output.print(
         f"Training takes about {duration(plan.seconds).en} if every encoder trains to its "
         "ceiling of epochs; patience may end it earlier.",
-        highlight=False,
     )
 
 
@@ -160,6 +164,12 @@ def _planned(contender: PlannedContender) -> dict[str, str]:
         "seeds": count(contender.seeds),
         "time of all": duration(contender.seconds).en if cost else "not trained",
     }
+
+
+def _default_folder(name: str, options: dict[str, Any]) -> Path:
+    if options["resume"]:
+        return interrupted_folder(name)
+    return default_folder(name, again=options["overwrite"])
 
 
 def _override(raw: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:

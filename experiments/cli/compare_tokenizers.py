@@ -13,6 +13,7 @@ from kosim.encoders.pretraining.run import PretrainingConfig
 from kosim.encoders.pretraining.sizes import Size
 from kosim.encoders.training.config import TrainingConfig
 from kosim.experiments.cli.encoder_options import device_option
+from kosim.experiments.cli.group import keep_run
 from kosim.experiments.cli.options import (
     data_options,
     given,
@@ -28,7 +29,7 @@ from kosim.experiments.cli.progress import training_progress
 from kosim.experiments.cli.summary import say_stages, show
 from kosim.experiments.settings import DataSettings
 from kosim.experiments.study.language import language_of_locale
-from kosim.experiments.study.run_folder import default_folder
+from kosim.experiments.study.run_folder import default_folder, interrupted_folder
 from kosim.experiments.tokenizers.report import TOKENIZERS
 from kosim.experiments.tokenizers.run import compare_tokenizers
 from kosim.experiments.tokenizers.settings import VOCABULARIES, TokenizerSettings
@@ -109,7 +110,10 @@ def compare_tokenizers_command(
             **given(options, TokenizerSettings),
         }
     )
-    folder = out or default_folder("tokenizers", again=resume or overwrite)
+    if out is None and resume:
+        out = interrupted_folder("tokenizers")
+    folder = out or default_folder("tokenizers", again=overwrite)
+    keep_run(folder)
     with training_progress(quiet=as_json) as callbacks:
         results = compare_tokenizers(
             settings,

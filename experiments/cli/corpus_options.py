@@ -117,4 +117,4 @@ class Corpus:
             return
         notes.print(f"skipped {self.skipped.count:,} bad lines, such as:", style="dim")
         for reason in self.skipped.first:
-            notes.print(f"  {reason}", style="dim", markup=False, highlight=False, soft_wrap=True)
+            notes.print(f"  {reason}", style="dim", soft_wrap=True)

@@ -54,7 +54,6 @@ def _print_split(split: dict[str, Any]) -> None:
         f"  labels: mean {labels['mean']:.2f}, {labels['positive_share']:.1%} at 3 or more; "
         f"sentences: {characters['mean']:.0f} characters on average, "
         f"95% at most {characters['p95']:.0f}",
-        highlight=False,
     )
     by_source = split["by_source"]
     if by_source:

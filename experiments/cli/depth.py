@@ -15,6 +15,7 @@ from kosim.experiments.cli.encoder_options import (
     open_reranker,
     reranker_option,
 )
+from kosim.experiments.cli.group import keep_on_interrupt
 from kosim.experiments.cli.options import (
     json_option,
     option,
@@ -115,6 +116,7 @@ def depth_command(
     opened = CorpusIndex.open(index)
     model = open_index_encoder(opened, encoder, compute)
     searcher = Searcher(opened, model, open_reranker(reranker, compute))
+    keep_on_interrupt(f"Scores are kept in {out}.", out)
     with stage_progress() as progress:
         results = DEPTH.run(
             out,

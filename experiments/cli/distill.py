@@ -13,6 +13,7 @@ from kosim.encoders.distillation.student import Objective
 from kosim.encoders.pretraining.budget import Budget
 from kosim.encoders.storage import check_output
 from kosim.experiments.cli.console import notes, output
+from kosim.experiments.cli.group import keep_on_interrupt
 from kosim.experiments.cli.options import (
     budget_options,
     given,
@@ -89,6 +90,9 @@ def distill_command(
         {**given(options, DistillationConfig), "budget": given(options, Budget)},
     )
     check_output(out, overwrite=overwrite)
+    keep_on_interrupt(
+        f"The last whole checkpoint is kept beside {out}.", out.with_name(f".{out.name}.work")
+    )
     with steps_progress("agreement", "vector_spearman") as (callbacks, progress):
         result = distill(
             corpus,
@@ -107,6 +111,5 @@ def distill_command(
         f"After {result['steps']:,} steps: cosine with the teacher {decimal(last['cosine'])}, "
         f"rank correlation of cosines {decimal(last['vector_spearman'])}, of judged pairs "
         f"{decimal(last.get('pair_spearman'))}",
-        highlight=False,
     )
-    output.print(f"Saved: {out} (curve in {CURVE})", highlight=False, soft_wrap=True)
+    output.print(f"Saved: {out} (curve in {CURVE})", soft_wrap=True)

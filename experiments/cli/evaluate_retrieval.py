@@ -120,7 +120,7 @@ def evaluate_retrieval_command(
     source = RetrievalSource(**options)
     if list_held_out:
         for sentence in held_out_sentences(source):
-            output.print(sentence, markup=False, highlight=False, soft_wrap=True)
+            output.print(sentence, soft_wrap=True)
         return
     if encoder is None:
         raise ConfigError("--encoder is missing; give the folder of a bi-encoder")

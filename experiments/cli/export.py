@@ -13,7 +13,7 @@ from kosim.encoders.compute.export_store import ExportStore
 from kosim.encoders.errors import QualityError
 from kosim.encoders.loading import load
 from kosim.encoders.records import LabelledPairs
-from kosim.experiments.cli.console import notes, output, print_json, table
+from kosim.experiments.cli.console import notes, output, print_json, table, working
 from kosim.experiments.cli.encoder_options import SAVED_ENCODER
 from kosim.experiments.cli.options import json_option, label_scale_option, option
 from kosim.experiments.data.cleaning import check_test
@@ -60,7 +60,7 @@ def export_command(
     exports = ExportStore(read_manifest(model).fingerprint, model)
     if pairs is not None or accept_loss:
         exports.allow(precision)
-    with notes.status(f"exporting {model}"):
+    with working(f"exporting {model}"):
         load(model, backend=backend, precision=precision)
     graph = exports.find(precision)
     result: dict[str, Any] = {
@@ -70,12 +70,12 @@ def export_command(
         "export": None if graph is None else str(graph.parent),
     }
     if pairs is not None:
-        with notes.status(f"scoring {len(pairs)} pairs"):
+        with working(f"scoring {len(pairs)} pairs"):
             result["check"] = _checked(model, choice, pairs, exports, accept_loss=accept_loss)
     if as_json:
         print_json(result)
         return
-    output.print(f"Exported to {result['export']}", highlight=False, soft_wrap=True)
+    output.print(f"Exported to {result['export']}", soft_wrap=True)
     if pairs is None:
         notes.print("its scores were not checked; give --validation FILE", style="dim")
     else:

@@ -9,7 +9,7 @@ import click
 
 from kosim.encoders.errors import ConfigError
 from kosim.encoders.storage import check_output
-from kosim.experiments.cli.console import notes, output, print_json, table
+from kosim.experiments.cli.console import notes, output, print_json, table, working
 from kosim.experiments.cli.corpus_options import (
     INDEX_TYPES,
     Corpus,
@@ -25,6 +25,7 @@ from kosim.experiments.cli.encoder_options import (
     open_bi_encoder,
     open_index_encoder,
 )
+from kosim.experiments.cli.group import keep_on_interrupt
 from kosim.experiments.cli.index_shard import shard_command
 from kosim.experiments.cli.options import (
     json_option,
@@ -87,6 +88,9 @@ def build(
     check_output(out, overwrite=overwrite)
     source = Corpus(corpus, **options)
     total = source.count()
+    keep_on_interrupt(
+        f"What was encoded is kept beside {out}.", out.with_name(f"{out.name}.building")
+    )
     with stage_progress() as report:
         resumed = _Resumed(report, total)
         common = {"type": index_type, "overwrite": overwrite, "progress": resumed}
@@ -132,6 +136,9 @@ def add(
     source = Corpus(corpus, **options)
     total = source.count()
     model = open_index_encoder(index, encoder, compute)
+    keep_on_interrupt(
+        f"What was encoded is kept beside {folder}.", folder.with_name(f"{folder.name}.adding")
+    )
     with stage_progress() as report:
         count = extend_index(
             index,
@@ -142,7 +149,7 @@ def add(
             timeout=timeout,
         )
     source.note_skipped()
-    output.print(f"Added {count:,}; {folder} has {len(index):,} documents", highlight=False)
+    output.print(f"Added {count:,}; {folder} has {len(index):,} documents")
 
 
 @index_command.command("remove")
@@ -159,7 +166,7 @@ def remove(folder: Path, ids: tuple[str, ...], more_ids: tuple[str, ...], timeou
     before = len(index)
     index.remove(wanted, timeout=timeout)
     removed = before - len(index)
-    output.print(f"Removed {removed:,}; {folder} has {len(index):,} documents", highlight=False)
+    output.print(f"Removed {removed:,}; {folder} has {len(index):,} documents")
 
 
 @index_command.command("info")
@@ -195,10 +202,10 @@ def verify(context: click.Context, folder: Path, as_json: bool) -> None:
     if as_json:
         print_json({"index": str(folder), "sound": not found, "problems": found})
     elif not found:
-        output.print(f"{folder} is sound", highlight=False, soft_wrap=True)
+        output.print(f"{folder} is sound", soft_wrap=True)
     else:
         for problem in found:
-            output.print(problem, markup=False, highlight=False, soft_wrap=True)
+            output.print(problem, soft_wrap=True)
         notes.print(f"Error: {folder} is damaged; restore or rebuild it", soft_wrap=True)
     if found:
         context.exit(2)
@@ -213,7 +220,7 @@ def verify(context: click.Context, folder: Path, as_json: bool) -> None:
 def compact(folder: Path, index_type: Any, timeout: float) -> None:
     """Merge what was added and removed into INDEX; searches go on meanwhile."""
     index = CorpusIndex.open(folder)
-    with notes.status("merging"):
+    with working("merging"):
         index.compact(type=index_type, timeout=timeout)
     _say_made(index)
 
@@ -276,7 +283,6 @@ def _say_made(index: CorpusIndex) -> None:
     _print_reasons(facts)
     output.print(
         f"{index.folder} has {facts['documents']:,} documents and {facts['bytes']:,} bytes",
-        highlight=False,
         soft_wrap=True,
     )
 
@@ -284,7 +290,7 @@ def _say_made(index: CorpusIndex) -> None:
 def _print_reasons(facts: dict[str, Any]) -> None:
     reasons = dict.fromkeys((segment["type"], segment["why"]) for segment in facts["segments"])
     for kind, why in reasons:
-        output.print(f"{kind}: {why}", highlight=False, soft_wrap=True)
+        output.print(f"{kind}: {why}", soft_wrap=True)
 
 
 def _print_info(facts: dict[str, Any]) -> None:

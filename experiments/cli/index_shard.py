@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from kosim.encoders.errors import ConfigError
-from kosim.experiments.cli.console import notes, output
+from kosim.experiments.cli.console import output, working
 from kosim.experiments.cli.corpus_options import INDEX_TYPES, lexical_option, timeout_option
 from kosim.experiments.cli.options import option, out_option, overwrite_option
 from kosim.experiments.cli.progress import StageReport, stage_progress
@@ -47,7 +47,7 @@ def shard_command(
             "that are to be the shards"
         )
     opened = [CorpusIndex.open(folder) for folder in folders]
-    with notes.status("writing"):
+    with working("writing"):
         if shards is None:
             made = assemble_shards(opened, out, overwrite=overwrite, timeout=timeout)
         else:
@@ -57,10 +57,9 @@ def shard_command(
             for name, index in made.indexes.items():
                 _prepare(name, index, report)
     for name, index in made.indexes.items():
-        output.print(f"{name}: {len(index):,} documents", highlight=False)
+        output.print(f"{name}: {len(index):,} documents")
     output.print(
         f"{out} has {len(made):,} documents in {len(made.indexes):,} shards",
-        highlight=False,
         soft_wrap=True,
     )
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.text import Text
 
 from kosim.encoders.bi import BiEncoder
 from kosim.encoders.errors import ConfigError
@@ -136,8 +135,8 @@ def _print_pairs(pairs: list[MinedPair]) -> None:
         shown.add_row(
             str(pair.rank),
             f"{pair.score:.2f}",
-            Text(f"{pair.text1}\n{pair.text2}"),
-            Text(f"{pair.id1}\n{pair.id2}"),
+            f"{pair.text1}\n{pair.text2}",
+            f"{pair.id1}\n{pair.id2}",
             f"{pair.retrieval_score:.4f}",
             *reranking,
         )

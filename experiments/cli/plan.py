@@ -184,7 +184,6 @@ def _print_plan(plan: Plan) -> None:
         f"second, {demand.rerank_depth} candidates reranked: {plan.chosen.type}, "
         f"{count(plan.chosen.nodes)} x {demand.node_cores} cores and {demand.node_memory:g} GiB",
         style="bold",
-        highlight=False,
     )
     shown = table("", *(option.type for option in (plan.chosen, *plan.alternatives)))
     for label, cell in _ROWS.items():

@@ -14,6 +14,7 @@ from kosim.encoders.pretraining.sizes import Size
 from kosim.encoders.pretraining.start import Embeddings
 from kosim.encoders.storage import check_output
 from kosim.experiments.cli.console import notes, output
+from kosim.experiments.cli.group import keep_on_interrupt
 from kosim.experiments.cli.options import (
     budget_options,
     given,
@@ -70,6 +71,9 @@ def pretrain_command(
         {**given(options, PretrainingConfig), "budget": given(options, Budget)},
     )
     check_output(out, overwrite=overwrite)
+    keep_on_interrupt(
+        f"The last whole checkpoint is kept beside {out}.", out.with_name(f".{out.name}.work")
+    )
     with steps_progress("replaced tokens", "average_precision") as (callbacks, _):
         result = pretrain(
             corpus,
@@ -87,6 +91,5 @@ def pretrain_command(
         f"{decimal(last['precision'])}, recall {decimal(last['recall'])}, area under the "
         f"precision-recall curve {decimal(last['average_precision'])} "
         f"(by chance {decimal(last['replaced_share'])})",
-        highlight=False,
     )
-    output.print(f"Saved: {out} (curve in {CURVE})", highlight=False, soft_wrap=True)
+    output.print(f"Saved: {out} (curve in {CURVE})", soft_wrap=True)

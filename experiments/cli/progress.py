@@ -18,6 +18,7 @@ from rich.progress import (
 
 from kosim.encoders.training.ranks import is_main
 from kosim.experiments.cli.console import notes
+from kosim.experiments.cli.terminal import visible
 from kosim.experiments.study import progress as study
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ StageReport = study.Progress
 def bars() -> Progress:
     """Return a display of bars on standard error that disappears when it is left."""
     columns = (
-        TextColumn("  {task.description}"),
+        TextColumn("  {task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -46,6 +47,7 @@ def stage_progress() -> Iterator[StageReport]:
     with bars() as progress:
 
         def report(stage: str, done: int = 0, total: int | None = 0, /) -> None:
+            stage = visible(stage)
             if stage not in shown:
                 for bar in shown.values():
                     progress.remove_task(bar)
@@ -118,7 +120,7 @@ def _training_bar(
         def on_evaluate(
             self, args: Any, state: Any, control: Any, metrics: dict[str, float], **rest: Any
         ) -> None:
-            progress.console.print(f"  {figures(state, metrics)}", highlight=False)
+            progress.console.print(f"  {figures(state, metrics)}")
 
         def on_train_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
             if self.task is not None:

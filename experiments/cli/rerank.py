@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from rich.text import Text
 
 from kosim.encoders.errors import DataError
 from kosim.encoders.tables import read_lines
@@ -52,5 +51,5 @@ def rerank_command(
         return
     shown = table("sentence", "score")
     for hit in hits:
-        shown.add_row(Text(hit.text), f"{hit.score:.2f}")
+        shown.add_row(hit.text, f"{hit.score:.2f}")
     output.print(shown)

@@ -32,4 +32,4 @@ def score_command(
         print_json({"score": score, "similar": similar, "threshold": encoder.threshold})
     else:
         verdict = "similar (유사함)" if similar else "not similar (유사하지 않음)"
-        output.print(f"{score:.2f} of 5: {verdict}", highlight=False)
+        output.print(f"{score:.2f} of 5: {verdict}")

@@ -24,6 +24,7 @@ from kosim.experiments.cli.encoder_options import (
     reranker_option,
 )
 from kosim.experiments.cli.options import json_option, option, top_k_option
+from kosim.experiments.cli.terminal import visible
 from kosim.index.corpus import read_corpus
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.documents import SearchHit, SearchResult, result_json
@@ -137,7 +138,6 @@ def _note_recall(searcher: Searcher) -> None:
         notes.print(
             f"{searcher.encoder.precision} finds {recall:.1%} of the 10 nearest by full vectors",
             style="dim",
-            highlight=False,
         )
 
 
@@ -186,7 +186,7 @@ def _batches(queries: Iterable[str]) -> Iterator[list[str]]:
 
 
 def _print_hits(result: SearchResult) -> None:
-    output.print(Text(result.query, style="bold"))
+    output.print(result.query, style="bold")
     reranked = result.reranked > 0
     columns = ["rank", "score", "text", "id", "retrieval", *(["rerank"] if reranked else [])]
     shown = table(*columns)
@@ -199,7 +199,7 @@ def _print_hits(result: SearchResult) -> None:
             str(hit.rank),
             f"{hit.score:.2f}",
             _text(hit),
-            Text(hit.id),
+            hit.id,
             f"{hit.retrieval_score:.4f}",
             *reranking,
         )
@@ -211,7 +211,8 @@ def _print_hits(result: SearchResult) -> None:
 
 def _text(hit: SearchHit) -> Text:
     extra = _described(hit.extra)
-    return Text.assemble(hit.text, (f"\n{extra}", "dim")) if extra else Text(hit.text)
+    text = visible(hit.text)
+    return Text.assemble(text, (f"\n{visible(extra)}", "dim")) if extra else Text(text)
 
 
 def _described(extra: Mapping[str, Any]) -> str:

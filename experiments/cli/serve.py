@@ -77,6 +77,6 @@ def serve_command(**values: Any) -> None:
 def _announce(address: str, settings: ServingSettings) -> None:
     said = {"cross": settings.cross, "bi": settings.bi, "index": settings.index}
     served = ", ".join(f"{name} {path}" for name, path in said.items() if path is not None)
-    notes.print(f"{address} serves {served}", highlight=False, soft_wrap=True)
+    notes.print(f"{address} serves {served}", soft_wrap=True)
     if not settings.is_local and settings.keys is None:
         notes.print("Other machines can ask without a key; see --keys", style="yellow")

@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
-
 from kosim.experiments.cli.console import notes, output, print_json, table
 from kosim.experiments.study.language import language_of_locale, text
 from kosim.experiments.study.progress import Progress
@@ -23,20 +21,20 @@ def show(experiment: Experiment[R], results: R, folder: Path, *, as_json: bool) 
     report = f"Report: {folder / 'report.html'}"
     if as_json:
         print_json(experiment.to_json(results))
-        notes.print(report, highlight=False, markup=False, soft_wrap=True)
+        notes.print(report, soft_wrap=True)
         return
     language, summary = language_of_locale(), experiment.summary(results)
     finding = summary.finding
-    output.print(text(finding.headline, language), style="bold", highlight=False, markup=False)
+    output.print(text(finding.headline, language), style="bold")
     for line in (*finding.sentences, *finding.warnings):
-        output.print(f"  {text(line, language)}", highlight=False, markup=False)
+        output.print(f"  {text(line, language)}")
     for each in summary.tables:
         output.print()
         shown = table(*(text(column, language) for column in each.columns))
         for row in each.rows:
-            shown.add_row(*(escape(text(cell, language)) for cell in row))
+            shown.add_row(*(text(cell, language) for cell in row))
         output.print(shown)
-    output.print(f"\n{report}", highlight=False, markup=False, soft_wrap=True)
+    output.print(f"\n{report}", soft_wrap=True)
 
 
 def say_stages(*, quiet: bool = False) -> Progress:
@@ -44,6 +42,6 @@ def say_stages(*, quiet: bool = False) -> Progress:
 
     def say(stage: str, done: int = 0, total: int = 0, /) -> None:
         if not quiet:
-            notes.print(stage, style="dim", markup=False)
+            notes.print(stage, style="dim")
 
     return say

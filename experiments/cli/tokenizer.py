@@ -47,4 +47,4 @@ def train(
     )
     trained.save(out, overwrite=overwrite)
     notes.print(f"{vocab_size:,} {KINDS[kind].pieces}", style="dim")
-    output.print(f"Saved: {out}", highlight=False, soft_wrap=True)
+    output.print(f"Saved: {out}", soft_wrap=True)

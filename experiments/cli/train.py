@@ -14,6 +14,7 @@ from kosim.encoders.training.config import TrainingConfig
 from kosim.encoders.training.losses import TRAINING_BY_KIND
 from kosim.experiments.cli.console import notes, output
 from kosim.experiments.cli.encoder_options import device_option
+from kosim.experiments.cli.group import keep_on_interrupt
 from kosim.experiments.cli.options import (
     data_options,
     given,
@@ -62,6 +63,10 @@ def train_command(kind: str, out: Path, seed: int, overwrite: bool, **options: A
             "training": {**given(options, TrainingConfig), "seed": seed},
         },
     )
+    keep_on_interrupt(
+        f"The last whole checkpoint is kept beside {out}.",
+        out.with_name(f".{out.name}.checkpoints"),
+    )
     with training_progress() as callbacks:
         result = train_and_save(
             contender,
@@ -78,4 +83,4 @@ def train_command(kind: str, out: Path, seed: int, overwrite: bool, **options: A
     for notice in result.notices:
         notes.print(notice, style="yellow")
     notes.print(f"epoch {result.best_epoch} was the best", style="dim")
-    output.print(f"Saved: {out}", highlight=False, soft_wrap=True)
+    output.print(f"Saved: {out}", soft_wrap=True)

@@ -8,8 +8,9 @@ from typing import Any, get_args
 import click
 import optuna
 
-from kosim.encoders.errors import ConfigError
+from kosim.encoders.errors import ConfigError, StorageError
 from kosim.experiments.cli.console import notes, output
+from kosim.experiments.cli.group import keep_on_interrupt
 from kosim.experiments.cli.options import (
     json_option,
     option,
@@ -23,7 +24,7 @@ from kosim.experiments.data.partition import load_training
 from kosim.experiments.settings import CompareSettings, parse_settings, read_settings
 from kosim.experiments.study.language import language_of_locale
 from kosim.experiments.study.notation import decimal
-from kosim.experiments.study.run_folder import default_folder
+from kosim.experiments.study.run_folder import default_folder, interrupted_folder
 from kosim.experiments.tuning.report import TUNING
 from kosim.experiments.tuning.run import BEST_CONFIG, report_study
 from kosim.experiments.tuning.settings import (
@@ -145,8 +146,13 @@ def run_command(
         },
     )
     name = name or f"{comparison.name}-{kind}"
-    folder = out or default_folder(f"tune-{name}", again=resume)
+    folder = out or _default_folder(f"tune-{name}", resume=resume)
     address = storage or str(folder / "study.db")
+    keep_on_interrupt(
+        f"Finished trials are kept in the study {name}.",
+        folder,
+        add=("--resume", "--out", str(folder)),
+    )
     data = data_fingerprint(load_training(comparison.data))
     study = begin_study(open_storage(address), name, settings, data, resume=resume)
     with stage_progress() as progress:
@@ -170,10 +176,10 @@ def worker_command(storage: str, name: str, number: int, minutes: float | None) 
 
     def said(trial: optuna.trial.FrozenTrial) -> None:
         value = decimal(trial.value, 4) if trial.value is not None else trial.state.name.lower()
-        notes.print(f"  trial {trial.number}: {value}", highlight=False, markup=False)
+        notes.print(f"  trial {trial.number}: {value}")
 
     count = work(open_storage(storage), name, worker=number, minutes=minutes, report=said)
-    output.print(f"Ran {count} trials of {name}", highlight=False, markup=False)
+    output.print(f"Ran {count} trials of {name}")
 
 
 @tune_command.command("report")
@@ -194,6 +200,13 @@ def _check_counts(trials: int | None, workers: int, minutes: float | None) -> No
         raise ConfigError(f"--workers is {workers}; give at least 1")
     if minutes is not None and minutes <= 0:
         raise ConfigError(f"--minutes is {minutes:g}; give more than 0")
+
+
+def _default_folder(name: str, *, resume: bool) -> Path:
+    try:
+        return interrupted_folder(name) if resume else default_folder(name, again=False)
+    except StorageError:
+        return default_folder(name, again=True)  # a finished study may get more trials
 
 
 def _limited(raw: dict[str, Any], limit: int | None) -> dict[str, Any]:
@@ -217,5 +230,5 @@ def _report(study: optuna.Study, folder: Path, *, test: bool, as_json: bool) -> 
             language=language,
         )
     if not as_json:
-        notes.print(f"Config of the best: {folder / BEST_CONFIG}", highlight=False, soft_wrap=True)
+        notes.print(f"Config of the best: {folder / BEST_CONFIG}", soft_wrap=True)
     show(TUNING, results, folder, as_json=as_json)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from itertools import count
+from itertools import count, takewhile
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -28,6 +28,23 @@ def default_folder(name: str, *, again: bool) -> Path:
     if again or not first.exists():
         return first
     return next(folder for n in count(2) if not (folder := first.with_name(f"{name}-{n}")).exists())
+
+
+def interrupted_folder(name: str) -> Path:
+    """Return the newest of ``runs/name``, ``runs/name-2``, ... that was begun and not finished.
+
+    Raises:
+        StorageError: there is none.
+    """
+    numbered = (Path("runs") / (name if n == 1 else f"{name}-{n}") for n in count(1))
+    begun = list(takewhile(Path.is_dir, numbered))
+    for folder in reversed(begun):
+        if not (folder / RESULTS).is_file():
+            return folder
+    said = f"the finished ones are {', '.join(map(str, begun))}" if begun else "there is no run"
+    raise StorageError(
+        f"no run of {name} was interrupted, {said}; leave --resume out, or name a folder with --out"
+    )
 
 
 @contextmanager

@@ -1,0 +1,258 @@
+"""What the commands print: text that is not ours, in any encoding, and how a call ends."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kosim.experiments.cli import main
+from kosim.experiments.cli.console import PlainConsole, table
+from kosim.experiments.cli.terminal import visible
+from tests.checkout import environment
+
+HOSTILE = "[/b][red]\x1b[2J\x1b]52;c;aGk=\x07\x9b2J\u202e:smile:\r"
+"""Markup that closes nothing, clears the screen, sets the clipboard, turns the direction."""
+
+FORBIDDEN = ("\x1b[2J", "\x1b]52", "\x07", "\x9b", "\u202e", "\r[", "Traceback")
+
+
+def kosim(*arguments: str | Path, text: str | None = None) -> tuple[int, str]:
+    """Run a command; return its exit code and everything it printed, which must be harmless."""
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments], input=text)
+    said = result.stdout + result.stderr
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exc_info
+    for sequence in FORBIDDEN:
+        assert sequence not in said, (arguments, said)
+    return result.exit_code, said
+
+
+@given(st.text())
+def test_visible_text_has_no_control_character_and_can_be_encoded(text: str) -> None:
+    shown = visible(text)
+    shown.encode()
+    assert visible(shown) == shown
+    for character in shown:
+        assert character in "\n\t" or ord(character) >= 0x20
+        assert not 0x7F <= ord(character) <= 0x9F
+
+
+def test_visible_text_is_otherwise_the_same() -> None:
+    assert visible("거실 불 👍🏽 [b] a\tb\n") == "거실 불 👍🏽 [b] a\tb\n"
+    assert visible("\x1b[2J") == "\\x1b[2J"
+    assert visible(os.fsdecode(b"\xb0\xa1")) == "\\xb0\\xa1"
+
+
+def test_a_table_shows_cells_as_they_are() -> None:
+    shown = table("source", "n")
+    shown.add_row(HOSTILE, "3")
+    console = PlainConsole(file=io.StringIO(), width=120, force_terminal=True)
+    console.print(shown)
+    printed = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "[/b][red]\\x1b[2J\\x1b]52;c;aGk=\\x07\\x9b2J\\u202e:smile:" in printed
+    assert "\x1b[2J" not in printed
+
+
+def write_corpus(folder: Path) -> Path:
+    corpus = folder / "corpus.jsonl"
+    rows = [
+        {"id": f"{HOSTILE}{n}", "text": f"{HOSTILE} 문장 {n}", "from": HOSTILE} for n in range(30)
+    ]
+    corpus.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    return corpus
+
+
+def write_pairs(folder: Path) -> Path:
+    pairs = folder / "pairs.jsonl"
+    rows = [
+        {
+            "sentence1": f"{HOSTILE} {n}",
+            "sentence2": f"다른 문장 {n}",
+            "score": n % 6,
+            "source": HOSTILE,
+        }
+        for n in range(60)
+    ]
+    pairs.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    return pairs
+
+
+@pytest.fixture
+def odd(tmp_path: Path) -> Path:
+    """A folder whose name is markup and steers terminals."""
+    folder = tmp_path / "[red]\x1b[2J[" / "b]"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def test_commands_on_pairs_print_what_they_read(odd: Path, tiny_encoders: dict[str, Path]) -> None:
+    pairs = write_pairs(odd)
+    bi = tiny_encoders["bi"]
+    assert kosim("data", pairs)[0] == 0
+    assert kosim("data", pairs, "--json")[0] == 0
+    assert kosim("data", pairs, "--test", odd / f"{HOSTILE}.csv")[0] == 2
+    code, said = kosim("evaluate", bi, "--test", pairs)
+    assert code == 0, said
+    assert "[/b][red]\\x1b[2J" in said
+    assert kosim("score", bi, HOSTILE, "나")[0] == 0
+    assert kosim("score", odd / HOSTILE, "가", "나")[0] == 2
+    code, said = kosim("rerank", "--reranker", bi, "--query", HOSTILE, text=f"{HOSTILE}\n나\n")
+    assert code == 0, said
+    assert kosim("export", odd, "--precision", "fp32")[0] == 2
+    out = odd / "model"
+    trained = ("train", "bi", "--train", pairs, "--backbone", "scratch", "--epochs", "1")
+    assert kosim(*trained, "--max-length", "16", "--out", out)[0] == 0
+    assert kosim(*trained, "--out", out)[0] == 2
+
+
+def test_commands_on_a_corpus_print_what_they_read(
+    odd: Path, tiny_encoders: dict[str, Path]
+) -> None:
+    corpus, index = write_corpus(odd), odd / "index"
+    bi, cross = tiny_encoders["bi"], tiny_encoders["cross"]
+    assert kosim("index", "build", corpus, "--encoder", bi, "--out", index)[0] == 0
+    assert kosim("index", "build", corpus, "--encoder", bi, "--out", index)[0] == 2
+    assert kosim("index", "add", index, corpus)[0] == 2
+    assert kosim("index", "add", index, corpus, "--on-duplicate", "replace")[0] == 0
+    for arguments in (["info"], ["info", "--json"], ["verify"], ["compact"]):
+        assert kosim("index", arguments[0], index, *arguments[1:])[0] == 0
+    assert kosim("index", "remove", index, "--id", HOSTILE)[0] == 2
+    assert kosim("index", "remove", index, "--id", f"{HOSTILE}3")[0] == 0
+    assert kosim("index", "shard", index, "--shards", "2", "--out", odd / "shards")[0] == 0
+    for options in ([], ["--json"], ["--reranker", cross]):
+        code, said = kosim("search", index, HOSTILE, "-k", "3", *options)
+        assert code == 0, said
+    assert kosim("search", odd / HOSTILE, "가")[0] == 2
+    for options in ([], ["--json"]):
+        assert kosim("mine", index, "--top-k", "3", *options)[0] == 0
+    assert kosim("mine", odd / HOSTILE)[0] == 2
+    assert kosim("depth", odd, "--reranker", cross, "--queries", corpus)[0] == 2
+    assert kosim("plan", "--sentences", "1e4", "--encoder", odd / HOSTILE)[0] == 2
+    assert kosim("bench", "--encoder", odd / HOSTILE, "--out", odd / "bench")[0] == 2
+    assert kosim("serve", "--encoder", odd / HOSTILE)[0] == 2
+    assert kosim("serve", "--host", HOSTILE, "--encoder", bi)[0] == 2
+    assert kosim("tokenizer", "train", odd / HOSTILE, *KIND, "--out", odd / "t")[0] == 2
+    assert kosim("compare", odd / HOSTILE)[0] == 2
+    assert kosim("compare", HOSTILE)[0] == 2
+    assert kosim(HOSTILE)[0] == 2
+    assert kosim("search", f"--{HOSTILE}")[0] == 2
+    assert kosim("search", index, "가", "--mode", HOSTILE)[0] == 2
+
+
+KIND = ("--kind", "jamo", "--vocab-size", "80")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp949", "utf-8"])
+def test_no_encoding_of_the_console_fails_a_command(encoding: str, tmp_path: Path) -> None:
+    corpus = tmp_path / "corpus.txt"
+    corpus.write_text("불을 꺼 − 줘 👍\n창문을 닫아 줘\n", encoding="utf-8")
+    for options in ([], ["--json"]):
+        ended = subprocess.run(
+            [sys.executable, "-c", RERANK, str(corpus), *options],
+            env={**environment(), "PYTHONIOENCODING": encoding},
+            capture_output=True,
+            timeout=120,
+        )
+        assert ended.returncode == 0, ended.stderr
+        printed = ended.stdout.decode(encoding)
+        if options:
+            assert "불을 꺼 − 줘 👍" in [hit["text"] for hit in json.loads(printed)["hits"]]
+        else:
+            expected = {
+                "utf-8": "꺼 − 줘 👍",
+                "cp949": "꺼 - 줘 \\U0001f44d",
+                "ascii": " - \\uc918",
+            }
+            assert expected[encoding] in printed
+
+
+RERANK = """
+import sys
+from kosim.experiments.cli import main
+from kosim.experiments.cli.console import output, print_json, table
+import click
+
+@click.command()
+@click.argument("file")
+@click.option("--json", "as_json", is_flag=True)
+def show(file, as_json):
+    lines = open(file, encoding="utf-8").read().splitlines()
+    if as_json:
+        print_json({"hits": [{"text": line} for line in lines]})
+        return
+    shown = table("sentence")
+    for line in lines:
+        shown.add_row(line)
+    output.print(shown)
+
+main.get_command = lambda ctx, name: show
+main(["rerank", *sys.argv[1:]])
+"""
+
+
+def test_bytes_that_are_no_utf8_are_refused_as_text(tmp_path: Path) -> None:
+    words = os.fsdecode("불 꺼".encode("cp949"))
+    code, said = kosim("search", "index", words)
+    assert code == 2
+    assert "argument 3" in said and "is not UTF-8" in said
+
+
+def test_a_command_that_is_misspelt_is_answered_with_its_like() -> None:
+    code, said = kosim("serach", "index")
+    assert code == 2
+    assert "did you mean search" in said
+
+
+@pytest.mark.timeout(240)
+def test_ctrl_c_says_how_to_continue_and_the_call_it_names_works(tmp_path: Path) -> None:
+    pairs = tmp_path / "pairs.tsv"
+    rows = "\n".join(f"문장 {i}번입니다\t다른 문장 {i}\t{i % 6}" for i in range(120))
+    pairs.write_text(f"sentence1\tsentence2\tscore\n{rows}\n", encoding="utf-8")
+    out = tmp_path / "a model"
+    call = [sys.executable, "-m", "kosim", "train", "bi", "--train", str(pairs)]
+    call += ["--backbone", "scratch", "--epochs", "40", "--patience", "40", "--max-length", "16"]
+    call += ["--out", str(out)]
+    started = subprocess.Popen(
+        call, env=environment(), cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    checkpoints = tmp_path / ".a model.checkpoints"
+    while started.poll() is None and not list(checkpoints.glob("checkpoint-*")):
+        time.sleep(0.05)
+    started.send_signal(signal.SIGINT)
+    _, stderr = started.communicate(timeout=60)
+    assert started.returncode == 130, stderr
+    said = stderr.decode().strip().splitlines()
+    assert said[-2] == f"Interrupted. The last whole checkpoint is kept beside {out}."
+    assert said[-1].startswith("Continue with: kosim train bi --train ")
+    assert shlex.split(said[-1].removeprefix("Continue with: "))[1:] == call[3:]
+
+
+def test_an_interrupted_run_is_found_and_a_finished_one_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from kosim.encoders.errors import StorageError
+    from kosim.experiments.study.run_folder import interrupted_folder
+
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StorageError, match="there is no run"):
+        interrupted_folder("demo")
+    for name, finished in (("demo", True), ("demo-2", False), ("demo-3", True)):
+        folder = tmp_path / "runs" / name
+        folder.mkdir(parents=True)
+        if finished:
+            (folder / "results.json").write_text("{}", encoding="utf-8")
+    assert interrupted_folder("demo") == Path("runs/demo-2")
+    (tmp_path / "runs" / "demo-2" / "results.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(StorageError, match="no run of demo was interrupted"):
+        interrupted_folder("demo")
