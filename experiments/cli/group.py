@@ -95,7 +95,7 @@ class KosimGroup(click.Group):
             with formatter.section(title):
                 formatter.write_dl([(name.ljust(width), text) for name, text in commands.items()])
 
-    def main(  # type: ignore[override]  # click's overloads say no more
+    def main(
         self,
         args: Sequence[str] | None = None,
         prog_name: str | None = None,
