@@ -59,10 +59,10 @@ def describe(records: Records, reference: Records | None, labels: Floats) -> dic
     gap = None
     if reference is not None and reference is not records:
         gap = vars(difference(labels, scores, scores_of(reference), Pearson()))
-    mean = {
-        name: float(np.mean([record[name] for record in records]))
-        for name in ("epochs", "best_epoch", "steps", "seconds", "cpu_seconds")
-    }
+    mean: dict[str, float | None] = {}
+    for name in ("epochs", "best_epoch", "steps", "seconds", "cpu_seconds"):
+        given = [record[name] for record in records if record[name] is not None]
+        mean[name] = float(np.mean(given)) if given else None  # a broken trial has no time
     return {
         "kind": records[0]["kind"],
         "name": records[0]["name"],
@@ -89,7 +89,8 @@ def to_markdown(summaries: dict[Where, list[dict[str, Any]]], notes: dict[Where,
         "calibration and threshold were chosen on validation pairs, whose Pearson is that of the "
         "calibrated scores (the curves show it before). The gap is the test's Pearson "
         f"minus that of the setting *{REFERENCE}* of the same kind, paired by test pair. Processor "
-        "seconds are those of one thread, validation included, on a machine that did other work.",
+        "seconds are those of one thread, validation included, on a machine that did other work. "
+        "Trials of `benchmarks/training/plans` that are not listed have not been run.",
     ]
     for where, rows in summaries.items():
         data, backbone = where
@@ -122,7 +123,7 @@ def _row(row: dict[str, Any]) -> str:
         told,
         f"{row['epochs']:g}, {row['best_epoch']:g}",
         f"{row['steps']:,.0f}",
-        f"{row['cpu_seconds']:.0f}",
+        "–" if row["cpu_seconds"] is None else f"{row['cpu_seconds']:.0f}",
     ]
     return "| " + " | ".join(cells) + " |"
 
