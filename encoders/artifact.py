@@ -19,7 +19,9 @@ MANIFEST = "kosim.json"
 MODEL_CARD = "README.md"
 """Written for readers, who may edit it: no score depends on it, so it has no checksum."""
 
-FORMAT = 1
+FORMAT = 2
+"""The newest format of a saved encoder; format 1 has no field ``composed``."""
+
 _LIBRARIES = ("kosim", "torch", "transformers", "sentence-transformers", "tokenizers")
 
 
@@ -40,7 +42,9 @@ class Manifest(BaseModel):
     ``files`` gives the SHA-256 of every other file of the folder but the model card;
     ``fingerprint`` is that of :meth:`kosim.encoders.base.PairEncoder.fingerprint`; ``text_step``
     names what is done to a text before the tokenizer (see
-    :mod:`kosim.encoders.tokenizers.text_step`).
+    :mod:`kosim.encoders.tokenizers.text_step`). ``composed`` says that the tokenizer's own
+    files compose texts, which the fingerprint covers; it is None in encoders that were saved by
+    version 0.1, whose texts are composed all the same.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -55,6 +59,7 @@ class Manifest(BaseModel):
     threshold: float
     fingerprint: str
     text_step: str | None = None
+    composed: Literal["NFC"] | None = None
     versions: dict[str, str] = Field(default_factory=library_versions)
     files: dict[str, str] = Field(default_factory=dict)
 
@@ -65,6 +70,7 @@ class Manifest(BaseModel):
             "calibration": self.calibration,
             "threshold": self.threshold,
             "training": self.training,
+            "composed": self.composed is not None,
         }
 
 

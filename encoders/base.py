@@ -6,6 +6,7 @@ import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -29,6 +30,7 @@ from kosim.encoders.compute.runtime import Backend, FloatArray, Precision, Runti
 from kosim.encoders.compute.torch_runtime import TorchRuntime
 from kosim.encoders.errors import ConfigError, DataError
 from kosim.encoders.records import DECISION_THRESHOLD, Hit, Pair
+from kosim.encoders.tokenizers.composition import compose_before, pipeline_content, uncomposed
 from kosim.encoders.tokenizers.text_step import step_of
 
 __all__ = ["FloatArray", "Kind", "PairEncoder"]
@@ -42,7 +44,8 @@ class PairEncoder(ABC):
     ``model`` is the sentence-transformers model underneath, ``backbone`` says what it was
     made from, ``runtime`` is what computes. ``calibration`` maps its raw values to 0-5 and
     ``threshold`` is the score from which a pair counts as similar; training chooses both on
-    validation data.
+    validation data. Every encoder composes its texts (NFC); ``composed`` says whether its
+    fingerprint tells, which those saved by version 0.1 do not.
     """
 
     kind: ClassVar[Kind]
@@ -60,8 +63,11 @@ class PairEncoder(ABC):
         calibration: MonotoneCalibration | None = None,
         threshold: float = DECISION_THRESHOLD,
         training: dict[str, Any] | None = None,
+        composed: bool = True,
     ) -> None:
         self.model = model
+        compose_before(model.tokenizer)
+        self.composed = composed
         self.backbone = backbone
         self.calibration = calibration or MonotoneCalibration.identity()
         self.threshold = threshold
@@ -223,7 +229,9 @@ class PairEncoder(ABC):
 
         That is the weights, the tokenizer with its text step and the settings of the kind
         (maximum length, pooling, prompt, activation); not the calibration, which changes no
-        ranking. The same before saving and after loading, and in every precision.
+        ranking. The same before saving and after loading, and in every precision. It covers that
+        texts are composed, except in an encoder that was saved before they were: that one keeps
+        the fingerprint by which its indexes know it.
         """
         if self._full_fingerprint is not None:
             return self._full_fingerprint
@@ -231,10 +239,7 @@ class PairEncoder(ABC):
         for name, tensor in sorted(self.model.state_dict().items()):
             digest.update(name.encode())
             digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().data)
-        tokenizer = json.loads(self.tokenizer.backend_tokenizer.to_str())
-        # Set by the last call, not by the tokenizer's maker.
-        tokenizer.pop("truncation", None)
-        tokenizer.pop("padding", None)
+        tokenizer = pipeline_content(self.tokenizer, composed=self.composed)
         settings = {"kind": self.kind, "max_length": self.max_length, **self._settings()}
         if (step := step_of(self.tokenizer)) is not None:
             settings["text_step"] = f"{step.name} {step.version}"
@@ -270,6 +275,7 @@ class PairEncoder(ABC):
     def compute_as(self, encoder: PairEncoder) -> None:
         """Compute by the runtime of another encoder, which has the same weights."""
         self.runtime = encoder.runtime
+        self.composed = encoder.composed
         self._full_fingerprint = encoder._full_fingerprint
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
@@ -295,6 +301,7 @@ class PairEncoder(ABC):
             threshold=self.threshold,
             fingerprint=self.fingerprint(),
             text_step=step.name if step else None,
+            composed="NFC" if self.composed else None,
         )
         write_artifact(
             Path(folder),
@@ -304,8 +311,14 @@ class PairEncoder(ABC):
         )
 
     def _write_model(self, folder: Path) -> None:
-        self.model.save(str(folder))
-        write_classic_layout(folder, max_length=self.max_length)
+        # An encoder of version 0.1 keeps the tokenizer by which its fingerprint was taken.
+        with nullcontext() if self.composed else uncomposed(self.tokenizer):
+            self.model.save(str(folder))
+        write_classic_layout(
+            folder,
+            max_length=self.max_length,
+            tokenizer_inputs=self.tokenizer.model_input_names,
+        )
 
 
 def _check_pairs(pairs: Sequence[Pair]) -> list[Pair]:

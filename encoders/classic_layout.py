@@ -8,6 +8,7 @@ form, which all of them open, with the same vectors and scores.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +28,15 @@ _POOLING_FLAGS = {
 _NEW_KEYS = ("module_input_name", "module_output_name")
 
 
-def write_classic_layout(folder: Path, *, max_length: int) -> None:
+def write_classic_layout(
+    folder: Path, *, max_length: int, tokenizer_inputs: Sequence[str] | None = None
+) -> None:
     """Rewrite the settings of a saved sentence-transformers model in the older form.
 
     Args:
         folder: what ``SentenceTransformer.save`` or ``CrossEncoder.save`` of version 6 wrote.
         max_length: tokens after which an input is cut.
+        tokenizer_inputs: what the tokenizer makes for its network; as the folder says when None.
 
     Raises:
         StorageError: a file cannot be written.
@@ -45,15 +49,22 @@ def write_classic_layout(folder: Path, *, max_length: int) -> None:
         write_json(folder / "config.json", config)
     else:
         _rewrite_modules(folder, max_length)
-    write_classic_tokenizer(folder, max_length=max_length)
+    write_classic_tokenizer(folder, max_length=max_length, inputs=tokenizer_inputs)
 
 
-def write_classic_tokenizer(folder: Path, *, max_length: int | None = None) -> None:
-    """Give a saved fast tokenizer the class name that transformers 4 knows.
+def write_classic_tokenizer(
+    folder: Path, *, max_length: int | None = None, inputs: Sequence[str] | None = None
+) -> None:
+    """Give a saved fast tokenizer the class name that all versions of transformers know.
+
+    It is that of ``tokenizer.json`` as it stands: a class that is named for an architecture builds
+    its own pipeline from the vocabulary, and loses that texts are composed first.
 
     Args:
         folder: where ``save_pretrained`` of transformers 5 wrote it.
         max_length: tokens after which an input is cut; as the tokenizer says when None.
+        inputs: what the tokenizer makes for its network, which the class of an architecture knows
+            by itself; as the folder says when None.
 
     Raises:
         StorageError: the file cannot be written.
@@ -62,7 +73,9 @@ def write_classic_tokenizer(folder: Path, *, max_length: int | None = None) -> N
     if not path.is_file():
         return
     settings = _read(path)
-    if settings.get("tokenizer_class") == "TokenizersBackend":
+    if inputs is not None:
+        settings["model_input_names"] = list(inputs)
+    if inputs is not None or settings.get("tokenizer_class") == "TokenizersBackend":
         settings["tokenizer_class"] = "PreTrainedTokenizerFast"
     if max_length is not None:
         settings["model_max_length"] = max_length

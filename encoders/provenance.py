@@ -10,10 +10,13 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from kosim.encoders.artifact import FORMAT, MANIFEST, library_versions
+from kosim.encoders.artifact import FORMAT as NEWEST
+from kosim.encoders.artifact import MANIFEST, library_versions
 from kosim.encoders.errors import BackboneError
 from kosim.encoders.storage import read_versioned_json, write_json
 from kosim.encoders.tokenizers.text_step import TEXT_STEPS
+
+_FORMAT = 1
 
 
 class Provenance(BaseModel):
@@ -21,7 +24,7 @@ class Provenance(BaseModel):
 
     model_config = ConfigDict(frozen=True, populate_by_name=True)
 
-    format: int = FORMAT
+    format: int = _FORMAT
     text_step: str | None = None
     steps: list[dict[str, Any]] = Field(default_factory=list, alias="made")
     versions: dict[str, str] = Field(default_factory=library_versions)
@@ -50,7 +53,7 @@ def read_provenance(folder: Path) -> Provenance:
     found = read_versioned_json(
         path,
         Provenance,
-        newest=FORMAT,
+        newest=NEWEST,
         error=BackboneError,
         remedy="restore or remake the folder",
     )

@@ -14,6 +14,7 @@ from kosim.encoders.classic_layout import write_classic_tokenizer
 from kosim.encoders.errors import BackboneError
 from kosim.encoders.provenance import Provenance, read_provenance
 from kosim.encoders.storage import atomic_folder, sha256, write_json, write_text
+from kosim.encoders.tokenizers.composition import compose_before, pipeline_content
 from kosim.encoders.tokenizers.text_step import apply_before, step_of
 
 _MOST_TOKENS = 1 << 16
@@ -32,8 +33,7 @@ def open_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
         )
     with opening(f"tokenizer {folder}"):
         tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
-    if not tokenizer.is_fast:
-        raise BackboneError(f"tokenizer {folder} has no fast form (tokenizer.json)")
+        compose_before(tokenizer)
     if len(tokenizer) > _MOST_TOKENS:
         raise BackboneError(
             f"tokenizer {folder} has {len(tokenizer):,} tokens; give one of at most "
@@ -45,10 +45,7 @@ def open_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
 
 def tokenizer_fingerprint(tokenizer: PreTrainedTokenizerBase) -> str:
     """Return a SHA-256 of a tokenizer and its text step."""
-    content = json.loads(tokenizer.backend_tokenizer.to_str())
-    # Set by the last call, not by the tokenizer's maker.
-    content.pop("truncation", None)
-    content.pop("padding", None)
+    content = pipeline_content(tokenizer)
     step = step_of(tokenizer)
     said = json.dumps([content, step.version if step else None], sort_keys=True)
     return hashlib.sha256(said.encode()).hexdigest()
@@ -93,6 +90,7 @@ def write_backbone(
     with opening(f"tokenizer {tokenizer_folder}"):
         # Anew, because calls leave their traces in a tokenizer.
         tokenizer = AutoTokenizer.from_pretrained(str(tokenizer_folder), local_files_only=True)
+        compose_before(tokenizer)
     with atomic_folder(out, overwrite=overwrite) as partial:
         network.save_pretrained(partial)
         tokenizer.save_pretrained(partial)

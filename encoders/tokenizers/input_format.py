@@ -6,6 +6,8 @@ import tokenizers
 from tokenizers import processors
 from transformers import PreTrainedTokenizerFast
 
+from kosim.encoders.tokenizers.composition import compose_before
+
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 """The special tokens in the order of their numbers, from 0."""
 
@@ -24,7 +26,7 @@ def in_bert_format(
     """
     separator, start = (SPECIAL.index(token) for token in ("[SEP]", "[CLS]"))
     core.post_processor = processors.BertProcessing(("[SEP]", separator), ("[CLS]", start))
-    return PreTrainedTokenizerFast(
+    tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=core,
         model_max_length=positions,
         pad_token="[PAD]",
@@ -34,3 +36,5 @@ def in_bert_format(
         mask_token="[MASK]",
         model_input_names=["input_ids", "token_type_ids", "attention_mask"],
     )
+    compose_before(tokenizer)
+    return tokenizer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
@@ -90,7 +91,9 @@ def train_tokenizer(
     """
     learner = _check(kind, vocabulary, coverage)
     step = make_text_step(learner.text_step) if learner.text_step else None
-    distinct = {text for text in (text.strip() for text in texts) if text}
+    # Composed, as every tokenizer reads them; see `composition`.
+    stripped = (unicodedata.normalize("NFC", text).strip() for text in texts)
+    distinct = {text for text in stripped if text}
     if not distinct:
         raise DataError("the corpus holds no text; a vocabulary needs sentences to learn from")
     if step is not None:

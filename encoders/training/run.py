@@ -148,6 +148,7 @@ def _train(
         )
 
     encoder.calibration, result = ranks.on_main(choose)
+    encoder.composed = True  # no index knows new weights by an older fingerprint
     encoder.threshold = result.threshold
     encoder.training = result.model_dump(mode="json")
     return result
