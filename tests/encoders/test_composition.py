@@ -28,7 +28,7 @@ from kosim.encoders.training import train
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.documents import Document
 from kosim.index.index_encoder import check_encoder
-from kosim.serving.tokens import TokenCounter
+from kosim.serving.tokens import TokenReader
 from tests.encoders.tiny import SENTENCES, TRAIN, VALIDATION, config, tiny_encoder
 
 RECORDED = {
@@ -71,9 +71,11 @@ def test_the_backend_of_the_tokenizer_composes_by_itself(encoder: PairEncoder) -
     assert backend.token_to_id("[UNK]") not in backend.encode(text).ids
 
 
-def test_the_service_counts_through_the_same_door(encoder: PairEncoder) -> None:
-    counter = TokenCounter(encoder)
-    np.testing.assert_array_equal(counter.pairs(DECOMPOSED), counter.pairs(PAIRS))
+def test_the_service_tokenises_through_the_same_door(encoder: PairEncoder) -> None:
+    reader = TokenReader(encoder)
+    read, expected = reader.pairs(DECOMPOSED), reader.pairs(PAIRS)
+    assert [one.ids for one in read.encodings] == [one.ids for one in expected.encodings]
+    np.testing.assert_array_equal(read.lengths, expected.lengths)
 
 
 def test_onnx_scores_do_not_depend_on_the_form(saved: Path, tmp_path: Path) -> None:
