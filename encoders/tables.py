@@ -8,9 +8,13 @@ has no line of names) is recognised where it is certain, and said in a notice.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
+from datetime import date, datetime, time
+from decimal import Decimal
 from pathlib import Path
 from typing import get_args
+from uuid import UUID
 
 import pandas as pd
 
@@ -51,6 +55,7 @@ __all__ = [
     "Notice",
     "Record",
     "Row",
+    "id_text",
     "is_rereadable",
     "is_saved_dataset",
     "log_notice",
@@ -64,6 +69,27 @@ __all__ = [
 
 LARGEST_TABLE = 1 << 31
 """Bytes of the largest table that `read_table` holds in memory."""
+
+
+def id_text(value: object) -> str | None:
+    """Return an id of a table as text, or None where the value is none.
+
+    Text stays as it is. A whole number is written without ``.0``, which it gets in a column that
+    lacks some; a UUID and a date are written in their usual form.
+    """
+    if isinstance(value, str):
+        return value if value.strip() else None
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, float | Decimal):
+        is_whole = math.isfinite(value) and value == int(value) and abs(value) < 1 << 53
+        return str(int(value)) if is_whole else None
+    if isinstance(value, datetime) and value.time() == time() and value.tzinfo is None:
+        return value.date().isoformat()
+    if isinstance(value, date):
+        return value.isoformat()
+    return str(value) if isinstance(value, int | UUID) else None
+
 
 _READERS: dict[Format, Callable[[Source, ReadingOptions], Iterator[Row]]] = {
     "text": text_rows,

@@ -13,8 +13,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from kosim.encoders.column_names import IDS, TEXTS, TITLES, find_column, listed, named_column
 from kosim.encoders.errors import ConfigError, DataError
-from kosim.encoders.tables import Format, Record, read_records, source_name
+from kosim.encoders.tables import Format, Record, id_text, read_records, source_name
 from kosim.index.documents import (
     BadValueError,
     Document,
@@ -23,12 +24,7 @@ from kosim.index.documents import (
     whole_characters,
 )
 
-TEXT_COLUMNS = ("text", "sentence")
-"""Names under which the text is looked for, the first that is there wins."""
-
-ID_COLUMN = "id"
-"""The name under which the id is looked for; without it, rows are numbered from 1."""
-
+_BEIR_ID = "_id"
 _REPORTED = 5
 
 
@@ -57,6 +53,7 @@ def read_corpus(
     text_column: str | None = None,
     id_column: str | None = None,
     format: Format | None = None,
+    encoding: str | None = None,
     bad_lines: Literal["refuse", "skip"] = "refuse",
     skipped: BadLines | None = None,
     row_prefix: str = "",
@@ -64,14 +61,16 @@ def read_corpus(
     """Yield the documents of a corpus file in bounded memory.
 
     Args:
-        path: a table file (CSV, TSV, JSONL, JSON, Parquet), or any other file, which is text
-            with one sentence a line; each also with ``.gz``. "-" is standard input: text, unless
-            ``format`` says otherwise.
-        text_column: the column of the sentences; by default ``text``, else ``sentence``, else
-            the only column.
-        id_column: the column of the ids; by default ``id``, else rows are numbered from 1. The
-            lines of a text file are numbered likewise, bad ones included.
-        format: what the suffix does not say.
+        path: a file of any format that `read_table` knows, or any other, which is text with one
+            sentence a line unless it looks like a table; "-" is standard input.
+        text_column: the name or number of the column of the sentences; by default ``text``,
+            ``sentence`` or another of `column_names.TEXTS`, else the only column. Where ids are
+            called ``_id``, as BEIR has them, the title stands before the text.
+        id_column: the column of the ids; by default ``id`` or another of `column_names.IDS`, else
+            rows are numbered from 1. The lines of a text file are numbered likewise, bad ones
+            included.
+        format: what neither the suffix nor the file's bytes say.
+        encoding: as for `read_table`.
         bad_lines: what to do with a line that is blank, too long, not UTF-8 or otherwise
             unreadable: refuse the corpus, or skip and count the line.
         skipped: counts the skipped lines.
@@ -87,7 +86,8 @@ def read_corpus(
     """
     if bad_lines not in ("refuse", "skip"):
         raise ConfigError(f"bad_lines is {bad_lines!r}; choose refuse or skip")
-    rows = read_records(path, format=format, otherwise="text")
+    wanted = [name for name in (text_column, id_column) if name is not None]
+    rows = read_records(path, format=format, otherwise="text", encoding=encoding, columns=wanted)
     name = source_name(path)
     columns: _Columns | None = None
     empty = True
@@ -118,6 +118,7 @@ def read_corpus(
 class _Columns:
     text: str
     id: str | None
+    title: str | None
     row_prefix: str
 
     @classmethod
@@ -129,47 +130,58 @@ class _Columns:
         id_column: str | None,
         row_prefix: str,
     ) -> _Columns:
-        for wanted, option in ((text_column, "--text-column"), (id_column, "--id-column")):
-            if wanted is not None and wanted not in record:
-                raise DataError(
-                    f"{name} has no column {wanted!r}; its columns are {_listed(record)}: "
-                    f"name one of them with {option}"
-                )
-        text = text_column or next((known for known in TEXT_COLUMNS if known in record), None)
+        try:
+            for wanted, option in ((text_column, "--text-column"), (id_column, "--id-column")):
+                if wanted is not None and named_column(record, wanted) is None:
+                    raise DataError(
+                        f"it has no column {wanted!r}; its columns are {listed(record)}: "
+                        f"name one of them with {option}"
+                    )
+            if text_column is not None:
+                text = named_column(record, text_column)
+            else:
+                text = find_column(record, TEXTS)
+            if id_column is not None:
+                id = named_column(record, id_column)
+            else:
+                id = find_column(record, IDS)
+            title = find_column(record, TITLES) if id == _BEIR_ID else None
+        except DataError as error:
+            raise DataError(f"{name}: {error}") from None
         if text is None and len(record) == 1:
             text = next(iter(record))
         if text is None:
             raise DataError(
-                f"{name} has no column {' or '.join(TEXT_COLUMNS)}; its columns are "
-                f"{_listed(record)}: name the one with the sentences with --text-column"
+                f"{name} has no column text or sentence; its columns are {listed(record)}: name "
+                "the one with the sentences with --text-column"
             )
-        numbered = ID_COLUMN not in record or text == ID_COLUMN
-        return cls(text, id_column or (None if numbered else ID_COLUMN), row_prefix)
+        if id == text and id_column is None:
+            id = None
+        return cls(text, id, title if title != text else None, row_prefix)
 
     def document(self, record: Record, number: int) -> Document:
         if self.text not in record:
-            raise BadValueError(f"it has no column {self.text!r}, only {_listed(record)}")
-        text = checked_text(record[self.text])
+            raise BadValueError(f"it has no column {self.text!r}, only {listed(record)}")
+        text = record[self.text]
+        if self.title is not None and isinstance(title := record.get(self.title), str):
+            text = f"{title} {text or ''}".strip()
         id = f"{self.row_prefix}{number}" if self.id is None else _id(record.get(self.id), self.id)
         rest = {key: value for key, value in record.items() if key not in (self.text, self.id)}
         try:
-            return Document(id=id, text=text, extra=_json_value(rest))
+            return Document(id=id, text=checked_text(text), extra=_json_value(rest))
         except RecursionError:
             raise BadValueError("its columns are nested too deeply; flatten them") from None
 
 
-def _listed(record: Record) -> str:
-    return ", ".join(map(str, record)) or "none"
-
-
 def _id(value: object, column: str) -> str:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
     if value is None or (isinstance(value, str) and not value.strip()):
         raise BadValueError(f"the id (column {column!r}) is empty; give every document one")
-    if not isinstance(value, str):
-        raise BadValueError(f"the id {value!r:.40} is no string and no whole number; correct it")
-    return checked_id(value)
+    text = id_text(value)
+    if text is None:
+        raise BadValueError(
+            f"the id {value!r:.40} is no text, whole number, UUID or date; correct it"
+        )
+    return checked_id(text)
 
 
 def _json_value(value: Any) -> Any:

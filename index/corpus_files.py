@@ -1,9 +1,8 @@
-"""A corpus of one file or of many: a folder, a pattern, a Parquet dataset."""
+"""A corpus of one file or of many: a folder, a pattern, a Parquet dataset, BEIR's layout."""
 
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from glob import has_magic
@@ -11,8 +10,14 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Literal, Self
 
+from kosim.encoders.beir import BeirFolder
 from kosim.encoders.errors import DataError
-from kosim.encoders.tables import STANDARD_INPUT, Format
+from kosim.encoders.tables import (
+    STANDARD_INPUT,
+    Format,
+    is_rereadable,
+    is_saved_dataset,
+)
 from kosim.index.corpus import BadLines, read_corpus
 from kosim.index.documents import Document
 
@@ -34,6 +39,7 @@ class CorpusFiles:
     id_column: str | None = None
     format: Format | None = None
     bad_lines: Literal["refuse", "skip"] = "refuse"
+    encoding: str | None = None
 
     @classmethod
     def find(
@@ -44,29 +50,32 @@ class CorpusFiles:
         id_column: str | None = None,
         format: Format | None = None,
         bad_lines: Literal["refuse", "skip"] = "refuse",
+        encoding: str | None = None,
     ) -> Self:
         """Find the files that ``source`` means, in the order of their paths.
 
         Args:
             source: a file; a folder, with all files in and below it whose names begin with
-                neither a dot nor an underscore; a pattern such as ``news/*.csv``; or "-",
-                standard input.
+                neither a dot nor an underscore; a folder that Hugging Face's ``save_to_disk``
+                wrote; a folder in BEIR's layout, of which the corpus is read; a pattern such as
+                ``news/*.csv``; or "-", standard input.
             text_column: as for `read_corpus`.
             id_column: likewise.
             format: likewise.
             bad_lines: likewise.
+            encoding: likewise.
 
         Raises:
-            DataError: a folder holds no file, or no file has such a name.
+            DataError: a folder holds no file or cannot be read, or no file has such a name.
         """
         paths, root = _found(str(source))
         names = tuple(Path(path).relative_to(root).as_posix() if root else path for path in paths)
-        return cls(tuple(paths), names, text_column, id_column, format, bad_lines)
+        return cls(tuple(paths), names, text_column, id_column, format, bad_lines, encoding)
 
     @property
     def rereadable(self) -> bool:
         """Whether it can be read more than once: a pipe such as ``/dev/fd/63`` cannot."""
-        return not any(path == STANDARD_INPUT or _is_stream(path) for path in self.paths)
+        return all(map(is_rereadable, self.paths))
 
     def documents(self, skipped: BadLines | None = None) -> Iterator[Document]:
         """Yield the documents of all files, one file after the other; see `read_corpus`."""
@@ -80,6 +89,7 @@ class CorpusFiles:
             text_column=self.text_column,
             id_column=self.id_column,
             format=self.format,
+            encoding=self.encoding,
             bad_lines=self.bad_lines,
             skipped=skipped,
             row_prefix=f"{self.names[number]}:" if len(self.paths) > 1 else "",
@@ -89,19 +99,21 @@ class CorpusFiles:
 def _found(source: str) -> tuple[list[str], Path | None]:
     """Return the paths, and the folder that they are named from where there are several."""
     path = Path(source)
-    try:
-        is_file, is_folder = path.is_file(), path.is_dir()
-    except OSError as error:
-        raise DataError(f"cannot read {source:.80}: {error.strerror}; check the path") from error
-    if source == STANDARD_INPUT or is_file:
+    if source == STANDARD_INPUT or is_saved_dataset(path):
         return [source], None
+    try:
+        is_folder, is_there = path.is_dir(), path.exists()
+    except (OSError, ValueError):
+        return [source], None  # reading it says what is wrong
     if is_folder:
+        if beir := BeirFolder.find(path):
+            return [str(beir.corpus)], None
         paths = [found for found in sorted(_files_below(path)) if _is_data(found, path)]
         if not paths:
             raise DataError(f"{source} is a folder without files; give one with a corpus in it")
         return [str(found) for found in paths], path
     fixed = list(takewhile(lambda part: not has_magic(part), path.parts))
-    if len(fixed) < len(path.parts):
+    if not is_there and len(fixed) < len(path.parts):
         root = Path(*fixed)
         pattern = Path(*path.parts[len(fixed) :]).as_posix()
         paths = [path for path in sorted(root.glob(pattern)) if path.is_file()]
@@ -109,14 +121,6 @@ def _found(source: str) -> tuple[list[str], Path | None]:
             raise DataError(f"no file is called {source}; correct the pattern")
         return [str(path) for path in paths], root
     return [source], None
-
-
-def _is_stream(path: str) -> bool:
-    try:
-        mode = Path(path).stat().st_mode
-    except OSError:
-        return False  # Reading it says what is wrong.
-    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def _files_below(folder: Path) -> Iterator[Path]:

@@ -90,6 +90,11 @@ def cell_rows(
         )
         names = [str(position) for position in range(1, len(header) + 1)]
         filled = chain([first], filled)
+    elif len(names) == 1 and not options.wanted and comparable_name(names[0]) not in KNOWN:
+        options.notice(
+            f"{name}: {unit} {number}, {printable(names[0])!r}, was taken as the name of the only "
+            "column"
+        )
     width = len(names)
     while names and not names[-1]:
         names.pop()

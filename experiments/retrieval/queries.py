@@ -11,15 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from kosim.encoders.beir import read_judgments
+from kosim.encoders.column_names import GROUPS, QUERIES, QUERY_IDS, find_column, listed
 from kosim.encoders.errors import ConfigError, DataError
-from kosim.encoders.tables import read_table
+from kosim.encoders.tables import id_text, read_table, source_name
 from kosim.experiments.data.cleaning import comparable
 from kosim.experiments.data.sentence_groups import SentenceGroups
-
-_QUERY_ID = ("query_id", "query-id", "id", "_id")
-_QUERY_TEXT = ("text", "query")
-_DOCUMENT_ID = ("document_id", "corpus_id", "corpus-id", "doc_id")
-_GAIN = ("relevance", "score", "label")
 
 
 @dataclass(frozen=True)
@@ -138,9 +135,8 @@ def judged_task(
     Args:
         queries: a table with a query's id (``query_id``, ``id`` or ``_id``), its ``text``, and
             optionally a ``group``; without one, every query is a group of its own.
-        relevance: a table with ``query_id``, ``document_id`` and optionally the gain,
-            ``relevance`` (1 where there is none; BEIR's names ``query-id``, ``corpus-id`` and
-            ``score`` are understood). A gain of 0 or less is not relevant.
+        relevance: a file of judgments as `read_judgments` takes them: a table, BEIR's or TREC's.
+            A gain of 0 or less is not relevant.
         ids: the ids of the n documents.
         corpus: their texts. A document with both the id and the text of a query is the query
             itself and left out of its results.
@@ -150,8 +146,8 @@ def judged_task(
             an id of the relevance file is not there, a gain is no number, or no query has a
             relevant document.
     """
-    asked = _queries(Path(queries))
-    gains = _relevance(Path(relevance), asked, ids)
+    asked = _queries(queries)
+    gains = _relevance(relevance, asked, ids)
     place_of = {name: position for position, name in enumerate(ids)}
     kept, relevant, own = [], [], []
     for name, (text, _) in asked.items():
@@ -186,12 +182,13 @@ def judged_task(
     )
 
 
-def _queries(path: Path) -> dict[str, tuple[str, str]]:
+def _queries(path: str | Path) -> dict[str, tuple[str, str]]:
     """Return the text and the group of each query by its id, in the order of the file."""
     frame = read_table(path)
-    names = _column(path, frame, _QUERY_ID)
-    texts = _column(path, frame, _QUERY_TEXT)
-    groups = _column(path, frame, ("group",)) if "group" in frame else names
+    names = _column(path, frame, (*QUERY_IDS, "id"))
+    texts = _column(path, frame, QUERIES)
+    grouped = find_column(frame.columns, GROUPS) is not None
+    groups = _column(path, frame, GROUPS) if grouped else names
     asked: dict[str, tuple[str, str]] = {}
     for row, (name, text, group) in enumerate(zip(names, texts, groups, strict=True), 1):
         if name in asked:
@@ -201,40 +198,31 @@ def _queries(path: Path) -> dict[str, tuple[str, str]]:
 
 
 def _relevance(
-    path: Path, asked: Mapping[str, Any], ids: Sequence[str]
+    path: str | Path, asked: Mapping[str, Any], ids: Sequence[str]
 ) -> dict[str, dict[int, float]]:
-    frame = read_table(path)
-    places = {name: position for position, name in enumerate(ids)}
-    queries = _column(path, frame, _QUERY_ID[:2])
-    documents = _column(path, frame, _DOCUMENT_ID)
-    weighed = any(name in frame for name in _GAIN)
-    given = _column(path, frame, _GAIN) if weighed else ["1"] * len(frame)
+    positions = {name: position for position, name in enumerate(ids)}
     found: dict[str, dict[int, float]] = {}
-    rows = zip(queries, documents, given, strict=True)
-    for row, (query, document, value) in enumerate(rows, 1):
+    for where, query, document, gain in read_judgments(path):
         if query not in asked:
-            raise DataError(f"{path}: row {row}: query {query!r} is not among the queries")
-        if document not in places:
-            raise DataError(f"{path}: row {row}: document {document!r} is not in the corpus")
-        try:
-            gain = float(value)
-        except ValueError:
-            gain = np.nan
-        if not np.isfinite(gain):
-            raise DataError(f"{path}: row {row}: relevance {value!r} is not a number")
+            raise DataError(f"{where}: query {query!r} is not among the queries")
+        if document not in positions:
+            raise DataError(f"{where}: document {document!r} is not in the corpus")
         if gain > 0:
-            found.setdefault(query, {})[places[document]] = gain
+            found.setdefault(query, {})[positions[document]] = gain
     return found
 
 
-def _column(path: Path, frame: pd.DataFrame, names: tuple[str, ...]) -> list[str]:
-    name = next((name for name in names if name in frame), None)
+def _column(path: str | Path, frame: pd.DataFrame, names: tuple[str, ...]) -> list[str]:
+    name = find_column(frame.columns, names)
     if name is None:
         raise DataError(
-            f"{path} has no column {names[0]!r} (it has {', '.join(map(str, frame.columns))})"
+            f"{source_name(path)} has no column {names[0]!r} (it has {listed(frame.columns)})"
         )
-    values = frame[name]
-    blank = np.flatnonzero(values.isna() | (values.astype(str).str.strip() == ""))
-    if len(blank):
-        raise DataError(f"{path}: row {blank[0] + 1}: the {name} is empty")
-    return [str(value) for value in values]
+    texts = [id_text(value) for value in frame[name]]
+    if None in texts:
+        row = texts.index(None)
+        value = frame[name].iloc[row]
+        empty = value is None or isinstance(value, str) or value != value  # NaN is not itself
+        problem = "is empty" if empty else f"{str(value)[:40]!r} is no text"
+        raise DataError(f"{source_name(path)}: row {row + 1}: the {name} {problem}")
+    return [str(text) for text in texts]

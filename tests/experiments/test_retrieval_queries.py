@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kosim.encoders.beir import BeirFolder
 from kosim.encoders.errors import ConfigError, DataError
 from kosim.experiments.data.sentence_groups import SentenceGroups
 from kosim.experiments.retrieval.queries import choose_groups, grouped_task, judged_task
@@ -132,3 +133,62 @@ def test_a_query_that_is_a_document_is_left_out_of_its_results(tmp_path: Path) -
 def test_a_bad_file_is_refused(tmp_path: Path, queries: str, relevance: str, said: str) -> None:
     with pytest.raises(DataError, match=said):
         judged_task(*files(tmp_path, queries, relevance), IDS, CORPUS)
+
+
+JUDGMENTS = {
+    "r.tsv": "query-id\tcorpus-id\tscore\nx\tb\t2\n",
+    "beir-without-names.tsv": "x\tb\t2\n",
+    "r.csv": "질의 ID,문서 ID,관련도\nx,b,2\n",
+    "trec.txt": "x 0 b 2\n\nx Q0 c 0\n",
+    "tabs.qrels": "x\t0\tb\t2\n",
+    "r.jsonl": '{"qid": "x", "doc_id": "b", "relevance": 2}\n',
+}
+
+
+@pytest.mark.parametrize("name", JUDGMENTS)
+def test_judgments_in_beirs_and_trecs_and_other_forms(tmp_path: Path, name: str) -> None:
+    queries = tmp_path / "queries.jsonl"
+    queries.write_text('{"_id": "x", "text": "바다"}\n', encoding="utf-8")
+    relevance = tmp_path / name
+    relevance.write_text(JUDGMENTS[name], encoding="utf-8")
+    assert judged_task(queries, relevance, IDS, CORPUS).relevant == ({1: 2.0},)
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ("x 0 b\n", "relevance 'b' is not a number"),
+        ("x 0 b 1\nx 0 b\n", "line 2: 3 cells where the first line has 4"),
+        ("x 0 b 1 1\n", "has no column 'query_id'"),
+    ],
+)
+def test_bad_judgments_of_trec(tmp_path: Path, text: str, said: str) -> None:
+    queries = tmp_path / "queries.jsonl"
+    queries.write_text('{"_id": "x", "text": "바다"}\n', encoding="utf-8")
+    (tmp_path / "r.txt").write_text(text, encoding="utf-8")
+    with pytest.raises(DataError, match=said):
+        judged_task(queries, tmp_path / "r.txt", IDS, CORPUS)
+
+
+def test_the_ids_of_numbers_in_json_match_those_in_text(tmp_path: Path) -> None:
+    queries, relevance = tmp_path / "q.jsonl", tmp_path / "r.tsv"
+    queries.write_text('{"_id": 1, "text": "바다"}\n', encoding="utf-8")
+    relevance.write_text("query-id\tcorpus-id\tscore\n1\t2\t1\n", encoding="utf-8")
+    assert judged_task(queries, relevance, ["1", "2"], CORPUS[:2]).relevant == ({1: 1.0},)
+
+
+def test_a_folder_in_beirs_layout(tmp_path: Path) -> None:
+    assert BeirFolder.find(tmp_path) is None
+    for name in ("corpus.jsonl", "queries.jsonl"):
+        (tmp_path / name).touch()
+    (tmp_path / "qrels").mkdir()
+    for split in ("train", "test"):
+        (tmp_path / "qrels" / f"{split}.tsv").touch()
+    found = BeirFolder.find(tmp_path)
+    assert found is not None
+    assert found.split() == tmp_path / "qrels" / "test.tsv"
+    assert found.split("train") == tmp_path / "qrels" / "train.tsv"
+    with pytest.raises(DataError, match="no split dev; it holds test, train"):
+        found.split("dev")
+    (tmp_path / "qrels" / "test.tsv").unlink()
+    assert BeirFolder.find(tmp_path).split() == tmp_path / "qrels" / "train.tsv"  # type: ignore[union-attr]

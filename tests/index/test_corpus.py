@@ -7,6 +7,7 @@ import decimal
 import gzip
 import io
 import json
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import pytest
 from kosim.encoders.errors import ConfigError, DataError
 from kosim.index.corpus import BadLines, read_corpus
 from kosim.index.documents import LONGEST_TEXT, Document, check_document
+from tests.encoders.workbooks import workbook
 
 TEXTS = ["숙소가 깨끗해요", "위치는 조금 멀어요", "주인이 친절했다"]
 TABLES = {
@@ -263,3 +265,71 @@ def test_document_that_cannot_be_stored_is_named(document: Document) -> None:
 def test_real_corpus_has_its_published_size(shared: Path) -> None:
     corpus = read_corpus(shared / "data" / "corpus" / "ko-sentences.txt.gz")
     assert sum(1 for _ in corpus) == 799_122
+
+
+def test_names_in_korean_and_in_other_spellings(tmp_path: Path) -> None:
+    path = _file(tmp_path, "a.csv", "문서 번호,본문,별점\n7,좋다,5\n")
+    assert list(read_corpus(path)) == [Document("7", "좋다", {"별점": "5"})]
+    (chosen,) = read_corpus(path, text_column="별점", id_column="1")
+    assert (chosen.id, chosen.text) == ("7", "5")
+
+
+def test_a_file_of_windows_in_korean(tmp_path: Path) -> None:
+    path = _file(tmp_path, "a.txt", "방이 넓다\n창이 크다\n".encode("cp949"))
+    assert [one.text for one in read_corpus(path)] == ["방이 넓다", "창이 크다"]
+    assert [one.text for one in read_corpus(path, encoding="cp949")] == ["방이 넓다", "창이 크다"]
+
+
+def test_lines_of_json_are_no_sentences(tmp_path: Path) -> None:
+    for name in ("a.ndjson", "a.txt", "corpus"):
+        assert list(read_corpus(_file(tmp_path, name, TABLES[".jsonl"]))) == WANTED
+
+
+def test_lines_of_json_from_standard_input_are_no_sentences(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    text = TABLES[".jsonl"].encode()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text)))
+    assert list(read_corpus("-")) == WANTED
+
+
+def test_ids_that_are_no_strings(tmp_path: Path) -> None:
+    number = uuid.UUID(int=7)
+    ids: dict[str, list[Any]] = {
+        "uuid": [number, str(number)],
+        "date": [datetime.date(2024, 2, 29), "2024-02-29"],
+        "time": [datetime.datetime(2024, 2, 29, 12, 30), "2024-02-29T12:30:00"],
+        "float": [7.0, "7"],
+        "decimal": [decimal.Decimal("7.00"), "7"],
+    }
+    for kind, (value, text) in ids.items():
+        path = tmp_path / f"{kind}.parquet"
+        column = pa.array([value.bytes], pa.uuid()) if kind == "uuid" else pa.array([value])
+        pq.write_table(pa.table({"id": column, "text": ["좋다"]}), path)
+        assert list(read_corpus(path)) == [Document(text, "좋다")]
+
+
+def test_beirs_ids_and_titles(tmp_path: Path) -> None:
+    lines = [
+        {"_id": "a", "title": "서울", "text": "한국의 수도", "metadata": {}},
+        {"_id": "b", "title": "", "text": "제목 없는 글"},
+        {"_id": "c", "title": "제목뿐", "text": ""},
+    ]
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    found = list(read_corpus(_file(tmp_path, "corpus.jsonl", text)))
+    assert [(one.id, one.text) for one in found] == [
+        ("a", "서울 한국의 수도"),
+        ("b", "제목 없는 글"),
+        ("c", "제목뿐"),
+    ]
+    assert found[0].extra == {"title": "서울", "metadata": {}}
+
+
+def test_a_title_beside_another_id_stays_apart(tmp_path: Path) -> None:
+    path = _file(tmp_path, "a.csv", "id,title,text\n1,제목,글\n")
+    assert list(read_corpus(path)) == [Document("1", "글", {"title": "제목"})]
+
+
+def test_an_excel_file_is_a_corpus(tmp_path: Path) -> None:
+    path = _file(tmp_path, "a.xlsx", workbook([["번호", "문장"], [1, "좋다"], [2, "싫다"]]))
+    assert [one.text for one in read_corpus(path)] == ["좋다", "싫다"]

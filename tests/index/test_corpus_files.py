@@ -6,6 +6,7 @@ import os
 import pickle
 from pathlib import Path
 
+import datasets
 import pandas as pd
 import pytest
 
@@ -107,3 +108,33 @@ def test_a_pipe_is_read_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     assert not CorpusFiles.find(tmp_path / "pipe").rereadable
     assert not CorpusFiles.find("-").rereadable
+
+
+def test_a_folder_in_beirs_layout_is_its_corpus(tmp_path: Path) -> None:
+    (tmp_path / "qrels").mkdir()
+    (tmp_path / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\nq\ta\t1\n")
+    (tmp_path / "queries.jsonl").write_text('{"_id": "q", "text": "x"}\n')
+    (tmp_path / "corpus.jsonl").write_text('{"_id": "a", "title": "t", "text": "x"}\n')
+    assert [(one.id, one.text) for one in CorpusFiles.find(tmp_path).documents()] == [("a", "t x")]
+
+
+def test_a_folder_of_hugging_face_is_a_corpus(tmp_path: Path) -> None:
+    rows = [{"id": f"{n}", "text": f"문장 {n}"} for n in range(5)]
+    datasets.Dataset.from_list(rows).save_to_disk(tmp_path / "saved", num_shards=2)
+    source = CorpusFiles.find(tmp_path / "saved")
+    assert [one.id for one in source.documents()] == ["0", "1", "2", "3", "4"]
+
+
+def test_a_pipe_can_be_read_once() -> None:
+    reading, writing = os.pipe()
+    os.close(writing)
+    try:
+        assert not CorpusFiles.find(f"/dev/fd/{reading}").rereadable
+    finally:
+        os.close(reading)
+
+
+def test_a_name_that_no_file_can_have(tmp_path: Path) -> None:
+    for name in ("가" * 300, "a\0b"):
+        with pytest.raises(DataError, match="cannot read"):
+            list(CorpusFiles.find(tmp_path / name).documents())
