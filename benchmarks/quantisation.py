@@ -44,7 +44,7 @@ from kosim.encoders.metrics import f1, pearson
 from kosim.encoders.records import DECISION_THRESHOLD, LabelledPairs
 from kosim.encoders.storage import write_json, write_text
 from kosim.experiments.data.cleaning import check_test
-from kosim.experiments.data.datasets import load_pairs
+from kosim.experiments.data.pairs import load_pairs
 from kosim.experiments.study.environment import describe_environment, processor_of
 
 RESULTS = Path(__file__).parent / "results"

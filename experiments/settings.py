@@ -15,11 +15,12 @@ from kosim.encoders.backbone import KOELECTRA, hidden_size
 from kosim.encoders.base import Kind
 from kosim.encoders.bi import PoolingMode
 from kosim.encoders.errors import ConfigError
+from kosim.encoders.pair_columns import ColumnChoice, PairColumns
 from kosim.encoders.scratch import WIDTH as SCRATCH_WIDTH
 from kosim.encoders.training.config import TrainingConfig
 from kosim.encoders.training.defaults import defaults
 from kosim.encoders.training.losses import TRAINING_BY_KIND
-from kosim.experiments.data.label_scale import LabelScale
+from kosim.experiments.data.label_scale import AUTO, LabelScale
 
 RECIPE_NAMES = ("quickstart", "klue-koelectra-base", "klue-koelectra-best")
 SCRATCH = "scratch"
@@ -43,7 +44,25 @@ class DataSettings(Settings):
     )
     train: str | None = Field(None, description="A file of training pairs.")
     test: str | None = Field(None, description="A file of test pairs.")
-    label_scale: str = Field("0:5", description="LOW:HIGH of the files' labels, or binary.")
+    columns: str | list[str] | dict[str, str] | None = Field(
+        None,
+        description="Columns of the two sentences, the label and the source, by name or number; "
+        "common names are found without it.",
+    )
+    test_columns: str | list[str] | dict[str, str] | None = Field(
+        None, description="Columns of the test file, where they differ."
+    )
+    encoding: str | None = Field(
+        None, description="Encoding of the files; recognised if UTF-8, UTF-16 or cp949."
+    )
+    label_scale: str = Field(
+        AUTO,
+        description="Scale of the labels: LOW:HIGH, binary, or words with their labels, such as "
+        "유사=5,비유사=0; recognised by default.",
+    )
+    test_label_scale: str | None = Field(
+        None, description="Scale of the test file's labels, where it differs."
+    )
     validation_share: float = Field(0.1, gt=0, lt=1, description="Of the training pairs.")
     split_seed: int = Field(42, ge=0, description="Of the split into training and validation.")
     limit: int | None = Field(None, ge=1, description="Use so many training pairs at most.")
@@ -54,11 +73,21 @@ class DataSettings(Settings):
         None, description="A file of sentences, one a line; no pair that holds one is learnt from."
     )
 
-    @field_validator("label_scale")
+    @field_validator("label_scale", "test_label_scale")
     @classmethod
-    def _known_scale(cls, value: str) -> str:
+    def _known_scale(cls, value: str | None) -> str | None:
         try:
-            LabelScale.parse(value)
+            if value not in (None, AUTO):
+                LabelScale.parse(str(value))
+        except ConfigError as error:
+            raise ValueError(str(error)) from error
+        return value
+
+    @field_validator("columns", "test_columns")
+    @classmethod
+    def _nameable(cls, value: ColumnChoice | None) -> ColumnChoice | None:
+        try:
+            PairColumns.parse(value)
         except ConfigError as error:
             raise ValueError(str(error)) from error
         return value

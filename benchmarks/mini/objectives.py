@@ -21,7 +21,7 @@ from kosim.encoders.errors import KosimError
 from kosim.encoders.metrics import spearman
 from kosim.encoders.pretraining.budget import Budget
 from kosim.encoders.storage import write_json
-from kosim.experiments.data.datasets import load_pairs
+from kosim.experiments.data.pairs import load_pairs
 from kosim.experiments.study.environment import describe_environment
 
 RESULTS = Path(__file__).parents[1] / "results" / "mini" / "objectives.json"

@@ -23,7 +23,7 @@ from kosim.encoders.bundle import MINI
 from kosim.encoders.cross import CrossEncoder
 from kosim.encoders.errors import KosimError
 from kosim.encoders.storage import write_json
-from kosim.experiments.data.datasets import load_pairs
+from kosim.experiments.data.pairs import load_pairs
 from kosim.experiments.study.environment import describe_environment
 
 RESULTS = Path(__file__).parents[1] / "results" / "mini"

@@ -6,22 +6,26 @@ from typing import Any
 
 import click
 
+from kosim.encoders.errors import DataError
 from kosim.experiments.cli.console import output, print_json, table
-from kosim.experiments.cli.options import json_option, label_scale_option, option
+from kosim.experiments.cli.options import given, json_option, option, pair_files_options
 from kosim.experiments.data.cleaning import check_test, clean_training
 from kosim.experiments.data.data_report import data_report
-from kosim.experiments.data.datasets import load_pairs
+from kosim.experiments.data.partition import load_raw
+from kosim.experiments.settings import DataSettings, parse_settings
 
 
 @click.command("data")
 @click.argument("file", type=click.Path())
 @option("--test", type=click.Path(), metavar="FILE", help="Test pairs, to look for leakage.")
-@label_scale_option
+@pair_files_options
 @json_option
-def data_command(file: str, test: str | None, label_scale: str, as_json: bool) -> None:
+def data_command(file: str, test: str | None, as_json: bool, **options: Any) -> None:
     """Report what FILE holds, what cleaning would remove, and what leaks into the test."""
-    raw = load_pairs(file, scale=label_scale)
-    raw_test = load_pairs(test, scale=label_scale) if test else None
+    settings = {"train": file, "test": test, **given(options, DataSettings)}
+    raw, raw_test = load_raw(parse_settings(DataSettings, settings))
+    if raw is None:
+        raise DataError("no file of pairs was named; give FILE")
     if raw_test is not None:
         check_test(raw_test)
     _, removed = clean_training(raw, raw_test)

@@ -9,11 +9,12 @@ import numpy as np
 
 from kosim.experiments.cli.console import output, print_json, table
 from kosim.experiments.cli.encoder_options import SAVED_ENCODER, ComputeOptions, compute_options
-from kosim.experiments.cli.options import json_option, label_scale_option, option
+from kosim.experiments.cli.options import json_option, option, pair_file_options
 from kosim.experiments.comparison.evaluation import ScoredContender, evaluate, evaluate_sources
 from kosim.experiments.comparison.results import EvaluationResults
 from kosim.experiments.data.cleaning import check_test
-from kosim.experiments.data.datasets import load_pairs
+from kosim.experiments.data.label_scale import AUTO
+from kosim.experiments.data.pairs import load_pairs
 from kosim.experiments.settings import EvaluationSettings
 from kosim.experiments.study.figures import written
 from kosim.experiments.study.notation import METRIC_NAMES
@@ -22,14 +23,21 @@ from kosim.experiments.study.notation import METRIC_NAMES
 @click.command("evaluate")
 @click.argument("model", type=SAVED_ENCODER)
 @option("--test", required=True, metavar="FILE", help="File of labelled test pairs.")
-@label_scale_option
+@pair_file_options
 @compute_options
 @json_option
 def evaluate_command(
-    model: Path, test: str, label_scale: str, compute: ComputeOptions, as_json: bool
+    model: Path,
+    test: str,
+    columns: str | None,
+    encoding: str | None,
+    label_scale: str | None,
+    compute: ComputeOptions,
+    as_json: bool,
 ) -> None:
     """Evaluate a saved encoder on test pairs, with intervals."""
-    pairs = check_test(load_pairs(test, scale=label_scale))
+    raw = load_pairs(test, scale=label_scale or AUTO, columns=columns, encoding=encoding)
+    pairs = check_test(raw)
     encoder = compute.load(model)
     contender = ScoredContender(
         name=str(model),

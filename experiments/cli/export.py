@@ -15,9 +15,10 @@ from kosim.encoders.loading import load
 from kosim.encoders.records import LabelledPairs
 from kosim.experiments.cli.console import notes, output, print_json, table, working
 from kosim.experiments.cli.encoder_options import SAVED_ENCODER
-from kosim.experiments.cli.options import json_option, label_scale_option, option
+from kosim.experiments.cli.options import json_option, option, pair_file_options
 from kosim.experiments.data.cleaning import check_test
-from kosim.experiments.data.datasets import load_pairs
+from kosim.experiments.data.label_scale import AUTO
+from kosim.experiments.data.pairs import load_pairs
 from kosim.experiments.speed.export_check import check_export, require_quality
 from kosim.experiments.study.notation import amount, decimal, signed
 
@@ -37,7 +38,7 @@ from kosim.experiments.study.notation import amount, decimal, signed
     metavar="FILE",
     help="Labelled pairs on which the export is checked.",
 )
-@label_scale_option
+@pair_file_options
 @option(
     "--accept-loss", is_flag=True, help="Keep the export even if Pearson falls by over 0.5 points."
 )
@@ -47,7 +48,9 @@ def export_command(
     backend: Any,
     precision: Any,
     validation: str | None,
-    label_scale: str,
+    columns: str | None,
+    encoding: str | None,
+    label_scale: str | None,
     accept_loss: bool,
     as_json: bool,
 ) -> None:
@@ -55,7 +58,10 @@ def export_command(
 
     With --validation, reports its speed and how Pearson and F1 change against the full weights.
     """
-    pairs = check_test(load_pairs(validation, scale=label_scale)) if validation else None
+    pairs = None
+    if validation:
+        scale = label_scale or AUTO
+        pairs = check_test(load_pairs(validation, scale=scale, columns=columns, encoding=encoding))
     choice = ComputeChoice.of(backend, precision)
     exports = ExportStore(read_manifest(model).fingerprint, model)
     if pairs is not None or accept_loss:

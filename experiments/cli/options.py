@@ -91,13 +91,6 @@ json_option = option("--json", "as_json", is_flag=True, help="Print JSON to stan
 
 resume_option = option("--resume", is_flag=True, help="Continue an interrupted run.")
 
-label_scale_option = option(
-    "--label-scale",
-    default="0:5",
-    metavar="LOW:HIGH|binary",
-    help="Scale of the labels in the files of pairs.",
-)
-
 top_k_option = option(
     "-k", "--top-k", "k", type=int, default=10, help="Number of hits for each query."
 )
@@ -141,13 +134,39 @@ def whole_numbers(name: str, given_text: str) -> tuple[int, ...]:
         ) from None
 
 
+_COLUMNS = "SENTENCE1,SENTENCE2,LABEL[,SOURCE]"
+_SCALE = "LOW:HIGH|binary|WORD=LABEL,..."
+_PAIR_FILE = [
+    setting(DataSettings, "columns", "--columns", metavar=_COLUMNS),
+    setting(DataSettings, "encoding", "--encoding", metavar="NAME"),
+    setting(DataSettings, "label_scale", "--label-scale", metavar=_SCALE),
+]
+_TEST_FILE = [
+    setting(DataSettings, "test_columns", "--test-columns", metavar=_COLUMNS),
+    setting(DataSettings, "test_label_scale", "--test-label-scale", metavar=_SCALE),
+]
+
+
+def pair_file_options(command: Command) -> Command:
+    """Add the options that say how one file of labelled pairs is read."""
+    decorated: Command = add_options(_PAIR_FILE, command)
+    return decorated
+
+
+def pair_files_options(command: Command) -> Command:
+    """Add the options that say how a training and a test file of labelled pairs are read."""
+    decorated: Command = add_options([*_PAIR_FILE, *_TEST_FILE], command)
+    return decorated
+
+
 def data_options(command: Command) -> Command:
     """Add the options that say which pairs are used."""
     options = [
         setting(DataSettings, "dataset", "--dataset", type=click.Choice(["klue-sts", "sample"])),
         setting(DataSettings, "train", "--train", type=click.Path(), metavar="FILE"),
         setting(DataSettings, "test", "--test", type=click.Path(), metavar="FILE"),
-        setting(DataSettings, "label_scale", "--label-scale", metavar="LOW:HIGH|binary"),
+        *_PAIR_FILE,
+        *_TEST_FILE,
         setting(DataSettings, "limit", "--limit", type=int),
         setting(DataSettings, "split_seed", "--split-seed", type=int),
         setting(DataSettings, "remove_sentence_leakage", "--remove-sentence-leakage", is_flag=True),

@@ -40,7 +40,7 @@ from kosim.experiments.comparison.results import (
 )
 from kosim.experiments.comparison.trivial import trivial_predictor
 from kosim.experiments.data.data_report import data_report, describe_split, token_lengths
-from kosim.experiments.data.datasets import RawPairs
+from kosim.experiments.data.pairs import RawPairs
 from kosim.experiments.data.partition import Partition, load_partition
 from kosim.experiments.settings import SCRATCH, CompareSettings
 from kosim.experiments.statistics.ceiling import split_half_reliability

@@ -16,7 +16,7 @@ import pandas as pd
 
 from kosim.encoders.errors import DataError
 from kosim.encoders.records import LabelledPairs
-from kosim.experiments.data.datasets import RawPairs
+from kosim.experiments.data.pairs import RawPairs
 
 CONFLICT_TOLERANCE = 1.0
 """Labels of one pair that lie further apart than this, in points of 0-5, contradict each other."""
@@ -113,7 +113,7 @@ def check_test(test: RawPairs) -> LabelledPairs:
         more = f" ({others} more such rows)" if others else ""
         raise DataError(
             f"{test.origin}: row {frame['row'].iloc[position]}: {problem}{more}; test pairs are "
-            "never dropped: correct the file or state its label scale"
+            "never dropped: correct the file or state its label scale (--test-label-scale)"
         )
     return labelled(frame)
 

@@ -24,7 +24,7 @@ from kosim.experiments.data.cleaning import (
     sentences,
     sentences_in,
 )
-from kosim.experiments.data.datasets import RawPairs
+from kosim.experiments.data.pairs import RawPairs
 
 EXAMPLES = 5
 """At most so many row numbers are given as examples."""
@@ -62,8 +62,9 @@ def describe_split(raw: RawPairs, removed: Removed) -> Report:
     """Describe one split, of which cleaning removed the rows ``removed``.
 
     Returns:
-        ``name``, ``origin``, ``scale``, ``read``, ``kept``, ``removed`` by reason, ``noted``,
-        ``labels``, ``characters`` (length of the kept sentences) and ``by_source``.
+        ``name``, ``origin``, ``scale``, ``notices`` (what was recognised, where anything was),
+        ``read``, ``kept``, ``removed`` by reason, ``noted``, ``labels``, ``characters`` (length of
+        the kept sentences) and ``by_source``.
 
         ``noted`` counts, among the rows as read that miss nothing, ``identical_sentences``,
         ``repeated_rows`` (pair and label as in an earlier row), ``repeated_pairs``,
@@ -75,6 +76,7 @@ def describe_split(raw: RawPairs, removed: Removed) -> Report:
         "name": raw.name,
         "origin": raw.origin,
         "scale": str(raw.scale),
+        **({"notices": list(raw.notices)} if raw.notices else {}),
         "read": len(frame),
         "kept": len(kept),
         "removed": {reason: _rows(rows) for reason, rows in removed.items()},

@@ -8,7 +8,8 @@ from kosim.encoders.errors import ConfigError
 from kosim.encoders.records import LabelledPairs
 from kosim.encoders.tables import read_lines
 from kosim.experiments.data.cleaning import Removed, check_test, clean_training
-from kosim.experiments.data.datasets import RawPairs, load_dataset, load_pairs
+from kosim.experiments.data.datasets import load_dataset
+from kosim.experiments.data.pairs import RawPairs, load_pairs, load_train_and_test
 from kosim.experiments.data.splits import limit, stratified_split
 from kosim.experiments.settings import DataSettings
 
@@ -48,7 +49,7 @@ def load_partition(settings: DataSettings) -> Partition:
         DataError: a file cannot be read or used.
         ConfigError: there are no test pairs.
     """
-    raw_train, raw_test = _load(settings)
+    raw_train, raw_test = load_raw(settings)
     if raw_test is None:
         raise ConfigError("there are no test pairs; give --test FILE or --dataset NAME")
     test = TestSet(raw=raw_test, pairs=check_test(raw_test))
@@ -63,20 +64,37 @@ def load_training(settings: DataSettings) -> TrainingSet:
         DataError: a file cannot be read or used.
         ConfigError: there are no training pairs.
     """
-    raw_train, raw_test = _load(settings)
+    raw_train, raw_test = load_raw(settings)
     if raw_train is None:
         raise ConfigError("there are no training pairs; give --train FILE or --dataset NAME")
     return _prepare(raw_train, raw_test, settings)
 
 
-def _load(settings: DataSettings) -> tuple[RawPairs | None, RawPairs | None]:
+def load_raw(settings: DataSettings) -> tuple[RawPairs | None, RawPairs | None]:
+    """Load the training and the test pairs as they stand in their files; None where none is named.
+
+    Raises:
+        KosimError: as for `load_pairs`.
+    """
     if settings.dataset is not None:
         return load_dataset(settings.dataset)
-    scale = settings.label_scale
-    return (
-        load_pairs(settings.train, scale=scale) if settings.train else None,
-        load_pairs(settings.test, scale=scale) if settings.test else None,
+    scales = settings.label_scale, settings.test_label_scale or settings.label_scale
+    columns = settings.columns, settings.test_columns or settings.columns
+    if settings.train and settings.test:
+        return load_train_and_test(
+            settings.train,
+            settings.test,
+            scales=scales,
+            columns=columns,
+            encoding=settings.encoding,
+        )
+    train, test = (
+        load_pairs(path, scale=scale, columns=choice, encoding=settings.encoding) if path else None
+        for path, scale, choice in zip(
+            (settings.train, settings.test), scales, columns, strict=True
+        )
     )
+    return train, test
 
 
 def _prepare(raw: RawPairs, raw_test: RawPairs | None, settings: DataSettings) -> TrainingSet:

@@ -11,8 +11,8 @@ import pytest
 
 from kosim.encoders.errors import DataError
 from kosim.experiments.data.cleaning import check_test, clean_training
-from kosim.experiments.data.datasets import RawPairs, load_pairs
 from kosim.experiments.data.label_scale import LabelScale
+from kosim.experiments.data.pairs import RawPairs, load_pairs
 
 Row = tuple[str | None, str | None, float]
 

@@ -13,7 +13,7 @@ import pytest
 from kosim.encoders.records import LabelledPairs
 from kosim.experiments.data.cleaning import clean_training
 from kosim.experiments.data.data_report import data_report, token_lengths
-from kosim.experiments.data.datasets import RawPairs, load_pairs
+from kosim.experiments.data.pairs import RawPairs, load_pairs
 
 TRAIN = """sentence1,sentence2,score,source
 가나,다,5,x

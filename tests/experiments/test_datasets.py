@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,8 @@ import pandas as pd
 import pytest
 
 from kosim.encoders.errors import ConfigError, DataError
-from kosim.experiments.data.datasets import (
-    KLUE_REVISION,
-    load_dataset,
-    load_klue_sts,
-    load_pairs,
-)
+from kosim.experiments.data.datasets import KLUE_REVISION, load_dataset, load_klue_sts
+from kosim.experiments.data.pairs import load_pairs, load_train_and_test
 
 KLUE_RECORDS: list[dict[str, Any]] = [
     {
@@ -89,7 +86,7 @@ def test_missing_values_are_kept_for_cleaning(tmp_path: Path) -> None:
 
 
 def test_labels_out_of_scale_are_kept_for_cleaning(tmp_path: Path) -> None:
-    raw = load_pairs(_csv(tmp_path, "sentence1,sentence2,score\n가,나,7\n"))
+    raw = load_pairs(_csv(tmp_path, "sentence1,sentence2,score\n가,나,7\n"), scale="0:5")
     assert raw.frame["given"].tolist() == [7]
 
 
@@ -200,7 +197,7 @@ def test_true_and_false_are_labels(tmp_path: Path, truth: str) -> None:
     assert raw.frame["label"].tolist() == [5, 0]
 
 
-@pytest.mark.parametrize("label", ["1_0", "3,5", "80%", "높음", "[1]"])
+@pytest.mark.parametrize("label", ["1_0", "3,5", "80%", "[1]"])
 def test_what_is_no_number(tmp_path: Path, label: str) -> None:
     path = _csv(tmp_path, f'sentence1,sentence2,label\n가,나,"{label}"\n')
     with pytest.raises(DataError, match="is not a number"):
@@ -305,3 +302,75 @@ def test_real_korsts_takes_genre_as_source(shared: Path) -> None:
     frame = load_pairs(shared / "data/korsts/sts-dev.tsv").frame
     assert set(frame["source"]) == {"main-captions", "main-forums", "main-news"}
     assert frame["label"].between(0, 5).all()
+
+
+def _labelled(folder: Path, name: str, labels: list[Any]) -> Path:
+    path = folder / name
+    rows = "".join(f"문장 {n},글 {n},{label}\n" for n, label in enumerate(labels))
+    path.write_text(f"sentence1,sentence2,label\n{rows}", encoding="utf-8")
+    return path
+
+
+def test_the_scale_that_the_labels_show_is_taken_and_said(tmp_path: Path) -> None:
+    raw = load_pairs(_labelled(tmp_path, "a.csv", [0, 1, 1]))
+    assert raw.frame["label"].tolist() == [0, 5, 5]
+    assert str(raw.scale) == "binary"
+    assert "--label-scale binary" in raw.notices[0]
+    assert load_pairs(_labelled(tmp_path, "b.csv", ["true", "false"])).frame["label"][0] == 5
+
+
+def test_words_are_refused_with_the_option_that_says_what_they_mean(tmp_path: Path) -> None:
+    path = _labelled(tmp_path, "a.csv", ["유사", "비유사", "애매"])
+    option = '--label-scale "유사=5,비유사=0,애매=?"'
+    with pytest.raises(DataError, match=re.escape(option)):
+        load_pairs(path)
+    raw = load_pairs(path, scale="유사=5,비유사=0,애매=2")
+    assert raw.frame["label"].tolist() == [5, 0, 2]
+    with pytest.raises(DataError, match="row 3: label '애매' is none of the words"):
+        load_pairs(path, scale="유사=5,비유사=0")
+
+
+@pytest.mark.parametrize(
+    "words", [["Yes", "no"], ["O", "X"], ["예", "아니오"], ["similar", "Different"]]
+)
+def test_known_words_get_their_labels_suggested(tmp_path: Path, words: list[str]) -> None:
+    path = _labelled(tmp_path, "a.csv", words * 3)
+    with pytest.raises(DataError) as caught:
+        load_pairs(path)
+    option = str(caught.value).partition('--label-scale "')[2].rstrip('"')
+    assert load_pairs(path, scale=option).frame["label"].tolist() == [5, 0] * 3
+
+
+LIKERT = [1 + n % 5 for n in range(30)]
+
+
+@pytest.mark.parametrize(
+    "train, test, scales",
+    [
+        ([0, 1] * 10, [0, 2.5, 5], ("binary", "0:5")),
+        (LIKERT, [0.2, 0.9], ("1:5", "0:1")),
+        # Whether 1 is the lowest is told by both files together.
+        (LIKERT, [1, 2, 5], ("1:5", "1:5")),
+        ([0, *LIKERT], LIKERT, ("0:5", "0:5")),
+        (LIKERT, [0, *LIKERT], ("0:5", "0:5")),
+    ],
+)
+def test_train_and_test_have_their_own_scales(
+    tmp_path: Path, train: list[Any], test: list[Any], scales: tuple[str, str]
+) -> None:
+    raws = load_train_and_test(
+        _labelled(tmp_path, "train.csv", train), _labelled(tmp_path, "test.csv", test)
+    )
+    assert tuple(str(raw.scale) for raw in raws) == scales
+    for raw in raws:
+        expected = raw.scale.to_labels(raw.frame["given"].to_numpy())
+        assert raw.frame["label"].tolist() == expected.tolist()
+        assert sum("label-scale" in notice for notice in raw.notices) == (str(raw.scale) != "0:5")
+
+
+def test_train_and_test_can_be_told_their_own_scales_and_columns(tmp_path: Path) -> None:
+    train = tmp_path / "train.csv"
+    train.write_text("a,b,c\n가,나,1\n다,라,5\n", encoding="utf-8")
+    test = _labelled(tmp_path, "test.csv", [0, 100])
+    raws = load_train_and_test(train, test, scales=("1:5", "auto"), columns=("a,b,c", None))
+    assert [raw.frame["label"].tolist() for raw in raws] == [[0, 5], [0, 5]]
