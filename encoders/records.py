@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, SupportsFloat
 
 import numpy as np
 import numpy.typing as npt
 
 from kosim.encoders.errors import DataError
+from kosim.encoders.pair_columns import ColumnChoice, PairColumns
 
 LABEL_LOW, LABEL_HIGH = 0.0, 5.0
 """Every label and calibrated score lives on KLUE-STS's scale, 0 (unrelated) to 5 (equivalent)."""
@@ -18,49 +21,107 @@ DECISION_THRESHOLD = 3.0
 
 Pair = tuple[str, str]
 
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class LabelledPairs:
     """Sentence pairs with gold labels, clean: no missing value, every label in [0, 5].
 
     ``sentence1`` and ``sentence2`` hold n texts each, ``labels`` is (n,) float64 and
-    ``sources`` holds n names ("" where the data has none).
+    ``sources`` holds n names ("" where the data has none). All four may be given as lists,
+    tuples, pandas Series, arrays, columns of a data set or any other iterable of n values.
+
+    Raises:
+        DataError: a column is one string or a table, they differ in number, a value is no text, or
+            a label is no number on 0-5; the first such value is named with its position.
     """
 
     sentence1: tuple[str, ...]
     sentence2: tuple[str, ...]
     labels: npt.NDArray[np.float64]
-    sources: tuple[str, ...]
+    sources: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        lengths = {
-            len(self.sentence1),
-            len(self.sentence2),
-            len(self.labels),
-            len(self.sources),
-        }
+        first, second = (_texts(getattr(self, name), name) for name in ("sentence1", "sentence2"))
+        labels = _labels(self.labels)
+        sources = _texts(self.sources, "sources") or ("",) * len(first)
+        lengths = {len(first), len(second), len(labels), len(sources)}
         if len(lengths) != 1:
             raise DataError(f"sentences, labels and sources differ in number: {sorted(lengths)}")
-        outside = np.flatnonzero(~((self.labels >= LABEL_LOW) & (self.labels <= LABEL_HIGH)))
+        outside = np.flatnonzero(~((labels >= LABEL_LOW) & (labels <= LABEL_HIGH)))
         if len(outside):
             raise DataError(
-                f"label {self.labels[outside[0]]} of pair {outside[0]} is outside "
+                f"label {labels[outside[0]]} of pair {outside[0]} is outside "
                 f"{LABEL_LOW:g}-{LABEL_HIGH:g}; state the label scale when loading the data"
             )
+        columns = {"sentence1": first, "sentence2": second, "labels": labels, "sources": sources}
+        for name, column in columns.items():
+            object.__setattr__(self, name, column)
+
+    def __repr__(self) -> str:
+        if not len(self):
+            return "LabelledPairs(0 pairs)"
+        sources = len(set(self.sources) - {""})
+        return (
+            f"LabelledPairs({len(self):,} pairs, labels {self.labels.min():g} to "
+            f"{self.labels.max():g}, {sources} source{'' if sources == 1 else 's'})"
+        )
 
     @classmethod
     def from_lists(
         cls,
-        pairs: Sequence[Pair],
-        labels: Sequence[float] | npt.NDArray[np.floating],
-        sources: Sequence[str] | None = None,
+        pairs: Iterable[Pair],
+        labels: Iterable[float],
+        sources: Iterable[str] | None = None,
     ) -> LabelledPairs:
-        """Build the record from n ``(sentence1, sentence2)`` pairs and n labels on 0-5."""
+        """Build the record from n ``(sentence1, sentence2)`` pairs and n labels on 0-5.
+
+        Raises:
+            DataError: as for the class, or one of the pairs is no two texts.
+        """
+        if isinstance(pairs, str) or hasattr(pairs, "columns") or hasattr(pairs, "column_names"):
+            raise DataError(
+                f"pairs are {_described(pairs)}; give a list of (sentence1, sentence2), or a table "
+                "to LabelledPairs.from_table"
+            )
+        couples = list(pairs)
+        for position, couple in enumerate(couples):
+            if isinstance(couple, str) or not hasattr(couple, "__len__") or len(couple) != 2:
+                raise DataError(
+                    f"pair {position} is {_described(couple)}; give two texts, "
+                    "(sentence1, sentence2)"
+                )
         return cls(
-            sentence1=tuple(first for first, _ in pairs),
-            sentence2=tuple(second for _, second in pairs),
-            labels=np.asarray(labels, dtype=np.float64),
-            sources=tuple(sources) if sources is not None else ("",) * len(pairs),
+            sentence1=tuple(first for first, _ in couples),
+            sentence2=tuple(second for _, second in couples),
+            labels=labels,  # type: ignore[arg-type]  # an array is made of it
+            sources=() if sources is None else tuple(sources),
+        )
+
+    @classmethod
+    def from_table(cls, table: Any, columns: ColumnChoice | None = None) -> LabelledPairs:
+        """Build the record from a DataFrame, a Hugging Face data set or a dict of columns.
+
+        Args:
+            table: has n rows; its labels are on 0-5.
+            columns: names of the two sentences, the label and the source, as `PairColumns` takes
+                them; common names in English and Korean are found without it.
+
+        Raises:
+            DataError: as for the class, or a column is not there.
+            ConfigError: ``columns`` cannot be understood.
+        """
+        names = getattr(table, "column_names", None) or getattr(table, "columns", None)
+        present = list(table) if names is None and isinstance(table, Mapping) else names
+        if present is None:
+            raise DataError(f"{_described(table)} is no table; give a DataFrame or a data set")
+        found = PairColumns.parse(columns).find(present, "the table")
+        return cls(
+            sentence1=table[found.sentence1],
+            sentence2=table[found.sentence2],
+            labels=table[found.label],
+            sources=() if found.source is None else table[found.source],
         )
 
     def __len__(self) -> int:
@@ -80,6 +141,39 @@ class LabelledPairs:
             labels=self.labels[positions],
             sources=tuple(self.sources[i] for i in positions),
         )
+
+
+def _texts(values: Any, name: str) -> tuple[str, ...]:
+    texts = _listed(values, name, "texts")
+    for position, text in enumerate(texts):
+        if not isinstance(text, str) or _HALF_CHARACTER.search(text):
+            raise DataError(
+                f"{name} {position} is {_described(text)}, which is no text; correct it"
+            )
+    return tuple(texts)
+
+
+def _labels(values: Any) -> npt.NDArray[np.float64]:
+    labels = _listed(values, "labels", "numbers")
+    for position, label in enumerate(labels):
+        if isinstance(label, str) or np.ndim(label) or not isinstance(label, SupportsFloat):
+            raise DataError(f"label {position} is {_described(label)}, which is no number")
+    return np.array(labels, dtype=np.float64)
+
+
+def _listed(values: Any, name: str, kind: str) -> list[Any]:
+    is_table = hasattr(values, "column_names") or hasattr(values, "columns")
+    if isinstance(values, str | bytes | Mapping) or is_table or not isinstance(values, Iterable):
+        raise DataError(f"{name} is {_described(values)}; give a list of {kind}")
+    return list(values)
+
+
+def _described(value: Any) -> str:
+    if isinstance(value, str):
+        return f"the text {value[:40]!r}"
+    if hasattr(value, "columns") or hasattr(value, "column_names"):
+        return "a table"
+    return repr(value)[:40].replace("\n", " ")
 
 
 @dataclass(frozen=True)
