@@ -22,6 +22,9 @@ from kosim.encoders.training.defaults import defaults
 from kosim.encoders.training.losses import TRAINING_BY_KIND
 from kosim.experiments.data.label_scale import AUTO, LabelScale
 
+TEST_SHARE = 0.2
+"""Share of the pairs of one file that a comparison splits off as its test set."""
+
 RECIPE_NAMES = ("quickstart", "klue-koelectra-base", "klue-koelectra-best")
 SCRATCH = "scratch"
 """The backbone that is made on the spot from the training sentences."""
@@ -62,6 +65,13 @@ class DataSettings(Settings):
     )
     test_label_scale: str | None = Field(
         None, description="Scale of the test file's labels, where it differs."
+    )
+    test_share: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="Share of the training pairs that becomes the test set where no test file is "
+        "given; a comparison takes 0.2.",
     )
     validation_share: float = Field(0.1, gt=0, lt=1, description="Of the training pairs.")
     split_seed: int = Field(42, ge=0, description="Of the split into training and validation.")
@@ -210,11 +220,16 @@ class CompareSettings(RunSettings):
 
     @model_validator(mode="after")
     def _trainable(self) -> Self:
-        if self.data.dataset is None and not self.data.test:
-            raise ValueError("a comparison needs data.test, or a data set")
         trains = any(encoder.artifact is None for encoder in self.encoders.values())
         if trains and self.data.dataset is None and not self.data.train:
             raise ValueError("training needs data.train, or a data set")
+        if self.data.dataset is None and not self.data.test:
+            if not trains:
+                raise ValueError("a comparison of saved encoders needs data.test, or a data set")
+            if self.data.test_share is None:
+                # Whoever loads these pairs, a trial or the comparison, keeps the same ones apart.
+                split = self.data.model_copy(update={"test_share": TEST_SHARE})
+                object.__setattr__(self, "data", split)
         return self
 
 

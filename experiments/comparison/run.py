@@ -187,6 +187,8 @@ def _describe_data(partition: Partition, runs: Sequence[_Run]) -> dict[str, Any]
         report["used"] = {"test": len(test.pairs)}
     else:
         report = data_report(training.raw, test.raw, removed=training.removed)
+        if test.split_off is not None:
+            report["test_split_off"] = dict(test.split_off)
         report["used"] = {
             "train": len(training.train),
             "validation": len(training.validation),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from kosim.encoders.errors import ConfigError
 from kosim.encoders.records import LabelledPairs
 from kosim.encoders.tables import read_lines
 from kosim.experiments.data.cleaning import Removed, check_test, clean_training
 from kosim.experiments.data.datasets import load_dataset
+from kosim.experiments.data.held_out_test import split_off_test
 from kosim.experiments.data.pairs import RawPairs, load_pairs, load_train_and_test
 from kosim.experiments.data.splits import limit, stratified_split
 from kosim.experiments.settings import DataSettings
@@ -16,12 +19,17 @@ from kosim.experiments.settings import DataSettings
 
 @dataclass(frozen=True)
 class TestSet:
-    """The pairs that nothing is chosen on: as read, and all of them as labelled pairs."""
+    """The pairs that nothing is chosen on: as read, and all of them as labelled pairs.
+
+    ``split_off`` says how they were split off from the training pairs, None where they have a file
+    of their own.
+    """
 
     __test__ = False  # not a test case, whatever pytest makes of the name
 
     raw: RawPairs
     pairs: LabelledPairs
+    split_off: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -49,10 +57,10 @@ def load_partition(settings: DataSettings) -> Partition:
         DataError: a file cannot be read or used.
         ConfigError: there are no test pairs.
     """
-    raw_train, raw_test = load_raw(settings)
+    raw_train, raw_test, split_off = _load_split(settings)
     if raw_test is None:
         raise ConfigError("there are no test pairs; give --test FILE or --dataset NAME")
-    test = TestSet(raw=raw_test, pairs=check_test(raw_test))
+    test = TestSet(raw=raw_test, pairs=check_test(raw_test), split_off=split_off)
     training = None if raw_train is None else _prepare(raw_train, raw_test, settings)
     return Partition(test=test, training=training)
 
@@ -60,14 +68,27 @@ def load_partition(settings: DataSettings) -> Partition:
 def load_training(settings: DataSettings) -> TrainingSet:
     """Load, clean and split the training pairs; test pairs, if any, only to keep them out.
 
+    Where the settings have a ``test_share`` and no test file, the same pairs are kept out that
+    `load_partition` splits off as test pairs.
+
     Raises:
         DataError: a file cannot be read or used.
         ConfigError: there are no training pairs.
     """
-    raw_train, raw_test = load_raw(settings)
+    raw_train, raw_test, _ = _load_split(settings)
     if raw_train is None:
         raise ConfigError("there are no training pairs; give --train FILE or --dataset NAME")
     return _prepare(raw_train, raw_test, settings)
+
+
+def _load_split(
+    settings: DataSettings,
+) -> tuple[RawPairs | None, RawPairs | None, Mapping[str, Any] | None]:
+    """Load training and test pairs; split the test pairs off where the settings ask for it."""
+    raw_train, raw_test = load_raw(settings)
+    if settings.test_share is None or raw_train is None or raw_test is not None:
+        return raw_train, raw_test, None
+    return split_off_test(raw_train, share=settings.test_share, seed=settings.split_seed)
 
 
 def load_raw(settings: DataSettings) -> tuple[RawPairs | None, RawPairs | None]:
