@@ -33,9 +33,14 @@ def data_command(file: str, test: str | None, as_json: bool, **options: Any) -> 
     if as_json:
         print_json(report)
         return
-    for split in ("train", "test"):
-        if split in report:
-            _print_split(report[split])
+    splits = [report[split] for split in ("train", "test") if split in report]
+    for split in splits:
+        _print_split(split)
+    mixes = table("share of labels", *(split["name"] for split in splits))
+    for band in splits[0]["labels"]["mix"]:
+        mixes.add_row(band, *(f"{split['labels']['mix'][band]:.1%}" for split in splits))
+    output.print(mixes)
+    output.print()
     if "leakage" in report:
         leakage = table("training rows that share with the test", "rows")
         leakage.add_row("a pair", str(report["leakage"]["pairs"]["n"]))
@@ -52,6 +57,8 @@ def _print_split(split: dict[str, Any]) -> None:
             examples = ", ".join(map(str, found["rows"]))
             facts.add_row(f"{verb}: {reason.replace('_', ' ')}", str(found["n"]), examples)
     facts.add_row("kept", str(split["kept"]))
+    if split["distinct_pairs"] < split["kept"]:
+        facts.add_row("distinct pairs", str(split["distinct_pairs"]))
     output.print(facts)
     labels, characters = split["labels"], split["characters"]
     output.print(

@@ -39,7 +39,12 @@ from kosim.experiments.comparison.results import (
     SeedResults,
 )
 from kosim.experiments.comparison.trivial import trivial_predictor
-from kosim.experiments.data.data_report import data_report, describe_split, token_lengths
+from kosim.experiments.data.data_report import (
+    data_report,
+    describe_part,
+    describe_split,
+    token_lengths,
+)
 from kosim.experiments.data.pairs import RawPairs
 from kosim.experiments.data.partition import Partition, load_partition
 from kosim.experiments.settings import SCRATCH, CompareSettings
@@ -187,6 +192,7 @@ def _describe_data(partition: Partition, runs: Sequence[_Run]) -> dict[str, Any]
         report["used"] = {"test": len(test.pairs)}
     else:
         report = data_report(training.raw, test.raw, removed=training.removed)
+        report["validation"] = describe_part(training.validation, "validation")
         if test.split_off is not None:
             report["test_split_off"] = dict(test.split_off)
         report["used"] = {

@@ -31,6 +31,9 @@ EXAMPLES = 5
 
 HISTOGRAM_EDGES = np.arange(LABEL_LOW, LABEL_HIGH + 0.5, 0.5)
 
+MIX_EDGES = np.arange(LABEL_LOW, LABEL_HIGH + 1)
+"""Ends of the bands of labels whose shares are the mix of a split; the last holds its upper end."""
+
 CountTokens = Callable[[Sequence[str], Sequence[str]], npt.NDArray[np.integer]]
 
 Report = dict[str, Any]
@@ -63,8 +66,10 @@ def describe_split(raw: RawPairs, removed: Removed) -> Report:
 
     Returns:
         ``name``, ``origin``, ``scale``, ``notices`` (what was recognised, where anything was),
-        ``read``, ``kept``, ``removed`` by reason, ``noted``, ``labels``, ``characters`` (length of
-        the kept sentences) and ``by_source``.
+        ``read``, ``removed`` by reason and ``noted``; and of the rows that are left ``kept``,
+        ``distinct_pairs`` (copies and swapped ones counted once), ``labels``, ``characters``
+        (length of the sentences) and ``by_source``. ``labels`` holds ``mix``, the shares of five
+        bands of labels.
 
         ``noted`` counts, among the rows as read that miss nothing, ``identical_sentences``,
         ``repeated_rows`` (pair and label as in an earlier row), ``repeated_pairs``,
@@ -73,23 +78,40 @@ def describe_split(raw: RawPairs, removed: Removed) -> Report:
     frame = raw.frame
     kept = labelled(frame[~frame["row"].isin(set(chain.from_iterable(removed.values())))])
     return {
-        "name": raw.name,
         "origin": raw.origin,
         "scale": str(raw.scale),
         **({"notices": list(raw.notices)} if raw.notices else {}),
         "read": len(frame),
-        "kept": len(kept),
         "removed": {reason: _rows(rows) for reason, rows in removed.items()},
         "noted": _describe_oddities(raw),
-        "labels": _describe_labels(kept.labels),
-        "characters": _describe_characters(kept),
+        **describe_part(kept, raw.name),
+    }
+
+
+def describe_part(pairs: LabelledPairs, name: str) -> Report:
+    """Describe clean pairs that are a part of a split, such as those to validate on.
+
+    Returns:
+        ``name``, ``kept``, ``distinct_pairs``, ``labels``, ``characters`` and ``by_source``, as
+        ``describe_split`` gives them.
+    """
+    # Two pairs are the same when they hold the same two texts, in either order.
+    texts = comparable_texts(
+        pd.DataFrame({"sentence1": pairs.sentence1, "sentence2": pairs.sentence2}, dtype=object)
+    )
+    return {
+        "name": name,
+        "kept": len(pairs),
+        "distinct_pairs": int(texts["pair"].nunique()),
+        "labels": _describe_labels(pairs.labels),
+        "characters": _describe_characters(pairs),
         "by_source": {
             source: {
                 "n": len(rows),
-                "mean_label": float(kept.labels[rows].mean()),
-                "positive_share": _positive_share(kept.labels[rows]),
+                "mean_label": float(pairs.labels[rows].mean()),
+                "positive_share": _positive_share(pairs.labels[rows]),
             }
-            for source, rows in _sources(kept)
+            for source, rows in _sources(pairs)
         },
     }
 
@@ -148,8 +170,18 @@ def _describe_labels(labels: npt.NDArray[np.float64]) -> Report:
         "minimum": float(labels.min()),
         "maximum": float(labels.max()),
         "positive_share": _positive_share(labels),
+        "mix": {
+            f"{low:g} to {low + 1:g}": float(share)
+            for low, share in zip(MIX_EDGES, _mix(labels), strict=False)
+        },
         "histogram": {"edges": edges.tolist(), "counts": counts.tolist()},
     }
+
+
+def _mix(labels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    counts, _ = np.histogram(labels, MIX_EDGES)
+    shares: npt.NDArray[np.float64] = counts / len(labels)
+    return shares
 
 
 def _describe_characters(pairs: LabelledPairs) -> Report:

@@ -11,8 +11,8 @@ import numpy.typing as npt
 import pytest
 
 from kosim.encoders.records import LabelledPairs
-from kosim.experiments.data.cleaning import clean_training
-from kosim.experiments.data.data_report import data_report, token_lengths
+from kosim.experiments.data.cleaning import check_test, clean_training
+from kosim.experiments.data.data_report import data_report, describe_part, token_lengths
 from kosim.experiments.data.pairs import RawPairs, load_pairs
 
 TRAIN = """sentence1,sentence2,score,source
@@ -36,7 +36,7 @@ TEST = """sentence1,sentence2,score,source
 def _load(folder: Path, name: str, text: str) -> RawPairs:
     path = folder / name
     path.write_text(text, encoding="utf-8")
-    return load_pairs(path)
+    return load_pairs(path, scale="0:5")
 
 
 @pytest.fixture
@@ -84,6 +84,13 @@ def test_labels_and_lengths_are_those_of_the_kept_rows(train: RawPairs) -> None:
         "minimum": 0.5,
         "maximum": 5,
         "positive_share": pytest.approx(2 / 3),
+        "mix": {
+            "0 to 1": pytest.approx(1 / 3),
+            "1 to 2": 0,
+            "2 to 3": 0,
+            "3 to 4": pytest.approx(1 / 3),
+            "4 to 5": pytest.approx(1 / 3),
+        },
         "histogram": {
             "edges": [i / 2 for i in range(11)],
             "counts": [0, 1, 0, 0, 0, 0, 1, 0, 0, 1],
@@ -96,6 +103,14 @@ def test_labels_and_lengths_are_those_of_the_kept_rows(train: RawPairs) -> None:
         "p95": pytest.approx(np.percentile(lengths, 95)),
         "maximum": 5,
     }
+
+
+def test_copies_are_counted_once(train: RawPairs, test: RawPairs) -> None:
+    report = data_report(train, test, removed=clean_training(train, test)[1])
+    assert [report[split]["distinct_pairs"] for split in ("train", "test")] == [3, 2]
+    assert report["test"]["kept"] == 3
+    part = describe_part(check_test(test), "validation")
+    assert part == {name: {**report["test"], "name": "validation"}[name] for name in part}
 
 
 def test_sources_are_told_apart(train: RawPairs) -> None:
