@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
@@ -77,14 +78,11 @@ def split_off_test(
     )
 
 
-def _groups(usable: Any) -> Rows:
+def _groups(usable: pd.DataFrame) -> Rows:
     """Return for each of n pairs the number of its group: pairs that hang together by sentences."""
     texts = comparable_texts(usable)
-    _, nodes = np.unique(
-        np.concatenate([texts["first"].to_numpy(), texts["second"].to_numpy()]).astype(str),
-        return_inverse=True,
-    )
-    first, second = np.split(nodes.ravel(), 2)
+    nodes, _ = pd.factorize(np.concatenate([texts["first"].to_numpy(), texts["second"].to_numpy()]))
+    first, second = np.split(nodes, 2)
     size = int(nodes.max()) + 1
     graph = coo_matrix((np.ones(len(first), dtype=bool), (first, second)), shape=(size, size))
     _, of_node = connected_components(graph, directed=False)

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
+from kosim.encoders.column_names import GROUPS, TEXTS, find_column, listed
 from kosim.encoders.errors import ConfigError, DataError
-from kosim.encoders.tables import read_lines, read_table
+from kosim.encoders.tables import id_text, printable, read_lines, read_table, source_name
 from kosim.experiments.data.cleaning import comparable
 
 PARAKQC_GROUP = 10
@@ -61,24 +63,38 @@ def load_groups(path: str | Path) -> SentenceGroups:
     """
     source = Path(path)
     names, texts = _parakqc(source) if source.suffix == ".txt" else _table(source)
-    _, groups, sizes = np.unique(names, return_inverse=True, return_counts=True)
-    if sizes.max() < 2:
-        raise DataError(f"{path}: no group has two sentences, so nothing can be found")
+    groups, _ = pd.factorize(np.array(names, dtype=object), sort=True)
+    if np.bincount(groups).max() < 2:
+        raise DataError(f"{source_name(path)}: no group has two sentences, so nothing can be found")
     return SentenceGroups(tuple(texts), groups.astype(np.int64))
 
 
 def _table(path: Path) -> tuple[list[str], list[str]]:
     frame = read_table(path)
-    for column in ("group", "text"):
-        if column not in frame:
+    columns = {
+        "group": find_column(frame.columns, GROUPS),
+        "text": find_column(frame.columns, TEXTS),
+    }
+    read = {}
+    for role, column in columns.items():
+        if column is None:
             raise DataError(
-                f"{path} has no column {column!r} (it has {', '.join(map(str, frame.columns))}); "
+                f"{source_name(path)} has no column {role!r} (it has {listed(frame.columns)}); "
                 "grouped sentences need group and text"
             )
-        empty = np.flatnonzero(frame[column].isna())
-        if len(empty):
-            raise DataError(f"{path}: row {empty[0] + 1}: the {column} is empty")
-    return frame["group"].astype(str).tolist(), frame["text"].astype(str).tolist()
+        values = [id_text(value) for value in frame[column]]
+        for row, (text, value) in enumerate(zip(values, frame[column], strict=True), 1):
+            if text is None:
+                blank = value is None or isinstance(value, str) or value != value  # NaN
+                problem = "is empty" if blank else f"{printable(repr(value)[:40])} is no text"
+                raise DataError(f"{source_name(path)}: row {row}: the {column} {problem}")
+            if not text.isascii() and any("\ud800" <= sign <= "\udfff" for sign in text):
+                raise DataError(
+                    f"{source_name(path)}: row {row}: the {column} {printable(text[:40])!r} holds "
+                    "half a character; correct it"
+                )
+        read[role] = [str(text) for text in values]
+    return read["group"], read["text"]
 
 
 def _parakqc(path: Path) -> tuple[list[str], list[str]]:
@@ -87,13 +103,13 @@ def _parakqc(path: Path) -> tuple[list[str], list[str]]:
         cells = line.split("\t")
         if len(cells) != 3 or not cells[2].strip():
             raise DataError(
-                f"{path}: line {number}: not topic, act and sentence separated by tabs, as "
-                "ParaKQC has them; other grouped sentences come as a table with group and text"
+                f"{source_name(path)}: line {number}: not topic, act and sentence separated by "
+                "tabs, as ParaKQC has them; give other groups as a table with group and text"
             )
         texts.append(cells[2].strip())
     if len(texts) % PARAKQC_GROUP:
         raise DataError(
-            f"{path} has {len(texts)} sentences, which is no multiple of {PARAKQC_GROUP}: "
-            "ParaKQC has ten an intent"
+            f"{source_name(path)} has {len(texts)} sentences, which is no multiple of "
+            f"{PARAKQC_GROUP}: ParaKQC has ten an intent"
         )
     return [f"{place // PARAKQC_GROUP:09d}" for place in range(len(texts))], texts
