@@ -21,7 +21,7 @@ text_column_option = option(
     "--text-column",
     metavar="NAME",
     help="Column of the sentences.",
-    shown_default="text, sentence, or the only column",
+    shown_default="text, sentence, 문장 and the like, or the only column",
 )
 
 id_column_option = option(
@@ -32,7 +32,7 @@ format_option = option(
     "--format",
     type=click.Choice(get_args(Format)),
     help="Format of the file.",
-    shown_default="by the file's suffix, or text: one sentence a line",
+    shown_default="by the file's suffix or content, or text: one sentence a line",
 )
 
 timeout_option = option(
@@ -62,7 +62,13 @@ def corpus_options(command: Command) -> Command:
         default="refuse",
         help="What to do about lines that are blank, too long or not UTF-8.",
     )
-    options = [text_column_option, id_column_option, format_option, bad_lines]
+    encoding = option(
+        "--encoding",
+        metavar="NAME",
+        help="Encoding of text files.",
+        shown_default="UTF-8, UTF-16 with a mark, or cp949, as recognised",
+    )
+    options = [text_column_option, id_column_option, format_option, encoding, bad_lines]
     decorated: Command = add_options(options, command)
     return decorated
 
@@ -77,6 +83,7 @@ class Corpus:
         text_column: str | None,
         id_column: str | None,
         format: str | None,
+        encoding: str | None,
         bad_lines: str,
     ) -> None:
         """Find the files.
@@ -89,6 +96,7 @@ class Corpus:
             text_column=text_column,
             id_column=id_column,
             format=cast(Format | None, format),
+            encoding=encoding,
             bad_lines=cast(Literal["refuse", "skip"], bad_lines),
         )
         self.skipped = BadLines()

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from kosim.encoders.base import PairEncoder
+from kosim.encoders.beir import BeirFolder
 from kosim.encoders.bi import BiEncoder
 from kosim.encoders.errors import ConfigError, CorpusIndexError
 from kosim.experiments.data.sentence_groups import SentenceGroups, load_groups
@@ -40,7 +41,8 @@ class RetrievalSource:
     Either ``groups``, a file of grouped sentences, of which ``held_out`` groups drawn by ``seed``
     are asked (all when None), ``per_group`` sentences each (all when None); or ``queries`` and
     ``relevance`` files. The documents are those of ``index`` where it is given, else of
-    ``corpus``, else the grouped sentences themselves.
+    ``corpus``, else the grouped sentences themselves. A ``corpus`` that is a folder in BEIR's
+    layout has queries and judgments of its own: those of its test split, unless others are given.
     """
 
     groups: str | None = None
@@ -55,6 +57,7 @@ class RetrievalSource:
     id_column: str | None = None
 
     def __post_init__(self) -> None:
+        self._complete_beir()
         judged = self.queries is not None or self.relevance is not None
         if (self.groups is None) != judged:
             raise ConfigError(
@@ -68,6 +71,18 @@ class RetrievalSource:
             raise ConfigError("--held-out and --queries-per-group go with --groups")
         if self.corpus is not None and self.index is not None:
             raise ConfigError("--corpus and --index both name the documents; give one of them")
+
+    def _complete_beir(self) -> None:
+        """Take what is not given from a corpus that is a folder in BEIR's layout."""
+        beir = None if self.corpus is None else BeirFolder.find(self.corpus)
+        if beir is None:
+            return
+        found = {"corpus": beir.corpus}
+        if self.groups is None:
+            found["queries"] = Path(self.queries) if self.queries else beir.queries
+            found["relevance"] = Path(self.relevance) if self.relevance else beir.split()
+        for name, path in found.items():
+            object.__setattr__(self, name, str(path))
 
 
 def held_out_sentences(source: RetrievalSource) -> list[str]:

@@ -11,6 +11,7 @@ from kosim.encoders.beir import BeirFolder
 from kosim.encoders.errors import ConfigError, DataError
 from kosim.experiments.data.sentence_groups import SentenceGroups
 from kosim.experiments.retrieval.queries import choose_groups, grouped_task, judged_task
+from kosim.experiments.retrieval.run import RetrievalSource
 
 TEXTS = ("문 열어", "문 좀 열어", "문을 열어 줘", "불 꺼", "불 좀 꺼", "문  열어")
 GROUPS = SentenceGroups(TEXTS, np.array([0, 0, 0, 1, 1, 0]))
@@ -192,3 +193,16 @@ def test_a_folder_in_beirs_layout(tmp_path: Path) -> None:
         found.split("dev")
     (tmp_path / "qrels" / "test.tsv").unlink()
     assert BeirFolder.find(tmp_path).split() == tmp_path / "qrels" / "train.tsv"  # type: ignore[union-attr]
+
+
+def test_a_corpus_in_beirs_layout_brings_its_questions(tmp_path: Path) -> None:
+    (tmp_path / "qrels").mkdir()
+    for name in ("corpus.jsonl", "queries.jsonl", "qrels/test.tsv", "qrels/dev.tsv"):
+        (tmp_path / name).touch()
+    source = RetrievalSource(corpus=str(tmp_path))
+    assert source.corpus == str(tmp_path / "corpus.jsonl")
+    assert source.queries == str(tmp_path / "queries.jsonl")
+    assert source.relevance == str(tmp_path / "qrels" / "test.tsv")
+    chosen = RetrievalSource(corpus=str(tmp_path), relevance=str(tmp_path / "qrels" / "dev.tsv"))
+    assert chosen.relevance == str(tmp_path / "qrels" / "dev.tsv")
+    assert RetrievalSource(corpus=str(tmp_path), groups="g.csv").queries is None
