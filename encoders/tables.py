@@ -8,7 +8,6 @@ has no line of names) is recognised where it is certain, and said in a notice.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -82,8 +81,10 @@ def id_text(value: object) -> str | None:
     if isinstance(value, bool):
         return None
     if isinstance(value, float | Decimal):
-        is_whole = math.isfinite(value) and value == int(value) and abs(value) < 1 << 53
-        return str(int(value)) if is_whole else None
+        number = Decimal(value)
+        if not number.is_finite() or abs(number) >= 1 << 53 or number != int(number):
+            return None
+        return str(int(number))
     if isinstance(value, datetime) and value.time() == time() and value.tzinfo is None:
         return value.date().isoformat()
     if isinstance(value, date):

@@ -34,7 +34,7 @@ def test_parakqc_has_ten_sentences_an_intent(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("g.tsv", "group\tsentence\na\t가\n", "no column 'text'"),
+        ("g.tsv", "group\tbody\na\t가\n", "no column 'text'"),
         ("g.tsv", "group\ttext\na\t\n", "row 1: the text is empty"),
         ("g.tsv", "group\ttext\na\t가\nb\t나\n", "no group has two"),
         ("p.txt", "0\t1\n", "line 1"),
