@@ -144,9 +144,11 @@ class Lines:
         following = self._source.file.peek(1)  # type: ignore[attr-defined]
         decoder = codecs.getincrementaldecoder(KOREAN_ENCODING)()
         try:
-            foreign = [sign for sign in decoder.decode(line + following) if not sign.isascii()]
+            # The line is whole; what follows may end inside a character.
+            text = line.decode(KOREAN_ENCODING) + decoder.decode(following)
         except UnicodeDecodeError:
             return False
+        foreign = [sign for sign in text if not sign.isascii()]
         if sum(map(_is_hangul, foreign)) * 2 < len(foreign):
             return False
         self._encoding = KOREAN_ENCODING

@@ -78,7 +78,7 @@ def reading(name: str) -> Iterator[None]:
             f"{name} is no gzip file or is damaged ({error}); fetch or compress it again"
         ) from error
     except OSError as error:
-        reason = error.strerror or str(error).partition("\n")[0]
+        reason = printable(error.strerror or str(error).partition("\n")[0])
         raise DataError(f"cannot read {name}: {reason}; check the path") from error
 
 

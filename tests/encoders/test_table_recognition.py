@@ -510,3 +510,10 @@ def test_lines_in_korean_of_windows(tmp_path: Path) -> None:
 
 def test_gzip_is_known_by_its_bytes(tmp_path: Path) -> None:
     assert _read(_file(tmp_path, "a.csv", gzip.compress(PAIRS.encode())))[0] == [RECORD]
+
+
+def test_half_a_character_at_the_end_is_no_korean(tmp_path: Path) -> None:
+    for text in (b"text\n\x80", "text\n방이 넓다\n창".encode("cp949")[:-1]):
+        path = _file(tmp_path, "a.csv", text)
+        with pytest.raises(DataError, match="is not"):
+            read_table(path)
