@@ -158,7 +158,10 @@ def _separator(line: str, expected: str, wanted: Sequence[str]) -> str:
         return expected
     known = KNOWN | {comparable_name(name) for name in wanted}
     for other in _SEPARATORS:
-        cells = next(csv.reader([line.rstrip("\r\n")], delimiter=other), [])
+        try:
+            cells = next(csv.reader([line.rstrip("\r\n")], delimiter=other), [])
+        except csv.Error:
+            continue  # such as a carriage return inside the line, which reading it will name
         if len(cells) > 1 and not known.isdisjoint(map(comparable_name, cells)):
             return other
     return expected
