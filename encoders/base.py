@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -30,6 +30,7 @@ from kosim.encoders.compute.runtime import Backend, FloatArray, Precision, Runti
 from kosim.encoders.compute.torch_runtime import TorchRuntime
 from kosim.encoders.errors import ConfigError, DataError
 from kosim.encoders.records import DECISION_THRESHOLD, Hit, Pair
+from kosim.encoders.texts import as_pairs, as_text, as_texts
 from kosim.encoders.tokenizers.composition import compose_before, pipeline_content, uncomposed
 from kosim.encoders.tokenizers.text_step import step_of
 
@@ -162,7 +163,7 @@ class PairEncoder(ABC):
 
     def score(
         self,
-        pairs: Sequence[Pair],
+        pairs: Iterable[Pair],
         *,
         batch_size: int | None = None,
         raw: bool = False,
@@ -172,7 +173,7 @@ class PairEncoder(ABC):
         """Score pairs.
 
         Args:
-            pairs: n pairs of sentences.
+            pairs: n pairs of sentences, in a list, an array or any iterable.
             batch_size: pairs or sentences computed at a time, at most; by default as many as
                 a number of tokens allows.
             raw: return the model's own value (cosine, or the cross-encoder's activation)
@@ -185,9 +186,9 @@ class PairEncoder(ABC):
             (n,) float32, on 0-5 unless ``raw``.
 
         Raises:
-            DataError: a member of ``pairs`` is not a pair of strings.
+            DataError: ``pairs`` is a string or a table, or a member is not a pair of strings.
         """
-        checked = _check_pairs(pairs)
+        checked = as_pairs(pairs)
         if not checked:
             return np.zeros(0, dtype=np.float32)
         values = self._raw_scores(checked, batch_size=batch_size, progress=progress)
@@ -198,29 +199,29 @@ class PairEncoder(ABC):
             ) / np.float32(2)
         return values if raw else self.calibration(values)
 
-    def rank(self, query: str, documents: Sequence[str], *, top_k: int | None = None) -> list[Hit]:
+    def rank(self, query: str, documents: Iterable[str], *, top_k: int | None = None) -> list[Hit]:
         """Rank documents by similarity to a query, best first, ties by position.
 
         Args:
             query: one sentence.
-            documents: the texts to rank.
+            documents: the texts to rank, in a list, an array, a Series or any iterable.
             top_k: how many hits to return; all when None.
 
         Raises:
-            DataError: a text is not a string, or the query is blank.
+            DataError: ``documents`` is a string or a table, a text is not a string, or the query
+                is blank.
             ConfigError: ``top_k`` is below 1.
         """
         if top_k is not None and top_k < 1:
             raise ConfigError(f"top_k is {top_k}; ask for at least 1 hit")
-        if isinstance(documents, str):
-            raise DataError("documents is one string; give a list of texts")
-        if not isinstance(query, str) or not query.strip():
+        asked, texts = as_text(query, "the query"), as_texts(documents, "documents")
+        if not asked.strip():
             raise DataError("the query is empty; give a sentence")
-        raw = self.score([(query, document) for document in documents], raw=True)
+        raw = self.score([(asked, text) for text in texts], raw=True)
         scores = self.calibration(raw)
         order = np.argsort(-raw, kind="stable")[:top_k]
         return [
-            Hit(position=int(i), text=documents[i], score=float(scores[i]), raw=float(raw[i]))
+            Hit(position=int(i), text=texts[i], score=float(scores[i]), raw=float(raw[i]))
             for i in order
         ]
 
@@ -319,19 +320,3 @@ class PairEncoder(ABC):
             max_length=self.max_length,
             tokenizer_inputs=self.tokenizer.model_input_names,
         )
-
-
-def _check_pairs(pairs: Sequence[Pair]) -> list[Pair]:
-    checked: list[Pair] = []
-    for number, pair in enumerate(pairs):
-        if (
-            isinstance(pair, str)
-            or not isinstance(pair, Sequence | np.ndarray)
-            or len(pair) != 2
-            or not all(isinstance(sentence, str) for sentence in pair)
-        ):
-            raise DataError(
-                f"pair {number} is {pair!r}; give (sentence1, sentence2), two strings each"
-            )
-        checked.append((pair[0], pair[1]))
-    return checked

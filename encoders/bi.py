@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
@@ -29,6 +29,7 @@ from kosim.encoders.compute.tokens import tokenise_texts
 from kosim.encoders.errors import ConfigError
 from kosim.encoders.provenance import read_provenance
 from kosim.encoders.records import Pair
+from kosim.encoders.texts import as_texts
 from kosim.encoders.tokenizers.text_step import apply_before
 
 PoolingMode = Literal["mean", "cls", "max"]
@@ -126,19 +127,23 @@ class BiEncoder(PairEncoder):
         return int(self.model.get_embedding_dimension())
 
     def encode(
-        self, texts: Sequence[str], *, batch_size: int | None = None, progress: bool = False
+        self, texts: Iterable[str], *, batch_size: int | None = None, progress: bool = False
     ) -> FloatArray:
         """Encode sentences; a text that occurs twice is encoded once.
 
         Args:
-            texts: n sentences.
+            texts: n sentences, in a list, an array, a Series or any iterable.
             batch_size: sentences at a time, at most; by default as many as a number of tokens
                 allows.
             progress: show a progress bar on standard error.
 
         Returns:
             (n, dimension) float32, rows of unit length.
+
+        Raises:
+            DataError: ``texts`` is a string or a table, or a member is not a string.
         """
+        texts = as_texts(texts)
         positions = {text: position for position, text in enumerate(dict.fromkeys(texts))}
         if not positions:
             return np.zeros((0, self.dimension), dtype=np.float32)

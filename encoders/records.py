@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, SupportsFloat
@@ -12,16 +11,14 @@ import numpy.typing as npt
 
 from kosim.encoders.errors import DataError
 from kosim.encoders.pair_columns import ColumnChoice, PairColumns
+from kosim.encoders.texts import Pair as Pair
+from kosim.encoders.texts import as_members, as_pairs, as_texts, described
 
 LABEL_LOW, LABEL_HIGH = 0.0, 5.0
 """Every label and calibrated score lives on KLUE-STS's scale, 0 (unrelated) to 5 (equivalent)."""
 
 DECISION_THRESHOLD = 3.0
 """The documented verdict: a pair is similar from 3.0 of 5 on."""
-
-Pair = tuple[str, str]
-
-_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, repr=False)
@@ -43,9 +40,11 @@ class LabelledPairs:
     sources: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        first, second = (_texts(getattr(self, name), name) for name in ("sentence1", "sentence2"))
+        first, second = (
+            tuple(as_texts(getattr(self, name), name)) for name in ("sentence1", "sentence2")
+        )
         labels = _labels(self.labels)
-        sources = _texts(self.sources, "sources") or ("",) * len(first)
+        sources = tuple(as_texts(self.sources, "sources")) or ("",) * len(first)
         lengths = {len(first), len(second), len(labels), len(sources)}
         if len(lengths) != 1:
             raise DataError(f"sentences, labels and sources differ in number: {sorted(lengths)}")
@@ -80,18 +79,8 @@ class LabelledPairs:
         Raises:
             DataError: as for the class, or one of the pairs is no two texts.
         """
-        if isinstance(pairs, str) or hasattr(pairs, "columns") or hasattr(pairs, "column_names"):
-            raise DataError(
-                f"pairs are {_described(pairs)}; give a list of (sentence1, sentence2), or a table "
-                "to LabelledPairs.from_table"
-            )
-        couples = list(pairs)
-        for position, couple in enumerate(couples):
-            if isinstance(couple, str) or not hasattr(couple, "__len__") or len(couple) != 2:
-                raise DataError(
-                    f"pair {position} is {_described(couple)}; give two texts, "
-                    "(sentence1, sentence2)"
-                )
+        wanted = "(sentence1, sentence2), or a table to LabelledPairs.from_table"
+        couples = as_pairs(pairs, wanted=wanted)
         return cls(
             sentence1=tuple(first for first, _ in couples),
             sentence2=tuple(second for _, second in couples),
@@ -115,7 +104,7 @@ class LabelledPairs:
         names = getattr(table, "column_names", None) or getattr(table, "columns", None)
         present = list(table) if names is None and isinstance(table, Mapping) else names
         if present is None:
-            raise DataError(f"{_described(table)} is no table; give a DataFrame or a data set")
+            raise DataError(f"{described(table)} is no table; give a DataFrame or a data set")
         found = PairColumns.parse(columns).find(present, "the table")
         return cls(
             sentence1=table[found.sentence1],
@@ -143,37 +132,12 @@ class LabelledPairs:
         )
 
 
-def _texts(values: Any, name: str) -> tuple[str, ...]:
-    texts = _listed(values, name, "texts")
-    for position, text in enumerate(texts):
-        if not isinstance(text, str) or _HALF_CHARACTER.search(text):
-            raise DataError(
-                f"{name} {position} is {_described(text)}, which is no text; correct it"
-            )
-    return tuple(texts)
-
-
 def _labels(values: Any) -> npt.NDArray[np.float64]:
-    labels = _listed(values, "labels", "numbers")
+    labels = as_members(values, "labels", "numbers")
     for position, label in enumerate(labels):
         if isinstance(label, str) or np.ndim(label) or not isinstance(label, SupportsFloat):
-            raise DataError(f"label {position} is {_described(label)}, which is no number")
+            raise DataError(f"label {position} is {described(label)}, which is no number")
     return np.array(labels, dtype=np.float64)
-
-
-def _listed(values: Any, name: str, kind: str) -> list[Any]:
-    is_table = hasattr(values, "column_names") or hasattr(values, "columns")
-    if isinstance(values, str | bytes | Mapping) or is_table or not isinstance(values, Iterable):
-        raise DataError(f"{name} is {_described(values)}; give a list of {kind}")
-    return list(values)
-
-
-def _described(value: Any) -> str:
-    if isinstance(value, str):
-        return f"the text {value[:40]!r}"
-    if hasattr(value, "columns") or hasattr(value, "column_names"):
-        return "a table"
-    return repr(value)[:40].replace("\n", " ")
 
 
 @dataclass(frozen=True)

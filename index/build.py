@@ -201,6 +201,8 @@ def spool_settings(encoder: BiEncoder, identity: EncoderIdentity, block_size: in
 
 
 def _checked(corpus: Iterable[Document], size: int) -> Iterator[Columns]:
+    if isinstance(corpus, str | Path):
+        raise DataError(f"the corpus is {str(corpus)[:40]!r}; read a file with read_corpus first")
     documents = iter(corpus)
     while some := list(islice(documents, size)):
         yield Columns.checked(some)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kosim.encoders.errors import DataError
+from kosim.encoders.texts import described
 
 LONGEST_TEXT = 10_000
 """Characters of the longest text that counts as a sentence; encoders read far less of it."""
@@ -92,6 +93,11 @@ def check_document(document: Document) -> None:
     Raises:
         DataError: one of them cannot; the document is named.
     """
+    if not isinstance(document, Document):
+        raise DataError(
+            f"the corpus holds {described(document)}, which is no Document; give "
+            "Document(id, text) for each text, or read a file with read_corpus"
+        )
     try:
         checked_id(document.id)
         checked_text(document.text)

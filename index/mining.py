@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,7 +13,7 @@ from kosim.encoders.base import FloatArray, PairEncoder
 from kosim.encoders.bi import BiEncoder
 from kosim.encoders.errors import ConfigError
 from kosim.index.corpus_index import CorpusIndex
-from kosim.index.documents import Document
+from kosim.index.documents import Document, check_document
 from kosim.index.index_encoder import check_encoder
 from kosim.index.ranking import Rows
 from kosim.index.reranking import score_pairs
@@ -109,7 +109,7 @@ def mine(
 
 
 def mine_texts(
-    documents: Sequence[Document],
+    documents: Iterable[Document],
     encoder: BiEncoder,
     *,
     top: int | None = 100,
@@ -127,6 +127,9 @@ def mine_texts(
         ConfigError: a number is impossible.
     """
     count = _pairs_to_compare(top, min_score, reranker, candidates)
+    documents = list(documents)
+    for document in documents:
+        check_document(document)
     vectors = encoder.encode([document.text for document in documents])
     cosines, first, second = top_pairs_of_blocks(
         lambda start, stop: vectors[start:stop],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property, partial
 from typing import Generic, Literal, get_args
 
@@ -14,6 +14,7 @@ from typing_extensions import TypeVar
 from kosim.encoders.base import FloatArray, PairEncoder
 from kosim.encoders.bi import BiEncoder
 from kosim.encoders.errors import ConfigError, DataError
+from kosim.encoders.texts import as_texts
 from kosim.index.adaptive.policy import CandidatePolicy
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.documents import SearchHit, SearchResult
@@ -88,7 +89,7 @@ class Searcher(Generic[Index_co]):
                 lacks a reranker or a policy.
         """
         started = time.perf_counter()
-        _check_queries(queries)
+        queries = _checked_queries(queries)
         _check_count("k", k)
         _check_mode(mode)
         policy = self._checked_policy(candidates, mode, k, chance)
@@ -161,11 +162,11 @@ class Searcher(Generic[Index_co]):
         """
         _check_count("depth", depth)
         _check_mode(mode)
-        if isinstance(queries, np.ndarray):
+        if isinstance(queries, np.ndarray) and queries.dtype.kind == "f":
             if mode != "dense":
                 raise ConfigError(f"mode {mode!r} searches by words; give texts, not vectors")
             return self.index.retrieve([], queries, depth, mode)[1:3]
-        _check_queries(queries)
+        queries = _checked_queries(queries)
         vectors = None if mode == "lexical" else self.encoder.encode(queries)
         return self.index.retrieve(queries, vectors, depth, mode)[1:3]
 
@@ -281,12 +282,12 @@ def _reranked(
     return scores
 
 
-def _check_queries(queries: Sequence[str]) -> None:
-    if isinstance(queries, str):
-        raise DataError("queries is one string; give a list of texts")
-    for number, query in enumerate(queries, 1):
-        if not isinstance(query, str) or not query.strip():
-            raise DataError(f"query {number} of {len(queries)} is {query!r}; give a sentence")
+def _checked_queries(queries: Iterable[str]) -> list[str]:
+    texts = as_texts(queries, "queries")
+    for number, query in enumerate(texts, 1):
+        if not query.strip():
+            raise DataError(f"query {number} of {len(texts)} is {query!r}; give a sentence")
+    return texts
 
 
 def _check_count(name: str, value: int) -> None:

@@ -5,7 +5,7 @@ A text becomes tokens on the thread of its request, once; the network's thread g
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from kosim.encoders.bi import BiEncoder
 from kosim.encoders.compute.inference import outputs
 from kosim.encoders.cross import CrossEncoder
 from kosim.encoders.records import Pair
+from kosim.encoders.texts import as_texts
 from kosim.serving.microbatch import BatchReport, BatchSettings, MicroBatcher
 from kosim.serving.ticket import count_tokens
 from kosim.serving.tokens import Lengths, TokenReader, Tokens
@@ -43,9 +44,10 @@ class BatchedBiEncoder(BiEncoder):
         self.batcher.close()
 
     def encode(
-        self, texts: Sequence[str], *, batch_size: int | None = None, progress: bool = False
+        self, texts: Iterable[str], *, batch_size: int | None = None, progress: bool = False
     ) -> FloatArray:
         """Encode sentences together with those of other requests: (n, dimension)."""
+        texts = as_texts(texts)
         if not texts:
             return super().encode(texts)
         rows = _rows(texts)

@@ -6,14 +6,15 @@ import fcntl
 import os
 import shutil
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
 
-from kosim.encoders.errors import ConfigError, CorpusIndexError, DataError, StorageError
+from kosim.encoders.errors import ConfigError, CorpusIndexError, StorageError
 from kosim.encoders.storage import atomic_folder
+from kosim.encoders.texts import as_texts
 from kosim.index.lexical.bm25 import Bm25, PostingsPart, WordStatistics
 from kosim.index.lexical.morphemes import Analyzer, MorphemeAnalyzer
 from kosim.index.lexical.postings import Postings, damaged_files, read_generation
@@ -97,7 +98,7 @@ class LexicalIndex:
             DataError: ``queries`` is one string, or a query is no string.
             CorpusIndexError: the index or its postings are damaged.
         """
-        _check(queries, k)
+        queries = _checked(queries, k)
         scores = np.full((len(queries), k), -np.inf, dtype=np.float32)
         rows = np.full((len(queries), k), -1, dtype=np.int64)
         parts = self._prepared(snapshot, None)
@@ -261,14 +262,10 @@ class _Delta:
         return sets, row
 
 
-def _check(queries: Sequence[str], k: int) -> None:
+def _checked(queries: Iterable[str], k: int) -> list[str]:
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
         raise ConfigError(f"k is {k!r}; ask for at least 1 hit")
-    if isinstance(queries, str):
-        raise DataError("queries is one string; give a list of texts")
-    for number, query in enumerate(queries):
-        if not isinstance(query, str):
-            raise DataError(f"query {number} is {query!r}; give a string")
+    return as_texts(queries, "queries")
 
 
 def _adding_up(progress: Progress | None) -> Progress | None:

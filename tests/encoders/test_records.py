@@ -134,7 +134,7 @@ def test_what_cannot_be_taken_is_named(columns: tuple[Any, ...], said: str) -> N
 @pytest.mark.parametrize(
     "pairs, said",
     [
-        ("가나", "pairs are the text '가나'"),
+        ("가나", "pairs is the text '가나'"),
         (pd.DataFrame({"a": ["가"], "b": ["나"]}), "from_table"),
         ([("가", "나"), "다라"], "pair 1 is the text '다라'"),
         ([("가", "나"), ("다",)], "pair 1 is "),

@@ -283,9 +283,9 @@ def test_same_encoder_in_another_precision_is_allowed(index: CorpusIndex, koelec
 def test_blank_query_is_refused(dense: Searcher) -> None:
     with pytest.raises(DataError, match=r"query 2 of 2 is ' \\t'; give a sentence"):
         dense.search([QUERIES[0], " \t"])
-    with pytest.raises(DataError, match="one string"):
+    with pytest.raises(DataError, match="give a list of texts"):
         dense.search(QUERIES[0])
-    with pytest.raises(DataError, match="query 1 of 1 is None"):
+    with pytest.raises(DataError, match="queries 0 is None"):
         dense.retrieve([None], 5)  # type: ignore[list-item]
 
 
