@@ -124,8 +124,13 @@ def test_compare_prints_json_alone(tmp_path: Path) -> None:
     [
         ("", "empty"),
         ("a,b\n1,2\n", "no sentence columns"),
-        ("sentence1,sentence2,score\n가,나,많이\n", "row 1: score '많이' is not a number"),
-        ("sentence1,sentence2,score\n가,나,9\n", "row 1: label 9 is outside"),
+        ("sentence1,sentence2,score\n가,나,많이\n", '--label-scale "많이=?"'),
+        ("sentence1,sentence2,score\n가,나,1\n다,라,많이\n", "row 2: score '많이' is not a number"),
+        ("sentence1,sentence2,score\n가,나,9\n", "state it, such as --label-scale 0:9"),
+        (
+            "sentence1,sentence2,score\n" + "가,나,0\n" * 30 + "가,나,9\n",
+            "row 31: label 9 is outside",
+        ),
         ("sentence1,sentence2,score\n가,,3\n", "row 1: a sentence is missing"),
     ],
 )
@@ -186,7 +191,7 @@ def test_all_problems_of_a_config_are_said_at_once(tmp_path: Path) -> None:
         (["--seeds", "one"], "seeds"),
         (["--epochs", "0"], "epochs"),
         (["--no-train"], "--no-train goes with"),
-        (["--train", "a.csv"], "test"),
+        (["--train", "a.csv"], "cannot read a.csv: No such file"),
         (["--train", "nowhere.csv", "--test", "nowhere.csv"], "nowhere.csv"),
         (["--limit", "3"], "too few"),
         (["--backbone", "./nowhere"], "backbone ./nowhere is not there"),
