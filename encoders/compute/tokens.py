@@ -27,6 +27,13 @@ def tokenise_texts(
         return _cutting(tokenizer, max_length).encode_batch_fast(prepared)
 
 
+def tokenise_whole(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[Encoding]:
+    """Return the tokens of n texts, uncut and without special ones."""
+    prepared = stepped(tokenizer, texts)
+    with _LOCK:
+        return _cutting(tokenizer, None).encode_batch_fast(prepared, add_special_tokens=False)
+
+
 def tokenise_pairs(
     tokenizer: PreTrainedTokenizerBase, pairs: Sequence[Pair], max_length: int
 ) -> list[Encoding]:

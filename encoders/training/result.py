@@ -25,7 +25,8 @@ class TrainingResult(BaseModel):
 
     ``steps`` are those of the optimizer, 0 where an earlier version did not count them;
     the digests are those of the pairs, None where an earlier version did not take them;
-    ``notices`` say what is not as it would have been in one process.
+    ``unknown_share`` is that of the training pairs' tokens that the tokenizer cannot read, None
+    where an earlier version did not count them; ``notices`` say what else a reader must know.
     """
 
     config: TrainingConfig
@@ -40,6 +41,7 @@ class TrainingResult(BaseModel):
     train_digest: str | None = None
     validation_digest: str | None = None
     processes: int = 1
+    unknown_share: float | None = None
     notices: list[str] = []
 
     @model_validator(mode="after")

@@ -25,6 +25,7 @@ from kosim.encoders.training.defaults import default_training, multiplies_in_bf1
 from kosim.encoders.training.losses import TRAINING_BY_KIND
 from kosim.encoders.training.result import TrainingResult, best_epoch, history_of
 from kosim.encoders.training.trainers import make_patience, make_trainer
+from kosim.encoders.unknown_tokens import UnknownShare, check_readable, unknown_share
 
 
 def train(
@@ -63,6 +64,7 @@ def train(
             in another precision or with another backend, or the batch cannot be shared evenly
             by the processes.
         DataError: there are too few pairs, or the validation labels are all on one side.
+        BackboneError: the tokenizer cannot read the training pairs.
         StorageError: another process trains in ``folder``.
         TrainingError: the best checkpoint could not be restored, training diverged, or ``folder``
             holds the checkpoints of another training.
@@ -128,6 +130,7 @@ def _train(
     history = history_of(trainer.state.log_history)
 
     def choose() -> tuple[MonotoneCalibration, TrainingResult]:
+        unknown, notice = unreadable(encoder, train_pairs)
         raw = encoder.score(validation_pairs.pairs, raw=True)
         calibration = MonotoneCalibration.fit(raw, validation_pairs.labels)
         best: dict[str, int] = {name: best_epoch(history, name) for name in CRITERIA}
@@ -144,7 +147,8 @@ def _train(
             train_digest=claim.train_pairs,
             validation_digest=claim.validation_pairs,
             processes=ranks.world_size(),
-            notices=_notices(encoder, config),
+            unknown_share=unknown.share,
+            notices=[*_notices(encoder, config), *([notice] if notice else [])],
         )
 
     encoder.calibration, result = ranks.on_main(choose)
@@ -193,6 +197,7 @@ def _check(
     validation_pairs: LabelledPairs,
     config: TrainingConfig,
 ) -> None:
+    """Refuse what cannot be trained, before anything is written."""
     _check_data(train_pairs, validation_pairs)
     if not encoder.has_full_weights:
         raise ConfigError(
@@ -216,6 +221,17 @@ def _check(
             "share evenly; it counts the pairs of all processes together: give a multiple of "
             f"{ranks.world_size()}"
         )
+    unreadable(encoder, train_pairs)
+
+
+def unreadable(encoder: PairEncoder, pairs: LabelledPairs) -> tuple[UnknownShare, str | None]:
+    """Return how much of the pairs the encoder's tokenizer cannot read, and a notice about it.
+
+    Raises:
+        BackboneError: it is so much that hardly anything can be learnt.
+    """
+    found = unknown_share(encoder.tokenizer, [*pairs.sentence1, *pairs.sentence2])
+    return found, check_readable(found, encoder.tokenizer, encoder.backbone.name)
 
 
 def _check_data(train_pairs: LabelledPairs, validation_pairs: LabelledPairs) -> None:
