@@ -22,6 +22,9 @@ FULL_PRECISION: dict[str, Any] = {"dtype": "float32"}
 """transformers keeps a checkpoint's own type, and half precision is slow on a CPU."""
 
 _CONFIG = "config.json"
+SCRATCH_WIDTH = 128
+"""Width of the network of a backbone from scratch."""
+
 _WIDTHS = ("hidden_size", "dim", "d_model")
 """What configs call the width of the network: BERT and its kin, DistilBERT, T5 and its kin."""
 

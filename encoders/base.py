@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -29,14 +29,12 @@ from kosim.encoders.compute.network import Network, Output
 from kosim.encoders.compute.runtime import Backend, FloatArray, Precision, Runtime
 from kosim.encoders.compute.torch_runtime import TorchRuntime
 from kosim.encoders.errors import ConfigError, DataError
-from kosim.encoders.records import DECISION_THRESHOLD, Hit, Pair
+from kosim.encoders.records import DECISION_THRESHOLD, Hit, Kind, Pair
 from kosim.encoders.texts import as_pairs, as_text, as_texts
 from kosim.encoders.tokenizers.composition import compose_before, pipeline_content, uncomposed
 from kosim.encoders.tokenizers.text_step import step_of
 
 __all__ = ["FloatArray", "Kind", "PairEncoder"]
-
-Kind = Literal["bi", "cross"]
 
 
 class PairEncoder(ABC):
@@ -199,13 +197,23 @@ class PairEncoder(ABC):
             ) / np.float32(2)
         return values if raw else self.calibration(values)
 
-    def rank(self, query: str, documents: Iterable[str], *, top_k: int | None = None) -> list[Hit]:
+    def rank(
+        self,
+        query: str,
+        documents: Iterable[str],
+        *,
+        top_k: int | None = None,
+        min_score: float | None = None,
+        symmetric: bool = False,
+    ) -> list[Hit]:
         """Rank documents by similarity to a query, best first, ties by position.
 
         Args:
             query: one sentence.
             documents: the texts to rank, in a list, an array, a Series or any iterable.
             top_k: how many hits to return; all when None.
+            min_score: leave out documents that score below this on 0-5.
+            symmetric: as for :meth:`score`.
 
         Raises:
             DataError: ``documents`` is a string or a table, a text is not a string, or the query
@@ -217,12 +225,14 @@ class PairEncoder(ABC):
         asked, texts = as_text(query, "the query"), as_texts(documents, "documents")
         if not asked.strip():
             raise DataError("the query is empty; give a sentence")
-        raw = self.score([(asked, text) for text in texts], raw=True)
+        pairs = [(asked, text) for text in texts]
+        raw = self.score(pairs, raw=True, symmetric=symmetric)
         scores = self.calibration(raw)
         order = np.argsort(-raw, kind="stable")[:top_k]
         return [
             Hit(position=int(i), text=texts[i], score=float(scores[i]), raw=float(raw[i]))
             for i in order
+            if min_score is None or scores[i] >= min_score
         ]
 
     def fingerprint(self) -> str:

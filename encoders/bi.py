@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Any, Self, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -28,11 +28,10 @@ from kosim.encoders.compute.runtime import Backend, Precision
 from kosim.encoders.compute.tokens import tokenise_texts
 from kosim.encoders.errors import ConfigError
 from kosim.encoders.provenance import read_provenance
-from kosim.encoders.records import Pair
+from kosim.encoders.records import Pair, PoolingMode
 from kosim.encoders.texts import as_texts
 from kosim.encoders.tokenizers.text_step import apply_before
 
-PoolingMode = Literal["mean", "cls", "max"]
 _PROMPT_NAME = "similarity"
 
 

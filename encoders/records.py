@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, SupportsFloat
+from typing import Any, Literal, SupportsFloat
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,13 @@ LABEL_LOW, LABEL_HIGH = 0.0, 5.0
 
 DECISION_THRESHOLD = 3.0
 """The documented verdict: a pair is similar from 3.0 of 5 on."""
+
+
+Kind = Literal["bi", "cross"]
+"""The two kinds of encoders."""
+
+PoolingMode = Literal["mean", "cls", "max"]
+"""How a bi-encoder makes one vector of those of its tokens."""
 
 
 @dataclass(frozen=True, repr=False)

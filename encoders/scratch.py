@@ -12,14 +12,12 @@ from pathlib import Path
 import torch
 from transformers import ElectraConfig, ElectraModel
 
-from kosim.encoders.backbone import seeded
+from kosim.encoders.backbone import SCRATCH_WIDTH, seeded
 from kosim.encoders.classic_layout import write_classic_tokenizer
 from kosim.encoders.storage import atomic_folder
 from kosim.encoders.tokenizers.input_format import in_bert_format
 from kosim.encoders.tokenizers.wordpiece import learn_wordpiece
 
-WIDTH = 128
-"""Of the network of a backbone from scratch."""
 _POSITIONS = 256
 
 
@@ -28,7 +26,7 @@ def build_scratch_backbone(
     folder: Path,
     *,
     vocabulary: int = 4_000,
-    hidden: int = WIDTH,
+    hidden: int = SCRATCH_WIDTH,
     layers: int = 3,
     heads: int = 4,
     seed: int = 0,

@@ -11,15 +11,12 @@ from typing import Any, Literal, Self, TypeVar
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from kosim.encoders.backbone import KOELECTRA, hidden_size
-from kosim.encoders.base import Kind
-from kosim.encoders.bi import PoolingMode
+from kosim.encoders.backbone import KOELECTRA, SCRATCH_WIDTH, hidden_size
 from kosim.encoders.errors import ConfigError
 from kosim.encoders.pair_columns import ColumnChoice, PairColumns
-from kosim.encoders.scratch import WIDTH as SCRATCH_WIDTH
-from kosim.encoders.training.config import TrainingConfig
+from kosim.encoders.records import Kind, PoolingMode
+from kosim.encoders.training.config import LOSS_NAMES, TrainingConfig
 from kosim.encoders.training.defaults import defaults
-from kosim.encoders.training.losses import TRAINING_BY_KIND
 from kosim.experiments.data.label_scale import AUTO, LabelScale
 
 TEST_SHARE = 0.2
@@ -135,7 +132,7 @@ class EncoderSettings(Settings):
     @classmethod
     def _fill_training(cls, content: Any) -> Any:
         """Give a training that is not told everything the defaults of its kind and backbone."""
-        if not isinstance(content, Mapping) or content.get("kind") not in list(TRAINING_BY_KIND):
+        if not isinstance(content, Mapping) or content.get("kind") not in list(LOSS_NAMES):
             return content
         told = content.get("training") or {}
         if not isinstance(told, Mapping):
@@ -147,7 +144,7 @@ class EncoderSettings(Settings):
     def _fits_kind(self) -> Self:
         if self.kind == "cross" and (self.pooling or self.prompt):
             raise ValueError("pooling and prompt belong to a bi-encoder")
-        losses = TRAINING_BY_KIND[self.kind].losses
+        losses = LOSS_NAMES[self.kind]
         if self.training.loss is not None and self.training.loss not in losses:
             raise ValueError(
                 f"loss {self.training.loss!r} is not one of a {self.kind}-encoder "

@@ -67,6 +67,8 @@ class Searcher(Generic[Index_co]):
         candidates: int | Literal["auto"] = 100,
         mode: Mode = "dense",
         chance: float = 0.05,
+        min_score: float | None = None,
+        symmetric: bool = False,
     ) -> list[SearchResult]:
         """Find the ``k`` best documents for each query.
 
@@ -79,6 +81,9 @@ class Searcher(Generic[Index_co]):
             mode: retrieve by vectors, by words (BM25), or by both.
             chance: of "auto": the accepted share of queries that lose a hit of at least 2.5
                 of 5 which reranking to the policy's full depth would have shown.
+            min_score: leave out hits that score below this on 0-5.
+            symmetric: rerank by the mean of both orders of query and document; not with "auto",
+                whose policy is fitted on one order.
 
         Returns:
             One result a query, in their order.
@@ -92,6 +97,11 @@ class Searcher(Generic[Index_co]):
         queries = _checked_queries(queries)
         _check_count("k", k)
         _check_mode(mode)
+        if symmetric and candidates == "auto":
+            raise ConfigError(
+                'candidates "auto" is fitted on one order of query and document; give a number of '
+                "candidates with symmetric"
+            )
         policy = self._checked_policy(candidates, mode, k, chance)
         depth = policy.depth if policy else max(int(candidates), k)
         if self.reranker is None and mode != "hybrid":
@@ -104,7 +114,9 @@ class Searcher(Generic[Index_co]):
         if self.reranker is not None:
 
             def score(encoder: PairEncoder, wanted: npt.NDArray[np.bool_]) -> FloatArray:
-                return _reranked(encoder, queries, np.where(wanted, rows, -1), reader)
+                return _reranked(
+                    encoder, queries, np.where(wanted, rows, -1), reader, symmetric=symmetric
+                )
 
             if policy is None:
                 raw = score(self.reranker, rows >= 0)
@@ -133,7 +145,7 @@ class Searcher(Generic[Index_co]):
         return [
             SearchResult(
                 query,
-                tuple(hits[number]),
+                tuple(hit for hit in hits[number] if min_score is None or hit.score >= min_score),
                 int(retrieved[number]),
                 int(reranked[number]),
                 seconds,
@@ -266,7 +278,12 @@ class Searcher(Generic[Index_co]):
 
 
 def _reranked(
-    encoder: PairEncoder, queries: Sequence[str], rows: Rows, reader: DocumentReader
+    encoder: PairEncoder,
+    queries: Sequence[str],
+    rows: Rows,
+    reader: DocumentReader,
+    *,
+    symmetric: bool = False,
 ) -> FloatArray:
     """Return an encoder's raw score of each query with each of its documents: (q, d)."""
     scores = np.full(rows.shape, -np.inf, dtype=np.float32)
@@ -278,7 +295,7 @@ def _reranked(
             (queries[query], texts[at])
             for query, at in zip(asking.tolist(), where.tolist(), strict=True)
         ]
-        scores[asking, columns] = score_pairs(encoder, pairs)
+        scores[asking, columns] = score_pairs(encoder, pairs, symmetric=symmetric)
     return scores
 
 

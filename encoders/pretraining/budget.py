@@ -5,14 +5,16 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from torch import nn
 
 from kosim.encoders.errors import ConfigError
-from kosim.encoders.pretraining.batches import EpochBatches
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from kosim.encoders.pretraining.batches import EpochBatches
 
 _TRIAL_STEPS = 12
 _UNTIMED = 2
@@ -62,6 +64,9 @@ def seconds_a_step(network: nn.Module, source: EpochBatches[Any], batches: Seque
 
     The network and the global generator stay as they are.
     """
+    import torch
+    from torch import nn
+
     with torch.random.fork_rng(devices=[]):
         trial = copy.deepcopy(network).train()
         optimizer = torch.optim.AdamW(trial.parameters(), lr=1e-8, fused=True)

@@ -7,9 +7,16 @@ from typing import Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from kosim.encoders.compute.runtime import TrainingPrecision
+from kosim.encoders.records import Kind
 
 PrecisionChoice = Literal["auto"] | TrainingPrecision
 PRECISION_CHOICES = ("auto", *get_args(TrainingPrecision))
+
+LOSS_NAMES: dict[Kind, tuple[str, ...]] = {
+    "bi": ("cosine", "cosent", "angle"),
+    "cross": ("bce", "mse"),
+}
+"""The losses of each kind, the default first; ``training.losses`` has the functions."""
 
 Criterion = Literal["loss", "pearson", "f1"]
 CRITERIA: dict[Criterion, str] = {

@@ -8,12 +8,13 @@ of the committed comparison from e5-small-ko, above it KoELECTRA's documented on
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-
-from kosim.encoders.base import Kind
+from kosim.encoders.records import Kind
 from kosim.encoders.training.config import TrainingConfig
+
+if TYPE_CHECKING:
+    import torch
 
 MINI_WIDTH = 256
 SMALL_WIDTH = 512
@@ -48,6 +49,8 @@ def multiplies_in_bf16(device: torch.device) -> bool:
 
     Of processors those with AMX: training the bundled backbone took two thirds of the time there.
     """
+    import torch
+
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return device.type == "cpu" and bool(torch.cpu.get_capabilities().get("amx_bf16"))

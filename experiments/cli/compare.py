@@ -25,12 +25,9 @@ from kosim.experiments.cli.options import (
 )
 from kosim.experiments.cli.progress import training_progress
 from kosim.experiments.cli.summary import say_stages, show
-from kosim.experiments.comparison.report import COMPARISON
-from kosim.experiments.comparison.run import compare
 from kosim.experiments.settings import CompareSettings, DataSettings, read_settings
 from kosim.experiments.study.language import language_of_locale
 from kosim.experiments.study.notation import DASH, count, duration
-from kosim.experiments.study.run_folder import default_folder, interrupted_folder
 
 if TYPE_CHECKING:
     from kosim.experiments.comparison.dry_run import PlannedContender
@@ -61,9 +58,9 @@ if TYPE_CHECKING:
     help="Seeds of the training runs, one run for each.",
     shown_default="of CONFIG",
 )
-@option("--bi", metavar="MODEL", multiple=True, help="Saved bi-encoder (with --no-train).")
-@option("--cross", metavar="MODEL", multiple=True, help="Saved cross-encoder (with --no-train).")
-@option("--no-train", is_flag=True, help="Compare the saved encoders as they are.")
+@option("--bi", metavar="MODEL", multiple=True, help="Saved bi-encoder to compare as it is.")
+@option("--cross", metavar="MODEL", multiple=True, help="Saved cross-encoder to compare as it is.")
+@option("--no-train", is_flag=True, hidden=True, help="Train nothing; implied by --bi and --cross.")
 @option(
     "--tune",
     type=int,
@@ -90,6 +87,9 @@ def compare_command(config: str, **options: Any) -> None:
     if options["dry_run"]:
         _print_plan(settings, as_json=options["as_json"])
         return
+    from kosim.experiments.comparison.report import COMPARISON
+    from kosim.experiments.comparison.run import compare
+
     out = options["out"] or ranks.on_main(lambda: _default_folder(settings.name, options))
     keep_run(out, _tuning_folder(out))
     if options["tune"] is not None:
@@ -167,6 +167,8 @@ def _planned(contender: PlannedContender) -> dict[str, str]:
 
 
 def _default_folder(name: str, options: dict[str, Any]) -> Path:
+    from kosim.experiments.study.run_folder import default_folder, interrupted_folder
+
     if options["resume"]:
         return interrupted_folder(name)
     return default_folder(name, again=options["overwrite"])
@@ -195,7 +197,7 @@ def _override(raw: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
 
 def _saved_encoders(options: dict[str, Any]) -> dict[str, Any]:
     folders = {kind: options[kind] for kind in ("bi", "cross")}
-    if bool(options["no_train"]) != any(folders.values()):
+    if options["no_train"] and not any(folders.values()):
         raise ConfigError("--no-train goes with saved encoders: --bi DIR and --cross DIR")
     return {
         kind if number == 1 else f"{kind}-{number}": {"kind": kind, "artifact": folder}

@@ -24,7 +24,7 @@ from kosim.experiments.cli.encoder_options import (
     open_reranker,
     reranker_option,
 )
-from kosim.experiments.cli.options import json_option, option
+from kosim.experiments.cli.options import json_option, min_score_option, option
 from kosim.experiments.cli.progress import stage_progress
 from kosim.index.build import build_index
 from kosim.index.corpus_index import CorpusIndex
@@ -46,7 +46,7 @@ _TOP = 100
     help="Number of pairs.",
     shown_default="100, or with --min-score all that reach it",
 )
-@option("--min-score", type=float, help="Leave out pairs below this score (0-5).")
+@min_score_option
 @option(
     "--candidates",
     type=int,

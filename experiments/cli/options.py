@@ -95,6 +95,33 @@ top_k_option = option(
     "-k", "--top-k", "k", type=int, default=10, help="Number of hits for each query."
 )
 
+columns_option = option(
+    "--columns",
+    metavar="NAME,NAME,...",
+    help="Columns of the two sentences, the label and the source, such as 문장1,문장2,유사도.",
+    shown_default="common names, English or Korean",
+)
+
+encoding_option = option(
+    "--encoding",
+    metavar="NAME",
+    help="Encoding of the text files, such as cp949.",
+    shown_default="recognised",
+)
+
+min_score_option = option(
+    "--min-score",
+    type=click.FloatRange(0, 5),
+    metavar="SCORE",
+    help="Leave out what scores below this (0-5).",
+)
+
+symmetric_option = option(
+    "--symmetric",
+    is_flag=True,
+    help="Average the scores of both orders of a pair; a cross-encoder takes twice the time.",
+)
+
 
 def out_option(
     *, default: str | None = None, required: bool = False, help: str = "Folder to write."

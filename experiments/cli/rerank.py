@@ -10,7 +10,7 @@ from kosim.encoders.errors import DataError
 from kosim.encoders.tables import read_lines
 from kosim.experiments.cli.console import output, print_json, table
 from kosim.experiments.cli.encoder_options import ComputeOptions, compute_options, reranker_option
-from kosim.experiments.cli.options import json_option, option
+from kosim.experiments.cli.options import json_option, min_score_option, option, symmetric_option
 
 
 @click.command("rerank")
@@ -22,16 +22,27 @@ from kosim.experiments.cli.options import json_option, option
 @option("--query", required=True, metavar="SENTENCE", help="Sentence to compare with.")
 @click.argument("file", default="-")
 @option("-k", "--top-k", type=int, help="Number of hits to show.", shown_default="all")
+@min_score_option
+@symmetric_option
 @compute_options
 @json_option
 def rerank_command(
-    reranker: Path, query: str, file: str, top_k: int | None, compute: ComputeOptions, as_json: bool
+    reranker: Path,
+    query: str,
+    file: str,
+    top_k: int | None,
+    min_score: float | None,
+    symmetric: bool,
+    compute: ComputeOptions,
+    as_json: bool,
 ) -> None:
     """Rank the lines of FILE (or standard input) by similarity to a query, best first."""
     documents = [line for line in read_lines(file) if line.strip()]
     if not documents:
         raise DataError(f"{file} has no sentences; give one a line")
-    hits = compute.load(reranker).rank(query, documents, top_k=top_k)
+    hits = compute.load(reranker).rank(
+        query, documents, top_k=top_k, min_score=min_score, symmetric=symmetric
+    )
     if as_json:
         print_json(
             {

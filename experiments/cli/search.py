@@ -23,7 +23,13 @@ from kosim.experiments.cli.encoder_options import (
     open_reranker,
     reranker_option,
 )
-from kosim.experiments.cli.options import json_option, option, top_k_option
+from kosim.experiments.cli.options import (
+    json_option,
+    min_score_option,
+    option,
+    symmetric_option,
+    top_k_option,
+)
 from kosim.experiments.cli.terminal import visible
 from kosim.index.corpus import read_corpus
 from kosim.index.corpus_index import CorpusIndex
@@ -71,6 +77,8 @@ _Search = Callable[[Sequence[str]], list[SearchResult]]
     help="With a lower precision: encode queries, and decide which candidates around the last hit "
     "are hits, in full precision.",
 )
+@min_score_option
+@symmetric_option
 @compute_options
 @json_option
 def search_command(
@@ -86,6 +94,8 @@ def search_command(
     mode: str,
     encoder: Path | None,
     refine: bool,
+    min_score: float | None,
+    symmetric: bool,
     compute: ComputeOptions,
     as_json: bool,
 ) -> None:
@@ -102,6 +112,8 @@ def search_command(
     for number, query in enumerate(queries, 1):
         if not query.strip():
             raise DataError(f"query {number} is empty; give a sentence")
+    if symmetric and reranker is None:
+        raise ConfigError("--symmetric is about reranking, which needs a --reranker")
     if refine and reranker is None:
         raise ConfigError("--refine scores candidates again, which needs a --reranker")
     index = CorpusIndex.open(folder)
@@ -116,7 +128,15 @@ def search_command(
         _note_recall(searcher)
 
     def search(some: Sequence[str]) -> list[SearchResult]:
-        return searcher.search(some, k=k, candidates=depth, mode=cast(Mode, mode), chance=chance)
+        return searcher.search(
+            some,
+            k=k,
+            candidates=depth,
+            mode=cast(Mode, mode),
+            chance=chance,
+            min_score=min_score,
+            symmetric=symmetric,
+        )
 
     if queries and queries != (STANDARD_INPUT,):
         _answer(queries, search, as_json)

@@ -8,10 +8,8 @@ from typing import Any
 import click
 
 from kosim.encoders.storage import check_output
-from kosim.encoders.tokenizers.text_step import TEXT_STEPS
 from kosim.encoders.training import ranks
-from kosim.encoders.training.config import TrainingConfig
-from kosim.encoders.training.losses import TRAINING_BY_KIND
+from kosim.encoders.training.config import LOSS_NAMES, TrainingConfig
 from kosim.experiments.cli.console import notes, output
 from kosim.experiments.cli.encoder_options import device_option
 from kosim.experiments.cli.group import keep_on_interrupt
@@ -25,11 +23,9 @@ from kosim.experiments.cli.options import (
     training_options,
 )
 from kosim.experiments.cli.progress import training_progress
-from kosim.experiments.comparison.contenders import train_and_save
-from kosim.experiments.data.partition import load_training
 from kosim.experiments.settings import DataSettings, EncoderSettings, parse_settings
 
-_LOSSES = [loss for recipe in TRAINING_BY_KIND.values() for loss in recipe.losses]
+_LOSSES = [loss for losses in LOSS_NAMES.values() for loss in losses]
 
 
 @click.command("train")
@@ -39,7 +35,7 @@ _LOSSES = [loss for recipe in TRAINING_BY_KIND.values() for loss in recipe.losse
 @setting(EncoderSettings, "revision", "--revision")
 @setting(EncoderSettings, "pooling", "--pooling", type=click.Choice(["mean", "cls", "max"]))
 @setting(EncoderSettings, "prompt", "--prompt")
-@setting(EncoderSettings, "text_step", "--text-step", type=click.Choice(list(TEXT_STEPS)))
+@setting(EncoderSettings, "text_step", "--text-step", type=click.Choice(["morphemes"]))
 @setting(TrainingConfig, "loss", "--loss", type=click.Choice(_LOSSES))
 @training_options
 @setting(TrainingConfig, "swap_augmentation", "--swap-augmentation", is_flag=True)
@@ -53,6 +49,9 @@ def train_command(kind: str, out: Path, seed: int, overwrite: bool, **options: A
     A killed run goes on from its last checkpoint when it is started again. Test pairs are
     not learnt from: give them so that they are kept out.
     """
+    from kosim.experiments.comparison.contenders import train_and_save
+    from kosim.experiments.data.partition import load_training
+
     ranks.on_main(lambda: check_output(out, overwrite=overwrite))
     data = parse_settings(DataSettings, given(options, DataSettings))
     contender = parse_settings(
