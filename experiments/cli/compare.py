@@ -25,7 +25,7 @@ from kosim.experiments.cli.options import (
 )
 from kosim.experiments.cli.progress import training_progress
 from kosim.experiments.cli.summary import say_stages, show
-from kosim.experiments.settings import CompareSettings, DataSettings, read_settings
+from kosim.experiments.settings import RECIPE_NAMES, CompareSettings, DataSettings, read_settings
 from kosim.experiments.study.language import language_of_locale
 from kosim.experiments.study.notation import DASH, count, duration
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 @click.command("compare")
-@click.argument("config", default="quickstart")
+@click.argument("config", default="quickstart", metavar="[CONFIG|FILE]")
 @data_options
 @option(
     "--backbone",
@@ -80,9 +80,19 @@ if TYPE_CHECKING:
 def compare_command(config: str, **options: Any) -> None:
     """Train a bi-encoder and a cross-encoder on the same pairs and compare them.
 
-    CONFIG is quickstart, klue-koelectra-base, klue-koelectra-best or a TOML file; options
-    override it.
+    CONFIG is quickstart, klue-koelectra-base, klue-koelectra-best or a TOML file, FILE a table of
+    pairs; options override them. Without test pairs a share of the pairs becomes the test.
+
+    \b
+    Examples:
+      kosim compare pairs.csv
+      kosim compare --train train.csv --test test.csv --seeds 1,2,3
+      kosim compare --bi mini-bi --cross mini-cross --test test.csv
     """
+    if _is_pairs(config):
+        if options["train"] or options["dataset"]:
+            raise ConfigError(f"{config} names training pairs, and so does --train or --dataset")
+        config, options = "quickstart", {**options, "train": config}
     settings = CompareSettings.parse(_override(read_settings(config), options))
     if options["dry_run"]:
         _print_plan(settings, as_json=options["as_json"])
@@ -164,6 +174,11 @@ def _planned(contender: PlannedContender) -> dict[str, str]:
         "seeds": count(contender.seeds),
         "time of all": duration(contender.seconds).en if cost else "not trained",
     }
+
+
+def _is_pairs(config: str) -> bool:
+    """Say whether the argument is a file of pairs rather than a recipe."""
+    return config not in RECIPE_NAMES and Path(config).is_file() and Path(config).suffix != ".toml"
 
 
 def _default_folder(name: str, options: dict[str, Any]) -> Path:

@@ -95,20 +95,6 @@ top_k_option = option(
     "-k", "--top-k", "k", type=int, default=10, help="Number of hits for each query."
 )
 
-columns_option = option(
-    "--columns",
-    metavar="NAME,NAME,...",
-    help="Columns of the two sentences, the label and the source, such as 문장1,문장2,유사도.",
-    shown_default="common names, English or Korean",
-)
-
-encoding_option = option(
-    "--encoding",
-    metavar="NAME",
-    help="Encoding of the text files, such as cp949.",
-    shown_default="recognised",
-)
-
 min_score_option = option(
     "--min-score",
     type=click.FloatRange(0, 5),
@@ -163,9 +149,11 @@ def whole_numbers(name: str, given_text: str) -> tuple[int, ...]:
 
 _COLUMNS = "SENTENCE1,SENTENCE2,LABEL[,SOURCE]"
 _SCALE = "LOW:HIGH|binary|WORD=LABEL,..."
+columns_option = setting(DataSettings, "columns", "--columns", metavar=_COLUMNS)
+encoding_option = setting(DataSettings, "encoding", "--encoding", metavar="NAME")
 _PAIR_FILE = [
-    setting(DataSettings, "columns", "--columns", metavar=_COLUMNS),
-    setting(DataSettings, "encoding", "--encoding", metavar="NAME"),
+    columns_option,
+    encoding_option,
     setting(DataSettings, "label_scale", "--label-scale", metavar=_SCALE),
 ]
 _TEST_FILE = [
