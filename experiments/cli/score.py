@@ -101,7 +101,7 @@ def _score_file(
             encoding=encoding,
             symmetric=symmetric,
             overwrite=overwrite,
-            progress=lambda done: progress("pairs", done, None),
+            progress=lambda done: progress("pairs", done),
         )
     if as_json:
         print_json({"pairs": count, "out": str(out), "threshold": encoder.threshold})
