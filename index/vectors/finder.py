@@ -111,14 +111,15 @@ def write_index(index: faiss.Index, path: Path) -> None:
     """Write a FAISS index to a file.
 
     Raises:
-        OSError: it could not be written whole.
-        StorageError: FAISS refused to write it.
+        StorageError: it could not be written whole, or FAISS refused to write it.
     """
-    with DurableFile(path) as file:
-        try:
+    try:
+        with DurableFile(path) as file:
             faiss.write_index(index, faiss.PyCallbackIOWriter(file.write))
-        except RuntimeError as error:
-            raise StorageError(f"cannot write {path}: {_reason(error)}") from error
+    except OSError as error:
+        raise StorageError(f"cannot write {path}: {error.strerror or error}") from error
+    except RuntimeError as error:
+        raise StorageError(f"cannot write {path}: {_reason(error)}") from error
 
 
 def _reason(error: RuntimeError) -> str:

@@ -19,6 +19,7 @@ from tests.experiments.tiny_artifacts import (
     answer,
     checksum,
     kosim,
+    name_encoder,
     refusal,
     save_encoders,
     sentences,
@@ -269,9 +270,7 @@ def test_moved_encoder_is_asked_for_and_given(
     index: Path, encoders: dict[str, Path], tmp_path: Path
 ) -> None:
     moved = shutil.copytree(encoders["bi"], tmp_path / "moved")
-    manifest = index / "manifest.json"
-    text = manifest.read_text().replace(str(encoders["bi"].resolve()), "/gone/bi")
-    manifest.write_text(text)
+    name_encoder(index, "/gone/bi")
     more = write(tmp_path / "c.csv", "id,text\nnew,하나\n")
     assert "/gone/bi" in (said := refusal("index", "add", index, more))
     assert "--encoder" in said

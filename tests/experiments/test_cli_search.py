@@ -18,6 +18,7 @@ from tests.experiments.tiny_artifacts import (
     answer,
     checksum,
     kosim,
+    name_encoder,
     refusal,
     save_encoders,
     sentences,
@@ -201,8 +202,7 @@ def test_moved_encoder_is_asked_for_and_given(
 ) -> None:
     copy = Path(shutil.copytree(index, tmp_path / "index"))
     moved = shutil.copytree(encoders["bi"], tmp_path / "moved")
-    text = (copy / "manifest.json").read_text()
-    (copy / "manifest.json").write_text(text.replace(str(encoders["bi"].resolve()), "/gone/bi"))
+    name_encoder(copy, "/gone/bi")
     assert "/gone/bi" in (said := refusal("search", copy, "좋다"))
     assert "--encoder" in said
     assert answer("search", copy, "좋다", "--encoder", moved)
@@ -265,7 +265,7 @@ def test_people_see_both_sentences_of_a_pair(index: Path, encoders: dict[str, Pa
     [
         (["--top-k", "0"], "--top-k is 0"),
         (["--candidates", "0"], "--candidates is 0"),
-        (["--min-score", "7"], "min_score is 7"),
+        (["--min-score", "7"], "7.0 is not in the range 0<=x<=5"),
     ],
 )
 def test_impossible_mining_is_refused(index: Path, arguments: list[str], said: str) -> None:

@@ -224,7 +224,13 @@ def test_ctrl_c_says_how_to_continue_and_the_call_it_names_works(tmp_path: Path)
     call += ["--backbone", "scratch", "--epochs", "40", "--patience", "40", "--max-length", "16"]
     call += ["--out", str(out)]
     started = subprocess.Popen(
-        call, env=environment(), cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE
+        call,
+        env=environment(),
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        # A shell's background jobs, which a suite may be one of, are started deaf to Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     checkpoints = tmp_path / ".a model.checkpoints"
     while started.poll() is None and not list(checkpoints.glob("checkpoint-*")):

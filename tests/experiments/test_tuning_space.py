@@ -116,7 +116,7 @@ def test_random_draws_begin_with_the_base_and_depend_on_the_seed_alone() -> None
         plan_trials(settings(space, sampler="random", trials=30, seed=seed)) for seed in (1, 1, 2)
     )
     assert one == two != other
-    assert one[0].values == {"epochs": 2, "learning_rate": 5e-4, "warmup": 0.0}
+    assert one[0].values == {"epochs": 2, "learning_rate": 5e-4, "warmup": 0.2}
     assert {trial.values["epochs"] for trial in one} == {1, 2}
     assert all(0 <= trial.values["warmup"] <= 0.4 for trial in one)  # type: ignore[operator]
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from click.testing import CliRunner, Result
 
 from kosim.experiments.cli import main
+from kosim.index.store.manifest import read_manifest, write_manifest
 from tests.encoders.tiny import WORDS, tiny_encoder, write_koelectra
 
 
@@ -60,3 +62,10 @@ def checksum(folder: Path) -> dict[str, str]:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and "lock" not in path.name
     }
+
+
+def name_encoder(index: Path, name: str) -> None:
+    """Let an index say that its encoder is at ``name``, as if the encoder had been moved."""
+    manifest, _ = read_manifest(index)
+    encoder = replace(manifest.encoder, name=name)
+    write_manifest(index, manifest.model_copy(update={"encoder": encoder}))
