@@ -97,7 +97,9 @@ def walkthrough(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walkthroug
 
 def make_workplace(folder: Path, patch: pytest.MonkeyPatch) -> Path:
     """Write the files that the READMEs name, and a hub cache with stand-ins; work there."""
-    koelectra = write_koelectra(folder / "koelectra")
+    train = load_sample("train").frame
+    letters = [*train.sentence1, *train.sentence2]  # what it cannot read it does not train on
+    koelectra = write_koelectra(folder / "koelectra", letters=letters)
     hub = folder / "hub"
     hub.mkdir()
     write_hub_cache(hub, koelectra)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -47,17 +48,23 @@ def write_koelectra(
     weights: str = "model.safetensors",
     dropout: float = 0.1,
     dtype: torch.dtype = torch.float32,
+    letters: Iterable[str] = (),
 ) -> Path:
     """Write an ELECTRA discriminator as the hub has it: no tokenizer.json, a plain vocab.txt.
+
+    Its vocabulary reads ``letters`` besides `WORDS`.
 
     The random weights are large, so that untrained scores differ clearly. The pickled variant
     holds the ``position_ids`` that old checkpoints have.
     """
+    more = sorted(set("".join(letters)) - {" "})
+    pieces = [*more, *(f"##{letter}" for letter in more)]
+    vocabulary = list(dict.fromkeys([*VOCABULARY, *pieces]))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(7)
         model = ElectraForPreTraining(
             ElectraConfig(
-                vocab_size=len(VOCABULARY),
+                vocab_size=len(vocabulary),
                 embedding_size=embedding,
                 hidden_size=32,
                 num_hidden_layers=2,
@@ -76,7 +83,7 @@ def write_koelectra(
         position_ids = torch.arange(512).unsqueeze(0)
         state = {**model.state_dict(), "electra.embeddings.position_ids": position_ids}
         torch.save(state, folder / weights)
-    (folder / "vocab.txt").write_text("\n".join(VOCABULARY) + "\n", encoding="utf-8")
+    (folder / "vocab.txt").write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
     (folder / "tokenizer_config.json").write_text(
         json.dumps({"do_lower_case": False, "model_max_length": 512}), encoding="utf-8"
     )
