@@ -6,6 +6,9 @@ line where possible: the command line prints it as it is and exits with 2.
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 
 class KosimError(Exception):
     """Base of all errors that kosim raises on purpose."""
@@ -69,3 +72,9 @@ class RankError(KosimError):
 
 class ShardMissingError(ClusterError):
     """Nobody answers for a shard of an index."""
+
+
+def did_you_mean(given: str, known: Iterable[str]) -> str:
+    """Return a question that names what is spelled like ``given``, or nothing."""
+    close = difflib.get_close_matches(given, list(known), n=3, cutoff=0.6)
+    return f"; did you mean {' or '.join(close)}?" if close else ""

@@ -12,7 +12,7 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from kosim.encoders.backbone import KOELECTRA, SCRATCH_WIDTH, hidden_size
-from kosim.encoders.errors import ConfigError
+from kosim.encoders.errors import ConfigError, did_you_mean
 from kosim.encoders.pair_columns import ColumnChoice, PairColumns
 from kosim.encoders.records import Kind, PoolingMode
 from kosim.encoders.training.config import LOSS_NAMES, TrainingConfig
@@ -40,10 +40,10 @@ class DataSettings(Settings):
     """Which pairs are learnt from and which are the test."""
 
     dataset: Literal["klue-sts", "sample"] | None = Field(
-        None, description="A known data set, with its own test pairs."
+        None, description="Known data set with its own test pairs."
     )
-    train: str | None = Field(None, description="A file of training pairs.")
-    test: str | None = Field(None, description="A file of test pairs.")
+    train: str | None = Field(None, description="File of training pairs.")
+    test: str | None = Field(None, description="File of test pairs.")
     columns: str | list[str] | dict[str, str] | None = Field(
         None,
         description="Columns of the two sentences, the label and the source, by name or number; "
@@ -70,14 +70,19 @@ class DataSettings(Settings):
         description="Share of the training pairs that becomes the test set where no test file is "
         "given; a comparison takes 0.2.",
     )
-    validation_share: float = Field(0.1, gt=0, lt=1, description="Of the training pairs.")
-    split_seed: int = Field(42, ge=0, description="Of the split into training and validation.")
-    limit: int | None = Field(None, ge=1, description="Use so many training pairs at most.")
+    validation_share: float = Field(
+        0.1, gt=0, lt=1, description="Share of the training pairs used for validation."
+    )
+    split_seed: int = Field(
+        42, ge=0, description="Seed of the split into training, validation and test."
+    )
+    limit: int | None = Field(None, ge=1, description="Maximum number of training pairs.")
     remove_sentence_leakage: bool = Field(
-        False, description="Also drop training pairs that share one sentence with the test."
+        False, description="Also remove training pairs that share a sentence with the test."
     )
     exclude: str | None = Field(
-        None, description="A file of sentences, one a line; no pair that holds one is learnt from."
+        None,
+        description="File of sentences, one per line; pairs with one are not used for training.",
     )
 
     @field_validator("label_scale", "test_label_scale")
@@ -111,17 +116,23 @@ class DataSettings(Settings):
 class EncoderSettings(Settings):
     """One contender: what it is made from and how it is trained."""
 
-    kind: Kind = Field(description="bi or cross.")
+    kind: Kind = Field(description="Kind of the encoder: bi or cross.")
     artifact: str | None = Field(
-        None, description="A saved encoder to compare as it is, without training."
+        None, description="Saved encoder to compare as it is, without training."
     )
-    backbone: str = Field(KOELECTRA, description="A folder, a hub id, mini, or scratch.")
-    revision: str | None = Field(None, description="Commit, tag or branch of a hub id.")
-    max_length: int = Field(128, ge=8, description="Tokens after which an input is cut.")
-    pooling: PoolingMode | None = Field(None, description="mean, cls or max (bi only).")
-    prompt: str = Field("", description="Text put before every sentence (bi only).")
+    backbone: str = Field(KOELECTRA, description="Backbone: a folder, a hub id, mini, or scratch.")
+    revision: str | None = Field(
+        None, description="Commit, tag or branch of the backbone on the hub."
+    )
+    max_length: int = Field(
+        128, ge=8, description="Maximum number of tokens; longer inputs are cut."
+    )
+    pooling: PoolingMode | None = Field(
+        None, description="Pooling of a bi-encoder: mean, cls or max."
+    )
+    prompt: str = Field("", description="Text put before every sentence of a bi-encoder.")
     text_step: str | None = Field(
-        None, description="morphemes: cut texts into morphemes first; the backbone's own if None."
+        None, description="Split texts into morphemes first; by default as the backbone does."
     )
     training: TrainingConfig = Field(default_factory=TrainingConfig)
     trials: int = Field(
@@ -166,21 +177,25 @@ def _width(content: Mapping[str, Any], told: Mapping[str, Any]) -> int | None:
 class EvaluationSettings(Settings):
     """How figures and their uncertainty are computed."""
 
-    level: float = Field(0.95, gt=0.5, lt=1, description="Of every interval.")
-    resamples: int = Field(10_000, ge=200, description="Of the bootstrap.")
-    seed: int = Field(0, ge=0, description="Of the bootstrap.")
+    level: float = Field(0.95, gt=0.5, lt=1, description="Confidence level of every interval.")
+    resamples: int = Field(10_000, ge=200, description="Number of bootstrap resamples.")
+    seed: int = Field(0, ge=0, description="Seed of the bootstrap.")
     examples: int = Field(
         10, ge=0, description="Pairs listed of each kind of disagreement; 0 keeps texts out."
     )
-    rerank_candidates: int = Field(100, ge=1, description="Of retrieve-then-rerank in the costs.")
+    rerank_candidates: int = Field(
+        100, ge=1, description="Candidates that are reranked in the cost estimate."
+    )
 
 
 class RunSettings(Settings):
     """What every run that trains and compares encoders is told."""
 
-    name: str = Field("comparison", description="What the report calls this run.")
-    seeds: list[int] = Field([1], min_length=1, description="One training run each.")
-    device: str | None = Field(None, description="A torch device; the best there is by default.")
+    name: str = Field("comparison", description="Name of the run in the report.")
+    seeds: list[int] = Field(
+        [1], min_length=1, description="Seeds of the training runs, one run for each."
+    )
+    device: str | None = Field(None, description="Torch device; by default the best available.")
     data: DataSettings
     evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings)
 
@@ -269,6 +284,7 @@ def read_settings(name: str) -> dict[str, Any]:
         if not path.is_file():
             raise ConfigError(
                 f"config {name} is neither a file nor one of {', '.join(RECIPE_NAMES)}"
+                f"{did_you_mean(name, RECIPE_NAMES)}"
             )
         try:
             text = path.read_text(encoding="utf-8")

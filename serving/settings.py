@@ -22,9 +22,13 @@ class ServingSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    bi: Path | None = Field(None, description="A saved bi-encoder; that of the index by default.")
-    cross: Path | None = Field(None, description="A saved cross-encoder.")
-    index: Path | None = Field(None, description="An index to search and to add documents to.")
+    bi: Path | None = Field(
+        None, description="Bi-encoder that embeds and retrieves; by default that of the index."
+    )
+    cross: Path | None = Field(
+        None, description="Encoder that scores pairs and reranks, best a cross-encoder."
+    )
+    index: Path | None = Field(None, description="Index to search and to add documents to.")
     host: str = Field(
         "127.0.0.1", min_length=1, description="Address to listen on. [default: 127.0.0.1]"
     )
@@ -37,9 +41,9 @@ class ServingSettings(BaseModel):
         description="Path under which a proxy publishes the server, such as /kosim; the proxy may "
         "strip it or not.",
     )
-    workers: int = Field(1, ge=1, le=64, description="Server processes. [default: 1]")
+    workers: int = Field(1, ge=1, le=64, description="Number of server processes. [default: 1]")
     keys: Path | None = Field(
-        None, description="A file of bearer keys, one a line, that nobody else can read."
+        None, description="File of bearer keys, one per line; only its owner may read it."
     )
     allowed_hosts: tuple[str, ...] = Field(
         (),
@@ -49,7 +53,7 @@ class ServingSettings(BaseModel):
     )
     backend: Backend | None = Field(
         None,
-        description="What computes; onnx is faster on a CPU. torch by default, onnx for int8.",
+        description="Library that computes; onnx is faster on a CPU. Default: torch (int8: onnx).",
     )
     precision: Precision = Field(
         "fp32",
@@ -66,10 +70,10 @@ class ServingSettings(BaseModel):
         64,
         ge=1,
         le=1024,
-        description="Requests at work or waiting, a process; more get 429. [default: 64]",
+        description="Requests that a process handles or queues; more get 429. [default: 64]",
     )
     batching: bool = Field(
-        True, description="Compute requests together, or each by itself. [default: together]"
+        True, description="Compute requests in shared batches, or one by one. [default: together]"
     )
     batch_wait: float = Field(
         0.0,
@@ -79,10 +83,12 @@ class ServingSettings(BaseModel):
         "[default: 0]",
     )
     batch_tokens: int = Field(
-        2048, ge=1, description="Tokens computed at a time, padding included. [default: 2048]"
+        2048, ge=1, description="Maximum number of tokens in a batch, with padding. [default: 2048]"
     )
     max_items: int = Field(
-        2048, ge=1, description="Pairs, documents or texts of a request. [default: 2048]"
+        2048,
+        ge=1,
+        description="Maximum number of pairs, documents or texts in a request. [default: 2048]",
     )
     max_characters: int = Field(
         8192,
@@ -91,7 +97,9 @@ class ServingSettings(BaseModel):
         "[default: 8192]",
     )
     max_bytes: int = Field(
-        4_000_000, ge=1024, description="Bytes of a request's body. [default: 4000000]"
+        4_000_000,
+        ge=1024,
+        description="Maximum size of a request's body in bytes. [default: 4000000]",
     )
     max_connections: int = Field(
         1024,
@@ -101,7 +109,7 @@ class ServingSettings(BaseModel):
         "Fewer where the process may open fewer files. [default: 1024]",
     )
     drain: int = Field(
-        30, ge=0, description="Seconds for open requests after a SIGTERM. [default: 30]"
+        30, ge=0, description="Seconds that open requests get after a SIGTERM. [default: 30]"
     )
 
     ray: str | None = Field(
@@ -110,10 +118,10 @@ class ServingSettings(BaseModel):
         "or that runs here, or a new one here.",
     )
     shard_replicas: int = Field(
-        1, ge=1, le=1000, description="Replicas of each shard on the cluster. [default: 1]"
+        1, ge=1, le=1000, description="Number of replicas of each shard. [default: 1]"
     )
     reranker_replicas: int = Field(
-        1, ge=1, le=1000, description="Replicas of the cross-encoder there. [default: 1]"
+        1, ge=1, le=1000, description="Number of replicas of the cross-encoder. [default: 1]"
     )
     max_replicas: int | None = Field(
         None,
@@ -123,10 +131,10 @@ class ServingSettings(BaseModel):
         "load by default.",
     )
     shard_cpus: float = Field(
-        0.25, ge=0, le=1024, description="CPUs of a shard's replica. [default: 0.25]"
+        0.25, ge=0, le=1024, description="CPUs reserved for a shard's replica. [default: 0.25]"
     )
     reranker_cpus: float = Field(
-        1.0, ge=0, le=1024, description="CPUs of a cross-encoder's replica. [default: 1]"
+        1.0, ge=0, le=1024, description="CPUs reserved for a cross-encoder's replica. [default: 1]"
     )
     shard_seconds: float = Field(
         10.0,
@@ -136,7 +144,10 @@ class ServingSettings(BaseModel):
         "[default: 10]",
     )
     reranker_seconds: float = Field(
-        60.0, gt=0, le=3600, description="Seconds for the cross-encoder there. [default: 60]"
+        60.0,
+        gt=0,
+        le=3600,
+        description="Seconds after which reranking on the cluster fails. [default: 60]",
     )
 
     @classmethod

@@ -42,19 +42,23 @@ class DistillationConfig(ScheduleConfig):
 
     budget: Budget = Field(default_factory=Budget)
     objective: Objective = Field(
-        "embedding", description="What sentences alone teach: embedding or similarity."
+        "embedding",
+        description="Target for single sentences: the teacher's embedding, or its similarities.",
     )
     embeddings: Embeddings = Field(
-        "student", description="Begin with the student's word embeddings, or the teacher's."
+        "student", description="Word embeddings to begin with: the student's or the teacher's."
     )
-    pairs: float = Field(0.25, ge=0, le=4, description="Pairs for each sentence alone.")
-    tokens: int = Field(4_096, ge=128, description="The most tokens of a batch.")
-    longest: int = Field(128, ge=8, le=512, description="The most tokens of an input.")
-    sentences: int | None = Field(None, ge=_FEWEST, description="Draw so many of the corpus.")
-    held_out: int = Field(2_000, ge=2, description="Sentences that are only measured on.")
-    teacher_prompt: str = Field("", description="Text put before every sentence for the teacher.")
+    pairs: float = Field(0.25, ge=0, le=4, description="Number of pairs for each single sentence.")
+    tokens: int = Field(4_096, ge=128, description="Maximum number of tokens in a batch.")
+    longest: int = Field(128, ge=8, le=512, description="Maximum number of tokens in an input.")
+    sentences: int | None = Field(
+        None, ge=_FEWEST, description="Number of sentences drawn from the corpus."
+    )
+    held_out: int = Field(2_000, ge=2, description="Sentences held out for evaluation.")
+    teacher_prompt: str = Field("", description="Text that the teacher gets before every sentence.")
     teacher_precision: Precision = Field(
-        "fp32", description="The teacher's arithmetic; bf16 and int8 can be faster (kosim export)."
+        "fp32",
+        description="Arithmetic of the teacher; bf16 and int8 can be faster (see kosim export).",
     )
 
 

@@ -25,10 +25,12 @@ class Budget(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    steps: int | None = Field(None, ge=0, description="Batches to learn from.")
-    epochs: float | None = Field(None, gt=0, description="Passes over the corpus.")
+    steps: int | None = Field(None, ge=0, description="Number of batches to train on.")
+    epochs: float | None = Field(None, gt=0, description="Number of passes over the corpus.")
     minutes: float | None = Field(
-        None, gt=0, description="Of training; turned into steps by a short trial at the start."
+        None,
+        gt=0,
+        description="Minutes of training, turned into steps by a short trial at the start.",
     )
 
     @model_validator(mode="after")

@@ -46,22 +46,30 @@ Announce = Callable[[str], object]
 class PretrainingConfig(ScheduleConfig):
     """How a network is pretrained by replaced token detection; weights as in ELECTRA's paper."""
 
-    size: Size = Field("mini", description="tiny, mini or small.")
+    size: Size = Field("mini", description="Size of the network: tiny, mini or small.")
     embeddings: Embeddings = Field(
-        "cooccurrence", description="Begin with counted embeddings, or with drawn ones."
+        "cooccurrence", description="Word embeddings to begin with: counted or random."
     )
     backbone: str | None = Field(
-        None, description="Go on from this ELECTRA, with its tokenizer, instead of a new one."
+        None, description="ELECTRA to continue from, with its tokenizer, instead of a new network."
     )
     budget: Budget = Field(default_factory=Budget)
-    tokens: int = Field(4_096, ge=128, description="The most tokens of a batch.")
-    longest: int = Field(128, ge=8, le=512, description="The most tokens of an input.")
-    pair_share: float = Field(0.5, ge=0, le=1, description="Of sentences read two by two.")
+    tokens: int = Field(4_096, ge=128, description="Maximum number of tokens in a batch.")
+    longest: int = Field(128, ge=8, le=512, description="Maximum number of tokens in an input.")
+    pair_share: float = Field(
+        0.5, ge=0, le=1, description="Share of the sentences that are read in pairs."
+    )
     masking: float = Field(0.15, gt=0, lt=1, description="Share of tokens that are masked.")
-    discriminator_weight: float = Field(50.0, gt=0, description="Of its loss in the sum.")
-    dropout: float = Field(0.0, ge=0, lt=1, description="While pretraining; it costs time.")
-    sentences: int | None = Field(None, ge=2, description="Draw so many of the corpus.")
-    held_out: int = Field(2_000, ge=1, description="Sentences that are only measured on.")
+    discriminator_weight: float = Field(
+        50.0, gt=0, description="Weight of the discriminator's loss."
+    )
+    dropout: float = Field(
+        0.0, ge=0, lt=1, description="Dropout rate while pretraining; it costs time."
+    )
+    sentences: int | None = Field(
+        None, ge=2, description="Number of sentences drawn from the corpus."
+    )
+    held_out: int = Field(2_000, ge=1, description="Sentences held out for evaluation.")
 
 
 def pretrain(

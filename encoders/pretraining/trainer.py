@@ -26,13 +26,20 @@ class ScheduleConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    learning_rate: float = Field(1e-3, gt=0, lt=1, description="Peak of the linear schedule.")
-    warmup: float = Field(0.05, ge=0, lt=1, description="Share of the steps that warm up.")
-    weight_decay: float = Field(0.01, ge=0, lt=1, description="AdamW's weight decay.")
-    evaluations: int = Field(20, ge=1, description="Points of the curve, and checkpoints.")
-    seed: int = Field(1, ge=0, description="Of everything that is drawn.")
+    learning_rate: float = Field(
+        1e-3, gt=0, lt=1, description="Highest learning rate of the linear schedule."
+    )
+    warmup: float = Field(
+        0.05, ge=0, lt=1, description="Share of the steps in which the learning rate rises."
+    )
+    weight_decay: float = Field(
+        0.01, ge=0, lt=1, description="Weight decay of the AdamW optimiser."
+    )
+    evaluations: int = Field(20, ge=1, description="Number of evaluations, each with a checkpoint.")
+    seed: int = Field(1, ge=0, description="Seed for all random draws.")
     precision: TrainingPrecision = Field(
-        "fp32", description="Arithmetic; bf16 pays where the processor has instructions for it."
+        "fp32",
+        description="Arithmetic of training; bf16 is faster where the processor supports it.",
     )
 
 

@@ -37,28 +37,42 @@ class TrainingConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     epochs: int = Field(10, ge=1, description="Passes over the training pairs.")
-    learning_rate: float = Field(5e-5, gt=0, lt=1, description="Peak of the linear schedule.")
-    warmup: float = Field(0.0, ge=0, lt=1, description="Share of the steps that warm up.")
-    weight_decay: float = Field(0.0, ge=0, lt=1, description="AdamW's weight decay.")
-    batch_size: int = Field(32, ge=1, description="Pairs in a batch, of all processes.")
-    gradient_accumulation: int = Field(1, ge=1, description="Batches summed before a step.")
-    max_gradient_norm: float = Field(1.0, gt=0, description="Norm to which gradients are cut.")
-    loss: str | None = Field(
-        None, description="cosine, cosent or angle (bi); mse or bce (cross); default by kind."
+    learning_rate: float = Field(
+        5e-5, gt=0, lt=1, description="Highest learning rate of the linear schedule."
     )
-    select: Criterion = Field("pearson", description="Validation value of the best epoch.")
+    warmup: float = Field(
+        0.0, ge=0, lt=1, description="Share of the steps in which the learning rate rises."
+    )
+    weight_decay: float = Field(0.0, ge=0, lt=1, description="Weight decay of the AdamW optimiser.")
+    batch_size: int = Field(32, ge=1, description="Pairs in a batch, over all processes.")
+    gradient_accumulation: int = Field(
+        1, ge=1, description="Batches whose gradients are summed before a step."
+    )
+    max_gradient_norm: float = Field(1.0, gt=0, description="Norm to which gradients are clipped.")
+    loss: str | None = Field(
+        None, description="Loss: cosine, cosent or angle (bi); bce or mse (cross)."
+    )
+    select: Criterion = Field(
+        "pearson", description="Validation figure that chooses the best epoch."
+    )
     patience: int = Field(
-        0, ge=0, description="Stop after so many epochs that are no better; 0: never."
+        0,
+        ge=0,
+        description="Epochs without improvement after which training stops; 0 for no early stop.",
     )
     swap_augmentation: bool = Field(
         False, description="Train a cross-encoder on both orders of every pair."
     )
-    group_by_length: bool = Field(True, description="Batches of pairs that are equally long.")
+    group_by_length: bool = Field(True, description="Group pairs of similar length into batches.")
     precision: PrecisionChoice = Field(
         "fp32", description="Arithmetic of training; auto: bf16 where the processor has it."
     )
-    seed: int = Field(1, ge=0, description="Of order, dropout and new weights.")
-    report_to: str = Field("none", description="A tracker that transformers knows, or none.")
+    seed: int = Field(
+        1, ge=0, description="Seed for the order of the pairs, dropout and new weights."
+    )
+    report_to: str = Field(
+        "none", description="Experiment tracker of transformers, such as tensorboard, or none."
+    )
 
     @field_validator("patience", mode="before")
     @classmethod

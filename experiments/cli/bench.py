@@ -123,6 +123,10 @@ def bench_command(
 
     Each row, a job with one backend and precision, runs in processes of its own, from a cold
     start; the rows take turns. Nothing else should be running meanwhile.
+
+    \b
+    Example:
+      kosim bench --encoder mini-bi --reranker mini-cross
     """
     if not encoders and not rerankers:
         raise ConfigError("nothing to measure is given; name a model with --encoder or --reranker")

@@ -11,9 +11,11 @@ from kosim.encoders.errors import ConfigError
 from kosim.encoders.training import ranks
 from kosim.encoders.training.config import TrainingConfig
 from kosim.experiments.cli.console import output, print_json, table
-from kosim.experiments.cli.encoder_options import device_option
+from kosim.experiments.cli.encoder_options import SAVED_ENCODER, device_option
 from kosim.experiments.cli.group import keep_run
 from kosim.experiments.cli.options import (
+    BACKBONE,
+    RECIPE,
     data_options,
     given,
     json_option,
@@ -34,19 +36,25 @@ if TYPE_CHECKING:
 
 
 @click.command("compare")
-@click.argument("config", default="quickstart", metavar="[CONFIG|FILE]")
+@click.argument("config", type=RECIPE, default="quickstart", metavar="[CONFIG|FILE]")
 @data_options
 @option(
     "--backbone",
+    type=BACKBONE,
     metavar="MODEL",
     help="Backbone of both encoders: a folder, a hub id, mini, or scratch.",
     shown_default="of CONFIG",
 )
 @option(
-    "--bi-backbone", metavar="MODEL", help="Backbone of the bi-encoder.", shown_default="--backbone"
+    "--bi-backbone",
+    type=BACKBONE,
+    metavar="MODEL",
+    help="Backbone of the bi-encoder.",
+    shown_default="--backbone",
 )
 @option(
     "--cross-backbone",
+    type=BACKBONE,
     metavar="MODEL",
     help="Backbone of the cross-encoder.",
     shown_default="--backbone",
@@ -58,8 +66,20 @@ if TYPE_CHECKING:
     help="Seeds of the training runs, one run for each.",
     shown_default="of CONFIG",
 )
-@option("--bi", metavar="MODEL", multiple=True, help="Saved bi-encoder to compare as it is.")
-@option("--cross", metavar="MODEL", multiple=True, help="Saved cross-encoder to compare as it is.")
+@option(
+    "--bi",
+    type=SAVED_ENCODER,
+    metavar="MODEL",
+    multiple=True,
+    help="Saved bi-encoder to compare as it is.",
+)
+@option(
+    "--cross",
+    type=SAVED_ENCODER,
+    metavar="MODEL",
+    multiple=True,
+    help="Saved cross-encoder to compare as it is.",
+)
 @option("--no-train", is_flag=True, hidden=True, help="Train nothing; implied by --bi and --cross.")
 @option(
     "--tune",
@@ -215,7 +235,7 @@ def _saved_encoders(options: dict[str, Any]) -> dict[str, Any]:
     if options["no_train"] and not any(folders.values()):
         raise ConfigError("--no-train goes with saved encoders: --bi DIR and --cross DIR")
     return {
-        kind if number == 1 else f"{kind}-{number}": {"kind": kind, "artifact": folder}
+        kind if number == 1 else f"{kind}-{number}": {"kind": kind, "artifact": str(folder)}
         for kind, given_folders in folders.items()
         for number, folder in enumerate(given_folders, start=1)
     }

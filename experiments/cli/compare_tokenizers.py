@@ -85,6 +85,10 @@ def compare_tokenizers_command(
     """Train tokenizers and a network on each from CORPUS, fine-tune both encoders, compare.
 
     CORPUS is text, a sentence a line, also .gz. Every part that is finished is kept for --resume.
+
+    \b
+    Example:
+      kosim compare-tokenizers corpus.txt --dataset sample --pretraining-minutes 5
     """
     training = given(options, TrainingConfig)
     pretraining = {

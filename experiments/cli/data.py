@@ -21,7 +21,13 @@ from kosim.experiments.settings import DataSettings, parse_settings
 @pair_files_options
 @json_option
 def data_command(file: str, test: str | None, as_json: bool, **options: Any) -> None:
-    """Report what FILE holds, what cleaning would remove, and what leaks into the test."""
+    """Report what FILE holds, what cleaning would remove, and what leaks into the test.
+
+    \b
+    Examples:
+      kosim data pairs.csv
+      kosim data train.csv --test test.csv --columns 문장1,문장2,유사도
+    """
     settings = {"train": file, "test": test, **given(options, DataSettings)}
     raw, raw_test = load_raw(parse_settings(DataSettings, settings))
     if raw is None:

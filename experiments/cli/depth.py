@@ -105,6 +105,10 @@ def depth_command(
     """Measure what reranking N candidates loses against scoring all of INDEX, and fit the policy.
 
     Recommends the smallest depth that keeps 99% of the hits, and fits --candidates auto.
+
+    \b
+    Example:
+      kosim depth corpus.index --reranker mini-cross --queries queries.txt
     """
     out = out or Path("runs/depth")
     if candidates:

@@ -84,6 +84,10 @@ def distill_command(
 
     CORPUS is text, a sentence a line, also .gz. A killed run goes on when the same command is
     given again. --minutes are those of the student: the teacher's vectors come on top.
+
+    \b
+    Example:
+      kosim distill corpus.txt --teacher models/large --student mini --out models/student
     """
     config = parse_settings(
         DistillationConfig,

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import click
+from click.shell_completion import CompletionItem
 
-from kosim.encoders.bundle import saved_encoder
+from kosim.encoders.bundle import MINI_BI, MINI_CROSS, saved_encoder
 from kosim.encoders.compute.runtime import Backend, Precision
-from kosim.encoders.errors import ConfigError
+from kosim.encoders.errors import ConfigError, did_you_mean
 from kosim.experiments.cli.console import notes
-from kosim.experiments.cli.options import Command, add_options, option
+from kosim.experiments.cli.options import Command, add_options, complete_names, option
 
 if TYPE_CHECKING:
     from kosim.encoders.base import PairEncoder
@@ -24,14 +25,31 @@ if TYPE_CHECKING:
     from kosim.index.corpus_index import CorpusIndex
 
 
+BUNDLED_ENCODERS = (MINI_BI, MINI_CROSS)
+
+
 class SavedEncoder(click.ParamType):
     """The folder of a saved encoder, or the name of a bundled one."""
 
     name = "encoder"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Path:
-        """Return the folder."""
-        return saved_encoder(value)
+        """Return the folder.
+
+        Raises:
+            ConfigError: it is not there, and its name is like that of a bundled encoder.
+        """
+        path = saved_encoder(value)
+        hint = did_you_mean(str(value), BUNDLED_ENCODERS)
+        if hint and not path.exists():
+            raise ConfigError(f"there is no encoder {value}{hint}")
+        return path
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Offer the bundled encoders, and folders."""
+        return complete_names(BUNDLED_ENCODERS, incomplete, kind="dir")
 
 
 SAVED_ENCODER = SavedEncoder()

@@ -35,7 +35,12 @@ def evaluate_command(
     compute: ComputeOptions,
     as_json: bool,
 ) -> None:
-    """Evaluate a saved encoder on test pairs, with intervals."""
+    """Evaluate a saved encoder on test pairs, with intervals.
+
+    \b
+    Example:
+      kosim evaluate mini-cross --test test.csv
+    """
     raw = load_pairs(test, scale=label_scale or AUTO, columns=columns, encoding=encoding)
     pairs = check_test(raw)
     encoder = compute.load(model)

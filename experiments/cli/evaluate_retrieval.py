@@ -116,6 +116,10 @@ def evaluate_retrieval_command(
     """Evaluate BM25, hybrid, the bi-encoder, and reranking by the cross-encoder.
 
     The documents are the sentences of --groups, or of --corpus, or of --index.
+
+    \b
+    Example:
+      kosim evaluate-retrieval --groups groups.csv --encoder mini-bi --reranker mini-cross
     """
     source = RetrievalSource(**options)
     if list_held_out:

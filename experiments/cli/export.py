@@ -57,6 +57,10 @@ def export_command(
     """Export MODEL into its folder, where every command then finds it.
 
     With --validation, reports its speed and how Pearson and F1 change against the full weights.
+
+    \b
+    Example:
+      kosim export models/cross --precision int8 --validation validation.csv
     """
     pairs = None
     if validation:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import io
 import os
@@ -14,7 +13,7 @@ from typing import Any
 
 import click
 
-from kosim.encoders.errors import ConfigError, KosimError, RankError
+from kosim.encoders.errors import ConfigError, KosimError, RankError, did_you_mean
 from kosim.encoders.training import ranks
 from kosim.experiments.cli.terminal import serve_any_encoding, visible
 
@@ -170,12 +169,6 @@ class KosimGroup(click.Group):
                 f"there is no command {args[0]!r}{did_you_mean(args[0], self._help)}", ctx
             )
         return super().resolve_command(ctx, args)
-
-
-def did_you_mean(given: str, known: Iterable[str]) -> str:
-    """Return a question that names what is spelled like ``given``, or nothing."""
-    close = difflib.get_close_matches(given, list(known), n=3, cutoff=0.6)
-    return f"; did you mean {' or '.join(close)}?" if close else ""
 
 
 def _check_encoding(number: int, argument: str) -> None:

@@ -46,7 +46,7 @@ _index = click.argument("folder", metavar="INDEX", type=click.Path(path_type=Pat
 
 @click.group("index")
 def index_command() -> None:
-    """Build an index of a corpus, and look after it."""
+    """Build and maintain the index of a corpus."""
 
 
 @index_command.command("build")
@@ -82,6 +82,10 @@ def build(
     CORPUS is text with one sentence a line, CSV, TSV, JSONL or Parquet, each also with .gz, or -
     for standard input; or a folder or a quoted pattern of several such files. A killed build goes
     on when the same command is given again.
+
+    \b
+    Example:
+      kosim index build sentences.txt --encoder mini-bi --out corpus.index
     """
     if ray_workers and not ray:
         raise ConfigError(f"--ray-workers is {ray_workers}, and there is no cluster: give --ray")
@@ -129,7 +133,12 @@ def add(
     compute: ComputeOptions,
     **options: Any,
 ) -> None:
-    """Encode the sentences of CORPUS and add them to INDEX."""
+    """Encode the sentences of CORPUS and add them to INDEX.
+
+    \b
+    Example:
+      kosim index add corpus.index more.csv --on-duplicate replace
+    """
     from kosim.index.build import extend_index
 
     index = CorpusIndex.open(folder)
@@ -158,7 +167,12 @@ def add(
 @click.argument("more_ids", nargs=-1, metavar="[ID]...")
 @timeout_option
 def remove(folder: Path, ids: tuple[str, ...], more_ids: tuple[str, ...], timeout: float) -> None:
-    """Remove documents from INDEX, all that are named or none: --id ID..."""
+    """Remove documents from INDEX, all that are named or none: --id ID...
+
+    \b
+    Example:
+      kosim index remove corpus.index --id a17 --id a18
+    """
     wanted = [*ids, *more_ids]
     if not wanted:
         raise ConfigError("no id is given; say which documents to remove with --id ID...")
@@ -179,7 +193,12 @@ def remove(folder: Path, ids: tuple[str, ...], more_ids: tuple[str, ...], timeou
 )
 @json_option
 def info(folder: Path, sample: int, as_json: bool) -> None:
-    """Say what INDEX holds, and measure how much of an exact search it finds."""
+    """Say what INDEX holds, and measure how much of an exact search it finds.
+
+    \b
+    Example:
+      kosim index info corpus.index --sample 0
+    """
     if sample < 0:
         raise ConfigError(f"--sample is {sample}; give a number of documents, or 0")
     index = CorpusIndex.open(folder)
@@ -197,7 +216,12 @@ def info(folder: Path, sample: int, as_json: bool) -> None:
 @json_option
 @click.pass_context
 def verify(context: click.Context, folder: Path, as_json: bool) -> None:
-    """Read every file of INDEX and compare it with its checksum; exit code 2 if one is wrong."""
+    """Read every file of INDEX and compare it with its checksum; exit code 2 if one is wrong.
+
+    \b
+    Example:
+      kosim index verify corpus.index
+    """
     found = problems(folder)
     if as_json:
         print_json({"index": str(folder), "sound": not found, "problems": found})
@@ -218,7 +242,12 @@ def verify(context: click.Context, folder: Path, as_json: bool) -> None:
 )
 @timeout_option
 def compact(folder: Path, index_type: Any, timeout: float) -> None:
-    """Merge what was added and removed into INDEX; searches go on meanwhile."""
+    """Merge what was added and removed into INDEX; searches go on meanwhile.
+
+    \b
+    Example:
+      kosim index compact corpus.index
+    """
     index = CorpusIndex.open(folder)
     with working("merging"):
         index.compact(type=index_type, timeout=timeout)

@@ -38,6 +38,10 @@ def shard_command(
 
     What is written are copies. Indexes that were built apart must be of one encoder, and no id may
     stand in two of them.
+
+    \b
+    Example:
+      kosim index shard corpus.index --shards 4 --out shards.index
     """
     from kosim.index.sharding.split import assemble_shards, split_index
 

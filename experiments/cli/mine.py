@@ -67,7 +67,13 @@ def mine_command(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Find the most similar pairs inside INDEX or CORPUS, each pair once, best first."""
+    """Find the most similar pairs inside INDEX or CORPUS, each pair once, best first.
+
+    \b
+    Examples:
+      kosim mine corpus.index --reranker mini-cross -k 20
+      kosim mine sentences.txt --encoder mini-bi --min-score 4
+    """
     for name, value in (("--top-k", top), ("--candidates", candidates)):
         if value is not None and value < 1:
             raise ConfigError(f"{name} is {value}; ask for at least 1 pair")

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from kosim.encoders.errors import ConfigError
 from kosim.encoders.pretraining.budget import Budget
 from kosim.encoders.training.config import PRECISION_CHOICES, TrainingConfig
-from kosim.experiments.settings import DataSettings, EncoderSettings
+from kosim.experiments.settings import RECIPE_NAMES, DataSettings, EncoderSettings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -78,6 +79,32 @@ def given(values: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
         for name, value in values.items()
         if name in model.model_fields and value is not None
     }
+
+
+def complete_names(names: Iterable[str], incomplete: str, *, kind: str) -> list[CompletionItem]:
+    """Return what a shell offers for a name or a path, of the kind "file" or "dir"."""
+    fitting = [CompletionItem(name) for name in names if name.startswith(incomplete)]
+    return [*fitting, CompletionItem(incomplete, type=kind)]
+
+
+class NameOrPath(click.ParamType):
+    """One of some names, or a path; completed as such and otherwise free text."""
+
+    name = "text"
+
+    def __init__(self, *names: str, kind: str = "file") -> None:
+        self.names = names
+        self.kind = kind
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Offer the names, and paths."""
+        return complete_names(self.names, incomplete, kind=self.kind)
+
+
+RECIPE = NameOrPath(*RECIPE_NAMES)
+BACKBONE = NameOrPath("mini", "scratch", kind="dir")
 
 
 def add_options(options: Iterable[Any], command: Any) -> Any:

@@ -118,6 +118,10 @@ def plan_command(
 
     It measures quick figures on one core of this machine and scales them; every assumption is
     printed with its value. Nothing else should be running meanwhile.
+
+    \b
+    Example:
+      kosim plan --sentences 1e8 --encoder mini-bi --reranker mini-cross
     """
     known = measurements is not None and measurements.exists()
     measured = Measurements.load(measurements) if known and measurements else None

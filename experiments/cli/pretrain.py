@@ -65,6 +65,10 @@ def pretrain_command(
     CORPUS is text, a sentence a line, also .gz. With --backbone an ELECTRA that is there goes on,
     to learn the language of a field for example. A killed run goes on when the same command is
     given again. --minutes is turned into steps by a trial at the start: evaluations come on top.
+
+    \b
+    Example:
+      kosim pretrain corpus.txt --tokenizer models/tokenizer --minutes 30 --out models/electra
     """
     config = parse_settings(
         PretrainingConfig,

@@ -36,7 +36,12 @@ def rerank_command(
     compute: ComputeOptions,
     as_json: bool,
 ) -> None:
-    """Rank the lines of FILE (or standard input) by similarity to a query, best first."""
+    """Rank the lines of FILE (or standard input) by similarity to a query, best first.
+
+    \b
+    Example:
+      kosim rerank --reranker mini-cross --query "불 꺼 줘" sentences.txt
+    """
     documents = [line for line in read_lines(file) if line.strip()]
     if not documents:
         raise DataError(f"{file} has no sentences; give one a line")

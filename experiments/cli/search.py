@@ -103,6 +103,11 @@ def search_command(
 
     Queries are arguments, the lines of a file, or with - those of standard input; without any,
     a prompt asks for them.
+
+    \b
+    Examples:
+      kosim search corpus.index "불 꺼 줘"
+      kosim search corpus.index "불 꺼 줘" --reranker mini-cross --min-score 2.5
     """
     if k < 1:
         raise ConfigError(f"-k is {k}; ask for at least 1 hit")

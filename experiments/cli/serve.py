@@ -62,6 +62,11 @@ def serve_command(**values: Any) -> None:
 
     With --ray the shards of an index (see kosim index shard) and the cross-encoder are served by
     replicas on a cluster, and asked from here.
+
+    \b
+    Examples:
+      kosim serve --reranker mini-cross
+      kosim serve --index corpus.index --reranker mini-cross --port 8080
     """
     given = {name: value for name, value in values.items() if value is not None}
     settings = ServingSettings.checked(**given)

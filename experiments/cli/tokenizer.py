@@ -40,6 +40,10 @@ def train(
 
     wordpiece, unigram, syllable and jamo are whole in their own files. morpheme learns word
     pieces of Kiwi's morphemes: kosim cuts texts into morphemes by itself, other programs must.
+
+    \b
+    Example:
+      kosim tokenizer train corpus.txt --kind wordpiece --vocab-size 8000 --out models/tokenizer
     """
     check_output(out, overwrite=overwrite)
     trained = train_tokenizer(

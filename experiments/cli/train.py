@@ -14,6 +14,7 @@ from kosim.experiments.cli.console import notes, output
 from kosim.experiments.cli.encoder_options import device_option
 from kosim.experiments.cli.group import keep_on_interrupt
 from kosim.experiments.cli.options import (
+    BACKBONE,
     data_options,
     given,
     out_option,
@@ -31,7 +32,7 @@ _LOSSES = [loss for losses in LOSS_NAMES.values() for loss in losses]
 @click.command("train")
 @click.argument("kind", type=click.Choice(["bi", "cross"]))
 @data_options
-@setting(EncoderSettings, "backbone", "--backbone", metavar="MODEL")
+@setting(EncoderSettings, "backbone", "--backbone", type=BACKBONE, metavar="MODEL")
 @setting(EncoderSettings, "revision", "--revision")
 @setting(EncoderSettings, "pooling", "--pooling", type=click.Choice(["mean", "cls", "max"]))
 @setting(EncoderSettings, "prompt", "--prompt")
@@ -48,6 +49,11 @@ def train_command(kind: str, out: Path, seed: int, overwrite: bool, **options: A
 
     A killed run goes on from its last checkpoint when it is started again. Test pairs are
     not learnt from: give them so that they are kept out.
+
+    \b
+    Examples:
+      kosim train bi --train pairs.csv --backbone mini --out models/bi
+      kosim train cross --dataset sample --backbone mini --out models/cross
     """
     from kosim.experiments.comparison.contenders import train_and_save
     from kosim.experiments.data.partition import load_training

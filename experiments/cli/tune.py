@@ -12,6 +12,7 @@ from kosim.encoders.errors import ConfigError, StorageError
 from kosim.experiments.cli.console import notes, output
 from kosim.experiments.cli.group import keep_on_interrupt
 from kosim.experiments.cli.options import (
+    RECIPE,
     json_option,
     option,
     out_option,
@@ -67,7 +68,7 @@ def tune_command() -> None:
 
 @tune_command.command("run", hidden=True)
 @click.argument("kind", type=click.Choice(["bi", "cross"]))
-@click.argument("config", default="quickstart")
+@click.argument("config", type=RECIPE, default="quickstart")
 @option(
     "--space",
     default="documented",
@@ -133,6 +134,11 @@ def run_command(
     """Tune one encoder of CONFIG, as kosim compare takes it, on its validation pairs.
 
     The test pairs are looked at once, at the end, to compare the base with the best.
+
+    \b
+    Examples:
+      kosim tune cross --trials 24
+      kosim tune bi my-comparison.toml --workers 2 --resume
     """
     _check_counts(options["trials"], workers, minutes)
     comparison = CompareSettings.parse(_limited(read_settings(config), limit))
@@ -172,7 +178,12 @@ def run_command(
 @option("--number", type=int, default=0, help="Number of this worker among all.")
 @_minutes
 def worker_command(storage: str, name: str, number: int, minutes: float | None) -> None:
-    """Run trials of a study, here or on another machine, until none is left."""
+    """Run trials of a study, here or on another machine, until none is left.
+
+    \b
+    Example:
+      kosim tune worker --storage study.db --study quickstart-bi
+    """
 
     def said(trial: optuna.trial.FrozenTrial) -> None:
         value = decimal(trial.value, 4) if trial.value is not None else trial.state.name.lower()
@@ -189,7 +200,12 @@ def worker_command(storage: str, name: str, number: int, minutes: float | None) 
 @option("--test", is_flag=True, help="Also compare base and best on the test pairs.")
 @json_option
 def report_command(storage: str, name: str, out: Path, test: bool, as_json: bool) -> None:
-    """Write the report of a study as it stands."""
+    """Write the report of a study as it stands.
+
+    \b
+    Example:
+      kosim tune report --storage study.db --study quickstart-bi --out runs/report
+    """
     _report(load_study(open_storage(storage), name), out, test=test, as_json=as_json)
 
 

@@ -24,7 +24,9 @@ VOCABULARIES: dict[TokenizerKind, int] = {
 class TokenizerSettings(RunSettings):
     """Everything that decides the outcome of ``kosim compare-tokenizers``."""
 
-    corpus: str = Field(description="Text, a sentence a line: of the vocabularies and pretraining.")
+    corpus: str = Field(
+        description="Text with one sentence per line, for the vocabularies and the pretraining."
+    )
     tokenizers: dict[TokenizerKind, int] = Field(
         default_factory=lambda: dict(VOCABULARIES),
         min_length=2,
@@ -33,9 +35,11 @@ class TokenizerSettings(RunSettings):
     pretraining: PretrainingConfig = Field(default_factory=PretrainingConfig)
     bi: TrainingConfig = Field(default_factory=TrainingConfig)
     cross: TrainingConfig = Field(default_factory=TrainingConfig)
-    max_length: int = Field(256, ge=8, le=512, description="Tokens after which an input is cut.")
+    max_length: int = Field(
+        256, ge=8, le=512, description="Maximum number of tokens; longer inputs are cut."
+    )
     ready: str | None = Field(
-        None, description="A backbone to ask too: its texts cut into morphemes, or not."
+        None, description="Ready-made backbone to measure too, with and without morphemes."
     )
 
     @field_validator("tokenizers")

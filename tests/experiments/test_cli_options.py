@@ -72,3 +72,85 @@ def test_whole_numbers_are_read_or_refused() -> None:
     assert whole_numbers("--candidates", "10,50") == (10, 50)
     with pytest.raises(ConfigError, match="--candidates is 'ten'"):
         whole_numbers("--candidates", "ten")
+
+
+def commands() -> list[tuple[str, click.Command]]:
+    """Return every command with its full name."""
+    found: list[tuple[str, click.Command]] = []
+
+    def walk(name: str, command: click.Command) -> None:
+        found.append((name, command))
+        if isinstance(command, click.Group):
+            context = click.Context(command)
+            for each in command.list_commands(context):
+                inner = command.get_command(context, each)
+                assert inner is not None
+                walk(f"{name} {each}".strip(), inner)
+
+    walk("", main)
+    return found
+
+
+BANNED = (
+    *("Planned with", "Encoded.", "Of the cluster at most", "Of all that is drawn", "one a CPU"),
+    *("words are weighed", "on which nothing was chosen", "is their business", "has not,"),
+    *("for as long as was waited", "so many of", "what yours reach"),
+)
+"""Phrases of the style guide's table."""
+
+
+def test_every_option_is_explained_with_its_default() -> None:
+    for name, command in commands():
+        shown = CliRunner().invoke(main, [*name.split(), "--help"], terminal_width=400).output
+        context = click.Context(command)
+        for parameter in command.params:
+            if not isinstance(parameter, click.Option) or parameter.hidden:
+                continue
+            words = (parameter.help or "").split()
+            assert len(words) >= 3, (name, parameter.opts)
+            assert words[0] not in ("Of", "In") and words[0][:1].isupper(), (name, parameter.help)
+            default = parameter.get_default(context)
+            if isinstance(default, str | int | float) and not isinstance(default, bool):
+                # A long choice of values puts its explanation on the next line.
+                options = shown.partition("Options:")[2]
+                said = options.split(f"{parameter.opts[-1]} ", 1)[1].split("\n  -", 1)[0]
+                assert f"default: {default}" in said, (name, said)
+
+
+def test_every_command_has_an_example_and_plain_words() -> None:
+    for name, command in commands():
+        shown = CliRunner().invoke(main, [*name.split(), "--help"], terminal_width=120).output
+        for phrase in BANNED:
+            assert phrase not in shown, (name, phrase)
+        if not isinstance(command, click.Group):
+            assert "\b\n    Example" in (command.help or "") or "Example" in shown, name
+
+
+def test_shells_complete_commands_and_bundled_names() -> None:
+    from click.shell_completion import ShellComplete
+
+    def offered(arguments: list[str], incomplete: str) -> list[str]:
+        completing = ShellComplete(main, {}, "kosim", "_KOSIM_COMPLETE")
+        return [item.value for item in completing.get_completions(arguments, incomplete)]
+
+    assert offered([], "sea") == ["search"]
+    assert offered(["score"], "mini")[:2] == ["mini-bi", "mini-cross"]
+    assert "mini-cross" in offered(["search", "index", "--reranker"], "mini-c")
+    assert "quickstart" in offered(["compare"], "qui")
+    assert "scratch" in offered(["train", "bi", "--backbone"], "scr")
+    assert "--top" not in offered(["mine", "x"], "--to")
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (["score", "mini-cros", "a", "b"], "did you mean mini-cross"),
+        (["compare", "quickstar"], "did you mean quickstart"),
+        (["tun", "bi"], "did you mean tune"),
+        (["search", "index", "--candidate", "5"], "--candidates"),
+    ],
+)
+def test_what_is_misspelt_is_answered_with_its_like(call: list[str], said: str) -> None:
+    result = CliRunner().invoke(main, call)
+    assert result.exit_code == 2
+    assert said in result.output
