@@ -142,7 +142,11 @@ def test_a_member_that_is_no_text_is_named_with_its_position(
         encoder.rank(value, ["가"])
 
 
-@pytest.mark.parametrize("pair", ["가나", {"가": 1, "나": 2}, {"가", "나"}, ("가",), 3], ids=repr)
+@pytest.mark.parametrize(
+    "pair",
+    ["가나", {"가": 1, "나": 2}, {"가", "나"}, ("가",), 3],
+    ids=["text", "mapping", "set", "one", "number"],
+)
 def test_what_is_no_pair_is_named(pair: Any) -> None:
     with pytest.raises(DataError, match=r"pair 0 is .*two strings each"):
         as_pairs([pair])
