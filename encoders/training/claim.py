@@ -9,27 +9,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
-import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
-from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict
 
 from kosim.encoders.base import PairEncoder
-from kosim.encoders.errors import StorageError, TrainingError
+from kosim.encoders.errors import TrainingError
 from kosim.encoders.records import LabelledPairs
 from kosim.encoders.storage import read_versioned_json, write_json
 from kosim.encoders.training.checkpoints import last_whole_checkpoint
 from kosim.encoders.training.config import TrainingConfig
 
 FORMAT = 1
-_RECORD, _LOCK, _WRITER = "training.json", ".lock", "writer.json"
+_RECORD = "training.json"
 _WITHOUT_EFFECT = ("report_to",)
 """Settings that change nothing of the result."""
 
@@ -124,40 +118,3 @@ class Claim(BaseModel):
             return f"of an unknown one: they have no {_RECORD}"
         before = read_versioned_json(folder / _RECORD, Claim, newest=FORMAT, error=TrainingError)
         return "; ".join(self.differences(before)) or None
-
-
-@contextmanager
-def sole_writer(folder: Path) -> Iterator[None]:
-    """Hold a folder against other processes until the block ends or this process dies.
-
-    Raises:
-        StorageError: another process holds it, which is named, or the folder cannot be written.
-    """
-    lock = FileLock(folder / _LOCK, timeout=0)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        holder = {"process": os.getpid(), "host": socket.gethostname(), "since": now}
-        write_json(folder / _WRITER, holder)
-    except Timeout as error:
-        raise StorageError(
-            f"{folder} is in use by {_holder(folder)}; wait until it has ended, or choose another "
-            "folder"
-        ) from error
-    except OSError as error:
-        raise StorageError(
-            f"cannot write {folder}: {error.strerror or error}; choose another folder"
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _holder(folder: Path) -> str:
-    try:
-        writer = json.loads((folder / _WRITER).read_text(encoding="utf-8"))
-        return f"process {writer['process']} on {writer['host']} since {writer['since']}"
-    except (OSError, ValueError, KeyError, TypeError):
-        return "another process"

@@ -17,9 +17,10 @@ from kosim.encoders.calibration import MonotoneCalibration
 from kosim.encoders.errors import ConfigError, DataError, TrainingError
 from kosim.encoders.metrics import best_f1_threshold
 from kosim.encoders.records import DECISION_THRESHOLD, LabelledPairs
+from kosim.encoders.sole_writer import sole_writer
 from kosim.encoders.training import ranks
 from kosim.encoders.training.checkpoints import file_problem, verify_best
-from kosim.encoders.training.claim import Claim, sole_writer
+from kosim.encoders.training.claim import Claim
 from kosim.encoders.training.config import CRITERIA, TrainingConfig
 from kosim.encoders.training.defaults import default_training, multiplies_in_bf16
 from kosim.encoders.training.losses import TRAINING_BY_KIND

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from itertools import count, takewhile
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from kosim.encoders.errors import StorageError
+from kosim.encoders.sole_writer import HELD, sole_writer
 from kosim.encoders.storage import write_text
 from kosim.experiments.settings import RunSettings, read_settings
 from kosim.experiments.study.results import RESULTS
 
 CONFIG = "config.toml"
-_LOCK = ".lock"
 
 
 def default_folder(name: str, *, again: bool) -> Path:
@@ -68,34 +66,24 @@ def open_run(
             given, it is not a run at all, it is the run of other settings, another process
             writes to it, or it cannot be written.
     """
-    lock = FileLock(folder / _LOCK, timeout=0)
     try:
         _check(folder, settings, resume=resume, overwrite=overwrite)
-        folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except Timeout as error:
-        raise StorageError(
-            f"another process is writing to {folder}; wait until it has ended, or choose another "
-            "--out"
-        ) from error
     except OSError as error:
         raise StorageError(f"cannot write {folder}: {error.strerror or error}") from error
-    try:
-        if overwrite:
-            _empty(folder)
-        if settings is not None and not (folder / CONFIG).is_file():
-            write_text(folder / CONFIG, settings.to_toml())
-        yield folder
-    finally:
-        if not _content(folder):
-            (folder / _LOCK).unlink(missing_ok=True)
-            with suppress(OSError):
-                folder.rmdir()
-        lock.release()
+    with sole_writer(folder, advice="choose another --out"):
+        try:
+            if overwrite:
+                _empty(folder)
+            if settings is not None and not (folder / CONFIG).is_file():
+                write_text(folder / CONFIG, settings.to_toml())
+            yield folder
+        finally:
+            if not _content(folder):
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _content(folder: Path) -> list[Path]:
-    return [path for path in folder.iterdir() if path.name != _LOCK] if folder.exists() else []
+    return [path for path in folder.iterdir() if path.name not in HELD] if folder.exists() else []
 
 
 def _empty(folder: Path) -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from kosim.encoders.errors import KosimError, StorageError, TrainingError
 from kosim.encoders.records import LabelledPairs
-from kosim.encoders.training.claim import Claim, pairs_digest, sole_writer
+from kosim.encoders.sole_writer import sole_writer
+from kosim.encoders.training.claim import Claim, pairs_digest
 from kosim.encoders.training.run import train
 from tests.checkout import environment
 from tests.encoders.test_resuming import Count, killed_run
@@ -131,7 +132,7 @@ def test_a_damaged_record_is_an_error_of_ours(
 def test_the_holder_of_a_folder_is_named(tmp_path: Path) -> None:
     program = (
         "import sys, time; from pathlib import Path\n"
-        "from kosim.encoders.training.claim import sole_writer\n"
+        "from kosim.encoders.sole_writer import sole_writer\n"
         "with sole_writer(Path(sys.argv[1])):\n    print('held', flush=True); time.sleep(60)\n"
     )
     command = [sys.executable, "-c", program, str(tmp_path / "run")]

@@ -22,7 +22,7 @@ from kosim.experiments.comparison.run import compare
 from kosim.experiments.data.datasets import load_sample
 from kosim.experiments.settings import CompareSettings
 from kosim.experiments.study.figures import Estimate
-from kosim.experiments.study.run_folder import default_folder
+from kosim.experiments.study.run_folder import default_folder, open_run
 from tests.experiments.conftest import small_settings
 
 Run = tuple[Path, ComparisonResults]
@@ -227,6 +227,16 @@ def test_a_folder_that_is_no_run_is_never_overwritten(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="not the folder of a run"):
         compare(CompareSettings.parse(small_settings()), tmp_path, overwrite=True)
     assert (tmp_path / "thesis.txt").exists()
+
+
+def test_a_run_holds_its_folder_and_leaves_none_without_content(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    with open_run(folder):
+        refusal = pytest.raises(StorageError, match=r"in use by process .* choose another --out")
+        with refusal, open_run(folder):
+            pass
+        assert folder.is_dir()
+    assert not folder.exists()
 
 
 def test_a_constant_test_label_is_said_and_is_no_nan(small_run: Run, tmp_path: Path) -> None:
