@@ -29,6 +29,14 @@ from kosim.encoders.compute.network import Network, Output
 from kosim.encoders.compute.runtime import Backend, FloatArray, Precision, Runtime
 from kosim.encoders.compute.torch_runtime import TorchRuntime
 from kosim.encoders.errors import ConfigError, DataError
+from kosim.encoders.explanation import (
+    ORDERS,
+    Explanation,
+    Masking,
+    Unit,
+    explain_pair,
+    mask_token,
+)
 from kosim.encoders.records import DECISION_THRESHOLD, Hit, Kind, Pair
 from kosim.encoders.texts import as_pairs, as_text, as_texts
 from kosim.encoders.tokenizers.composition import compose_before, pipeline_content, uncomposed
@@ -234,6 +242,35 @@ class PairEncoder(ABC):
             for i in order
             if min_score is None or scores[i] >= min_score
         ]
+
+    def explain(
+        self,
+        sentence1: str,
+        sentence2: str,
+        *,
+        unit: Unit = "word",
+        masking: Masking = "removal",
+        orders: int = ORDERS,
+        seed: int = 0,
+    ) -> Explanation:
+        """Explain the score of a pair: what each word of both sentences adds to it, in points.
+
+        Args:
+            sentence1: the first sentence.
+            sentence2: the second sentence.
+            unit: words between spaces (eojeol), or Kiwi's morphemes.
+            masking: what stands for a word that is left out: nothing, or the mask token.
+            orders: even number of orders that are drawn where there are many words.
+            seed: of the drawn orders.
+
+        Raises:
+            DataError: a sentence is not a string, both are blank, or they are too long.
+            ConfigError: an option is unknown, or the tokenizer has no mask token.
+            MissingExtraError: ``unit`` is morpheme and kiwipiepy is not installed.
+        """
+        pair = as_text(sentence1, "sentence 1"), as_text(sentence2, "sentence 2")
+        mask = None if masking == "removal" else mask_token(self.tokenizer, masking)
+        return explain_pair(self.score, pair, unit=unit, mask=mask, orders=orders, seed=seed)
 
     def fingerprint(self) -> str:
         """Return a SHA-256 over everything that changes a raw score or a vector.

@@ -12,7 +12,7 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -27,8 +27,11 @@ Masking = Literal["removal", "mask"]
 EXACT_UNITS = 9
 """Up to so many units every set of them is scored, which is exact: 512 pairs."""
 
-ORDERS = 32
+ORDERS = 16
 """Orders that are drawn for more units, half of them the reverse of the other half."""
+
+MOST_UNITS = 400
+"""Units of both sentences that are explained: the work grows with the square of their number."""
 
 Score = Callable[[list[Pair]], npt.NDArray[np.float32]]
 """Scores pairs: (n,) for n pairs."""
@@ -130,7 +133,7 @@ def explain_pair(
         seed: of the drawn orders.
 
     Raises:
-        DataError: both sentences are blank.
+        DataError: both sentences are blank, or too long.
         ConfigError: the unit is unknown, or ``orders`` is not a positive even number.
         MissingExtraError: ``unit`` is morpheme and kiwipiepy is not installed.
     """
@@ -143,6 +146,11 @@ def explain_pair(
     count = count1 + count2
     if not count:
         raise DataError("both sentences are blank; give a pair with at least one word")
+    if count > MOST_UNITS:
+        raise DataError(
+            f"the sentences have {count:,} {unit}s; at most {MOST_UNITS} can be explained: shorten "
+            "them"
+        )
     sets, steps = _all_sets(count) if count <= exact_units else _drawn_orders(count, orders, seed)
     less = _leave_out(count1, count2)
     wanted, rows = np.unique(np.concatenate([sets, less]), axis=0, return_inverse=True)
@@ -169,6 +177,20 @@ def explain_pair(
         exact=count <= exact_units,
         orders=0 if count <= exact_units else orders,
     )
+
+
+def mask_token(tokenizer: Any, masking: str) -> str:
+    """Return the text of a tokenizer's mask token, for ``masking`` "mask".
+
+    Raises:
+        ConfigError: ``masking`` is something else, or the tokenizer has no mask token.
+    """
+    if masking not in get_args(Masking):
+        raise ConfigError(f"masking {masking!r} is unknown; choose removal or mask")
+    token = getattr(tokenizer, "mask_token", None)
+    if not token:
+        raise ConfigError("the encoder's tokenizer has no mask token; choose masking by removal")
+    return str(token)
 
 
 def _cut(text: str, unit: Unit) -> Text:

@@ -16,6 +16,7 @@ _SECTIONS = {
     },
     "Score and search": {
         "score": "Score how similar two sentences are.",
+        "explain": "Explain a score by the words of both sentences.",
         "rerank": "Rank sentences by similarity to a query.",
         "index": "Build and maintain the index of a corpus.",
         "search": "Find similar sentences in an index.",

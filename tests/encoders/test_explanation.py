@@ -111,6 +111,7 @@ def test_one_blank_sentence_is_explained_by_the_other() -> None:
     ("options", "error", "message"),
     [
         ({"pair": ("", " ")}, DataError, "both sentences are blank"),
+        ({"pair": ("가 " * 400, "나")}, DataError, "have 401 words; at most 400"),
         ({"pair": PAIR, "unit": "letter"}, ConfigError, "unit 'letter' is unknown"),
         ({"pair": PAIR, "orders": 3}, ConfigError, "orders is 3"),
     ],

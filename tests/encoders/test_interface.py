@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ from kosim.encoders.bi import BiEncoder
 from kosim.encoders.calibration import MonotoneCalibration
 from kosim.encoders.cross import CrossEncoder
 from kosim.encoders.errors import ConfigError, DataError, StorageError
+from kosim.encoders.explanation import Masking
 from kosim.encoders.loading import KINDS, load
-from tests.encoders.tiny import COMMIT, HUB_ID, SENTENCES
+from tests.encoders.tiny import COMMIT, HUB_ID, SENTENCES, WORDS
 
 PAIRS = [(first, second) for first in SENTENCES for second in SENTENCES]
 STEEP = MonotoneCalibration.fit(np.linspace(-1, 1, 200), np.linspace(0, 5, 200) ** 2 / 5)
@@ -289,3 +291,43 @@ def test_fingerprints_of_the_kinds_differ(koelectra: Path) -> None:
         BiEncoder.from_backbone(str(koelectra), device="cpu").fingerprint()
         != CrossEncoder.from_backbone(str(koelectra), device="cpu").fingerprint()
     )
+
+
+@pytest.mark.parametrize("masking", ["removal", "mask"])
+def test_an_explanation_is_that_of_scoring_every_set_of_words(
+    encoder: PairEncoder, masking: Masking
+) -> None:
+    first, second = WORDS[:2], WORDS[1:3]
+    token = {"removal": "", "mask": encoder.tokenizer.mask_token}[masking]
+
+    def worth(kept: tuple[int, ...]) -> float:
+        words = [word if i in kept else token for i, word in enumerate([*first, *second])]
+        pair = " ".join(filter(None, words[:2])), " ".join(filter(None, words[2:]))
+        return float(encoder.score([pair])[0])
+
+    expected = np.zeros(4)
+    for order in permutations(range(4)):
+        for place, one in enumerate(order):
+            expected[one] += (worth(order[: place + 1]) - worth(order[:place])) / 24
+    found = encoder.explain(" ".join(first), " ".join(second), masking=masking)
+    values = np.concatenate([found.values1, found.values2])
+    np.testing.assert_allclose(values, expected, atol=1e-4)
+    assert np.ptp(values) > 1e-3
+    assert values.sum() == pytest.approx(found.score - worth(()), abs=1e-4)
+
+
+def test_a_drawn_explanation_sums_to_the_score_and_is_repeated_by_its_seed(
+    encoder: PairEncoder,
+) -> None:
+    first, second = SENTENCES[1], SENTENCES[3]
+    found, again = (encoder.explain(first, second, orders=4, seed=2) for _ in range(2))
+    assert not found.exact
+    base = float(encoder.score([("", "")])[0])
+    total = found.values1.sum() + found.values2.sum()
+    assert total == pytest.approx(float(encoder.score([(first, second)])[0]) - base, abs=1e-4)
+    np.testing.assert_array_equal(found.values1, again.values1)
+
+
+def test_an_unknown_masking_is_refused(encoder: PairEncoder) -> None:
+    with pytest.raises(ConfigError, match="masking 'blank' is unknown"):
+        encoder.explain("가", "나", masking="blank")  # type: ignore[arg-type]

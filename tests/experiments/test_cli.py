@@ -73,6 +73,17 @@ def test_score_prints_a_score_and_a_verdict(cross: Path) -> None:
     assert answer["similar"] == (answer["score"] >= answer["threshold"])
 
 
+def test_explain_prints_values_that_sum_to_the_score(cross: Path) -> None:
+    pair = (cross, "불 켜 줘", "조명 켜 줘")
+    answer = json.loads(kosim("explain", *pair, "--json").stdout)
+    values = [each["value"] for name in ("units1", "units2") for each in answer[name]]
+    assert sum(values) == pytest.approx(answer["score"] - answer["base"])
+    assert [each["text"] for each in answer["units2"]] == ["조명", "켜", "줘"]
+    shown = kosim("explain", *pair, "--masking", "mask").stdout
+    assert "exact; left out means masked" in " ".join(shown.split())
+    assert "조명" in shown
+
+
 def test_rerank_reads_standard_input_and_skips_blank_lines(bi: Path) -> None:
     lines = "거실 불 꺼 줘\n\n내일 날씨\n"
     result = kosim("rerank", "--encoder", bi, "--query", "불 꺼", "--json", text=lines)

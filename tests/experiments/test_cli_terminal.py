@@ -107,6 +107,8 @@ def test_commands_on_pairs_print_what_they_read(odd: Path, tiny_encoders: dict[s
     assert "[/b][red]\\x1b[2J" in said
     assert kosim("score", bi, HOSTILE, "나")[0] == 0
     assert kosim("score", odd / HOSTILE, "가", "나")[0] == 2
+    assert kosim("explain", bi, HOSTILE, f"{HOSTILE} 나")[0] == 0
+    assert kosim("explain", bi, HOSTILE * 9, "나 " * 40)[0] == 0
     code, said = kosim("rerank", "--reranker", bi, "--query", HOSTILE, text=f"{HOSTILE}\n나\n")
     assert code == 0, said
     assert kosim("export", odd, "--precision", "fp32")[0] == 2
