@@ -7,7 +7,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto \
 	--dist loadgroup --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help demo next test test-all clients faults lint types house older clean
+.PHONY: help demo next test test-all clients faults lint types types-tree docs house older release clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -54,13 +54,18 @@ lint: .venv/linters ## Check style and format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-# mypy does not follow setuptools' package_dir: it reads a tree of links with the import names.
-types: .venv/tests .venv/linters ## Check types
+types: .venv/tests .venv/linters types-tree ## Check types
+	$(BIN)/mypy
+
+# mypy and mkdocstrings do not follow setuptools' package_dir: they read links with the import names.
+types-tree:
 	mkdir -p build/types/kosim
 	ln -sfn $(CURDIR)/kosim/*.py $(CURDIR)/kosim/py.typed build/types/kosim/
 	for room in encoders experiments index serving; do \
 		ln -sfn $(CURDIR)/$$room build/types/kosim/$$room; done
-	$(BIN)/mypy
+
+docs: .venv/docs types-tree ## Build the documentation site: build/site/index.html
+	NO_MKDOCS_2_WARNING=1 PYTHONPATH=build/types $(BIN)/mkdocs build --quiet
 
 house: ## Show lines and files by room
 	$(PYTHON) -m benchmarks.house
@@ -76,6 +81,16 @@ build/older/installed: .venv/tests
 		transformers==4.57.6 huggingface-hub==0.36.2 \
 		tokenizers==0.22.2 datasets==4.4.1
 	touch $@
+
+# The wheel must do the main job in an empty environment, outside the checkout.
+release: .venv/installed ## Build wheel and sdist, check them, and try the wheel
+	$(BIN)/pip install --quiet build twine
+	rm -rf dist build/release && $(BIN)/python -m build --outdir dist .
+	$(BIN)/twine check --strict dist/*
+	$(PYTHON) -m venv build/release
+	build/release/bin/pip install --quiet -c constraints.txt dist/*.whl
+	cd build/release && HF_HUB_OFFLINE=1 bin/kosim compare quickstart --limit 200 --epochs 1 \
+		--out run --overwrite && bin/kosim score run/cross/seed-1 "불 꺼 줘" "조명 꺼 줘"
 
 clean: ## Remove the environment and what was built
 	rm -rf .venv build ./*.egg-info
@@ -93,4 +108,8 @@ clean: ## Remove the environment and what was built
 
 .venv/linters: .venv/installed
 	$(INSTALL) ".[lint]"
+	touch $@
+
+.venv/docs: .venv/installed
+	$(INSTALL) ".[docs]"
 	touch $@

@@ -14,6 +14,7 @@ from pydantic_core import PydanticUndefined
 from kosim.encoders.errors import ConfigError
 from kosim.encoders.pretraining.budget import Budget
 from kosim.encoders.training.config import PRECISION_CHOICES, TrainingConfig
+from kosim.encoders.training.defaults import defaults
 from kosim.experiments.settings import RECIPE_NAMES, DataSettings, EncoderSettings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -219,18 +220,33 @@ def data_options(command: Command) -> Command:
 
 
 def training_options(command: Command) -> Command:
-    """Add the options that say how an encoder is trained."""
+    """Add the options that say how an encoder is trained.
+
+    The defaults in their help are those of the kind and the backbone, where a recipe says nothing.
+    """
     precisions = click.Choice(PRECISION_CHOICES)
+    bi, cross = defaults("bi", None), defaults("cross", None)
+    batches = f"{bi['batch_size']} for a bi-encoder, {cross['batch_size']} for a cross-encoder"
+
+    def trained(field: str, *names: str, **described: Any) -> Callable[[Any], Any]:
+        return setting(TrainingConfig, field, *names, shown_default=str(bi[field]), **described)
+
     options = [
-        setting(TrainingConfig, "epochs", "--epochs", type=int),
-        setting(TrainingConfig, "learning_rate", "--learning-rate", type=float),
-        setting(TrainingConfig, "warmup", "--warmup", type=float),
+        trained("epochs", "--epochs", type=int),
+        setting(
+            TrainingConfig,
+            "learning_rate",
+            "--learning-rate",
+            type=float,
+            shown_default="by the kind and the size of the backbone",
+        ),
+        trained("warmup", "--warmup", type=float),
         setting(TrainingConfig, "weight_decay", "--weight-decay", type=float),
-        setting(TrainingConfig, "batch_size", "--batch-size", type=int),
+        setting(TrainingConfig, "batch_size", "--batch-size", type=int, shown_default=batches),
         setting(TrainingConfig, "gradient_accumulation", "--gradient-accumulation", type=int),
         setting(TrainingConfig, "select", "--select", type=click.Choice(["loss", "pearson", "f1"])),
-        setting(TrainingConfig, "patience", "--patience", type=int),
-        setting(TrainingConfig, "precision", "--precision", type=precisions),
+        trained("patience", "--patience", type=int),
+        trained("precision", "--precision", type=precisions),
         setting(TrainingConfig, "report_to", "--report-to"),
         setting(EncoderSettings, "max_length", "--max-length", type=int),
     ]

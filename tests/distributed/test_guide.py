@@ -20,8 +20,8 @@ import pytest
 from kosim.experiments.data.datasets import load_sample
 from kosim.index.corpus_index import CorpusIndex
 from tests.checkout import ROOT, environment
+from tests.docs.walkthrough import SHORT, blocks
 from tests.serving.running import running
-from tests.test_readme import SHORT, blocks
 
 GUIDE = ROOT / "docs" / "scaling.md"
 KOSIM = [sys.executable, "-m", "kosim"]

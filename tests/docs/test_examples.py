@@ -1,0 +1,60 @@
+"""The example scripts and notebooks run; the Korean notebooks have the code of the English ones."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.checkout import ROOT
+from tests.serving.running import running
+
+EXAMPLES = ROOT / "examples"
+NOTEBOOKS = sorted(EXAMPLES.glob("notebooks/*.ipynb"))
+
+nbformat = pytest.importorskip("nbformat")
+
+
+def code(notebook: Path) -> list[str]:
+    """Return the code cells of a notebook."""
+    cells = nbformat.read(notebook, as_version=4).cells
+    return [cell.source for cell in cells if cell.cell_type == "code"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", ["rerank_existing_search", "deduplicate", "evaluate_reranker"], ids=str
+)
+def test_a_script_prints_its_result(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
+    assert capsys.readouterr().out.strip()
+
+
+@pytest.mark.slow
+def test_the_faq_bot_answers_what_it_knows() -> None:
+    bot = runpy.run_path(str(EXAMPLES / "faq_bot.py"))
+    with running("--bi", "mini-bi", "--cross", "mini-cross") as server:
+        answers = [
+            bot["answer"](text, server.url) for text in ("예약 취소할게요", "오늘 날씨가 좋네요")
+        ]
+    assert answers == [bot["FAQ"]["예약을 취소하고 싶어요"], bot["UNKNOWN"]]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    "notebook", [path for path in NOTEBOOKS if ".ko." not in path.name], ids=lambda path: path.stem
+)
+def test_a_notebook_runs(notebook: Path, tmp_path: Any) -> None:
+    nbclient = pytest.importorskip("nbclient")
+    content = nbformat.read(notebook, as_version=4)
+    nbclient.NotebookClient(content, timeout=500, resources={"metadata": {"path": ROOT}}).execute()
+
+
+def test_korean_notebooks_have_the_code_of_the_english_ones() -> None:
+    english = [path for path in NOTEBOOKS if ".ko." not in path.name]
+    assert len(english) == 3
+    for notebook in english:
+        assert code(notebook) == code(notebook.with_name(f"{notebook.stem}.ko.ipynb"))
