@@ -46,9 +46,13 @@ build/clients/installed: setup.cfg .venv/installed
 		print(*s['options.extras_require']['clients'].split())")
 	touch $@
 
-# FAULTS="--errors 200 --kills 20 add" injects fewer.
-faults: .venv/tests ## Inject errors and kills into every operation of an index
+# FAULTS="--errors 200 --kills 20 add" injects fewer; each of the others has arguments of its own.
+faults: .venv/tests ## Inject errors, kills, full disks, damage, odd paths and hostile requests
 	$(BIN)/python -m tests.faults.sweep $(FAULTS)
+	$(BIN)/python -m tests.faults.full_disk
+	$(BIN)/python -m tests.faults.damage
+	$(BIN)/python -m tests.faults.commands
+	$(BIN)/python -m tests.faults.requests
 
 lint: .venv/linters ## Check style and format
 	$(BIN)/ruff check .

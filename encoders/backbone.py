@@ -14,6 +14,7 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntry
 
 from kosim.encoders.bundle import BUNDLED, MINI
 from kosim.encoders.errors import BackboneError, ConfigError, KosimError
+from kosim.encoders.network_files import check_sizes
 
 KOELECTRA = "monologg/koelectra-base-v3-discriminator"
 """The default backbone for real use: ELECTRA base, 35,000 word pieces, Apache-2.0."""
@@ -60,7 +61,7 @@ def find_backbone(name: str, *, revision: str | None = None) -> Backbone:
     if name == MINI:
         return Backbone(name=name, path=_bundled(revision))
     folder = Path(name).expanduser()
-    if folder.exists():
+    if _is_there(folder):
         if revision is not None:
             raise BackboneError(f"backbone {name} is a folder; a revision belongs to a hub id")
         return Backbone(name=name, path=_complete(folder, name))
@@ -70,6 +71,13 @@ def find_backbone(name: str, *, revision: str | None = None) -> Backbone:
     if not any(folder.glob(_SAFE_WEIGHTS)):
         folder = _fetch(name, revision, _OLD_WEIGHTS)
     return Backbone(name=name, path=_complete(folder, name), revision=folder.name)
+
+
+def _is_there(folder: Path) -> bool:
+    try:
+        return folder.exists()
+    except OSError as error:
+        raise BackboneError(f"cannot read backbone {folder}: {error.strerror}") from error
 
 
 def hidden_size(name: str, *, revision: str | None = None) -> int | None:
@@ -118,14 +126,20 @@ def _fetch(name: str, revision: str | None, weights: str) -> Path:
 
 
 def _complete(folder: Path, name: str) -> Path:
-    if not (folder / _CONFIG).is_file():
-        raise BackboneError(f"backbone {name} has no config.json; it is not a transformers model")
-    if not any((folder / file).is_file() for file in _TOKENIZER_FILES):
-        raise BackboneError(
-            f"backbone {name} has no tokenizer (none of {', '.join(_TOKENIZER_FILES)})"
-        )
-    if not any(folder.glob(_SAFE_WEIGHTS)) and not any(folder.glob(_OLD_WEIGHTS)):
-        raise BackboneError(f"backbone {name} has no weights (model.safetensors)")
+    try:
+        if not (folder / _CONFIG).is_file():
+            raise BackboneError(
+                f"backbone {name} has no config.json; it is not a transformers model"
+            )
+        if not any((folder / file).is_file() for file in _TOKENIZER_FILES):
+            raise BackboneError(
+                f"backbone {name} has no tokenizer (none of {', '.join(_TOKENIZER_FILES)})"
+            )
+        if not any(folder.glob(_SAFE_WEIGHTS)) and not any(folder.glob(_OLD_WEIGHTS)):
+            raise BackboneError(f"backbone {name} has no weights (model.safetensors)")
+    except OSError as error:
+        raise BackboneError(f"cannot read backbone {name}: {error.strerror}") from error
+    check_sizes(folder, error=BackboneError)
     return folder
 
 

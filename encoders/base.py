@@ -28,7 +28,7 @@ from kosim.encoders.compute.inference import outputs
 from kosim.encoders.compute.network import Network, Output
 from kosim.encoders.compute.runtime import Backend, FloatArray, Precision, Runtime
 from kosim.encoders.compute.torch_runtime import TorchRuntime
-from kosim.encoders.errors import ConfigError, DataError
+from kosim.encoders.errors import ArtifactError, ConfigError, DataError
 from kosim.encoders.explanation import (
     ORDERS,
     Explanation,
@@ -112,7 +112,7 @@ class PairEncoder(ABC):
 
     @abstractmethod
     def _settings(self) -> dict[str, Any]:
-        """Return what besides weights and tokenizer changes a score."""
+        """Return what of the settings only this kind has."""
 
     def _network(self) -> Network:
         """Return the network as one module, for whatever is to compute it."""
@@ -121,10 +121,20 @@ class PairEncoder(ABC):
     def _outputs(
         self, encodings: Sequence[Encoding], *, batch_size: int | None, progress: bool
     ) -> FloatArray:
-        """Return the network's output for each tokenised input, (n, width) float32."""
-        return outputs(
+        """Return the network's output for each tokenised input, (n, width) float32.
+
+        Raises:
+            ArtifactError: an output is NaN or infinite.
+        """
+        found = outputs(
             self.runtime, self.tokenizer, encodings, batch_size=batch_size, progress=progress
         )
+        if not np.isfinite(found).all():
+            raise ArtifactError(
+                f"{self.backbone.path} computes values that are no numbers in {self.precision} by "
+                f"{self.backend}; its weights cannot be used"
+            )
+        return found
 
     @property
     def first_token_only(self) -> bool:
@@ -193,6 +203,7 @@ class PairEncoder(ABC):
 
         Raises:
             DataError: ``pairs`` is a string or a table, or a member is not a pair of strings.
+            ArtifactError: the network computes no numbers, as after a training that diverged.
         """
         checked = as_pairs(pairs)
         if not checked:
@@ -243,6 +254,10 @@ class PairEncoder(ABC):
             if min_score is None or scores[i] >= min_score
         ]
 
+    def settings(self) -> dict[str, Any]:
+        """Return what besides weights and tokenizer changes a score, JSON values."""
+        return {"max_length": self.max_length, **self._settings()}
+
     def explain(
         self,
         sentence1: str,
@@ -288,7 +303,7 @@ class PairEncoder(ABC):
             digest.update(name.encode())
             digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().data)
         tokenizer = pipeline_content(self.tokenizer, composed=self.composed)
-        settings = {"kind": self.kind, "max_length": self.max_length, **self._settings()}
+        settings = {"kind": self.kind, **self.settings()}
         if (step := step_of(self.tokenizer)) is not None:
             settings["text_step"] = f"{step.name} {step.version}"
         for part in (tokenizer, settings):
@@ -315,10 +330,12 @@ class PairEncoder(ABC):
             return
         if not self.has_full_weights:
             raise ConfigError(f"this encoder was opened for {present}; load it again for {choice}")
-        if exports is None:
-            exports = ExportStore(self.fingerprint())
-        self._full_fingerprint = exports.fingerprint
-        self.runtime = start(choice, self._network(), exports)
+        self.runtime, self._full_fingerprint = start(
+            choice,
+            self._network(),
+            lambda: exports or ExportStore(self.fingerprint()),
+            self.fingerprint,
+        )
 
     def compute_as(self, encoder: PairEncoder) -> None:
         """Compute by the runtime of another encoder, which has the same weights."""
@@ -343,7 +360,7 @@ class PairEncoder(ABC):
             kind=self.kind,
             backbone=self.backbone.name,
             revision=self.backbone.revision,
-            settings={"max_length": self.max_length, **self._settings()},
+            settings=self.settings(),
             training=self.training,
             calibration=self.calibration,
             threshold=self.threshold,

@@ -26,7 +26,8 @@ from kosim.encoders.compute.choice import ComputeChoice
 from kosim.encoders.compute.network import Network
 from kosim.encoders.compute.runtime import Backend, Precision
 from kosim.encoders.compute.tokens import tokenise_texts
-from kosim.encoders.errors import ConfigError
+from kosim.encoders.errors import BackboneError, ConfigError
+from kosim.encoders.network_files import check_finite
 from kosim.encoders.provenance import read_provenance
 from kosim.encoders.records import Pair, PoolingMode
 from kosim.encoders.texts import as_texts
@@ -100,6 +101,7 @@ class BiEncoder(PairEncoder):
                 prompts={_PROMPT_NAME: prompt} if prompt else None,
                 default_prompt_name=_PROMPT_NAME if prompt else None,
             )
+        check_finite(network, backbone.path, error=BackboneError)
         network.max_seq_length = limited_length(max_length, network, model)
         apply_before(network.tokenizer, text_step or read_provenance(backbone.path).text_step)
         encoder = cls(network, backbone=backbone)

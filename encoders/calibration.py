@@ -31,7 +31,7 @@ class MonotoneCalibration(BaseModel):
     without reaching them.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     raw: tuple[float, ...]
     score: tuple[float, ...]

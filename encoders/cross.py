@@ -23,6 +23,8 @@ from kosim.encoders.base import FloatArray, PairEncoder
 from kosim.encoders.compute.choice import ComputeChoice
 from kosim.encoders.compute.runtime import Backend, Precision
 from kosim.encoders.compute.tokens import tokenise_pairs
+from kosim.encoders.errors import BackboneError
+from kosim.encoders.network_files import check_finite
 from kosim.encoders.provenance import read_provenance
 from kosim.encoders.records import Pair
 from kosim.encoders.tokenizers.text_step import apply_before
@@ -82,6 +84,7 @@ class CrossEncoder(PairEncoder):
                 device=device,
                 model_kwargs=dict(FULL_PRECISION),
             )
+        check_finite(network, backbone.path, error=BackboneError)
         network.max_seq_length = limited_length(max_length, network, model)
         apply_before(network.tokenizer, text_step or read_provenance(backbone.path).text_step)
         encoder = cls(network, backbone=backbone)

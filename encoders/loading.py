@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from kosim.encoders.artifact import read_manifest
+from kosim.encoders.artifact import MANIFEST, Manifest, read_manifest
 from kosim.encoders.backbone import opening
 from kosim.encoders.bi import BiEncoder
 from kosim.encoders.bundle import saved_encoder
@@ -14,6 +15,7 @@ from kosim.encoders.compute.export_store import ExportStore
 from kosim.encoders.compute.runtime import Backend, Precision
 from kosim.encoders.cross import CrossEncoder
 from kosim.encoders.errors import ArtifactError, BackboneError
+from kosim.encoders.network_files import check_complete, check_kind, check_sizes
 
 KINDS: dict[str, type[BiEncoder] | type[CrossEncoder]] = {"bi": BiEncoder, "cross": CrossEncoder}
 
@@ -49,12 +51,26 @@ def load(
     device = choice.device(device)
     path = saved_encoder(folder)
     manifest = read_manifest(path)
-    exports = ExportStore(manifest.fingerprint, path)
+    check_kind(path, manifest.kind, error=ArtifactError)
+    check_sizes(path, error=ArtifactError)
+    exports = ExportStore(manifest.measured, path)
     exported = is_exported(choice, exports)
     try:
         with opening(str(path)):
             encoder = KINDS[manifest.kind].open(path, manifest, device=device, weights=not exported)
     except BackboneError as error:
         raise ArtifactError(str(error)) from error
+    check_complete(path, encoder.model, error=ArtifactError)
+    _check_settings(path, manifest, encoder.settings())
     encoder.compute_with(choice, exports)
     return encoder
+
+
+def _check_settings(folder: Path, manifest: Manifest, found: dict[str, Any]) -> None:
+    """Check that an encoder is what its manifest says of it."""
+    for name, value in found.items():
+        if name != "modules" and manifest.settings.get(name) != value:
+            raise ArtifactError(
+                f"{folder / MANIFEST} says that {name} is {manifest.settings.get(name)!r}, but the "
+                f"model's own files say {value!r}; restore or retrain the encoder"
+            )

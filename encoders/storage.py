@@ -17,6 +17,7 @@ import errno
 import fcntl
 import hashlib
 import json
+import math
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -36,6 +37,8 @@ _CANNOT_EXCHANGE = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EXDEV}
 _RUST_ERROR = "(os error "
 _LARGEST_JSON = 1 << 26
 """Bytes of a JSON file that is read: far more than any of ours has."""
+_FORMATS = 1_000
+"""A higher number is no format of ours, now or later."""
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -54,6 +57,17 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _make_alike(folder: Path) -> None:
+    """Give every file the permissions that the umask leaves, which the folder has.
+
+    Some libraries let only the user read what they write.
+    """
+    mode = folder.stat().st_mode & 0o666
+    for path in folder.rglob("*"):
+        if path.is_file() and not path.is_symlink() and path.stat().st_mode & 0o777 != mode:
+            path.chmod(mode)
 
 
 def _remove(path: Path) -> None:
@@ -114,6 +128,7 @@ def atomic_folder(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
         partial = _temporary(target)
         with _claimed(partial, target, partial.mkdir):
             yield partial
+            _make_alike(partial)
             for path in sorted(partial.rglob("*"), reverse=True):
                 _sync(path)
             _sync(partial)
@@ -291,6 +306,28 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
+def content_checksum(content: dict[str, Any]) -> str:
+    """Return the SHA-256 of a JSON object without its key ``checksum``, in any order of keys."""
+    rest = {name: value for name, value in content.items() if name != "checksum"}
+    text = json.dumps(rest, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def read_json(path: Path, *, error: type[KosimError], remedy: str = "restore it") -> dict[str, Any]:
+    """Read a JSON object from a plain file of at most 64 MiB; every number in it is finite.
+
+    Args:
+        path: a plain file.
+        error: raised where the file cannot be used.
+        remedy: what to do about a damaged file, for the message.
+
+    Raises:
+        KosimError: of the type ``error``; the file is missing, unreadable, too large, or holds
+            no JSON object, a number that is not finite, or half a character.
+    """
+    return parse_json(_content(path, error, remedy), path, error=error, remedy=remedy)
+
+
 def read_versioned_json(
     path: Path,
     model: type[Model],
@@ -309,17 +346,44 @@ def read_versioned_json(
         remedy: what to do about a damaged file, for the message.
 
     Raises:
-        KosimError: of the type ``error``; the file is missing, unreadable, no JSON, of a newer
+        KosimError: of the type ``error``; as for :func:`read_json`, or the file is of a newer
             format, or a field of it is wrong.
     """
+    content = _content(path, error, remedy)
+    return parse_versioned_json(content, path, model, newest=newest, error=error, remedy=remedy)
+
+
+def _content(path: Path, error: type[KosimError], remedy: str) -> bytes:
     try:
         if not path.is_file():  # also a named pipe, which would never end
             raise error(f"{path} is not there, or is no file; {remedy}")
         with path.open("rb") as file:
-            content = file.read(_LARGEST_JSON + 1)
+            return file.read(_LARGEST_JSON + 1)
     except OSError as reason:
         raise error(f"cannot read {path}: {reason.strerror or reason}") from reason
-    return parse_versioned_json(content, path, model, newest=newest, error=error, remedy=remedy)
+
+
+def parse_json(
+    content: bytes, path: Path, *, error: type[KosimError], remedy: str = "restore it"
+) -> dict[str, Any]:
+    """Return what :func:`read_json` does, for a file at ``path`` that was read already.
+
+    Raises:
+        KosimError: as there.
+    """
+    if len(content) > _LARGEST_JSON:
+        raise error(f"{path} is larger than {_LARGEST_JSON >> 20} MiB; {remedy}")
+    try:
+        value = json.loads(
+            content.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_finite
+        )
+        if b"\\u" in content:
+            json.dumps(value, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as reason:
+        raise error(f"{path} is damaged: not readable as JSON ({reason}); {remedy}") from reason
+    if not isinstance(value, dict):
+        raise error(f"{path} is damaged: it holds no JSON object; {remedy}")
+    return value
 
 
 def parse_versioned_json(
@@ -336,17 +400,10 @@ def parse_versioned_json(
     Raises:
         KosimError: as there.
     """
-    if len(content) > _LARGEST_JSON:
-        raise error(f"{path} is larger than {_LARGEST_JSON >> 20} MiB; {remedy}")
-    try:
-        value = json.loads(content.decode("utf-8"), parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as reason:
-        raise error(f"{path} is damaged: not readable as JSON ({reason}); {remedy}") from reason
-    if not isinstance(value, dict):
-        raise error(f"{path} is damaged: it holds no JSON object; {remedy}")
+    value = parse_json(content, path, error=error, remedy=remedy)
     version = value.get("format", 1)
-    if not isinstance(version, int) or isinstance(version, bool):
-        raise error(f"{path} is damaged: format {version!r} is no format number; {remedy}")
+    if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version <= _FORMATS:
+        raise error(f"{path} is damaged: {str(version)[:40]!r} is no format number; {remedy}")
     if version > newest:
         raise error(f"{path} is of format {version}, newer than {newest}; upgrade kosim")
     try:
@@ -359,3 +416,10 @@ def parse_versioned_json(
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON number")
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if not math.isfinite(value):
+        raise ValueError(f"{digits[:40]} is too large for a number")
+    return value

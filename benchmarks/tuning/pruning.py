@@ -30,7 +30,8 @@ from kosim.experiments.study.environment import describe_environment
 from kosim.experiments.tuning.outcome import describe_study
 from kosim.experiments.tuning.settings import TuneSettings, data_fingerprint
 from kosim.experiments.tuning.space import read_space
-from kosim.experiments.tuning.study import begin_study, load_study, open_storage
+from kosim.experiments.tuning.storage import open_storage
+from kosim.experiments.tuning.study import begin_study, load_study
 from kosim.experiments.tuning.worker import work
 
 RESULTS = Path(__file__).parents[1] / "results" / "tuning"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Callable
 
 import torch
 
@@ -53,8 +54,22 @@ def is_exported(choice: ComputeChoice, exports: ExportStore) -> bool:
     return exports.find(choice.precision) is not None
 
 
-def start(choice: ComputeChoice, network: Network, exports: ExportStore) -> Runtime:
+def start(
+    choice: ComputeChoice,
+    network: Network,
+    exports: Callable[[], ExportStore],
+    fingerprint: Callable[[], str],
+) -> tuple[Runtime, str]:
     """Return the runtime for a network, whose weights are left in memory only if it uses them.
+
+    Args:
+        choice: the backend and precision.
+        network: without weights only where an export is there.
+        exports: returns where exported graphs are kept.
+        fingerprint: computes that of the weights, while they are there.
+
+    Returns:
+        The runtime, and the fingerprint of the full weights that it computes with.
 
     Raises:
         MissingExtraError: the backend's packages are not installed.
@@ -64,8 +79,12 @@ def start(choice: ComputeChoice, network: Network, exports: ExportStore) -> Runt
         ArtifactError: onnxruntime cannot run the export on this machine.
     """
     if choice.backend == "torch":
-        return TorchRuntime(network, choice.precision)
+        full = fingerprint()
+        return TorchRuntime(network, choice.precision), full
     check_machine(choice)
-    graph = exports.find(choice.precision) or exports.make(network, choice.precision)
+    store = exports()
+    export = store.find(choice.precision)
+    if export is None:
+        export = store.make(network, choice.precision, fingerprint())
     network.model.to("meta")  # keeps shapes and settings, and frees the weights
-    return OnnxRuntime(graph, choice.precision)
+    return OnnxRuntime(export.graph, choice.precision), export.fingerprint

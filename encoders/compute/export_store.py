@@ -9,11 +9,13 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock
 from pydantic import BaseModel, ConfigDict
 
+from kosim.encoders.artifact import EXPORTS
 from kosim.encoders.bundle import is_bundled
 from kosim.encoders.compute.network import Network
 from kosim.encoders.compute.onnx_graph import export_graph, quantise_graph
@@ -22,11 +24,10 @@ from kosim.encoders.errors import ArtifactError, QualityError
 from kosim.encoders.storage import atomic_folder, read_versioned_json, sha256, write_json
 
 _LOG = logging.getLogger(__name__)
-_FORMAT = 3
+_FORMAT = 4
 """Raised when an export of the same weights by the same libraries would come out differently."""
 
 _LIBRARIES = ("torch", "transformers", "sentence-transformers", "onnx", "onnxscript", "onnxruntime")
-_FOLDER = "onnx"
 _GRAPH = "model.onnx"
 _RECORD = "export.json"
 
@@ -34,16 +35,26 @@ _RECORD = "export.json"
 class ExportRecord(BaseModel):
     """What an export was made from, and the SHA-256 of its files.
 
-    ``refused`` says why an export may not be used; its files are then gone.
+    ``measured`` is that of the encoder's files, ``fingerprint`` was computed from its weights when
+    they were exported. ``refused`` says why an export may not be used; its files are then gone.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     format: int
+    measured: str
     fingerprint: str
     versions: dict[str, str]
     files: dict[str, str]
     refused: str | None = None
+
+
+@dataclass(frozen=True)
+class Export:
+    """A graph that was checked, and the fingerprint of the weights that it was made from."""
+
+    graph: Path
+    fingerprint: str
 
 
 class ExportStore:
@@ -54,17 +65,18 @@ class ExportStore:
     (``$XDG_CACHE_HOME/kosim/onnx``).
 
     Args:
-        fingerprint: of the encoder's full weights.
+        measured: a hexadecimal SHA-256 of what the encoder was opened from, as it was read. What
+            a file claims to be would lead to the exports of another encoder.
         artifact: the folder of the saved encoder, if it is one.
     """
 
-    def __init__(self, fingerprint: str, artifact: Path | None = None) -> None:
-        self.fingerprint = fingerprint
+    def __init__(self, measured: str, artifact: Path | None = None) -> None:
+        self.measured = measured
         self.artifact = None if artifact is None or is_bundled(artifact) else artifact
-        self._checked: dict[Precision, Path] = {}
+        self._checked: dict[Precision, Export] = {}
 
-    def find(self, precision: Precision) -> Path | None:
-        """Return the graph in ``precision`` if a valid one is there.
+    def find(self, precision: Precision) -> Export | None:
+        """Return the export in ``precision`` if a valid one is there.
 
         One that belongs to other weights or library versions, or is damaged, is named in a
         warning and not returned.
@@ -78,15 +90,20 @@ class ExportStore:
             export = root / precision
             if not export.is_dir():
                 continue
-            problem = self._problem(export)
-            if problem is None:
-                self._checked[precision] = export / _GRAPH
-                return export / _GRAPH
-            _LOG.warning("the export %s %s; it is made again", export, problem)
+            found = self._checked_export(export)
+            if isinstance(found, Export):
+                self._checked[precision] = found
+                return found
+            _LOG.warning("the export %s %s; it is made again", export, found)
         return None
 
-    def make(self, network: Network, precision: Precision) -> Path:
+    def make(self, network: Network, precision: Precision, fingerprint: str) -> Export:
         """Export the network with its weights, or take what another process has just made.
+
+        Args:
+            network: with its weights.
+            precision: that of the graph.
+            fingerprint: of the weights, computed from them.
 
         Raises:
             BackboneError: torch cannot export this architecture.
@@ -96,19 +113,17 @@ class ExportStore:
         export = self._writable() / precision
         export.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(export.parent / f"{precision}.lock"):
-            if export.is_dir() and self._problem(export) is None:
-                return export / _GRAPH
+            if export.is_dir() and isinstance(found := self._checked_export(export), Export):
+                return found
             with atomic_folder(export, overwrite=True) as partial:
                 if precision == "fp32":
                     export_graph(network, partial / _GRAPH)
                 else:
                     with self._full_graph(network) as graph:
                         quantise_graph(graph, partial / _GRAPH)
-                for file in partial.iterdir():  # onnx lets only the user read its weights
-                    file.chmod((partial / _GRAPH).stat().st_mode)
                 files = {file.name: sha256(file) for file in sorted(partial.iterdir())}
-                write_json(partial / _RECORD, self._record(files).model_dump())
-        return export / _GRAPH
+                write_json(partial / _RECORD, self._record(files, fingerprint).model_dump())
+        return Export(export / _GRAPH, fingerprint)
 
     def refuse(self, precision: Precision, reason: str) -> None:
         """Replace the export in ``precision`` by a note that it may not be used, and why."""
@@ -117,14 +132,14 @@ class ExportStore:
             shutil.rmtree(root / precision, ignore_errors=True)
         export = self._writable() / precision
         with FileLock(export.parent / f"{precision}.lock"), atomic_folder(export) as partial:
-            write_json(partial / _RECORD, self._record({}, refused=reason).model_dump())
+            write_json(partial / _RECORD, self._record({}, "", refused=reason).model_dump())
 
     def allow(self, precision: Precision) -> None:
         """Forget that the export in ``precision`` was refused, if it was."""
         for root in self._roots():
             export = root / precision
             try:
-                self._problem(export)
+                self._checked_export(export)
             except QualityError:
                 shutil.rmtree(export, ignore_errors=True)
 
@@ -133,15 +148,15 @@ class ExportStore:
         """Yield the graph in full precision: the one that is kept, or a temporary one."""
         kept = self.find("fp32")
         if kept is not None:
-            yield kept
+            yield kept.graph
             return
         with tempfile.TemporaryDirectory(prefix="kosim-") as folder:
             export_graph(network, Path(folder) / _GRAPH)
             yield Path(folder) / _GRAPH
 
     def _roots(self) -> list[Path]:
-        beside = [self.artifact / _FOLDER] if self.artifact else []
-        return [*beside, _cache() / self.fingerprint[:32]]
+        beside = [self.artifact / EXPORTS] if self.artifact else []
+        return [*beside, _cache() / self.measured[:32]]
 
     def _writable(self) -> Path:
         first, *rest = self._roots()
@@ -149,17 +164,20 @@ class ExportStore:
             return first
         return rest[0]
 
-    def _record(self, files: dict[str, str], *, refused: str | None = None) -> ExportRecord:
+    def _record(
+        self, files: dict[str, str], fingerprint: str, *, refused: str | None = None
+    ) -> ExportRecord:
         return ExportRecord(
             format=_FORMAT,
-            fingerprint=self.fingerprint,
+            measured=self.measured,
+            fingerprint=fingerprint,
             versions=_versions(),
             files=files,
             refused=refused,
         )
 
-    def _problem(self, export: Path) -> str | None:
-        """Say why an export must be made again, if so.
+    def _checked_export(self, export: Path) -> Export | str:
+        """Return an export, or why it must be made again.
 
         Raises:
             QualityError: it need not be: it was refused.
@@ -169,8 +187,8 @@ class ExportStore:
                 export / _RECORD, ExportRecord, newest=_FORMAT, error=ArtifactError
             )
         except ArtifactError:
-            return f"has no readable {_RECORD}"
-        if record.fingerprint != self.fingerprint:
+            return f"has no readable {_RECORD} of this version"
+        if record.measured != self.measured:
             return "was made from other weights"
         if record.format != _FORMAT:
             return f"is of format {record.format}, not {_FORMAT}"
@@ -179,15 +197,21 @@ class ExportStore:
                 return f"was made with {name} {before}, not {version}"
         if record.refused is not None:
             raise QualityError(f"{export} was refused by kosim export: {record.refused}")
-        for name, expected in record.files.items():
-            if not (export / name).is_file() or sha256(export / name) != expected:
-                return f"is damaged: {name} is missing or was changed"
-        return None
+        try:
+            present = {file.name for file in export.iterdir()} - {_RECORD}
+            damaged = sorted(present ^ set(record.files)) or [
+                name for name, expected in record.files.items() if sha256(export / name) != expected
+            ]
+        except OSError as error:
+            return f"cannot be read ({error.strerror})"
+        if damaged or _GRAPH not in present:
+            return f"is damaged: {(damaged or [_GRAPH])[0]} is missing or was changed"
+        return Export(export / _GRAPH, record.fingerprint)
 
 
 def export_folder(artifact: Path, precision: Precision) -> Path:
     """Return where a saved encoder has its export, if it has one and can be written."""
-    return artifact / _FOLDER / precision
+    return artifact / EXPORTS / precision
 
 
 def _versions() -> dict[str, str]:
@@ -196,4 +220,4 @@ def _versions() -> dict[str, str]:
 
 def _cache() -> Path:
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(home) / "kosim" / _FOLDER
+    return Path(home) / "kosim" / EXPORTS

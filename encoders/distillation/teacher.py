@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import BaseModel, Field
 
 from kosim.encoders.artifact import MANIFEST
 from kosim.encoders.bi import BiEncoder
@@ -17,13 +17,17 @@ from kosim.encoders.compute.runtime import Precision
 from kosim.encoders.errors import BackboneError, StorageError
 from kosim.encoders.loading import load
 from kosim.encoders.provenance import read_provenance
-from kosim.encoders.storage import write_json
+from kosim.encoders.storage import read_json, read_versioned_json, write_json
 
 _BLOCK = 4_096
 """Sentences encoded between two notes of how far it got."""
 
 _VECTORS, _ABOUT, _DONE = "vectors.f16", "about.json", "done.json"
 Progress = Callable[[int, int], object]
+
+
+class _Done(BaseModel):
+    sentences: int = Field(ge=0)
 
 
 def open_teacher(
@@ -115,7 +119,7 @@ def _check_about(folder: Path, about: dict[str, Any]) -> None:
     if not path.is_file():
         write_json(path, about)
         return
-    before = json.loads(path.read_text("utf-8"))
+    before = read_json(path, error=StorageError, remedy=f"remove the folder {folder}")
     changed = [name for name in about if before.get(name) != about[name]]
     if changed:
         raise StorageError(
@@ -128,4 +132,6 @@ def _done(folder: Path) -> int:
     path = folder / _DONE
     if not path.is_file() or not (folder / _VECTORS).is_file():
         return 0
-    return int(json.loads(path.read_text("utf-8"))["sentences"])
+    remedy = f"remove the folder {folder}"
+    found = read_versioned_json(path, _Done, newest=1, error=StorageError, remedy=remedy)
+    return found.sentences

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import BaseModel, Field
 from transformers import PreTrainedTokenizerBase
 
 from kosim.encoders.durable_file import DurableFile
-from kosim.encoders.errors import ConfigError, DataError
-from kosim.encoders.storage import atomic_folder, write_json
+from kosim.encoders.errors import ConfigError, DataError, StorageError
+from kosim.encoders.storage import atomic_folder, read_versioned_json, write_json
 from kosim.encoders.tables import read_lines
 
 _BLOCK = 8_192
@@ -46,6 +46,11 @@ def read_sentences(path: str | Path, *, limit: int | None = None, seed: int = 0)
     return [sentences[row] for row in rows]
 
 
+class _About(BaseModel):
+    sentences: int = Field(ge=1)
+    tokens: int = Field(ge=1)
+
+
 @dataclass(frozen=True)
 class TokenCache:
     """The token numbers of n sentences, without special tokens, mapped from the disk.
@@ -59,12 +64,26 @@ class TokenCache:
 
     @classmethod
     def open(cls, folder: Path) -> TokenCache | None:
-        """Map a finished cache; None where there is none."""
+        """Map a finished cache; None where there is none.
+
+        Raises:
+            StorageError: it is damaged.
+        """
         if not (folder / _ABOUT).is_file():
             return None
-        about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
-        ids = np.memmap(folder / _IDS, dtype=np.uint16, mode="r", shape=(about["tokens"],))
-        ends = np.fromfile(folder / _ENDS, dtype=np.int64)
+        remedy = f"remove the folder {folder}"
+        about = read_versioned_json(
+            folder / _ABOUT, _About, newest=1, error=StorageError, remedy=remedy
+        )
+        try:
+            ids = np.memmap(folder / _IDS, dtype=np.uint16, mode="r", shape=(about.tokens,))
+            ends = np.fromfile(folder / _ENDS, dtype=np.int64)
+        except (OSError, ValueError) as error:
+            raise StorageError(f"{folder} is damaged ({error}); {remedy}") from error
+        if len(ends) != about.sentences + 1 or ends[0] or ends[-1] != about.tokens:
+            raise StorageError(f"{folder} is damaged: its files contradict each other; {remedy}")
+        if np.any(np.diff(ends) < 0):
+            raise StorageError(f"{folder} is damaged: its sentences overlap; {remedy}")
         return cls(ids, ends)
 
     @property

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, Field
+
 from kosim.encoders.errors import StorageError
-from kosim.encoders.storage import check_output, write_json
+from kosim.encoders.storage import check_output, read_json, read_versioned_json, write_json
 
 _SETTINGS, _PLAN = "settings.json", "plan.json"
+
+
+class _Plan(BaseModel):
+    steps: int = Field(ge=1)
 
 
 class WorkFolder:
@@ -40,7 +45,10 @@ class WorkFolder:
         path = out.with_name(f".{out.name}.work")
         before = path / _SETTINGS
         if path.exists():
-            known = json.loads(before.read_text("utf-8")) if before.is_file() else None
+            remedy = f"remove the folder {path}"
+            known = (
+                read_json(before, error=StorageError, remedy=remedy) if before.is_file() else None
+            )
             if known != settings:
                 if known is not None and not overwrite:
                     changed = sorted(
@@ -61,7 +69,8 @@ class WorkFolder:
         plan = self.path / _PLAN
         if not plan.is_file():
             write_json(plan, {"steps": measure()})
-        return int(json.loads(plan.read_text("utf-8"))["steps"])
+        remedy = f"remove the folder {self.path}"
+        return read_versioned_json(plan, _Plan, newest=1, error=StorageError, remedy=remedy).steps
 
     def close(self) -> None:
         """Remove the folder; the result is written."""

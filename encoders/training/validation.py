@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from sentence_transformers.base.evaluation import BaseEvaluator
 from transformers import TrainerCallback, TrainerState
 
 from kosim.encoders.base import PairEncoder
-from kosim.encoders.errors import TrainingError, UndefinedMetricError
+from kosim.encoders.errors import ArtifactError, TrainingError, UndefinedMetricError
 from kosim.encoders.metrics import best_f1_threshold, f1, pearson, spearman
 from kosim.encoders.records import LabelledPairs
 from kosim.encoders.training.checkpoints import STATE
@@ -35,12 +34,13 @@ class PairValidator(BaseEvaluator):
         Raises:
             TrainingError: a score is not a number.
         """
-        raw = self.encoder.score(self.pairs.pairs, raw=True)
-        if not np.isfinite(raw).all():
+        try:
+            raw = self.encoder.score(self.pairs.pairs, raw=True)
+        except ArtifactError as error:
             raise TrainingError(
                 "training diverged: the encoder's scores are no longer numbers; "
                 "lower the learning rate"
-            )
+            ) from error
         labels = self.pairs.labels
         try:
             correlations = {"pearson": pearson(labels, raw), "spearman": spearman(labels, raw)}

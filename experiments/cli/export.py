@@ -67,17 +67,17 @@ def export_command(
         scale = label_scale or AUTO
         pairs = check_test(load_pairs(validation, scale=scale, columns=columns, encoding=encoding))
     choice = ComputeChoice.of(backend, precision)
-    exports = ExportStore(read_manifest(model).fingerprint, model)
+    exports = ExportStore(read_manifest(model).measured, model)
     if pairs is not None or accept_loss:
         exports.allow(precision)
     with working(f"exporting {model}"):
         load(model, backend=backend, precision=precision)
-    graph = exports.find(precision)
+    export = exports.find(precision)
     result: dict[str, Any] = {
         "model": str(model),
         "backend": backend,
         "precision": precision,
-        "export": None if graph is None else str(graph.parent),
+        "export": None if export is None else str(export.graph.parent),
     }
     if pairs is not None:
         with working(f"scoring {len(pairs)} pairs"):

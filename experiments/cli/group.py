@@ -147,6 +147,13 @@ class KosimGroup(click.Group):
             raise _Refusal(
                 f"a name has bytes that are not UTF-8 (...{part}...); rename the file or folder"
             ) from error
+        except OSError as error:
+            # A path that no check foresaw; who reads the output may end before we do.
+            if isinstance(error, BrokenPipeError):
+                raise
+            name = "a file" if error.filename is None else visible(str(error.filename))
+            reason = error.strerror or error
+            raise _Refusal(f"cannot use {name[-300:]}: {reason}; check the path") from error
         except KeyboardInterrupt:
             _say_interrupted(ctx)
             ctx.exit(_INTERRUPTED)

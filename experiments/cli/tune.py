@@ -36,14 +36,17 @@ from kosim.experiments.tuning.settings import (
     data_fingerprint,
 )
 from kosim.experiments.tuning.space import read_space
-from kosim.experiments.tuning.study import begin_study, load_study, open_storage
+from kosim.experiments.tuning.storage import open_storage
+from kosim.experiments.tuning.study import begin_study, load_study
 from kosim.experiments.tuning.worker import work
-from kosim.experiments.tuning.workers import run_workers
+from kosim.experiments.tuning.workers import STORAGE_VARIABLE, run_workers
 
 _minutes = option("--minutes", type=float, help="Begin no trial after this many minutes.")
 _storage = option(
     "--storage",
     required=True,
+    envvar=STORAGE_VARIABLE,
+    show_envvar=True,
     metavar="ADDRESS",
     help="Storage of the study: a SQLite file, or postgresql://...",
 )
@@ -90,6 +93,8 @@ def tune_command() -> None:
 @option("--workers", type=int, default=1, help="Number of worker processes on this machine.")
 @option(
     "--storage",
+    envvar=STORAGE_VARIABLE,
+    show_envvar=True,
     metavar="ADDRESS",
     help="Storage of the study: a SQLite file, or postgresql://...",
     shown_default="study.db in --out",

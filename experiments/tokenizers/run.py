@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,10 @@ from typing import Any
 from transformers import TrainerCallback
 
 from kosim.encoders.base import Kind
+from kosim.encoders.errors import StorageError
 from kosim.encoders.pretraining.backbone_folder import open_tokenizer
 from kosim.encoders.pretraining.run import CURVE, pretrain
+from kosim.encoders.storage import read_json
 from kosim.encoders.tables import read_lines
 from kosim.encoders.tokenizers.text_step import MorphemeSegmentation, make_text_step
 from kosim.encoders.tokenizers.training import TokenizerKind, train_tokenizer
@@ -119,7 +120,7 @@ def _tokenizer(
 ) -> TokenizerRow:
     """Return the figures of a tokenizer and its network."""
     backbone = _backbone(kind, size, settings, folder, progress)
-    record = json.loads((backbone / CURVE).read_text("utf-8"))
+    record = read_json(backbone / CURVE, error=StorageError, remedy=f"remove {backbone}")
     figures = text_figures(open_tokenizer(backbone), training.train, max_length=settings.max_length)
     return TokenizerRow(**dict(figures), pretraining=record)
 

@@ -11,7 +11,8 @@ from kosim.experiments.study.progress import Progress, silent
 from kosim.experiments.tuning.outcome import best_settings
 from kosim.experiments.tuning.settings import TuneSettings, data_fingerprint
 from kosim.experiments.tuning.space import Domain, Space
-from kosim.experiments.tuning.study import begin_study, load_study, open_storage
+from kosim.experiments.tuning.storage import open_storage
+from kosim.experiments.tuning.study import begin_study, load_study
 from kosim.experiments.tuning.worker import work
 
 _FACTOR = 3.0

@@ -18,16 +18,15 @@ GRACE = 40
 RETRIES = 3
 
 
-def open_with_heartbeat(url: str, engine_options: dict[str, Any]) -> RDBStorage:
-    """Open Optuna's storage in a database, so that trials whose worker is killed are retried."""
+@contextmanager
+def heartbeat_options() -> Iterator[dict[str, Any]]:
+    """Yield how Optuna's storage is opened so that trials whose worker is killed are retried."""
     with _knowing_that_it_is_experimental():
-        return RDBStorage(
-            url,
-            engine_kwargs=engine_options,
-            heartbeat_interval=INTERVAL,
-            grace_period=GRACE,
-            heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(max_retry=RETRIES),
-        )
+        yield {
+            "heartbeat_interval": INTERVAL,
+            "grace_period": GRACE,
+            "heartbeat_stale_trial_callback": RetryHeartbeatStaleTrialCallback(max_retry=RETRIES),
+        }
 
 
 def is_retry(trial: FrozenTrial) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 import optuna
 from transformers import TrainerCallback
 
+from kosim.encoders.errors import StorageError
 from kosim.encoders.storage import write_text
 from kosim.experiments.comparison.run import compare
 from kosim.experiments.settings import CompareSettings, EncoderSettings
@@ -16,6 +17,7 @@ from kosim.experiments.study.progress import Progress, silent
 from kosim.experiments.study.results import header
 from kosim.experiments.tuning.outcome import best_settings, describe_study
 from kosim.experiments.tuning.results import TestResults, TuneResults
+from kosim.experiments.tuning.storage import first_line
 from kosim.experiments.tuning.study import settings_of
 
 BEST_CONFIG = "best.toml"
@@ -38,10 +40,17 @@ def report_study(
 
     Raises:
         DataError: no trial has ended with a value.
+        StorageError: the study was edited.
         KosimError: of the kind that fits, where the comparison fails.
     """
     settings = settings_of(study)
-    found, best = describe_study(study, settings), best_settings(study, settings)
+    try:
+        found, best = describe_study(study, settings), best_settings(study, settings)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise StorageError(
+            f"the study {study.study_name} holds what no worker wrote "
+            f"({type(error).__name__}: {first_line(error)}); restore its storage, or begin another"
+        ) from error
     comparison, tested = settings.comparison, None
 
     def among(**encoders: EncoderSettings) -> CompareSettings:

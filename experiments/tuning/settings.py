@@ -69,8 +69,18 @@ class TuneSettings(Settings):
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Read what :meth:`to_json` wrote."""
-        return parse_settings(cls, json.loads(text))
+        """Read what :meth:`to_json` wrote.
+
+        Raises:
+            ConfigError: it wrote something else.
+        """
+        try:
+            raw = json.loads(text)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise ConfigError(f"the settings of the study are damaged: {error}") from error
+        if not isinstance(raw, dict):
+            raise ConfigError("the settings of the study are damaged: they are no JSON object")
+        return parse_settings(cls, raw)
 
 
 def data_fingerprint(pairs: TrainingSet) -> str:

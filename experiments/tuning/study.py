@@ -1,47 +1,19 @@
-"""The study in its storage: Optuna's, with the settings and the data that it is about."""
+"""A study: Optuna's, with the settings and the data that it is about."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import optuna
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState
-from sqlalchemy.exc import SQLAlchemyError
 
-from kosim.encoders.errors import ConfigError, StorageError
-from kosim.experiments.tuning.heartbeat import is_retry, open_with_heartbeat
+from kosim.encoders.errors import ConfigError
+from kosim.experiments.tuning.heartbeat import is_retry
 from kosim.experiments.tuning.plan import plan_trials
 from kosim.experiments.tuning.settings import TuneSettings
 
 SETTINGS, DATA, PURPOSE = "kosim_settings", "kosim_data", "purpose"
-
-
-def open_storage(address: str) -> RDBStorage:
-    """Open a storage: a SQLite file, or the address of a database.
-
-    Raises:
-        StorageError: it cannot be reached, written or understood.
-    """
-    url = address if "://" in address else f"sqlite:///{Path(address).resolve()}"
-    try:
-        if url.startswith("sqlite:///"):
-            Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        patience = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}
-        return open_with_heartbeat(url, patience)
-    except ModuleNotFoundError as error:
-        raise StorageError(
-            f"the storage {_hidden(url)} needs the package {error.name}; "
-            f"pip install {error.name}, or pip install 'kosim[tune]'"
-        ) from error
-    except (SQLAlchemyError, OSError, RuntimeError, ImportError, ValueError) as error:
-        raise StorageError(
-            f"the storage {_hidden(url)} cannot be opened: {_first_line(error)}; give a SQLite "
-            "file or the address of a database that is running"
-        ) from error
 
 
 def begin_study(
@@ -170,13 +142,3 @@ def _pruner(settings: TuneSettings) -> BasePruner:
     if settings.prune == "hyperband":
         return HyperbandPruner(min_resource=1, reduction_factor=3)
     return NopPruner()
-
-
-def _hidden(url: str) -> str:
-    """Return an address without its password."""
-    scheme, found, rest = url.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}" if found and "@" in rest else url
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

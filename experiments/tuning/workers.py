@@ -14,6 +14,8 @@ from optuna.trial import TrialState
 from kosim.encoders.errors import TrainingError
 
 _POLL = 1.0
+STORAGE_VARIABLE = "KOSIM_STORAGE"
+"""The variable of the environment that says where a study is stored."""
 
 
 def run_workers(
@@ -40,15 +42,15 @@ def run_workers(
         TrainingError: all of them failed before the study was done.
     """
     threads = str(max(1, len(os.sched_getaffinity(0)) // count))
-    limits = {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
-    command = [sys.executable, "-m", "kosim", "tune", "worker", "--storage", address]
-    command += ["--study", study.study_name]
+    # Everybody may read the arguments of a process, and an address may have a password.
+    own = {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, STORAGE_VARIABLE: address}
+    command = [sys.executable, "-m", "kosim", "tune", "worker", "--study", study.study_name]
     if minutes is not None:
         command += ["--minutes", str(minutes)]
     running = [
         subprocess.Popen(
             [*command, "--number", str(number)],
-            env={**os.environ, **limits},
+            env={**os.environ, **own},
             stdout=subprocess.DEVNULL,
         )
         for number in range(count)

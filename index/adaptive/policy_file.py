@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kosim.encoders.errors import CorpusIndexError
-from kosim.encoders.storage import atomic_folder, sha256, write_json
+from kosim.encoders.storage import atomic_folder, read_json, sha256, write_json
 
 Arrays = dict[str, npt.NDArray[np.float64]]
 
@@ -42,7 +40,7 @@ def read_policy(folder: Path) -> tuple[dict[str, Any], Arrays]:
         CorpusIndexError: the policy is damaged, or of a newer format.
     """
     try:
-        header = json.loads((folder / _HEADER).read_text(encoding="utf-8"))
+        header = read_json(folder / _HEADER, error=CorpusIndexError)
         written = header["format"]
         if isinstance(written, int) and written > _FORMAT:
             raise CorpusIndexError(
@@ -54,7 +52,9 @@ def read_policy(folder: Path) -> tuple[dict[str, Any], Arrays]:
             raise ValueError(f"{_ARRAYS} is truncated or was edited")
         with np.load(path, allow_pickle=False) as stored:
             arrays = {name: np.asarray(stored[name], dtype=np.float64) for name in stored.files}
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    except CorpusIndexError:
+        raise
+    except Exception as error:  # numpy and zipfile fail on damaged content in many ways
         raise damaged(folder, str(error)) from error
     return header, arrays
 

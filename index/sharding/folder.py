@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from kosim.encoders.encoder_identity import EncoderIdentity
 from kosim.encoders.errors import CorpusIndexError
-from kosim.encoders.storage import put_back, write_json
+from kosim.encoders.storage import put_back, read_versioned_json, write_json
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.store.manifest import MANIFEST, SHARDS, FileName
 
@@ -141,28 +140,12 @@ def _opened(folder: Path, name: str) -> CorpusIndex:
 def _read_manifest(folder: Path) -> ShardsManifest:
     path = folder / SHARDS
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError) as error:
+        is_there = path.exists()
+    except OSError as error:
+        raise CorpusIndexError(f"cannot read {path}: {error.strerror}") from error
+    if not is_there:
         raise CorpusIndexError(
             f"{folder} is no index: it has neither {MANIFEST} nor {SHARDS}; make one with "
             "`kosim index build` or `kosim index shard`"
-        ) from error
-    except OSError as error:
-        raise CorpusIndexError(f"cannot read {path}: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise CorpusIndexError(
-            f"{path} is damaged: it is not readable as JSON ({error}); restore it"
-        ) from error
-    version = content.get("format") if isinstance(content, dict) else None
-    if isinstance(version, int) and version > FORMAT:
-        raise CorpusIndexError(
-            f"{path} is of format {version}, a newer format than {FORMAT}; upgrade kosim"
         )
-    try:
-        return ShardsManifest.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the whole"
-        raise CorpusIndexError(
-            f"{path} is not valid: {where}: {first['msg']}; restore it"
-        ) from error
+    return read_versioned_json(path, ShardsManifest, newest=FORMAT, error=CorpusIndexError)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from dataclasses import dataclass
@@ -13,7 +12,13 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from kosim.encoders.encoder_identity import EncoderIdentity
 from kosim.encoders.errors import CorpusIndexError
-from kosim.encoders.storage import parse_versioned_json, put_back, sha256, write_json
+from kosim.encoders.storage import (
+    content_checksum,
+    parse_versioned_json,
+    put_back,
+    sha256,
+    write_json,
+)
 
 MANIFEST = "manifest.json"
 FORMAT: Literal[2] = 2
@@ -154,7 +159,7 @@ def read_manifest(folder: Path) -> tuple[IndexManifest, Stamp]:
     manifest = parse_versioned_json(
         content, path, IndexManifest, newest=FORMAT, error=CorpusIndexError, remedy=_REMEDY
     )
-    expected = None if manifest.format == 1 else _checksum(json.loads(content))
+    expected = None if manifest.format == 1 else content_checksum(json.loads(content))
     if manifest.checksum != expected:
         raise CorpusIndexError(f"{path} is damaged: it was changed after it was written; {_REMEDY}")
     return manifest, stamp
@@ -167,14 +172,7 @@ def write_manifest(folder: Path, manifest: IndexManifest) -> None:
         StorageError: it cannot be written; the one before stays in force.
     """
     content = manifest.model_dump(mode="json", by_alias=True)
-    write_json(folder / MANIFEST, {**content, "checksum": _checksum(content)})
-
-
-def _checksum(content: dict[str, Any]) -> str:
-    """Return the SHA-256 of a manifest without its own checksum, whatever the order of its keys."""
-    rest = {name: value for name, value in content.items() if name != "checksum"}
-    text = json.dumps(rest, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    write_json(folder / MANIFEST, {**content, "checksum": content_checksum(content)})
 
 
 def check_file(path: Path, expected: FileEntry) -> None:

@@ -23,7 +23,7 @@ from filelock import FileLock, Timeout
 
 from kosim.encoders.durable_file import write_array
 from kosim.encoders.errors import DataError, IndexLockedError, StorageError
-from kosim.encoders.storage import atomic_file, sha256, write_json
+from kosim.encoders.storage import atomic_file, read_json, sha256, write_json
 from kosim.index.store.block import Block, Columns
 
 _SETTINGS = "build.json"
@@ -220,11 +220,8 @@ def _agree(folder: Path, settings: SpoolSettings) -> None:
             )
         write_json(path, wanted)
         return
-    try:
-        begun = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise StorageError(f"{path} is damaged ({error}); remove the folder {folder}") from error
-    if not isinstance(begun, dict) or begun.get("format") != _FORMAT:
+    begun = read_json(path, error=StorageError, remedy=f"remove the folder {folder}")
+    if begun.get("format") != _FORMAT:
         raise StorageError(
             f"{folder} is an unfinished build of another version of kosim; remove that folder to "
             "begin anew"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from kosim.experiments.comparison.results import ComparisonResults
 from kosim.experiments.comparison.run import compare
 from kosim.experiments.settings import CompareSettings
 from tests.encoders.tiny import write_koelectra
+from tests.experiments.databases import Database, running_database
 
 TRAINING = {"epochs": 2, "learning_rate": 5e-4, "batch_size": 16}
 
@@ -28,6 +30,13 @@ def small_settings(**changes: Any) -> dict[str, Any]:
         "encoders": {"bi": {"kind": "bi", **contender}, "cross": {"kind": "cross", **contender}},
         **changes,
     }
+
+
+@pytest.fixture
+def database() -> Iterator[Database]:
+    """A PostgreSQL server of the test's own."""
+    with running_database() as database:
+        yield database
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,8 @@ from kosim.experiments.data.partition import load_training
 from kosim.experiments.settings import CompareSettings, read_settings
 from kosim.experiments.tuning.outcome import describe_study
 from kosim.experiments.tuning.settings import TuneSettings
-from kosim.experiments.tuning.study import load_study, open_storage
+from kosim.experiments.tuning.storage import open_storage
+from kosim.experiments.tuning.study import load_study
 from kosim.experiments.tuning.trial import OUTCOME, run_trial
 from tests.experiments.conftest import small_settings
 from tests.experiments.tiny_artifacts import kosim, refusal

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +16,10 @@ from optuna.trial import TrialState
 
 from kosim.experiments.tuning.plan import plan_trials
 from kosim.experiments.tuning.settings import TuneSettings
-from kosim.experiments.tuning.study import PURPOSE, open_storage
+from kosim.experiments.tuning.storage import open_storage
+from kosim.experiments.tuning.study import PURPOSE
 from kosim.experiments.tuning.worker import work
+from tests.experiments.databases import Database
 from tests.experiments.tiny_studies import small_study
 
 ROOT = Path(__file__).parents[2]
@@ -94,41 +94,6 @@ def test_a_killed_worker_loses_nothing(tmp_path: Path) -> None:
     survive_a_kill(f"sqlite:///{tmp_path / 'study.db'}", tmp_path)
 
 
-@pytest.fixture
-def postgresql(tmp_path: Path) -> Iterator[str]:
-    """The address of a database of its own, run by an unprivileged user."""
-    binaries = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    if not binaries:
-        pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
-    pytest.importorskip("psycopg", reason="the extra tune is not installed")
-    place = Path("/tmp") / f"kosim-pg-{os.getpid()}"
-    place.mkdir()
-    become: list[str] = []
-    if os.geteuid() == 0:
-        shutil.chown(place, "postgres", "postgres")
-        become = ["runuser", "-u", "postgres", "--"]
-    folder, port = place / "data", str(20_000 + os.getpid() % 20_000)
-    tool = binaries[-1]
-    subprocess.run(
-        [*become, tool, "-D", folder, "-A", "trust", "-U", "kosim", "-E", "UTF8"],
-        check=True,
-        capture_output=True,
-        cwd="/",
-    )
-    control = [*become, tool.with_name("pg_ctl"), "-D", folder, "-w", "-l", place / "log"]
-    options = f"-p {port} -k {place} -c listen_addresses=127.0.0.1"
-    subprocess.run(
-        [*control, "-o", options, "start"], check=True, cwd="/", stdout=subprocess.DEVNULL
-    )
-    try:
-        yield f"postgresql://kosim@127.0.0.1:{port}/postgres"
-    finally:
-        subprocess.run(
-            [*control, "-m", "immediate", "stop"], check=True, capture_output=True, cwd="/"
-        )
-        shutil.rmtree(place)
-
-
 @pytest.mark.slow
-def test_a_killed_worker_loses_nothing_in_postgresql(postgresql: str, tmp_path: Path) -> None:
-    survive_a_kill(postgresql, tmp_path)
+def test_a_killed_worker_loses_nothing_in_postgresql(database: Database, tmp_path: Path) -> None:
+    survive_a_kill(database.address, tmp_path)

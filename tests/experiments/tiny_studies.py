@@ -10,7 +10,8 @@ from kosim.experiments.data.partition import load_training
 from kosim.experiments.settings import CompareSettings
 from kosim.experiments.tuning.settings import TuneSettings, data_fingerprint
 from kosim.experiments.tuning.space import parse_space
-from kosim.experiments.tuning.study import begin_study, open_storage
+from kosim.experiments.tuning.storage import open_storage
+from kosim.experiments.tuning.study import begin_study
 from tests.experiments.conftest import small_settings
 
 SPACE = {"epochs": {"values": [1, 2]}, "learning_rate": {"values": [1e-4, 5e-4]}}

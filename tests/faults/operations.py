@@ -231,8 +231,13 @@ def load_encoders(folder: Path) -> None:
         _encoders[name] = encoder
 
 
+def save_encoder(name: str, folder: Path) -> None:
+    """Save one of them: "old" or "new"."""
+    _encoders[name].save(folder, overwrite=True)
+
+
 def _save(name: str) -> Callable[[Path], None]:
-    return lambda work: _encoders[name].save(work / "encoder", overwrite=True)
+    return lambda work: save_encoder(name, work / "encoder")
 
 
 def read_encoder(work: Path) -> Any:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults import damage, full_disk
+from tests.faults.operations import load_encoders
 from tests.faults.sweep import sweep
 from tests.faults.trials import Trials, compiled_shim, temporary_folder
 
@@ -24,3 +26,30 @@ def test_errors_and_kills_leave_the_old_or_the_new(operations: list[str]) -> Non
             sweep(trials, operations, errors=60, kills=20, seconds=60)
     assert trials.report.failures == []
     assert trials.report.errors and trials.report.kills
+
+
+def test_damaged_stores_are_refused_named_or_unaffected(tmp_path: Path) -> None:
+    stores = ["index", "hnsw index", "shards", "policy"]
+    report = damage.sweep(tmp_path, stores, trials=60, seconds=60)
+    assert report.failures == []
+    assert report.ends["refused"] and report.ends["named by verify"]
+
+
+@pytest.mark.slow
+def test_damaged_encoders_and_builds_are_refused_or_unaffected(tmp_path: Path) -> None:
+    load_encoders(tmp_path)
+    names = ["unfinished build", "encoder", "export"]
+    report = damage.sweep(tmp_path, names, trials=60, seconds=300, seed=1)
+    assert report.failures == []
+    assert report.ends["refused"] and report.ends["without effect"]
+
+
+@pytest.mark.slow
+def test_a_disk_that_is_full_now_and_then_loses_nothing() -> None:
+    with full_disk.small_disk() as disk:
+        if disk is None:
+            pytest.skip("a file system cannot be mounted here")
+        with Trials(disk.folder, None) as trials:
+            full_disk.sweep(trials, disk, LIGHT, count=60, seconds=120)
+    assert trials.report.failures == []
+    assert trials.report.full

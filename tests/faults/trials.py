@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -74,14 +75,15 @@ class Report:
 
     errors: int = 0
     kills: int = 0
+    full: int = 0
     ends: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
         ends = ", ".join(f"{name} {count:,}" for name, count in sorted(self.ends.items()))
         return (
-            f"{self.errors:,} injected errors, {self.kills:,} kills ({ends}); "
-            f"{len(self.failures):,} failures"
+            f"{self.errors:,} injected errors, {self.kills:,} kills, {self.full:,} operations on a "
+            f"full disk ({ends}); {len(self.failures):,} failures"
         )
 
 
@@ -156,17 +158,33 @@ class Trials:
 
     def run(self, operation: str, fault: Fault) -> None:
         """Carry an operation out under a fault, and note what is wrong afterwards."""
-        before, after = self.states(operation)
-        work = self.folder / "work"
-        self.ask("fresh", operation, work, **{"from": str(self._kept(operation))})
-        end = self.ask("run", operation, work, fault=vars(fault))
+        end = self._run(operation, str(fault), nullcontext(), vars(fault))
         if fault.is_kill:
             self.report.kills += end["end"] == "killed"
         else:
             self.report.errors += 1
+
+    def run_on(self, operation: str, disk: str, state: AbstractContextManager[None]) -> None:
+        """Carry an operation out while a disk is in some state, and note what is wrong then."""
+        self._run(operation, disk, state, None)
+        self.report.full += 1
+
+    def _run(
+        self,
+        operation: str,
+        disturbance: str,
+        state: AbstractContextManager[None],
+        fault: dict[str, Any] | None,
+    ) -> dict[str, Any]:
+        before, after = self.states(operation)
+        work = self.folder / "work"
+        self.ask("fresh", operation, work, **{"from": str(self._kept(operation))})
+        with state:
+            end = self.ask("run", operation, work, fault=fault)
         self.report.ends[end.get("type", end["end"])] += 1
         for problem in self._problems(operation, work, end, before, after):
-            self.report.failures.append(f"{operation}, {fault}: {problem}; it said {end}")
+            self.report.failures.append(f"{operation}, {disturbance}: {problem}; it said {end}")
+        return end
 
     def _problems(
         self, operation: str, work: Path, end: dict[str, Any], before: str, after: str

@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 from kosim.encoders.errors import ConfigError, CorpusIndexError, DataError, StorageError
+from kosim.encoders.storage import content_checksum
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.documents import Document
 from kosim.index.lexical.lexical_index import LexicalIndex
-from kosim.index.store import commit, manifest
+from kosim.index.store import commit
 from kosim.index.store.manifest import MANIFEST
 from tests.index.lexical_stand_ins import Words
 from tests.index.stored import (
@@ -128,7 +129,7 @@ def edit(change: Callable[[dict[str, Any]], None]) -> Callable[[Path], None]:
     def apply(folder: Path) -> None:
         content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         change(content)
-        content["checksum"] = manifest._checksum(content)
+        content["checksum"] = content_checksum(content)
         (folder / MANIFEST).write_text(json.dumps(content), encoding="utf-8")
 
     return apply

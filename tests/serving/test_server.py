@@ -99,8 +99,9 @@ def test_a_model_that_cannot_be_loaded_after_all_ends_the_server(
     (broken / "model.safetensors").write_bytes(b"no weights")
     manifest = json.loads((broken / "kosim.json").read_text(encoding="utf-8"))
     manifest["files"]["model.safetensors"] = sha256(broken / "model.safetensors")
+    del manifest["checksum"]
     (broken / "kosim.json").write_text(json.dumps(manifest), encoding="utf-8")
-    assert "could not be loaded" in refusal("serve", "--bi", broken, "--port", 0)
+    assert "cannot be read as weights" in refusal("serve", "--bi", broken, "--port", 0)
 
 
 def test_an_index_whose_encoder_is_gone_is_refused(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -17,7 +16,7 @@ import pyarrow.parquet as pq
 
 from kosim.encoders.base import FloatArray, PairEncoder
 from kosim.encoders.errors import DataError, StorageError
-from kosim.encoders.storage import atomic_file, write_json
+from kosim.encoders.storage import atomic_file, read_json, write_json
 from kosim.experiments.retrieval.depth.plan import DOCUMENTS_AT_A_TIME, Band, ScoringPlan, draw
 from kosim.experiments.retrieval.depth.survival import ScoredQuery
 from kosim.experiments.retrieval.rankings import ABSENT
@@ -265,8 +264,5 @@ def _scorer(reranker: PairEncoder) -> str:
     return f"{reranker.fingerprint()}{lowered}"
 
 
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise StorageError(f"{path} is damaged ({error}); --overwrite it") from error
+def _read_json(path: Path) -> dict[str, Any]:
+    return read_json(path, error=StorageError, remedy="--overwrite it")
