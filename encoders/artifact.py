@@ -222,8 +222,8 @@ def _unreadable(error: OSError) -> None:
 
 def _check_file(folder: Path, name: str, expected: str) -> None:
     file = folder / name
-    if not file.resolve().is_relative_to(folder.resolve()):
-        raise ArtifactError(f"{folder / MANIFEST} lists {name}, which lies outside the artifact")
+    if "\0" in name or not file.resolve().is_relative_to(folder.resolve()):
+        raise ArtifactError(f"{folder / MANIFEST} lists {name!r}, which lies outside the artifact")
     try:
         if not file.is_file():
             raise ArtifactError(f"{folder} is damaged: {name} is missing; restore or retrain it")

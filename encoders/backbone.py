@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntry
 from kosim.encoders.bundle import BUNDLED, MINI
 from kosim.encoders.errors import BackboneError, ConfigError, KosimError
 from kosim.encoders.network_files import check_sizes
+from kosim.encoders.storage import read_json
 
 KOELECTRA = "monologg/koelectra-base-v3-discriminator"
 """The default backbone for real use: ELECTRA base, 35,000 word pieces, Apache-2.0."""
@@ -92,8 +92,8 @@ def hidden_size(name: str, *, revision: str | None = None) -> int | None:
         except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError):
             return None
     try:
-        content = json.loads((path / _CONFIG).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        content = read_json(path / _CONFIG, error=BackboneError)
+    except BackboneError:
         return None
     width = next((content[key] for key in _WIDTHS if key in content), None)
     return width if isinstance(width, int) else None

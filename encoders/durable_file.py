@@ -117,3 +117,21 @@ def write_array(path: Path, array: npt.NDArray[Any]) -> None:
     """
     with DurableFile(path) as file:
         np.save(file, array, allow_pickle=False)
+
+
+def read_array(path: Path, *, mapped: bool = True) -> npt.NDArray[Any]:
+    """Read a ``.npy`` file of numbers, or map it read-only.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is damaged; numpy says so in many other ways too.
+    """
+    try:
+        array = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
+    except (OSError, ValueError):
+        raise
+    except Exception as error:
+        raise ValueError(f"no header of an array ({type(error).__name__})") from error
+    if not isinstance(array, np.ndarray):
+        raise ValueError("an archive where an array was expected")
+    return array

@@ -67,7 +67,7 @@ def check_sizes(folder: Path, *, error: type[KosimError]) -> None:
     config = read_json(folder / _CONFIG, error=error)
     for name in _SIZES:
         size = config.get(name)
-        if size is not None and (type(size) is not int or not 0 < size < MOST_VALUES):
+        if size is not None and (type(size) is not int or not 0 <= size < MOST_VALUES):
             raise error(f"{folder / _CONFIG}: {name} is {str(size)[:40]}; expected a whole number")
     weights = _Weights.of(folder, error)
     layers = max(config.get(name) or 0 for name in _LAYERS)
@@ -96,11 +96,11 @@ def _check_modules(folder: Path, error: type[KosimError]) -> None:
         return
     try:
         modules = json.loads(path.read_text(encoding="utf-8"))
-        places = [folder / module["path"] for module in modules]
+        places = [(folder / module["path"]).resolve() for module in modules]
     except (OSError, ValueError, TypeError, LookupError, RecursionError) as reason:
         raise error(f"{path} is damaged ({reason}); restore it") from reason
     for place in places:
-        if not place.resolve().is_relative_to(folder.resolve()):
+        if not place.is_relative_to(folder.resolve()):
             raise error(f"{path} names a module outside the folder: {place}")
 
 

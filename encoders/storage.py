@@ -403,7 +403,8 @@ def parse_versioned_json(
     value = parse_json(content, path, error=error, remedy=remedy)
     version = value.get("format", 1)
     if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version <= _FORMATS:
-        raise error(f"{path} is damaged: {str(version)[:40]!r} is no format number; {remedy}")
+        shown = repr(version)[:40]
+        raise error(f"{path} is damaged: format {shown} is no format number; {remedy}")
     if version > newest:
         raise error(f"{path} is of format {version}, newer than {newest}; upgrade kosim")
     try:

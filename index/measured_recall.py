@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
+from pydantic import BaseModel, Field
 
 from kosim.encoders.bi import BiEncoder
-from kosim.encoders.errors import ConfigError, StorageError
-from kosim.encoders.storage import write_json
+from kosim.encoders.errors import ConfigError, CorpusIndexError, StorageError
+from kosim.encoders.storage import read_versioned_json, write_json
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.index_encoder import check_encoder
 from kosim.index.vectors.recall import DEPTH
@@ -74,6 +73,11 @@ def measured_recall(
     return float(np.mean(good.sum(axis=1) / depth))
 
 
+class _Kept(BaseModel):
+    generation: int
+    recall: float | None = Field(ge=0, le=1)
+
+
 def kept_recall(index: CorpusIndex, encoder: BiEncoder) -> float | None:
     """Return :func:`measured_recall` of an encoder's arithmetic, measured once a generation.
 
@@ -85,10 +89,10 @@ def kept_recall(index: CorpusIndex, encoder: BiEncoder) -> float | None:
     check_encoder(index, encoder)
     path = index.folder / "recall" / f"{encoder.precision}.json"
     try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
-        if kept["generation"] == index.generation:
-            return None if kept["recall"] is None else float(kept["recall"])
-    except (OSError, ValueError, KeyError, TypeError):
+        kept = read_versioned_json(path, _Kept, newest=1, error=CorpusIndexError)
+        if kept.generation == index.generation:
+            return kept.recall
+    except CorpusIndexError:
         pass
     recall = measured_recall(index, encoder=encoder)
     try:

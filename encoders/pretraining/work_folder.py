@@ -16,7 +16,7 @@ _SETTINGS, _PLAN = "settings.json", "plan.json"
 
 
 class _Plan(BaseModel):
-    steps: int = Field(ge=1)
+    steps: int = Field(ge=0)
 
 
 class WorkFolder:

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csc_array, csr_array, vstack
 
-from kosim.encoders.durable_file import write_array
+from kosim.encoders.durable_file import read_array, write_array
 from kosim.encoders.errors import CorpusIndexError
 from kosim.encoders.storage import sha256, write_json
 
@@ -211,7 +211,7 @@ def _mapped(folder: Path, name: str, files: dict[str, Any]) -> npt.NDArray[Any]:
     path = folder / f"{name}.npy"
     if path.is_symlink() or path.stat().st_size != files[path.name]["size"]:
         raise ValueError(f"{path.name} does not have the size that the manifest says")
-    array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    array = read_array(path)
     if array.dtype != _ARRAYS[name] or array.ndim != 1:
         raise ValueError(f"{path.name} holds {array.dtype} of shape {array.shape}")
     return array

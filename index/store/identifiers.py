@@ -14,7 +14,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from kosim.encoders.durable_file import write_array
+from kosim.encoders.durable_file import read_array, write_array
 from kosim.encoders.errors import CorpusIndexError
 
 HASHES = "id_hashes.npy"
@@ -116,8 +116,8 @@ def map_array(path: Path, rows: int, dtype: np.dtype[Number]) -> npt.NDArray[Num
         CorpusIndexError: it holds something other than ``rows`` numbers of ``dtype``.
     """
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
+        array = read_array(path)
+    except ValueError as error:
         raise CorpusIndexError(
             f"{path} is damaged: {error}; restore or rebuild the index"
         ) from error

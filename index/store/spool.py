@@ -18,10 +18,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
 from filelock import FileLock, Timeout
 
-from kosim.encoders.durable_file import write_array
+from kosim.encoders.durable_file import read_array, write_array
 from kosim.encoders.errors import DataError, IndexLockedError, StorageError
 from kosim.encoders.storage import atomic_file, read_json, sha256, write_json
 from kosim.index.store.block import Block, Columns
@@ -171,7 +170,7 @@ class Spool:
             try:
                 if record is None or sha256(path) != record["vectors"]:
                     raise self._damaged(number, "its vectors are not those that were encoded")
-                vectors = np.load(path, allow_pickle=False)
+                vectors = read_array(path, mapped=False)
             except (OSError, ValueError) as error:
                 raise self._damaged(number, str(error)) from error
             yield Block.of(columns, vectors, self.settings.dimension)

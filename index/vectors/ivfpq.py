@@ -10,7 +10,7 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
-from kosim.encoders.durable_file import DurableFile
+from kosim.encoders.durable_file import DurableFile, read_array
 from kosim.encoders.errors import CorpusIndexError
 from kosim.index.vectors.alive_rows import AliveRows
 from kosim.index.vectors.exact import StoredVectors
@@ -197,8 +197,8 @@ def _copy(vectors: npt.NDArray[np.float32], path: Path) -> None:
 
 def _map_vectors(path: Path, rows: int, dimension: int) -> StoredVectors:
     try:
-        data = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, EOFError, ValueError) as error:
+        data = read_array(path)
+    except (OSError, ValueError) as error:
         raise CorpusIndexError(
             f"{path} cannot be read ({error}): it is cut short or damaged; build the index again "
             "or restore the file"

@@ -22,6 +22,7 @@ import numpy as np
 import pytest
 import sentence_transformers
 
+from kosim.encoders.artifact import read_manifest
 from kosim.encoders.base import PairEncoder
 from kosim.encoders.bi import BiEncoder
 from kosim.encoders.compute.export_store import ExportStore
@@ -191,7 +192,7 @@ def test_an_artifact_with_exports_is_whole(place: Path) -> None:
 
 
 def _other_weights(record: dict[str, Any]) -> None:
-    record["fingerprint"] = "0" * 64
+    record["measured"] = "0" * 64
 
 
 def _other_library(record: dict[str, Any]) -> None:
@@ -199,7 +200,7 @@ def _other_library(record: dict[str, Any]) -> None:
 
 
 def _other_format(record: dict[str, Any]) -> None:
-    record["format"] = 0
+    record["format"] = 3
 
 
 @pytest.mark.parametrize(
@@ -207,7 +208,7 @@ def _other_format(record: dict[str, Any]) -> None:
     [
         (_other_weights, "was made from other weights"),
         (_other_library, "was made with onnxruntime 0.1"),
-        (_other_format, "is of format 0"),
+        (_other_format, "is of format 3"),
     ],
 )
 def test_an_export_that_does_not_match_is_made_again_and_said_so(
@@ -247,7 +248,9 @@ def test_an_artifact_that_cannot_be_written_is_exported_to_the_cache(
     monkeypatch.setattr(os, "access", lambda path, mode: path != saved)
     encoder = load(saved, precision="int8")
     assert not (saved / "onnx").exists()
-    assert (cache / "kosim" / "onnx" / encoder.fingerprint()[:32] / "int8" / "model.onnx").is_file()
+    assert encoder.precision == "int8"
+    place = cache / "kosim" / "onnx" / read_manifest(saved).measured[:32]
+    assert (place / "int8" / "model.onnx").is_file()
 
 
 def test_a_graph_that_cannot_be_run_is_named(copied: Path) -> None:

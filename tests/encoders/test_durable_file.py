@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kosim.encoders.durable_file import DurableFile, write_array
+from kosim.encoders.durable_file import DurableFile, read_array, write_array
 
 
 @contextmanager
@@ -72,3 +72,17 @@ def test_nothing_is_flushed_after_an_error(tmp_path: Path) -> None:
         raise KeyError
     with pytest.raises(ValueError, match="is closed"):
         file.write(b"d")
+
+
+@pytest.mark.parametrize(
+    "header", [b"{'descr'\x07", b"{'descr': ((", b"[" * 100, b"{'descr': object}", b"\xff" * 9]
+)
+def test_a_damaged_header_of_an_array_is_a_value_error(tmp_path: Path, header: bytes) -> None:
+    path = tmp_path / "a.npy"
+    write_array(path, np.arange(10))
+    np.testing.assert_array_equal(read_array(path), np.arange(10))
+    content = path.read_bytes()
+    path.write_bytes(content[:10] + header + content[10 + len(header) :])
+    for mapped in (True, False):
+        with pytest.raises(ValueError):
+            read_array(path, mapped=mapped)

@@ -87,7 +87,6 @@ def edit(path: Path, statement: str, *values: object) -> None:
         ("UPDATE trial_params SET param_name = ? WHERE param_name = 'epochs'", "other"),
         ("UPDATE trial_values SET value = ?", "text"),
         ("UPDATE study_directions SET direction = ?", "SIDEWAYS"),
-        ("UPDATE version_info SET schema_version = ?", 99),
     ],
 )
 def test_an_edited_study_is_one_line(

@@ -26,22 +26,26 @@ SECONDS = 60
 """In which a trial ends."""
 
 
+def attempt(call: Callable[[], Any]) -> dict[str, Any]:
+    """Return what a call returned or raised; nothing fails any more afterwards."""
+    try:
+        return {"end": "done", "value": call()}
+    except KosimError as error:
+        return {"end": "refused", "type": type(error).__name__, "message": str(error)}
+    except BaseException as error:
+        said = {"type": type(error).__name__, "message": str(error)}
+        return {"end": "crashed", **said, "traceback": traceback.format_exc()}
+    finally:
+        disarm()
+
+
 def in_child(call: Callable[[], Any]) -> dict[str, Any]:
     """Return what a call returned or raised in a process of its own, or that it was killed."""
     here, there = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(here)
-        answer: dict[str, Any]
-        try:
-            answer = {"end": "done", "value": call()}
-        except KosimError as error:
-            answer = {"end": "refused", "type": type(error).__name__, "message": str(error)}
-        except BaseException as error:
-            answer = {"end": "crashed", "type": type(error).__name__, "message": str(error)}
-            answer["traceback"] = traceback.format_exc()
-        disarm()
-        data = json.dumps(answer).encode()
+        data = json.dumps(attempt(call)).encode()
         while data:
             data = data[os.write(there, data) :]
         os._exit(0)
@@ -77,7 +81,29 @@ def disarm() -> int:
 
 
 def trial(request: dict[str, Any]) -> dict[str, Any]:
-    """Carry an operation out under a fault."""
+    """Carry an operation out under a fault, and look at what is there afterwards.
+
+    After an error the same process looks; after a kill another one does.
+    """
+    run = _armed(request)
+    if request["kill"]:
+        end = in_child(run)
+        return {"end": end, **in_child(lambda: _looked_at(request))["value"]}
+    both = in_child(lambda: {"end": attempt(run), **_looked_at(request)})
+    return both["value"] if both["end"] == "done" else {"end": both, "found": both}
+
+
+def _looked_at(request: dict[str, Any]) -> dict[str, Any]:
+    """Return what is there, and where nothing was changed, what is there when it is done again."""
+    operation, work = OPERATIONS[request["operation"]], Path(request["work"])
+    looked = {"found": attempt(lambda: as_json(operation.read(work)))}
+    if looked["found"].get("value") == request["before"] != request["after"]:
+        looked["again"] = attempt(lambda: (operation.run(work), as_json(operation.read(work)))[1])
+    return looked
+
+
+def _armed(request: dict[str, Any]) -> Callable[[], int]:
+    """Return what carries an operation out under a fault and counts its calls."""
     operation, work = OPERATIONS[request["operation"]], Path(request["work"])
 
     def run() -> int:
@@ -94,7 +120,7 @@ def trial(request: dict[str, Any]) -> dict[str, Any]:
         operation.run(work)
         return disarm()
 
-    return in_child(run)
+    return run
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
@@ -108,10 +134,17 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     if request["do"] == "repeat":
         return in_child(lambda: (operation.run(work), as_json(operation.read(work)))[1])
     if request["do"] == "fresh":
-        shutil.rmtree(work, ignore_errors=True)
-        shutil.copytree(request["from"], work)
+        _copy(request["from"], work)
         return {"end": "done"}
-    return trial(request)
+    if request["do"] == "trial":
+        _copy(request["from"], work)
+        return trial(request)
+    return in_child(_armed(request))
+
+
+def _copy(kept: str, work: Path) -> None:
+    shutil.rmtree(work, ignore_errors=True)
+    shutil.copytree(kept, work, copy_function=shutil.copyfile)
 
 
 def main() -> None:

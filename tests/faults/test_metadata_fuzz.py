@@ -29,7 +29,7 @@ from kosim.index.sharding.split import split_index
 from kosim.index.store.manifest import MANIFEST, SHARDS
 from kosim.index.store.spool import Spool, SpoolSettings
 from tests.encoders.tiny import tiny_encoder, write_koelectra
-from tests.faults.operations import OLD, arguments, old_index, read_policy, save_policy
+from tests.faults.operations import OLD, arguments, old_index, read_policy, read_words, save_policy
 from tests.index.vectors import unit_vectors
 
 FUZZED = settings(
@@ -178,6 +178,10 @@ def subjects() -> Iterator[dict[str, Subject]]:
                 lambda: [_searched(one) for one in Shards.open(work / "shards").indexes.values()],
             ),
             "policy.json": Subject(policy / "policy.json", lambda: read_policy(work)),
+            "manifest of postings": Subject(
+                next((work / "index" / "lexical").glob("0*/manifest.json")),
+                lambda: read_words(work),
+            ),
             "build.json": Subject(work / "spool" / "build.json", spool),
             "results.json": Subject(run / "results.json", lambda: COMPARISON.read(run)),
             "export.json": Subject(export / "export.json", exported),
@@ -187,7 +191,14 @@ def subjects() -> Iterator[dict[str, Subject]]:
 IDS = ["하나", "둘"]
 NAMES = (
     *("kosim.json", "kosim.json of a backbone", "config.json", "modules.json", "manifest.json"),
-    *("shards.json", "policy.json", "build.json", "results.json", "export.json"),
+    *(
+        "shards.json",
+        "policy.json",
+        "manifest of postings",
+        "build.json",
+        "results.json",
+        "export.json",
+    ),
 )
 
 

@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -137,13 +137,13 @@ class Trials:
     def states(self, operation: str) -> tuple[str, str]:
         """Return what is there before and after an undisturbed operation."""
         if operation not in self._states:
-            kept, work = self._kept(operation), self.folder / "work"
+            kept, work = self._kept(operation), self.work
             kept.mkdir()
             self._must(self.ask("prepare", operation, kept))
-            self.ask("fresh", operation, work, **{"from": str(kept)})
+            self.ask("fresh", operation, work, **self._from(operation))
             # Of a copy: reading may store what is derived.
             before = self._must(self.ask("read", operation, work))
-            self.ask("fresh", operation, work, **{"from": str(kept)})
+            self.ask("fresh", operation, work, **self._from(operation))
             self._must(self.ask("run", operation, work))
             self._states[operation] = before, self._must(self.ask("read", operation, work))
         return self._states[operation]
@@ -151,65 +151,66 @@ class Trials:
     def count(self, operation: str, kinds: int = ALL) -> int:
         """Return how many calls of some kinds an operation makes."""
         self.states(operation)
-        work = self.folder / "work"
-        self.ask("fresh", operation, work, **{"from": str(self._kept(operation))})
+        self.ask("fresh", operation, self.work, **self._from(operation))
         fault = {"kinds": kinds, "action": COUNT}
-        return int(self._must(self.ask("run", operation, work, fault=fault)))
+        return int(self._must(self.ask("run", operation, self.work, fault=fault)))
 
     def run(self, operation: str, fault: Fault) -> None:
         """Carry an operation out under a fault, and note what is wrong afterwards."""
-        end = self._run(operation, str(fault), nullcontext(), vars(fault))
+        before, after = self.states(operation)
+        more = {"kill": fault.is_kill, "before": before, "after": after}
+        trial = self.ask(
+            "trial", operation, self.work, **self._from(operation), fault=vars(fault), **more
+        )
         if fault.is_kill:
-            self.report.kills += end["end"] == "killed"
+            self.report.kills += trial["end"]["end"] == "killed"
         else:
             self.report.errors += 1
+        self._note(operation, str(fault), trial)
 
     def run_on(self, operation: str, disk: str, state: AbstractContextManager[None]) -> None:
         """Carry an operation out while a disk is in some state, and note what is wrong then."""
-        self._run(operation, disk, state, None)
-        self.report.full += 1
-
-    def _run(
-        self,
-        operation: str,
-        disturbance: str,
-        state: AbstractContextManager[None],
-        fault: dict[str, Any] | None,
-    ) -> dict[str, Any]:
         before, after = self.states(operation)
-        work = self.folder / "work"
-        self.ask("fresh", operation, work, **{"from": str(self._kept(operation))})
+        self.ask("fresh", operation, self.work, **self._from(operation))
         with state:
-            end = self.ask("run", operation, work, fault=fault)
-        self.report.ends[end.get("type", end["end"])] += 1
-        for problem in self._problems(operation, work, end, before, after):
-            self.report.failures.append(f"{operation}, {disturbance}: {problem}; it said {end}")
-        return end
+            end = self.ask("run", operation, self.work)
+        trial = {"end": end, "found": self.ask("read", operation, self.work)}
+        if trial["found"].get("value") == before != after:
+            trial["again"] = self.ask("repeat", operation, self.work)
+        self.report.full += 1
+        self._note(operation, disk, trial)
 
-    def _problems(
-        self, operation: str, work: Path, end: dict[str, Any], before: str, after: str
-    ) -> Iterator[str]:
+    def _note(self, operation: str, disturbance: str, trial: dict[str, Any]) -> None:
+        end = trial["end"]
+        self.report.ends[end.get("type", end["end"])] += 1
+        for problem in self._problems(trial, *self.states(operation)):
+            self.report.failures.append(f"{operation}, {disturbance}: {problem}; it said {end}")
+
+    @staticmethod
+    def _problems(trial: dict[str, Any], before: str, after: str) -> Iterator[str]:
+        end, found = trial["end"], trial["found"]
         if end["end"] == "crashed":
             yield "traceback"
         if end["end"] == "refused" and "\n" in end["message"]:
             yield "more than one line"
-        allowed = {"done": {after}, "refused": {before}, "killed": {before, after}}.get(
-            end["end"], {before, after}
-        )
+        allowed = {"done": {after}, "refused": {before}}.get(end["end"], {before, after})
         if end.get("type") == UNCONFIRMED:
             allowed = {before, after}
-        found = self.ask("read", operation, work)
         if found["end"] != "done":
             yield f"cannot be read: {found}"
-            return
-        if found["value"] not in allowed:
+        elif found["value"] not in allowed:
             other = {before: "as before", after: "as after"}.get(found["value"], found["value"])
             yield f"it is {other}"
-            return
-        if found["value"] == before != after:
-            again = self.ask("repeat", operation, work)
-            if again.get("value") != after:
-                yield f"cannot be done again: {again}"
+        elif "again" in trial and trial["again"].get("value") != after:
+            yield f"cannot be done again: {trial['again']}"
+
+    @property
+    def work(self) -> Path:
+        """The folder that the operations change."""
+        return self.folder / "work"
+
+    def _from(self, operation: str) -> dict[str, str]:
+        return {"from": str(self._kept(operation))}
 
     def _kept(self, operation: str) -> Path:
         return self.folder / f"before {operation}"

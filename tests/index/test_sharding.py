@@ -332,7 +332,7 @@ def change(folder: Path, **values: object) -> None:
     ("damage", "message"),
     [
         (lambda folder: (folder / SHARDS).write_text("[1"), "damaged"),
-        (lambda folder: change(folder, format=9), "newer format"),
+        (lambda folder: change(folder, format=9), "newer than 1"),
         (lambda folder: change(folder, shards=[]), "shards"),
         (
             lambda folder: change(folder, shards=[{"name": "../out", "documents": 1}]),
