@@ -22,6 +22,7 @@ from kosim.experiments.data.label_scale import AUTO, LabelScale
 TEST_SHARE = 0.2
 """Share of the pairs of one file that a comparison splits off as its test set."""
 
+_LARGEST_TOML = 1 << 20
 RECIPE_NAMES = ("quickstart", "klue-koelectra-base", "klue-koelectra-best")
 SCRATCH = "scratch"
 """The backbone that is made on the spot from the training sentences."""
@@ -276,21 +277,36 @@ def read_settings(name: str) -> dict[str, Any]:
         ConfigError: there is no such recipe or file, or it is not TOML.
     """
     if name in RECIPE_NAMES:
-        text = (resources.files("kosim.experiments") / "recipes" / f"{name}.toml").read_text(
-            "utf-8"
-        )
-    else:
-        path = Path(name)
-        if not path.is_file():
-            raise ConfigError(
-                f"config {name} is neither a file nor one of {', '.join(RECIPE_NAMES)}"
-                f"{did_you_mean(name, RECIPE_NAMES)}"
-            )
-        try:
-            text = path.read_text(encoding="utf-8")
-        except UnicodeDecodeError as error:
-            raise ConfigError(f"config {name} is not UTF-8: {error.reason}") from error
+        recipes = resources.files("kosim.experiments") / "recipes"
+        return tomllib.loads((recipes / f"{name}.toml").read_text("utf-8"))
+    suggestion = did_you_mean(name, RECIPE_NAMES)
+    return read_toml(name, "config", f"one of {', '.join(RECIPE_NAMES)}{suggestion}")
+
+
+def read_toml(name: str, what: str, otherwise: str) -> dict[str, Any]:
+    """Read a TOML file of at most 1 MiB.
+
+    Args:
+        name: a plain file.
+        what: it is, for messages.
+        otherwise: what may be given in its place.
+
+    Raises:
+        ConfigError: there is no such file, or it is not TOML.
+    """
+    path = Path(name)
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"config {name} is not valid TOML: {error}") from error
+        if not path.is_file():  # also a named pipe, which would never end
+            raise ConfigError(f"{what} {name} is neither a file nor {otherwise}")
+        with path.open("rb") as file:
+            content = file.read(_LARGEST_TOML + 1)
+    except OSError as error:
+        raise ConfigError(f"cannot read {what} {name}: {error.strerror}") from error
+    if len(content) > _LARGEST_TOML:
+        raise ConfigError(f"{what} {name} is larger than {_LARGEST_TOML >> 20} MiB")
+    try:
+        return tomllib.loads(content.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{what} {name} is not UTF-8: {error.reason}") from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{what} {name} is not valid TOML: {error}") from error

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Self, cast
 
 from optuna import Trial
@@ -18,7 +16,7 @@ from optuna.distributions import (
 from pydantic import model_validator
 
 from kosim.encoders.errors import ConfigError
-from kosim.experiments.settings import EncoderSettings, Settings, parse_settings
+from kosim.experiments.settings import EncoderSettings, Settings, parse_settings, read_toml
 
 Value = bool | int | float | str
 
@@ -172,13 +170,7 @@ def read_space(name: str) -> Space:
     """
     if name == "documented":
         return parse_space(DOCUMENTED)
-    path = Path(name)
-    if not path.is_file():
-        raise ConfigError(f"space {name} is neither a file nor 'documented'")
-    try:
-        return parse_space(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"space {name} is not valid TOML: {error}") from error
+    return parse_space(read_toml(name, "space", "'documented'"))
 
 
 def value_of(encoder: EncoderSettings, name: str) -> Any:

@@ -244,7 +244,7 @@ def test_measurements_are_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", ["{", "[]", '{"format": 2}'])
 def test_other_files_are_no_measurements(tmp_path: Path, content: str) -> None:
     (tmp_path / "m.json").write_text(content)
-    with pytest.raises(DataError, match="holds no measurements"):
+    with pytest.raises(DataError, match="measure again"):
         Measurements.load(tmp_path / "m.json")
 
 

@@ -114,3 +114,20 @@ def test_a_training_told_whole_stays_as_it_is() -> None:
 def test_an_impossible_kind_is_named(kind: Any) -> None:
     with pytest.raises(ConfigError, match="kind"):
         CompareSettings.parse({**VALID, "encoders": {"one": {"kind": kind}}})
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"a = " + b"[" * 100_000, "not valid TOML"),
+        (b"a = 1\n# " + b"x" * (1 << 20), "larger than 1 MiB"),
+        (b"a = '\xff'", "not UTF-8"),
+    ],
+    ids=["deep", "large", "encoding"],
+)
+def test_a_hostile_config_is_one_line(tmp_path: Path, content: bytes, said: str) -> None:
+    path = tmp_path / "config.toml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=said) as caught:
+        read_settings(str(path))
+    assert "\n" not in str(caught.value)

@@ -85,6 +85,9 @@ def _run(arguments: Sequence[str], out: int) -> None:
         nothing = os.open(os.devnull, os.O_RDONLY)
         for target, source in ((0, nothing), (1, out), (2, out)):
             os.dup2(source, target)
+        sys.stdin = os.fdopen(0, closefd=False)
+        sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
+        sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False)
         give_up_privileges()
         main(list(arguments), "kosim")
     except SystemExit as ended:

@@ -8,7 +8,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from kosim.encoders.errors import DataError
-from kosim.encoders.storage import write_text
+from kosim.encoders.storage import read_json, write_text
 from kosim.index.vectors.vector_index import IndexType
 
 FORMAT = 1
@@ -64,10 +64,9 @@ class Measurements(BaseModel):
         Raises:
             DataError: it cannot be read, or holds no such measurements.
         """
+        content = read_json(path, error=DataError, remedy="remove it and measure again")
         try:
-            return cls.model_validate_json(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise DataError(f"{path} cannot be read: {error}") from error
+            return cls.model_validate(content)
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"]) or "the whole"
