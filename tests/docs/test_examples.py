@@ -27,7 +27,10 @@ def code(notebook: Path) -> list[str]:
 @pytest.mark.parametrize(
     "name", ["rerank_existing_search", "deduplicate", "evaluate_reranker"], ids=str
 )
-def test_a_script_prints_its_result(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_script_prints_its_result(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", [name])
     runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
     assert capsys.readouterr().out.strip()
 
