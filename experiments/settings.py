@@ -81,6 +81,11 @@ class DataSettings(Settings):
     remove_sentence_leakage: bool = Field(
         False, description="Also remove training pairs that share a sentence with the test."
     )
+    corrections: str | None = Field(
+        None,
+        description="Table of corrected labels of the training pairs, as kosim data --find-noise "
+        "writes it.",
+    )
     exclude: str | None = Field(
         None,
         description="File of sentences, one per line; pairs with one are not used for training.",
@@ -183,6 +188,11 @@ class EvaluationSettings(Settings):
     seed: int = Field(0, ge=0, description="Seed of the bootstrap.")
     examples: int = Field(
         10, ge=0, description="Pairs listed of each kind of disagreement; 0 keeps texts out."
+    )
+    slices: list[str] = Field(
+        default_factory=list,
+        description="Columns of the test file by whose values results are sliced, besides source, "
+        "label, length, overlap and what distinguishes the sentences.",
     )
     rerank_candidates: int = Field(
         100, ge=1, description="Candidates that are reranked in the cost estimate."

@@ -14,7 +14,16 @@ from kosim.serving.keys import Keys
 from kosim.serving.metrics import Metrics
 from kosim.serving.problems import add_handlers
 from kosim.serving.reference import add_reference
-from kosim.serving.routes import documents, embeddings, operations, page, rerank, search, similarity
+from kosim.serving.routes import (
+    documents,
+    embeddings,
+    explain,
+    operations,
+    page,
+    rerank,
+    search,
+    similarity,
+)
 from kosim.serving.service import Service
 from kosim.serving.settings import ServingSettings
 
@@ -54,7 +63,8 @@ def create_app(settings: ServingSettings, *, service: Service | None = None) -> 
         docs_url=None,
         redoc_url=None,
     )
-    for family in (similarity, rerank, embeddings, search, documents, operations, page):
+    families = (similarity, explain, rerank, embeddings, search, documents, operations, page)
+    for family in families:
         app.include_router(family.router)
     page.add_assets(app)
     add_handlers(app)

@@ -80,11 +80,13 @@ def test_a_room_imports_only_what_it_may(room: str) -> None:
         assert not forbidden, f"{name} imports {forbidden}"
 
 
-SHARED = {"study", "statistics", "data", "settings"}
+SHARED = {"study", "statistics", "data", "slices", "settings"}
 """What every experiment may import of its room."""
 
 EXPERIMENTS: dict[str, set[str]] = {
     "comparison": set(),
+    "noise": {"comparison"},
+    "probe": set(),
     "retrieval": set(),
     "speed": set(),
     "tuning": {"comparison"},
@@ -92,7 +94,12 @@ EXPERIMENTS: dict[str, set[str]] = {
 }
 """Each experiment and the siblings that it runs."""
 
-FOUNDATIONS = {"study": {"settings"}, "statistics": {"study"}, "data": {"settings"}}
+FOUNDATIONS = {
+    "study": {"settings"},
+    "statistics": {"study"},
+    "data": {"settings"},
+    "slices": {"data", "settings"},
+}
 """What the shared parts may import of each other: no experiment."""
 
 

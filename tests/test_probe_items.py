@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import gzip
 import unicodedata
 from collections import Counter
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.probes.generate import CONTRASTS, DOMAINS, KEEPERS, PER_DOMAIN, items
+from kosim.experiments.probe.items import Item, read_items
 
 ITEMS = list(items())
 
@@ -24,6 +26,11 @@ def test_every_phenomenon_has_as_many_items_in_each_domain() -> None:
     wanted = {(one, domain): PER_DOMAIN for one in (*CONTRASTS, *KEEPERS) for domain in DOMAINS}
     assert counts == wanted
     assert len({item["id"] for item in ITEMS}) == len(ITEMS)
+
+
+def test_the_items_that_ship_are_those_of_the_generator() -> None:
+    fields = [name.name for name in dataclasses.fields(Item)]
+    assert read_items() == [Item(*(item[name] for name in fields)) for item in ITEMS]
 
 
 def test_the_three_sentences_differ_and_no_slot_is_left() -> None:

@@ -58,6 +58,9 @@ _HEADER = ("id", "phenomenon", "domain", "sentence", "same", "different")
 _MISTYPED = {0: 4, 4: 0, 8: 13, 13: 8, 1: 5, 5: 1}
 """Vowels that are mistyped for each other: ㅏㅓ ㅗㅜ ㅐㅔ."""
 
+_OTHER_WORDS = ("본보", "행서", "공서", "공창")
+"""Beginnings of mistyped words that are words of another meaning."""
+
 Meaning = Mapping[str, str]
 
 
@@ -135,6 +138,8 @@ def mistyped(template: Template, meaning: Meaning) -> str | None:
                 continue
             wrong = chr(0xAC00 + initial * 588 + _MISTYPED[nucleus] * 28 + final)
             changed = word[:position] + wrong + word[position + 1 :]
+            if changed.startswith(_OTHER_WORDS):
+                continue
             text = " ".join(changed if one is word else one for one in words)
             return Template("", {"sentence": text}).render("sentence", meaning)
     return None

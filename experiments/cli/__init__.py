@@ -26,6 +26,7 @@ _SECTIONS = {
     "Measure": {
         "depth": "Measure how many candidates a reranker needs.",
         "evaluate-retrieval": "Evaluate retrieval and reranking on judged queries.",
+        "probe": "Probe encoders with minimal pairs by phenomenon.",
         "bench": "Measure the speed of encoders and search.",
         "plan": "Plan the machines for a corpus and its queries.",
     },

@@ -2,39 +2,99 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 
-from kosim.encoders.errors import DataError
+from kosim.encoders.errors import ConfigError, DataError
+from kosim.encoders.records import LabelledPairs
+from kosim.encoders.training.config import TrainingConfig
 from kosim.experiments.cli.console import output, print_json, table
-from kosim.experiments.cli.options import given, json_option, option, pair_files_options
+from kosim.experiments.cli.options import (
+    BACKBONE,
+    corrections_option,
+    given,
+    json_option,
+    option,
+    overwrite_option,
+    pair_files_options,
+    setting,
+)
+from kosim.experiments.cli.progress import training_progress
+from kosim.experiments.cli.summary import say_stages
 from kosim.experiments.data.cleaning import check_test, clean_training
 from kosim.experiments.data.data_report import data_report
 from kosim.experiments.data.partition import load_raw
-from kosim.experiments.settings import DataSettings, parse_settings
+from kosim.experiments.settings import DataSettings, EncoderSettings, parse_settings
+
+_SHOWN = 10
+"""Suspicious pairs that are printed."""
 
 
 @click.command("data")
 @click.argument("file", type=click.Path())
 @option("--test", type=click.Path(), metavar="FILE", help="Test pairs, to look for leakage.")
 @pair_files_options
+@corrections_option
+@option(
+    "--find-noise",
+    is_flag=True,
+    help="Train both encoders on K folds and rank the labels that they contradict.",
+)
+@option("--folds", type=int, default=5, help="Folds of --find-noise.")
+@option(
+    "--backbone",
+    type=BACKBONE,
+    metavar="MODEL",
+    default="mini",
+    help="Backbone that --find-noise trains.",
+)
+@setting(TrainingConfig, "epochs", "--epochs", type=int)
+@option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    default="noise.csv",
+    help="Table of all pairs by suspicion, to be corrected and given back as --corrections.",
+)
+@overwrite_option("the table of --out")
 @json_option
-def data_command(file: str, test: str | None, as_json: bool, **options: Any) -> None:
+def data_command(
+    file: str,
+    test: str | None,
+    find_noise: bool,
+    folds: int,
+    backbone: str,
+    out: Path,
+    overwrite: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
     """Report what FILE holds, what cleaning would remove, and what leaks into the test.
+
+    With --find-noise, rank its labels by how far encoders that never learnt from them disagree.
 
     \b
     Examples:
       kosim data pairs.csv
       kosim data train.csv --test test.csv --columns 문장1,문장2,유사도
+      kosim data train.csv --find-noise --out noise.csv
     """
     settings = {"train": file, "test": test, **given(options, DataSettings)}
+    if find_noise and out.exists() and not overwrite:
+        raise ConfigError(f"{out} exists already; choose another --out, or give --overwrite")
     raw, raw_test = load_raw(parse_settings(DataSettings, settings))
     if raw is None:
         raise DataError("no file of pairs was named; give FILE")
     if raw_test is not None:
         check_test(raw_test)
-    _, removed = clean_training(raw, raw_test)
+    pairs, removed = clean_training(raw, raw_test)
+    if find_noise:
+        left_out = {row for rows in removed.values() for row in rows}
+        rows = [row for row in raw.frame["row"].tolist() if row not in left_out]
+        _find_noise(pairs, rows, folds, backbone, given(options, TrainingConfig), out, as_json)
+        return
     report = data_report(raw, raw_test, removed=removed)
     if as_json:
         print_json(report)
@@ -52,6 +112,53 @@ def data_command(file: str, test: str | None, as_json: bool, **options: Any) -> 
         leakage.add_row("a pair", str(report["leakage"]["pairs"]["n"]))
         leakage.add_row("a sentence", str(report["leakage"]["sentences"]["n"]))
         output.print(leakage)
+
+
+def _find_noise(
+    pairs: LabelledPairs,
+    rows: list[int],
+    folds: int,
+    backbone: str,
+    training: dict[str, Any],
+    out: Path,
+    as_json: bool,
+) -> None:
+    from kosim.experiments.noise.find import find_noise, write_ranking
+
+    kinds = ("bi", "cross")
+    contenders = {
+        kind: parse_settings(
+            EncoderSettings, {"kind": kind, "backbone": backbone, "training": training}
+        )
+        for kind in kinds
+    }
+    with training_progress(quiet=as_json) as callbacks:
+        ranking = find_noise(
+            pairs,
+            contenders,
+            folds=folds,
+            callbacks=callbacks,
+            progress=say_stages(quiet=as_json),
+        )
+    write_ranking(ranking, rows, out)
+    first = ranking.table(rows).head(_SHOWN)
+    if as_json:
+        print_json({"pairs": len(pairs), "out": str(out), "first": first.to_dict("records")})
+        return
+    shown = table("pair", "row", "label", "suggested")
+    for record in first.to_dict("records"):
+        shown.add_row(
+            f"{record['sentence1']}\n{record['sentence2']}",
+            str(record["row"]),
+            f"{record['label']:.1f}",
+            f"{record['suggested']:.1f}",
+        )
+    output.print(shown)
+    output.print(
+        f"\nAll {len(pairs):,} pairs by suspicion: {out}. Fill in its column corrected where a "
+        "label is wrong, and train with --corrections.",
+        soft_wrap=True,
+    )
 
 
 def _print_split(split: dict[str, Any]) -> None:

@@ -7,15 +7,24 @@ from pathlib import Path
 import click
 import numpy as np
 
+from kosim.encoders.errors import ConfigError
+from kosim.encoders.records import LabelledPairs
 from kosim.experiments.cli.console import output, print_json, table
 from kosim.experiments.cli.encoder_options import SAVED_ENCODER, ComputeOptions, compute_options
 from kosim.experiments.cli.options import json_option, option, pair_file_options
-from kosim.experiments.comparison.evaluation import ScoredContender, evaluate, evaluate_sources
-from kosim.experiments.comparison.results import EvaluationResults
+from kosim.experiments.comparison.evaluation import (
+    ScoredContender,
+    evaluate,
+    evaluate_sources,
+    plot_scores,
+)
+from kosim.experiments.comparison.reliability import evaluate_at, f1_plateau, reliability
+from kosim.experiments.comparison.results import ChosenThreshold, EvaluationResults
 from kosim.experiments.data.cleaning import check_test
 from kosim.experiments.data.label_scale import AUTO
 from kosim.experiments.data.pairs import load_pairs
 from kosim.experiments.settings import EvaluationSettings
+from kosim.experiments.statistics.thresholds import Goal, choose_threshold
 from kosim.experiments.study.figures import written
 from kosim.experiments.study.notation import METRIC_NAMES
 
@@ -24,6 +33,30 @@ from kosim.experiments.study.notation import METRIC_NAMES
 @click.argument("model", type=SAVED_ENCODER)
 @option("--test", required=True, metavar="FILE", help="File of labelled test pairs.")
 @pair_file_options
+@option(
+    "--validation",
+    metavar="FILE",
+    help="File of labelled pairs on which a threshold is chosen, never the test pairs.",
+)
+@option(
+    "--precision-at-least",
+    "precision",
+    type=click.FloatRange(0, 1, min_open=True),
+    metavar="SHARE",
+    help="Choose the threshold with this precision and the highest recall.",
+)
+@option(
+    "--recall-at-least",
+    "recall",
+    type=click.FloatRange(0, 1, min_open=True),
+    metavar="SHARE",
+    help="Choose the threshold with this recall and the highest precision.",
+)
+@option(
+    "--cost",
+    metavar="FALSE:MISSED",
+    help="Choose the threshold with the least cost of false and of missed similar pairs.",
+)
 @compute_options
 @json_option
 def evaluate_command(
@@ -32,17 +65,31 @@ def evaluate_command(
     columns: str | None,
     encoding: str | None,
     label_scale: str | None,
+    validation: str | None,
+    precision: float | None,
+    recall: float | None,
+    cost: str | None,
     compute: ComputeOptions,
     as_json: bool,
 ) -> None:
     """Evaluate a saved encoder on test pairs, with intervals.
 
+    A threshold for a wanted precision, recall or cost is chosen on the validation pairs, and its
+    figures are measured on the test pairs.
+
     \b
-    Example:
+    Examples:
       kosim evaluate mini-cross --test test.csv
+      kosim evaluate mini-bi --test test.csv --validation dev.csv --precision-at-least 0.9
     """
-    raw = load_pairs(test, scale=label_scale or AUTO, columns=columns, encoding=encoding)
-    pairs = check_test(raw)
+    goal = _goal(validation, precision, recall, cost)
+
+    def read(path: str) -> LabelledPairs:
+        options = {"scale": label_scale or AUTO, "columns": columns, "encoding": encoding}
+        return check_test(load_pairs(path, **options))  # type: ignore[arg-type]
+
+    pairs = read(test)
+    held_out = read(validation) if validation is not None else None
     encoder = compute.load(model)
     contender = ScoredContender(
         name=str(model),
@@ -58,7 +105,18 @@ def evaluate_command(
         threshold=encoder.threshold,
         test=evaluate(contender, pairs.labels, settings),
         by_source=evaluate_sources(contender, pairs, settings),
+        reliability=reliability(contender, pairs.labels, settings),
+        f1_plateau=f1_plateau(plot_scores(contender, pairs.labels)),
     )
+    if goal is not None and held_out is not None:
+        threshold = choose_threshold(held_out.labels, encoder.score(held_out.pairs), goal)
+        chosen = ChosenThreshold(
+            goal=str(goal),
+            threshold=threshold,
+            validation_pairs=len(held_out),
+            test=evaluate_at(threshold, contender, pairs.labels, settings),
+        )
+        results = results.model_copy(update={"chosen": chosen})
     if as_json:
         print_json(results.model_dump(mode="json"))
         return
@@ -68,3 +126,47 @@ def evaluate_command(
     for source, found in results.by_source.items():
         shown.add_row(f"Pearson, {source} (n = {found.n})", written(found.pearson))
     output.print(shown)
+    _print_thresholds(results)
+
+
+def _goal(
+    validation: str | None, precision: float | None, recall: float | None, cost: str | None
+) -> Goal | None:
+    goals = [
+        Goal("precision", precision) if precision is not None else None,
+        Goal("recall", recall) if recall is not None else None,
+        Goal.parse_cost(cost) if cost is not None else None,
+    ]
+    given = [goal for goal in goals if goal is not None]
+    if len(given) > 1:
+        raise ConfigError("give one of --precision-at-least, --recall-at-least and --cost")
+    if (validation is not None) != bool(given):
+        raise ConfigError(
+            "a threshold is chosen with --validation FILE and one of --precision-at-least, "
+            "--recall-at-least and --cost"
+        )
+    return given[0] if given else None
+
+
+def _print_thresholds(results: EvaluationResults) -> None:
+    bands = table("score", "pairs", "mean label")
+    for band in results.reliability:
+        bands.add_row(f"{band.low:.1f} to {band.high:.1f}", str(band.n), written(band.label))
+    if results.reliability:
+        output.print()
+        output.print(bands)
+    if results.f1_plateau is not None:
+        low, high = results.f1_plateau
+        output.print(
+            f"\nF1 is within 0.01 of its best from a threshold of {low:.2f} to {high:.2f}."
+        )
+    if results.chosen is not None:
+        chosen = results.chosen
+        output.print(
+            f"\nThreshold {chosen.threshold:.2f}, chosen for {chosen.goal} on "
+            f"{chosen.validation_pairs:,} validation pairs; on the test pairs:"
+        )
+        figures = table("metric", "value")
+        for name, figure in chosen.test.items():
+            figures.add_row({"f1": "F1"}.get(name, name), written(figure))
+        output.print(figures)

@@ -102,7 +102,9 @@ def _values(found: Explanation) -> object:
         for units, values in ((found.units1, found.values1), (found.units2, found.values2))
     ]
     for row in range(max(map(len, sides))):
-        shown.add_row(*(cell for side in sides for cell in (side[row : row + 1] or [("", "")])[0]))
+        shown.add_row(
+            *(cell for side in sides for cell in (side[row] if row < len(side) else ("", "")))
+        )
     return shown
 
 

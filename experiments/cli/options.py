@@ -190,6 +190,11 @@ _TEST_FILE = [
 ]
 
 
+corrections_option = setting(
+    DataSettings, "corrections", "--corrections", type=click.Path(), metavar="FILE"
+)
+
+
 def pair_file_options(command: Command) -> Command:
     """Add the options that say how one file of labelled pairs is read."""
     decorated: Command = add_options(_PAIR_FILE, command)
@@ -213,6 +218,7 @@ def data_options(command: Command) -> Command:
         setting(DataSettings, "limit", "--limit", type=int),
         setting(DataSettings, "split_seed", "--split-seed", type=int),
         setting(DataSettings, "remove_sentence_leakage", "--remove-sentence-leakage", is_flag=True),
+        corrections_option,
         setting(DataSettings, "exclude", "--exclude", type=click.Path(), metavar="FILE"),
     ]
     decorated: Command = add_options(options, command)

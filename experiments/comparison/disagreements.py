@@ -2,13 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from kosim.encoders.base import PairEncoder
+from kosim.encoders.explanation import MOST_UNITS, most_important
 from kosim.encoders.records import LabelledPairs
 from kosim.experiments.comparison.evaluation import ScoredContender
-from kosim.experiments.comparison.results import Disagreement
+from kosim.experiments.comparison.results import ComparisonResults, Disagreement, WordValue
+
+EXPLAINED, WORDS = 3, 4
+"""Pairs of each kind of disagreement that are explained, and words that are named for each."""
+
+
+def explain_disagreements(
+    results: ComparisonResults, load: Callable[[str], PairEncoder]
+) -> ComparisonResults:
+    """Return the results whose first disagreements of each kind say which words matter most.
+
+    Args:
+        results: of a comparison; the contenders of its main difference are explained.
+        load: opens a contender by its name.
+    """
+    if not results.disagreements:
+        return results
+    main = results.difference
+    names = [main.first, main.second] if main is not None else list(results.encoders)[:1]
+    encoders = {name: load(name) for name in names}
+    explained = []
+    of_kind: Counter[str] = Counter()
+    for one in results.disagreements:
+        of_kind[one.why] += 1
+        if of_kind[one.why] <= EXPLAINED and _short(one):
+            words = {name: _words(encoder, one) for name, encoder in encoders.items()}
+            one = one.model_copy(update={"words": words})
+        explained.append(one)
+    return results.model_copy(update={"disagreements": explained})
+
+
+def _short(one: Disagreement) -> bool:
+    return len(one.sentence1.split()) + len(one.sentence2.split()) <= MOST_UNITS
+
+
+def _words(encoder: PairEncoder, one: Disagreement) -> list[WordValue]:
+    found = encoder.explain(one.sentence1, one.sentence2)
+    words = [
+        WordValue(sentence=number, word=word, value=float(value))
+        for number, (units, values) in enumerate(
+            [(found.units1, found.values1), (found.units2, found.values2)], start=1
+        )
+        for word, value in zip(units, values, strict=True)
+    ]
+    return [words[position] for position in most_important(found, WORDS)]
 
 
 def largest_disagreements(

@@ -110,9 +110,9 @@ def evaluate(
     """Return each metric: the mean over seeds, with an interval clustered by pair."""
     metrics = contender.metrics()
     return {
-        name: _defined(
+        name: defined(
             lambda metric=metrics[name]: estimate(  # type: ignore[misc]
-                labels, contender.scores, metric, **_resampling(settings)
+                labels, contender.scores, metric, **resampling(settings)
             )
         )
         for name in (only or metrics)
@@ -205,14 +205,14 @@ def compare_two(
     of_first, of_second = first.metrics(), second.metrics()
     figures: dict[str, Tested] = {}
     for name in COMPARED:
-        found = _defined(
+        found = defined(
             lambda name=name: difference(  # type: ignore[misc]
                 labels,
                 first.scores,
                 second.scores,
                 of_first[name],
                 of_second[name],
-                **_resampling(settings),
+                **resampling(settings),
             )
         )
         if isinstance(found, Difference):
@@ -259,11 +259,13 @@ def compare_all(
     return found
 
 
-def _resampling(settings: EvaluationSettings) -> dict[str, Any]:
+def resampling(settings: EvaluationSettings) -> dict[str, Any]:
+    """Return the settings of the bootstrap as arguments."""
     return {"level": settings.level, "resamples": settings.resamples, "seed": settings.seed}
 
 
-def _defined(compute: Callable[[], _F]) -> _F | Undefined:
+def defined(compute: Callable[[], _F]) -> _F | Undefined:
+    """Return what is computed, or why it has no value."""
     try:
         return compute()
     except UndefinedMetricError as error:

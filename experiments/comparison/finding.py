@@ -6,7 +6,7 @@ it from every other encoder at 5% (Holm-adjusted where there are more than two).
 
 from __future__ import annotations
 
-from kosim.experiments.comparison import advice, learning, wording
+from kosim.experiments.comparison import advice, learning, slice_report, wording
 from kosim.experiments.comparison.facts import METRIC, Facts
 from kosim.experiments.comparison.results import ComparisonResults
 from kosim.experiments.study.figures import Difference
@@ -32,6 +32,7 @@ def compute_finding(results: ComparisonResults) -> Finding:
         [
             *(wording.lead(facts, other) for other in facts.ranking[1:]),
             wording.more_pairs(facts, gap) if gap and not gap.significant else None,
+            slice_report.concentrated(facts),
             wording.f1_agreement(facts),
             wording.pair_cost(facts),
             wording.vectors(facts),

@@ -187,7 +187,7 @@ def by_source(results: ComparisonResults) -> list[Plot]:
 
         def paint(axes: Axes, defined: list[tuple[int, int, Estimate]] = defined) -> None:
             rows_with_intervals(axes, sources, defined, len(encoders))
-            _legend_of_contenders(axes, encoders)
+            legend_of_contenders(axes, encoders)
 
         label = METRIC_NAMES[metric]
         plots.append(
@@ -242,7 +242,7 @@ def f1_over_threshold(results: ComparisonResults) -> list[Plot]:
                     _circle(axes, run.threshold, height, colour(position))
         axes.set(xlim=(LABEL_LOW, LABEL_HIGH), ylim=(0, 1))
         axes.set(xlabel=say(Line("threshold", "임계값")), ylabel="F1")
-        _legend_of_contenders(axes, curves)
+        legend_of_contenders(axes, curves)
 
     bests = [
         both(
@@ -261,6 +261,7 @@ def f1_over_threshold(results: ComparisonResults) -> list[Plot]:
     return [Plot("threshold", Line("F1 over the threshold", "임계값에 따른 F1"), alt, paint)]
 
 
-def _legend_of_contenders(axes: Axes, encoders: Mapping[str, Any]) -> None:
+def legend_of_contenders(axes: Axes, encoders: Mapping[str, Any]) -> None:
+    """Name the contenders above the axes."""
     handles = [Line2D([], [], color=colour(place), marker="o") for place in range(len(encoders))]
     legend(axes, handles, list(encoders))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from kosim.experiments.comparison import cost_plots, plots, tables
+from kosim.experiments.comparison import cost_plots, plots, reliability, slice_report, tables
 from kosim.experiments.comparison.finding import compute_finding
 from kosim.experiments.comparison.results import ComparisonResults
 from kosim.experiments.study.experiment import Experiment
@@ -35,8 +35,10 @@ def build_sections(results: ComparisonResults) -> list[Section]:
                 "that was chosen on the validation pairs.",
                 "실선은 3.0 기준, 점선과 빈 원은 검증 데이터에서 정한 임계값입니다.",
             ),
+            reliability.threshold_sensitivity(results),
             plots=[
                 *plots.predictions(results),
+                *reliability.plots(results),
                 *plots.f1_over_threshold(results),
                 *cost_plots.quality_against_speed(results),
             ],
@@ -48,6 +50,7 @@ def build_sections(results: ComparisonResults) -> list[Section]:
             tables.by_source(results),
             plots.by_source(results),
         ),
+        slice_report.section(results),
         Section(
             "cost",
             Line("Cost", "비용"),

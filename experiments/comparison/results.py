@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ConfigDict, Field
 
 from kosim.encoders.base import Kind
-from kosim.experiments.study.figures import Comparison, Figure, Undefined
+from kosim.experiments.study.figures import Comparison, Difference, Estimate, Figure, Undefined
 from kosim.experiments.study.results import Latency, Record, Results
 
 COMPARED = ("pearson", "spearman", "f1", "f1_tuned")
@@ -22,6 +22,25 @@ class SourceResults(Record):
     f1: Figure = None
 
 
+class ReliabilityBand(Record):
+    """The n pairs whose score lies from ``low`` to below ``high``: mean score and mean label."""
+
+    low: float
+    high: float
+    n: int
+    score: float
+    label: Estimate
+
+
+class ChosenThreshold(Record):
+    """A threshold that was chosen on validation pairs for a goal, and its figures on the test."""
+
+    goal: str
+    threshold: float
+    validation_pairs: int
+    test: dict[str, Figure]
+
+
 class EvaluationResults(Record):
     """One saved encoder on n test pairs."""
 
@@ -31,6 +50,9 @@ class EvaluationResults(Record):
     threshold: float
     test: dict[str, Figure]
     by_source: dict[str, SourceResults]
+    reliability: list[ReliabilityBand] = Field(default_factory=list)
+    f1_plateau: tuple[float, float] | None = None
+    chosen: ChosenThreshold | None = None
 
 
 class Spread(Record):
@@ -107,6 +129,7 @@ class ContenderResults(Record):
     swap_asymmetry: SwapAsymmetry | None = None
     seed_spread: dict[str, Spread] | None = None
     scores: ScorePlot | None = None
+    reliability: list[ReliabilityBand] = Field(default_factory=list)
     seeds: dict[str, SeedResults]
 
 
@@ -131,6 +154,29 @@ class PairedComparison(Comparison):
     williams_p_value: float | None = None
 
 
+class SliceComparison(Comparison):
+    """Two contenders on the n test pairs of one slice, by ``error`` and ``pearson``.
+
+    ``errors`` are the mean absolute errors in points and ``pearsons`` the correlations by name.
+    """
+
+    family: str
+    name: str
+    n: int
+    errors: dict[str, float]
+    pearsons: dict[str, float | None]
+
+
+class SlicedResults(Record):
+    """The main comparison slice by slice; ``overall`` is the difference in error on all pairs."""
+
+    first: str
+    second: str
+    by_kiwi: bool = False
+    overall: Difference | None = None
+    slices: list[SliceComparison] = Field(default_factory=list)
+
+
 class CeilingResults(Record):
     """How well a perfect encoder could do on the test labels."""
 
@@ -139,10 +185,19 @@ class CeilingResults(Record):
     best_pearson: float
 
 
+class WordValue(Record):
+    """A word of the first or second sentence, and the points that it adds to a score."""
+
+    sentence: int
+    word: str
+    value: float
+
+
 class Disagreement(Record):
     """A test pair on which encoders, or encoders and label, lie far apart.
 
-    Every contender's score stands under its name; ``why`` is ``encoders`` or ``label``.
+    Every contender's score stands under its name; ``why`` is ``encoders`` or ``label``. ``words``
+    are those that matter most to each explained contender, by name.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -153,6 +208,7 @@ class Disagreement(Record):
     sentence2: str
     source: str = ""
     label: float
+    words: dict[str, list[WordValue]] = Field(default_factory=dict)
 
     def score(self, name: str) -> float | None:
         """Return a contender's score."""
@@ -232,6 +288,7 @@ class ComparisonResults(Results):
     pairwise: list[PairedComparison] = Field(default_factory=list)
     ceiling: CeilingResults | Undefined | None = None
     disagreements: list[Disagreement] = Field(default_factory=list)
+    slices: SlicedResults | None = None
     cost: Cost = Cost()
     trivial: TrivialPredictor | None = None
     data: dict[str, Any] = Field(default_factory=dict)

@@ -19,7 +19,10 @@ from kosim.encoders.training import ranks
 from kosim.encoders.training.losses import TRAINING_BY_KIND
 from kosim.experiments.comparison.contenders import load_contender, train_contender
 from kosim.experiments.comparison.cost import measure, project
-from kosim.experiments.comparison.disagreements import largest_disagreements
+from kosim.experiments.comparison.disagreements import (
+    explain_disagreements,
+    largest_disagreements,
+)
 from kosim.experiments.comparison.evaluation import (
     ScoredContender,
     compare_all,
@@ -29,6 +32,7 @@ from kosim.experiments.comparison.evaluation import (
     seed_spread,
     swap_asymmetry,
 )
+from kosim.experiments.comparison.reliability import reliability
 from kosim.experiments.comparison.report import COMPARISON
 from kosim.experiments.comparison.results import (
     CeilingResults,
@@ -38,6 +42,7 @@ from kosim.experiments.comparison.results import (
     PairedComparison,
     SeedResults,
 )
+from kosim.experiments.comparison.slices import compare_slices
 from kosim.experiments.comparison.trivial import trivial_predictor
 from kosim.experiments.data.data_report import (
     data_report,
@@ -133,7 +138,11 @@ def _evaluate_run(
     with atomic_file(folder / PREDICTIONS) as partial:
         predictions.to_parquet(partial, index=False)
     progress("testing the differences")
-    return _assemble(settings, partition, data, runs)
+    results = _assemble(settings, partition, data, runs)
+    progress("explaining the largest disagreements")
+    return explain_disagreements(
+        results, lambda name: load_contender(name, settings, seed=settings.seeds[0], out=folder)
+    )
 
 
 @dataclass(frozen=True)
@@ -230,17 +239,19 @@ def _assemble(
 ) -> ComparisonResults:
     contenders = [run.scored for run in runs]
     differences = compare_all(contenders, partition.test.pairs.labels, settings.evaluation)
+    main = _main_difference(differences, contenders)
     by_kind = {contender.kind: contender.name for contender in reversed(contenders)}
     return ComparisonResults(
         **header(settings.name),
         config=settings.model_dump(mode="json"),
         encoders={run.scored.name: _describe_contender(run, settings, partition) for run in runs},
-        difference=_main_difference(differences, contenders),
+        difference=main,
         pairwise=differences,
         ceiling=_ceiling(partition.test.raw),
         disagreements=largest_disagreements(
             partition.test.pairs, contenders, rows=settings.evaluation.examples
         ),
+        slices=compare_slices(main, contenders, settings, partition.test),
         cost=project(
             {run.scored.name: run.cost for run in runs},
             bi=by_kind.get("bi"),
@@ -289,6 +300,7 @@ def _describe_contender(
         swap_asymmetry=swap_asymmetry(scored, labels),
         seed_spread=seed_spread(scored, [seed.test for seed in seeds.values()]),
         scores=plot_scores(scored, labels),
+        reliability=reliability(scored, labels, evaluation),
         seeds=seeds,
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kosim.experiments.comparison.results import ComparisonResults, PairedComparison
+from kosim.experiments.comparison.results import ComparisonResults, Disagreement, PairedComparison
 from kosim.experiments.study.figures import Difference, Estimate, Undefined, written
 from kosim.experiments.study.language import Line, Text, both
 from kosim.experiments.study.notation import (
@@ -15,6 +15,7 @@ from kosim.experiments.study.notation import (
     milliseconds,
     p_value,
     percent,
+    signed,
 )
 from kosim.experiments.study.report.document import Table
 
@@ -212,6 +213,9 @@ def disagreements(results: ComparisonResults) -> list[Table]:
         Line("Label", "정답"),
         *names,
     ]
+    explained = any(row.words for row in results.disagreements)
+    if explained:
+        columns.append(Line("Words that matter most, in points", "가장 영향이 큰 낱말(점)"))
     tables = []
     for why, caption in captions.items():
         rows = [
@@ -220,12 +224,20 @@ def disagreements(results: ComparisonResults) -> list[Table]:
                 row.source or DASH,
                 decimal(row.label, 1),
                 *(decimal(row.score(name), 1) for name in names),
+                *([_words(row)] if explained else []),
             ]
             for row in results.disagreements
             if row.why == why
         ]
-        tables += Table.of(caption, columns, rows, [1])
+        tables += Table.of(caption, columns, rows, [1, len(columns) - 1] if explained else [1])
     return tables
+
+
+def _words(row: Disagreement) -> str:
+    return "\n".join(
+        f"{name}: " + ", ".join(f"{each.word} {signed(each.value, 2)}" for each in words)
+        for name, words in row.words.items()
+    )
 
 
 def training(results: ComparisonResults) -> list[Table]:

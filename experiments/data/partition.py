@@ -10,6 +10,7 @@ from kosim.encoders.errors import ConfigError
 from kosim.encoders.records import LabelledPairs
 from kosim.encoders.tables import read_lines
 from kosim.experiments.data.cleaning import Removed, check_test, clean_training
+from kosim.experiments.data.corrections import correct
 from kosim.experiments.data.datasets import load_dataset
 from kosim.experiments.data.held_out_test import split_off_test
 from kosim.experiments.data.pairs import RawPairs, load_pairs, load_train_and_test
@@ -97,6 +98,15 @@ def load_raw(settings: DataSettings) -> tuple[RawPairs | None, RawPairs | None]:
     Raises:
         KosimError: as for `load_pairs`.
     """
+    train, test = _load_files(settings)
+    if settings.corrections is not None:
+        if train is None:
+            raise ConfigError("there are no training pairs to correct; give --train FILE")
+        train = correct(train, settings.corrections)
+    return train, test
+
+
+def _load_files(settings: DataSettings) -> tuple[RawPairs | None, RawPairs | None]:
     if settings.dataset is not None:
         return load_dataset(settings.dataset)
     scales = settings.label_scale, settings.test_label_scale or settings.label_scale

@@ -176,6 +176,35 @@ def _spearman(weights: Floats, x: _Ranks, y: _Ranks) -> tuple[Floats, Floats]:
     return value, influence
 
 
+class Mean(Metric):
+    """The mean of the scores themselves, whatever their labels; its influence is x - mean."""
+
+    bounds = (-np.inf, np.inf)
+
+    def prepare(self, labels: Floats, scores: Floats) -> Evaluation:
+        """See `Metric.prepare`."""
+        values = self._values(labels, scores).mean(axis=0)
+
+        def evaluate(weights: Floats) -> tuple[Floats, Floats]:
+            means = weights @ values / len(values)
+            return means, values - means[:, None]
+
+        return evaluate
+
+    def _values(self, labels: Floats, scores: Floats) -> Floats:
+        """Return what is averaged, (s, n)."""
+        return scores
+
+
+class MeanError(Mean):
+    """The mean absolute difference of score and label, in points."""
+
+    bounds = (0.0, np.inf)
+
+    def _values(self, labels: Floats, scores: Floats) -> Floats:
+        return np.abs(scores - labels)
+
+
 class _Share(Metric):
     """A ratio of counts: the influence is its linearisation, (part - value whole) / mean whole.
 

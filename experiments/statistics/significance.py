@@ -19,6 +19,8 @@ from kosim.encoders.metrics import Floats, check_pairs
 from kosim.experiments.statistics.influence import (
     F1,
     Evaluation,
+    Mean,
+    MeanError,
     Metric,
     Pearson,
     Precision,
@@ -34,6 +36,8 @@ __all__ = [
     "Difference",
     "Estimate",
     "McNemar",
+    "Mean",
+    "MeanError",
     "Metric",
     "Pearson",
     "Precision",

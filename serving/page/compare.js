@@ -2,6 +2,7 @@
 
 import { ask } from "./api.js";
 import { element } from "./element.js";
+import { why } from "./explain.js";
 import { gauge } from "./gauge.js";
 import { say } from "./language.js";
 import { startPanel } from "./panel.js";
@@ -13,12 +14,15 @@ const kinds = (answer) => ["bi", "cross"].filter((kind) => answer[kind]);
 export function startCompare() {
   const [first, second] = ["first", "second"].map((id) => document.getElementById(id));
   const { panel, run } = startPanel("compare", {
-    request: () => ask("v1/similarity", { pairs: [[first.value, second.value]] }),
+    request: async () => {
+      const pair = [first.value, second.value];
+      return { ...(await ask("v1/similarity", { pairs: [pair] })), pair };
+    },
     draw: (answer) => [
       element(
         "div",
         { class: "gauges" },
-        ...kinds(answer).map((kind) => gauge(kind, answer[kind])),
+        ...kinds(answer).map((kind) => gauge(kind, answer[kind], why(kind, answer.pair))),
       ),
     ],
     sum: (answer) =>

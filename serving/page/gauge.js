@@ -28,8 +28,8 @@ function number(score) {
   return drawing("text", { class: "tick", x, y: y + 4, "text-anchor": "middle" }, String(score));
 }
 
-/** Return the card of one encoder's score. */
-export function gauge(kind, result) {
+/** Return the card of one encoder's score; `more` stands at its end. */
+export function gauge(kind, result, more) {
   const { score, similar } = result.scores[0];
   const name = say(kind);
   const picture = drawing(
@@ -71,5 +71,6 @@ export function gauge(kind, result) {
       element("span", { class: "time" }, say("time", result.seconds)),
       element("span", { class: "model" }, result.model),
     ),
+    more,
   );
 }

@@ -34,6 +34,12 @@ export const WORDS = {
     crossAbout: "두 문장을 함께 읽고 채점",
     similar: "유사함",
     different: "유사하지 않음",
+    why: "왜 이 점수일까요?",
+    whyHint: "낱말을 가리키면 그 낱말의 몫과, 다른 문장의 낱말과 함께할 때의 몫이 보입니다.",
+    whyBase: (base, exact) =>
+      `빈 문장 둘은 ${base.toFixed(2)}점이고, 낱말의 몫을 더하면 이 점수가 됩니다.${exact ? "" : " 낱말이 많아 어림한 값입니다."}`,
+    adds: (text, value) =>
+      `‘${text}’: ${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}점`,
     threshold: (value) => `기준 ${value.toFixed(2)}`,
     time: ms,
     gauge: (name, score) => `${name}: 5점 만점에 ${score.toFixed(2)}점`,
@@ -95,6 +101,12 @@ export const WORDS = {
     crossAbout: "reads both sentences together",
     similar: "similar",
     different: "not similar",
+    why: "Why this score?",
+    whyHint: "Point at a word to see what it adds, and what it and each word of the other sentence add together.",
+    whyBase: (base, exact) =>
+      `Two empty texts score ${base.toFixed(2)}; the words add up to this score.${exact ? "" : " With so many words the values are estimates."}`,
+    adds: (text, value) =>
+      `“${text}”: ${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)} points`,
     threshold: (value) => `from ${value.toFixed(2)} on`,
     time: ms,
     gauge: (name, score) => `${name}: ${score.toFixed(2)} of 5`,

@@ -34,6 +34,7 @@ SHORT = {
     "pretrain": [*PRETRAINING, "--size", "tiny"],
     "distill": PRETRAINING,
     "plan": ["--sample", "20", "--vectors", "200", "--pairs", "10"],
+    "data --find-noise": ["--folds", "2", "--epochs", "1", "--backbone", "scratch"],
     "tune bi": ["--limit", "50", "--space", "space.toml"],
     "compare-tokenizers": [
         *("--tokenizers", "syllable:300,jamo:100", "--size", "tiny", "--pretraining-steps", "2"),

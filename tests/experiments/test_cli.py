@@ -107,6 +107,22 @@ def test_evaluate_gives_the_figures_of_the_comparison(
     assert found["test"]["f1_tuned"]["value"] == pytest.approx(expected["f1_tuned"].value)
 
 
+def test_evaluate_chooses_a_threshold_on_validation_pairs(
+    bi: Path, tmp_path: Path, pairs: Path
+) -> None:
+    goal = ("--validation", pairs, "--recall-at-least", "0.5")
+    result = kosim("evaluate", bi, "--test", pairs, *goal, "--json")
+    assert result.exit_code == 0, result.output
+    chosen = json.loads(result.stdout)["chosen"]
+    assert chosen["test"]["recall"]["value"] >= 0.5  # the same pairs here
+    assert (
+        "chosen for a recall of at least 0.5"
+        in kosim("evaluate", bi, "--test", pairs, *goal).stdout
+    )
+    assert "--validation FILE" in refusal("evaluate", bi, "--test", pairs, "--cost", "5:1")
+    assert "give one of" in refusal("evaluate", bi, "--test", pairs, *goal, "--cost", "5:1")
+
+
 def test_data_reports_as_json(pairs: Path) -> None:
     result = kosim("data", pairs, "--json")
     assert json.loads(result.stdout)["train"]["read"] == 60

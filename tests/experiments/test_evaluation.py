@@ -7,8 +7,13 @@ import pytest
 from scipy import stats
 from sklearn import metrics
 
+from kosim.encoders.explanation import Explanation, explain_pair
 from kosim.encoders.records import LabelledPairs
-from kosim.experiments.comparison.disagreements import largest_disagreements
+from kosim.experiments.comparison import tables
+from kosim.experiments.comparison.disagreements import (
+    explain_disagreements,
+    largest_disagreements,
+)
 from kosim.experiments.comparison.evaluation import (
     ScoredContender,
     compare_all,
@@ -17,8 +22,10 @@ from kosim.experiments.comparison.evaluation import (
     plot_scores,
     swap_asymmetry,
 )
+from kosim.experiments.comparison.results import ComparisonResults
 from kosim.experiments.settings import EvaluationSettings
 from kosim.experiments.study.figures import Undefined
+from tests.experiments.fixtures import example_results
 
 SETTINGS = EvaluationSettings(resamples=400)
 RANDOM = np.random.default_rng(0)
@@ -124,3 +131,24 @@ def test_the_f1_curve_is_that_of_scikit_learn() -> None:
     expected = [metrics.f1_score(LABELS >= 3, row >= at) for row in scored.scores]
     assert found[round(at / 0.05)] == pytest.approx(np.mean(expected))
     assert plot_scores(scored, np.full(80, 1.0)).f1 is None
+
+
+def test_the_first_disagreements_say_which_words_matter() -> None:
+    class Lengths:
+        """Scores a pair by its letters."""
+
+        def score(self, pairs: list[tuple[str, str]]) -> np.ndarray:
+            return np.array([len(a + b) / 10 for a, b in pairs])
+
+        def explain(self, first: str, second: str) -> Explanation:
+            return explain_pair(self.score, (first, second))
+
+    results = ComparisonResults.model_validate(example_results())
+    explained = explain_disagreements(results, lambda name: Lengths())  # type: ignore[arg-type,return-value]
+    row = explained.disagreements[0]
+    assert set(row.words) == {"bi", "cross"}
+    words = f"{row.sentence1} {row.sentence2}".split()
+    longest = sorted(map(len, words), reverse=True)[: len(row.words["bi"])]
+    assert [len(each.word) for each in row.words["bi"]] == longest
+    (table, *_) = tables.disagreements(explained)
+    assert table.rows[0][-1].startswith("cross: ")

@@ -1,9 +1,18 @@
 import numpy as np
 import pytest
+from sklearn.metrics import mean_absolute_error
 
 from kosim.encoders import metrics
 from kosim.encoders.errors import ConfigError, UndefinedMetricError
-from kosim.experiments.statistics.influence import F1, Pearson, Precision, Recall, Spearman
+from kosim.experiments.statistics.influence import (
+    F1,
+    Mean,
+    MeanError,
+    Pearson,
+    Precision,
+    Recall,
+    Spearman,
+)
 
 N = 60
 GENERATOR = np.random.default_rng(3)
@@ -18,6 +27,8 @@ ALL = [
     (F1(), metrics.f1),
     (Precision(), metrics.precision),
     (Recall(), metrics.recall),
+    (Mean(), lambda labels, scores: scores.mean()),
+    (MeanError(), mean_absolute_error),
 ]
 IDS = [type(metric).__name__ for metric, _ in ALL]
 

@@ -8,6 +8,7 @@ import random
 ENDPOINTS = [
     "/",
     "/v1/similarity",
+    "/v1/explain",
     "/v1/rerank",
     "/v2/rerank",
     "/rerank",

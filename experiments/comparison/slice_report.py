@@ -1,0 +1,200 @@
+"""What the slices show: their table, their plot, and where the advantage is concentrated."""
+
+from __future__ import annotations
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import NullLocator
+
+from kosim.experiments.comparison.facts import Facts
+from kosim.experiments.comparison.results import ComparisonResults, SliceComparison, SlicedResults
+from kosim.experiments.study.figures import Difference, written
+from kosim.experiments.study.language import Line, Text, both
+from kosim.experiments.study.notation import DASH, count, decimal, p_value
+from kosim.experiments.study.report.canvas import MUTED, Plot, colour, say
+from kosim.experiments.study.report.document import Section, Table
+
+_FAMILIES = {
+    "source": Line("source", "출처"),
+    "label": Line("label", "정답"),
+    "length": Line("length in characters", "글자 수"),
+    "overlap": Line("shared bigrams", "겹치는 바이그램"),
+    "overlap and label": Line("overlap and label", "겹침과 정답"),
+    "distinction": Line("distinction", "차이점"),
+}
+_NAMES = {
+    ("source", ""): Line("no source", "출처 없음"),
+    ("overlap and label", "little, low"): Line("little overlap, low label", "적게 겹침, 낮은 정답"),
+    ("overlap and label", "little, high"): Line(
+        "little overlap, high label", "적게 겹침, 높은 정답"
+    ),
+    ("overlap and label", "much, low"): Line("much overlap, low label", "많이 겹침, 낮은 정답"),
+    ("overlap and label", "much, high"): Line("much overlap, high label", "많이 겹침, 높은 정답"),
+    ("distinction", "negation"): Line("negation", "부정"),
+    ("distinction", "number"): Line("numbers and dates", "수와 날짜"),
+    ("distinction", "name"): Line("names", "이름"),
+    ("distinction", "antonym"): Line("antonyms", "반의어"),
+    ("distinction", "order"): Line("only particles or order", "조사나 어순만"),
+    ("distinction", "style"): Line("honorific or style", "높임과 문체"),
+    ("distinction", "none"): Line("none of these", "해당 없음"),
+}
+NAMED = 3
+"""Slices that the verdict names."""
+
+
+def slice_name(one: SliceComparison) -> Line:
+    """Return what to call a slice in a sentence or a row."""
+    known = _NAMES.get((one.family, one.name))
+    if known is not None:
+        return known
+    return Line.join(" ", [_FAMILIES.get(one.family, one.family), one.name])
+
+
+def concentrated(facts: Facts) -> Line | None:
+    """Say on which slices the better of the two compared encoders errs clearly less, if on any.
+
+    Those are named where its advantage in mean error is significant and larger than over all
+    pairs, the largest first.
+    """
+    sliced = facts.results.slices
+    if sliced is None or sliced.overall is None:
+        return None
+    overall = sliced.overall
+    better = sliced.first if overall.value < 0 else sliced.second
+    other = sliced.second if better == sliced.first else sliced.first
+    gains = []
+    for one in sliced.slices:
+        gap = one.difference("error")
+        if gap is not None and gap.significant:
+            upward = gap if one.first == other else gap.turned()
+            if upward.value > max(abs(overall.value), 0.0):
+                gains.append((one, upward))
+    if not gains:
+        return None
+    gains.sort(key=lambda each: -each[1].value)
+    listed = [
+        both(
+            "{name} ({value} {interval}, {n} pairs)",
+            "{name} ({value} {interval}, {n}쌍)",
+            name=slice_name(one),
+            value=decimal(gap.value, 2),
+            interval=gap.interval,
+            n=count(one.n),
+        )
+        for one, gap in gains[:NAMED]
+    ]
+    return both(
+        "The advantage of {name} is concentrated in: {listed}; there its mean error is so many "
+        "points smaller, against {overall} over all pairs.",
+        "{name}의 우위는 다음에 집중됩니다: {listed}. 평균 오차가 이만큼 작으며, 전체 쌍에서는 "
+        "{overall}점 작습니다.",
+        name=facts.name(better),
+        listed=Line.join("; ", listed),
+        overall=decimal(abs(overall.value), 2),
+    )
+
+
+def section(results: ComparisonResults) -> Section:
+    """Return the section of the slices, empty where none were compared."""
+    sliced = results.slices
+    title = Line("By slice", "조각별 결과")
+    if sliced is None:
+        return Section("slices", title)
+    how = (
+        Line("Kiwi's morphemes", "키위 형태소 분석")
+        if sliced.by_kiwi
+        else Line("simple rules, because Kiwi is not installed", "키위가 없어 간단한 규칙")
+    )
+    note = both(
+        "Mean absolute error in points of 0–5 and Pearson on groups of test pairs, which overlap. "
+        "Within a band of labels a correlation is lower because the labels vary less: compare "
+        "errors there. P-values are adjusted for the number of slices (Holm). What distinguishes "
+        "two sentences was found by {how}.",
+        "테스트 쌍을 나눈 조각(서로 겹침)별 평균 절대 오차(0~5점)와 피어슨 상관입니다. 정답 구간 "
+        "안에서는 정답의 변동이 작아 상관이 낮으므로 오차를 비교하십시오. p값은 조각 수로 "
+        "보정했습니다(Holm). 두 문장의 차이점을 찾은 방법: {how}.",
+        how=how,
+    )
+    return Section("slices", title, note, _tables(sliced), _plots(sliced))
+
+
+def _tables(sliced: SlicedResults) -> list[Table]:
+    first, second = sliced.first, sliced.second
+    rows: list[list[Text]] = []
+    for one in sliced.slices:
+        error, correlation = one.difference("error"), one.metrics.get("pearson")
+        rows.append(
+            [
+                slice_name(one),
+                count(one.n),
+                decimal(one.errors[first], 2),
+                decimal(one.errors[second], 2),
+                written(error) if error else DASH,
+                p_value(error.p if error else None),
+                decimal(one.pearsons[first]),
+                decimal(one.pearsons[second]),
+                str(correlation) if isinstance(correlation, Difference) else DASH,
+            ]
+        )
+    error_word, pearson_word = Line("Error", "오차"), Line("Pearson", "피어슨")
+    columns: list[Text] = [
+        Line("Slice", "조각"),
+        Line("Pairs", "쌍"),
+        Line.join(", ", [error_word, first]),
+        Line.join(", ", [error_word, second]),
+        Line.join(", ", [error_word, f"{first} − {second}"]),
+        Line("p, adjusted", "보정한 p"),
+        Line.join(", ", [pearson_word, first]),
+        Line.join(", ", [pearson_word, second]),
+        Line.join(", ", [pearson_word, f"{first} − {second}"]),
+    ]
+    return Table.of(Line("Slices, with 95% intervals", "조각, 95% 신뢰구간"), columns, rows)
+
+
+def _plots(sliced: SlicedResults) -> list[Plot]:
+    shown = [(one, gap) for one in sliced.slices if (gap := one.difference("error"))]
+    if not shown:
+        return []
+
+    def paint(axes: Axes) -> None:
+        axes.axvline(0, color=MUTED, linewidth=0.9)
+        if sliced.overall is not None:
+            axes.axvline(sliced.overall.value, color=MUTED, linewidth=0.9, linestyle=(0, (4, 2)))
+        for row, (_, gap) in enumerate(shown):
+            strength = 1.0 if gap.significant else 0.45
+            tone = colour(0 if gap.value < 0 else 1)
+            axes.plot([gap.low, gap.high], [row, row], color=tone, alpha=strength)
+            axes.plot(gap.value, row, "o", color=tone, alpha=strength)
+        names = [f"{say(slice_name(one))}  ({one.n})" for one, _ in shown]
+        axes.set_yticks(range(len(shown)), names, fontsize=8)
+        axes.yaxis.set_minor_locator(NullLocator())
+        axes.set_ylim(len(shown) - 0.4, -0.6)
+        axes.set_xlabel(
+            say(
+                both(
+                    "mean error of {first} minus {second}, points",
+                    "평균 오차의 차이({first} − {second}, 점)",
+                    first=sliced.first,
+                    second=sliced.second,
+                )
+            )
+        )
+
+    return [
+        Plot(
+            "slices",
+            Line("Difference in mean error, by slice", "조각별 평균 오차의 차이"),
+            both(
+                "Mean absolute error of {first} minus {second} on {n} slices with 95% intervals; "
+                "left of 0 {first} errs less. Significant ones are strong; the dashed line is the "
+                "difference over all pairs. See the table.",
+                "조각 {n}개에서 {first}와 {second}의 평균 절대 오차 차이와 95% 신뢰구간. "
+                "0의 왼쪽은 {first}의 오차가 작다는 뜻입니다. 유의한 것은 진하고, 점선은 전체 "
+                "차이입니다. 표를 보십시오.",
+                first=sliced.first,
+                second=sliced.second,
+                n=len(shown),
+            ),
+            paint,
+            height=0.7 + 0.24 * len(shown),
+        )
+    ]

@@ -1,0 +1,1 @@
+"""Noisy labels: pairs whose label encoders contradict that never learnt from them."""

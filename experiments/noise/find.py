@@ -1,0 +1,131 @@
+"""Rank labelled pairs by how far encoders of both kinds, trained without them, contradict them."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from transformers import TrainerCallback
+
+from kosim.encoders.errors import ConfigError
+from kosim.encoders.records import LabelledPairs
+from kosim.encoders.scratch import build_scratch_backbone
+from kosim.encoders.storage import write_text
+from kosim.encoders.training.run import train
+from kosim.experiments.comparison.contenders import make_encoder
+from kosim.experiments.data.splits import stratified_split
+from kosim.experiments.settings import SCRATCH, EncoderSettings
+from kosim.experiments.study.progress import Progress, silent
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class NoiseRanking:
+    """n pairs with the scores of encoders that never learnt from them.
+
+    ``scores`` are (n,) on 0-5 by contender, ``suggested`` is their mean, and ``disagreement`` how
+    many points it lies from the label. ``order`` are the positions of the pairs, the largest
+    disagreement first.
+    """
+
+    pairs: LabelledPairs
+    scores: Mapping[str, Floats]
+
+    @property
+    def suggested(self) -> Floats:
+        """The label that each pair would get."""
+        return np.mean(list(self.scores.values()), axis=0)
+
+    @property
+    def disagreement(self) -> Floats:
+        """Points between each label and the suggested one."""
+        return np.abs(self.suggested - self.pairs.labels)
+
+    @property
+    def order(self) -> npt.NDArray[np.intp]:
+        """Positions of the pairs, the largest disagreement first."""
+        return np.argsort(-self.disagreement, kind="stable")
+
+    def table(self, rows: Sequence[int]) -> pd.DataFrame:
+        """Return the ranking as a table to correct; ``rows`` are the pairs' rows in their file."""
+        frame = pd.DataFrame(
+            {
+                "row": list(rows),
+                "sentence1": self.pairs.sentence1,
+                "sentence2": self.pairs.sentence2,
+                "label": np.round(self.pairs.labels, 3),
+                "suggested": np.round(self.suggested, 2),
+                **{name: np.round(scores, 2) for name, scores in self.scores.items()},
+                "corrected": "",
+            }
+        )
+        return frame.iloc[self.order]
+
+
+def find_noise(
+    pairs: LabelledPairs,
+    contenders: Mapping[str, EncoderSettings],
+    *,
+    folds: int = 5,
+    seed: int = 0,
+    device: str | None = None,
+    callbacks: Sequence[TrainerCallback] = (),
+    progress: Progress = silent,
+) -> NoiseRanking:
+    """Score every pair by encoders that were trained on the other folds.
+
+    Args:
+        pairs: n cleaned pairs.
+        contenders: how each encoder is trained, by name.
+        folds: parts of the pairs; each is scored by encoders trained on the others.
+        seed: of the folds and of the trainings.
+        device: torch device; the best available when None.
+        callbacks: transformers' hooks into every training.
+        progress: told what is being done.
+
+    Raises:
+        ConfigError: fewer than two folds.
+        DataError: there are too few pairs to train on.
+    """
+    if folds < 2:
+        raise ConfigError(f"folds is {folds}; give at least 2")
+    part = np.random.default_rng(seed).permutation(len(pairs)) % folds
+    scores = {name: np.zeros(len(pairs)) for name in contenders}
+    with tempfile.TemporaryDirectory() as folder:
+        own = Path(folder) / "backbone"
+        if any(settings.backbone == SCRATCH for settings in contenders.values()):
+            build_scratch_backbone([*pairs.sentence1, *pairs.sentence2], own)
+        for fold in range(folds):
+            outside = np.flatnonzero(part == fold)
+            learnt = pairs.take(np.flatnonzero(part != fold))
+            rows, validation = stratified_split(learnt, seed=seed)
+            for name, settings in contenders.items():
+                progress(f"fold {fold + 1} of {folds}: training {name}")
+                backbone = str(own) if settings.backbone == SCRATCH else settings.backbone
+                encoder = make_encoder(settings, seed=seed, device=device, backbone=backbone)
+                config = settings.training.model_copy(update={"seed": seed})
+                train(
+                    encoder,
+                    learnt.take(rows),
+                    learnt.take(validation),
+                    config,
+                    callbacks=callbacks,
+                )
+                scores[name][outside] = encoder.score(pairs.take(outside).pairs)
+    return NoiseRanking(pairs, scores)
+
+
+def write_ranking(ranking: NoiseRanking, rows: Sequence[int], path: Path) -> None:
+    """Write the table to correct, whole or not.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    # The mark at the beginning lets a spreadsheet read Hangul.
+    write_text(path, "\ufeff" + ranking.table(rows).to_csv(index=False))

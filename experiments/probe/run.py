@@ -1,0 +1,170 @@
+"""Probe encoders with minimal pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import binomtest
+
+from kosim.encoders.base import PairEncoder
+from kosim.encoders.errors import ConfigError, DataError
+from kosim.experiments.probe.items import Item, read_items
+from kosim.experiments.probe.results import (
+    FailedItem,
+    PhenomenonResults,
+    ProbedEncoder,
+    ProbeResults,
+    ShareDifference,
+)
+from kosim.experiments.statistics.significance import Mean, difference, estimate, holm
+from kosim.experiments.study.figures import Difference, Estimate
+from kosim.experiments.study.progress import Progress, silent
+from kosim.experiments.study.results import header
+
+FAILURES = 10
+"""Items that are listed for each encoder."""
+
+
+@dataclass(frozen=True)
+class ProbeScores:
+    """The scores (n,) of each item's sentence with the same and with the different one."""
+
+    same: npt.NDArray[np.float64]
+    different: npt.NDArray[np.float64]
+
+    @property
+    def margin(self) -> npt.NDArray[np.float64]:
+        """By how many points the pair that means the same scores higher."""
+        return self.same - self.different
+
+    @property
+    def ordered(self) -> npt.NDArray[np.float64]:
+        """1 where the pair that means the same scores higher, 0 where not."""
+        return (self.margin > 0).astype(np.float64)
+
+
+def score_items(encoder: PairEncoder, items: Sequence[Item]) -> ProbeScores:
+    """Score both pairs of every item."""
+    pairs = [(item.sentence, item.same) for item in items]
+    pairs += [(item.sentence, item.different) for item in items]
+    scores = encoder.score(pairs).astype(np.float64)
+    return ProbeScores(*np.split(scores, 2))
+
+
+def probe(
+    encoders: Mapping[str, PairEncoder],
+    items: Sequence[Item] | None = None,
+    *,
+    file: str | None = None,
+    resamples: int = 10_000,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> ProbeResults:
+    """Probe encoders of either kind with minimal pairs.
+
+    Args:
+        encoders: by name.
+        items: minimal pairs; those that ship with kosim when None.
+        file: where the items come from, for the report.
+        resamples: of the intervals.
+        seed: of the resamples.
+        progress: told what is being done.
+
+    Raises:
+        ConfigError: no encoder was given.
+        DataError: there are no items.
+    """
+    if not encoders:
+        raise ConfigError("there is no encoder to probe; give at least one")
+    items = read_items() if items is None else items
+    if not items:
+        raise DataError("there are no items; give at least one")
+    rows = {
+        name: np.flatnonzero([item.phenomenon == name for item in items])
+        for name in dict.fromkeys(item.phenomenon for item in items)
+    }
+    scored = {}
+    for name, encoder in encoders.items():
+        progress(f"{name}: scoring {len(items):,} items")
+        scored[name] = score_items(encoder, items)
+    options: dict[str, Any] = {"resamples": resamples, "seed": seed}
+    return ProbeResults(
+        **header("probe"),
+        items=len(items),
+        file=file,
+        encoders={
+            name: ProbedEncoder(
+                kind=encoders[name].kind,
+                overall=_figures(scores, np.arange(len(items)), options),
+                phenomena={each: _figures(scores, own, options) for each, own in rows.items()},
+                failures=_failures(items, scores),
+            )
+            for name, scores in scored.items()
+        },
+        differences=_differences(scored, rows, options),
+    )
+
+
+def _figures(
+    scores: ProbeScores, rows: npt.NDArray[np.intp], options: Mapping[str, Any]
+) -> PhenomenonResults:
+    ordered = scores.ordered[rows]
+    share = binomtest(int(ordered.sum()), len(rows))
+    interval = share.proportion_ci(method="wilson")
+    margin = scores.margin[rows]
+    return PhenomenonResults(
+        n=len(rows),
+        share=Estimate(float(ordered.mean()), float(interval.low), float(interval.high)),
+        margin=estimate(np.zeros(len(rows)), margin, Mean(), **options),
+    )
+
+
+def _failures(items: Sequence[Item], scores: ProbeScores) -> list[FailedItem]:
+    """Return the items with the most negative margins, at most one in five of a phenomenon."""
+    margin = scores.margin
+    found: list[FailedItem] = []
+    of_phenomenon: dict[str, int] = {}
+    for row in np.argsort(margin, kind="stable"):
+        item = items[int(row)]
+        of_phenomenon[item.phenomenon] = of_phenomenon.get(item.phenomenon, 0) + 1
+        if margin[row] > 0 or len(found) == FAILURES:
+            break
+        if of_phenomenon[item.phenomenon] > FAILURES // 5:
+            continue
+        found.append(
+            FailedItem(
+                phenomenon=item.phenomenon,
+                sentence=item.sentence,
+                same=item.same,
+                different=item.different,
+                score_same=float(scores.same[row]),
+                score_different=float(scores.different[row]),
+            )
+        )
+    return found
+
+
+def _differences(
+    scored: Mapping[str, ProbeScores],
+    rows: Mapping[str, npt.NDArray[np.intp]],
+    options: Mapping[str, Any],
+) -> list[ShareDifference]:
+    """Test the shares of the first two encoders, phenomenon by phenomenon."""
+    if len(scored) < 2:
+        return []
+    first, second = list(scored)[:2]
+    found: dict[str, Difference] = {}
+    for name, own in rows.items():
+        one, other = (scored[each].ordered[own] for each in (first, second))
+        found[name] = difference(np.zeros(len(own)), one, other, Mean(), **options)
+    adjusted = holm([each.p_value for each in found.values()])
+    return [
+        ShareDifference(
+            phenomenon=name, first=first, second=second, share=replace(each, p_adjusted=p)
+        )
+        for (name, each), p in zip(found.items(), adjusted, strict=True)
+    ]
