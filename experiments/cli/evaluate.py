@@ -40,14 +40,14 @@ from kosim.experiments.study.notation import METRIC_NAMES
 )
 @option(
     "--precision-at-least",
-    "precision",
+    "wanted_precision",
     type=click.FloatRange(0, 1, min_open=True),
     metavar="SHARE",
     help="Choose the threshold with this precision and the highest recall.",
 )
 @option(
     "--recall-at-least",
-    "recall",
+    "wanted_recall",
     type=click.FloatRange(0, 1, min_open=True),
     metavar="SHARE",
     help="Choose the threshold with this recall and the highest precision.",
@@ -66,8 +66,8 @@ def evaluate_command(
     encoding: str | None,
     label_scale: str | None,
     validation: str | None,
-    precision: float | None,
-    recall: float | None,
+    wanted_precision: float | None,
+    wanted_recall: float | None,
     cost: str | None,
     compute: ComputeOptions,
     as_json: bool,
@@ -82,7 +82,7 @@ def evaluate_command(
       kosim evaluate mini-cross --test test.csv
       kosim evaluate mini-bi --test test.csv --validation dev.csv --precision-at-least 0.9
     """
-    goal = _goal(validation, precision, recall, cost)
+    goal = _goal(validation, wanted_precision, wanted_recall, cost)
 
     def read(path: str) -> LabelledPairs:
         options = {"scale": label_scale or AUTO, "columns": columns, "encoding": encoding}

@@ -19,7 +19,7 @@ from kosim.serving.app import create_app  # noqa: E402
 from kosim.serving.settings import ServingSettings  # noqa: E402
 from tests.serving.conftest import make_index  # noqa: E402
 
-OPERATIONS = 17
+OPERATIONS = 18
 EXAMPLES = 20
 
 
