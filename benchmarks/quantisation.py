@@ -1,11 +1,11 @@
 """Which 8-bit integers: what dynamic and calibrated quantisation gain and lose.
 
 The graphs differ in nothing but how activations get their scale: `dynamic` finds it anew for every
-product, as kosim does; the calibrated ones have found it once, on inputs from the training pairs
-(those of the commonest length), by the extremes or by the 99.99th percentile. Weights have one
-7-bit scale a column everywhere, and the products of a head stay in full precision. All of them
-score the same validation pairs in turns, so that a drift of the machine's speed hits all; ratios
-are medians over the rounds.
+product (kosim's exports do so for every token: see `int8_batches`); the calibrated ones have found
+it once, on inputs from the training pairs (those of the commonest length), by the extremes or by
+the 99.99th percentile. Weights have one 7-bit scale a column everywhere, and the products of a head
+stay in full precision. All of them score the same validation pairs in turns, so that a drift of the
+machine's speed hits all; ratios are medians over the rounds.
 
     python -m benchmarks.quantisation --train ../shared/data/klue-sts/train.csv \\
         --validation ../shared/data/klue-sts/klue-sts-v1.1_dev.json
@@ -135,7 +135,9 @@ def runtimes(encoder: PairEncoder, calibration: LabelledPairs, folder: Path) -> 
     export_graph(encoder._network(), full)
     found["onnx fp32"] = OnnxRuntime(full, "fp32")
     batches = of_one_length(recorder.batches)
-    makers: dict[str, Callable[[Path], None]] = {"dynamic": lambda to: quantise_graph(full, to)}
+    makers: dict[str, Callable[[Path], None]] = {
+        "dynamic": lambda to: quantise_graph(full, to, by_row=False)
+    }
     for method in CALIBRATED:
         makers[method] = lambda to, method=method: calibrate(full, to, method, batches)  # type: ignore[misc]
     for name, make in makers.items():

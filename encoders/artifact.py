@@ -168,7 +168,7 @@ def read_manifest(folder: Path) -> Manifest:
     if not has_manifest:
         raise ArtifactError(
             f"{folder} is not a saved encoder: it has no {MANIFEST}; train one with "
-            "`kosim train`, or make one from a backbone with from_backbone(...).save(...)"
+            "`kosim train`, or make one from a model of others with `kosim adopt`"
         )
     read = partial(
         read_versioned_json,

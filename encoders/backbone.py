@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,8 +12,8 @@ from typing import Any
 from huggingface_hub import hf_hub_download, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-from kosim.encoders.bundle import BUNDLED, MINI
-from kosim.encoders.errors import BackboneError, ConfigError, KosimError
+from kosim.encoders.bundle import BUNDLED, BUNDLED_NAMES
+from kosim.encoders.errors import BackboneError, KosimError
 from kosim.encoders.network_files import check_sizes
 from kosim.encoders.storage import read_json
 
@@ -50,7 +51,8 @@ class Backbone:
 def find_backbone(name: str, *, revision: str | None = None) -> Backbone:
     """Find a backbone by name, folder or hub id and check that it is complete.
 
-    ``mini`` is the bundled one, even where a folder of that name is (give ``./mini``). A hub
+    ``mini`` is the bundled one, even where a folder of that name is (give ``./mini``), and so are
+    the bundled encoders ``mini-bi`` and ``mini-cross``, to be trained further. A hub
     id is fetched once into the hub's cache and works offline from then on; safetensors weights
     are preferred to pickled ones. The commit that a branch or tag stood for is resolved, so
     that an artifact names exactly what it was made from.
@@ -58,8 +60,8 @@ def find_backbone(name: str, *, revision: str | None = None) -> Backbone:
     Raises:
         BackboneError: nothing is there under that name, or a file is missing.
     """
-    if name == MINI:
-        return Backbone(name=name, path=_bundled(revision))
+    if name in BUNDLED_NAMES:
+        return Backbone(name=name, path=_bundled(name, revision))
     folder = Path(name).expanduser()
     if _is_there(folder):
         if revision is not None:
@@ -85,7 +87,7 @@ def hidden_size(name: str, *, revision: str | None = None) -> int | None:
 
     Of a hub id only the config is fetched, once.
     """
-    path = BUNDLED / MINI if name == MINI else Path(name).expanduser()
+    path = BUNDLED / name if name in BUNDLED_NAMES else Path(name).expanduser()
     if not path.is_dir():
         try:
             path = Path(hf_hub_download(name, _CONFIG, revision=revision)).parent
@@ -99,17 +101,17 @@ def hidden_size(name: str, *, revision: str | None = None) -> int | None:
     return width if isinstance(width, int) else None
 
 
-def _bundled(revision: str | None) -> Path:
+def _bundled(name: str, revision: str | None) -> Path:
     if revision is not None:
-        raise BackboneError(f"backbone {MINI} is bundled; a revision belongs to a hub id")
-    folder = BUNDLED / MINI
+        raise BackboneError(f"backbone {name} is bundled; a revision belongs to a hub id")
+    folder = BUNDLED / name
     if not folder.is_dir():
         raise BackboneError(
-            f"the bundled backbone {MINI} is not part of this installation ({folder} is not "
+            f"the bundled backbone {name} is not part of this installation ({folder} is not "
             "there); install kosim anew, make it as benchmarks/mini says, or give a folder or a "
             "hub id"
         )
-    return _complete(folder, MINI)
+    return _complete(folder, name)
 
 
 def _fetch(name: str, revision: str | None, weights: str) -> Path:
@@ -126,37 +128,49 @@ def _fetch(name: str, revision: str | None, weights: str) -> Path:
 
 
 def _complete(folder: Path, name: str) -> Path:
+    network = folder / _first_module(folder)
     try:
-        if not (folder / _CONFIG).is_file():
+        if not (network / _CONFIG).is_file():
             raise BackboneError(
                 f"backbone {name} has no config.json; it is not a transformers model"
             )
-        if not any((folder / file).is_file() for file in _TOKENIZER_FILES):
+        if not any((network / file).is_file() for file in _TOKENIZER_FILES):
             raise BackboneError(
                 f"backbone {name} has no tokenizer (none of {', '.join(_TOKENIZER_FILES)})"
             )
-        if not any(folder.glob(_SAFE_WEIGHTS)) and not any(folder.glob(_OLD_WEIGHTS)):
+        if not any(network.glob(_SAFE_WEIGHTS)) and not any(network.glob(_OLD_WEIGHTS)):
             raise BackboneError(f"backbone {name} has no weights (model.safetensors)")
     except OSError as error:
         raise BackboneError(f"cannot read backbone {name}: {error.strerror}") from error
-    check_sizes(folder, error=BackboneError)
+    check_sizes(network, error=BackboneError)
     return folder
 
 
+def _first_module(folder: Path) -> str:
+    """Return where in a sentence-transformers folder its network is, such as ``0_Transformer``."""
+    try:
+        entries = json.loads((folder / "modules.json").read_text(encoding="utf-8"))
+        return str(entries[0]["path"])
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return ""
+
+
 @contextmanager
-def opening(what: str) -> Iterator[None]:
+def opening(what: str, as_error: type[KosimError] = BackboneError) -> Iterator[None]:
     """Turn whatever a loader raises on damaged or foreign files into one clear line.
 
     Raises:
-        BackboneError: ``what`` could not be loaded.
+        BackboneError: ``what`` could not be loaded; or an error of another type, if given.
     """
     try:
         yield
+    except BackboneError as error:
+        raise as_error(str(error)) from error
     except KosimError:
         raise
     except Exception as error:  # a damaged file can make a loader fail in any way
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise BackboneError(f"{what} could not be loaded: {reason}") from error
+        raise as_error(f"{what} could not be loaded: {reason}") from error
 
 
 @contextmanager
@@ -167,18 +181,3 @@ def seeded(seed: int) -> Iterator[None]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         yield
-
-
-def limited_length(wanted: int, network: Any, name: str) -> int:
-    """Return ``wanted`` tokens if the network has that many positions.
-
-    Raises:
-        ConfigError: it has fewer, or ``wanted`` leaves no room for text.
-    """
-    positions = getattr(network.transformers_model.config, "max_position_embeddings", None)
-    if wanted < 8 or (positions is not None and wanted > positions):
-        raise ConfigError(
-            f"a maximum length of {wanted} tokens is not possible with backbone {name}; "
-            f"choose 8 to {positions or 'any number'}"
-        )
-    return wanted

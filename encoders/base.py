@@ -27,6 +27,7 @@ from kosim.encoders.compute.first_token import is_supported
 from kosim.encoders.compute.inference import outputs
 from kosim.encoders.compute.network import Network, Output
 from kosim.encoders.compute.runtime import Backend, FloatArray, Precision, Runtime
+from kosim.encoders.compute.tokens import count_cut
 from kosim.encoders.compute.torch_runtime import TorchRuntime
 from kosim.encoders.errors import ArtifactError, ConfigError, DataError
 from kosim.encoders.explanation import (
@@ -38,6 +39,7 @@ from kosim.encoders.explanation import (
     mask_token,
 )
 from kosim.encoders.records import DECISION_THRESHOLD, Hit, Kind, Pair
+from kosim.encoders.suitability import limited_length, position_limit
 from kosim.encoders.texts import as_pairs, as_text, as_texts
 from kosim.encoders.tokenizers.composition import compose_before, pipeline_content, uncomposed
 from kosim.encoders.tokenizers.text_step import step_of
@@ -51,8 +53,9 @@ class PairEncoder(ABC):
     ``model`` is the sentence-transformers model underneath, ``backbone`` says what it was
     made from, ``runtime`` is what computes. ``calibration`` maps its raw values to 0-5 and
     ``threshold`` is the score from which a pair counts as similar; training chooses both on
-    validation data. Every encoder composes its texts (NFC); ``composed`` says whether its
-    fingerprint tells, which those saved by version 0.1 do not.
+    validation data. ``truncated`` counts the inputs that were cut since it was opened. Every
+    encoder composes its texts (NFC); ``composed`` says whether its fingerprint tells, which those
+    saved by version 0.1 do not.
     """
 
     kind: ClassVar[Kind]
@@ -79,6 +82,8 @@ class PairEncoder(ABC):
         self.calibration = calibration or MonotoneCalibration.identity()
         self.threshold = threshold
         self.training = training
+        self.truncated = 0
+        self._positions = position_limit(model.transformers_model)
         self.runtime: Runtime = TorchRuntime(self._network())
         self._full_fingerprint: str | None = None
 
@@ -126,6 +131,7 @@ class PairEncoder(ABC):
         Raises:
             ArtifactError: an output is NaN or infinite.
         """
+        self.truncated += count_cut(encodings)
         found = outputs(
             self.runtime, self.tokenizer, encodings, batch_size=batch_size, progress=progress
         )
@@ -157,8 +163,28 @@ class PairEncoder(ABC):
         return ComputeChoice(self.backend, self.precision) == ComputeChoice()
 
     @property
+    def calibrated(self) -> bool:
+        """Whether scores were fitted to labels; else they are raw values spread over 0-5."""
+        return self.calibration != MonotoneCalibration.identity()
+
+    @property
     def max_length(self) -> int:
-        """The number of tokens after which an input is cut."""
+        """The number of tokens after which an input is cut, at most those of the network."""
+        return min(self._stated_length, self._positions or self._stated_length)
+
+    def limit_length(self, tokens: int) -> None:
+        """Cut inputs at another number of tokens from now on.
+
+        Raises:
+            ConfigError: the network has fewer positions, or no text fits.
+        """
+        self.model.max_seq_length = limited_length(
+            tokens, self.model.transformers_model, self.backbone.name
+        )
+
+    @property
+    def _stated_length(self) -> int:
+        # An encoder of version 0.1 may state more than its network can read.
         return int(self.model.max_seq_length)
 
     @property
@@ -256,7 +282,7 @@ class PairEncoder(ABC):
 
     def settings(self) -> dict[str, Any]:
         """Return what besides weights and tokenizer changes a score, JSON values."""
-        return {"max_length": self.max_length, **self._settings()}
+        return {"max_length": self._stated_length, **self._settings()}
 
     def explain(
         self,
@@ -381,6 +407,6 @@ class PairEncoder(ABC):
             self.model.save(str(folder))
         write_classic_layout(
             folder,
-            max_length=self.max_length,
+            max_length=self._stated_length,
             tokenizer_inputs=self.tokenizer.model_input_names,
         )

@@ -17,7 +17,6 @@ from kosim.encoders.artifact import Manifest, saved_model_arguments
 from kosim.encoders.backbone import (
     FULL_PRECISION,
     find_backbone,
-    limited_length,
     opening,
     seeded,
 )
@@ -30,6 +29,7 @@ from kosim.encoders.errors import BackboneError, ConfigError
 from kosim.encoders.network_files import check_finite
 from kosim.encoders.provenance import read_provenance
 from kosim.encoders.records import Pair, PoolingMode
+from kosim.encoders.suitability import check_scoring, fit_inputs, limited_length
 from kosim.encoders.texts import as_texts
 from kosim.encoders.tokenizers.text_step import apply_before
 
@@ -50,7 +50,7 @@ class BiEncoder(PairEncoder):
         *,
         revision: str | None = None,
         pooling: PoolingMode | None = None,
-        prompt: str = "",
+        prompt: str | None = None,
         max_length: int = 128,
         device: str | None = None,
         seed: int = 0,
@@ -65,7 +65,8 @@ class BiEncoder(PairEncoder):
             revision: commit, tag or branch of a hub id.
             pooling: how token vectors become one; by default what a sentence-transformers
                 model brings along, else the mean.
-            prompt: text put before every sentence, such as ``"query: "``; kept in the artifact.
+            prompt: text put before every sentence, such as ``"query: "``; kept in the artifact. By
+                default what a sentence-transformers model says, else none.
             max_length: tokens after which a sentence is cut.
             device: torch device; the best there is when None.
             seed: of weights that the backbone does not have.
@@ -88,11 +89,12 @@ class BiEncoder(PairEncoder):
         backbone = find_backbone(model, revision=revision)
         with opening(f"backbone {model}"), seeded(seed):
             ready = (backbone.path / "modules.json").is_file() and pooling is None
-            modules = (
-                list(SentenceTransformer(str(backbone.path), model_kwargs=FULL_PRECISION))
-                if ready
-                else _modules(backbone.path, pooling or "mean")
-            )
+            if ready:
+                whole = SentenceTransformer(str(backbone.path), model_kwargs=FULL_PRECISION)
+                modules = list(whole)
+                prompt = default_prompt(whole) if prompt is None else prompt
+            else:
+                modules = _modules(backbone.path, pooling or "mean")
             if not isinstance(modules[-1], Normalize):
                 modules.append(Normalize())
             network = SentenceTransformer(
@@ -102,9 +104,11 @@ class BiEncoder(PairEncoder):
                 default_prompt_name=_PROMPT_NAME if prompt else None,
             )
         check_finite(network, backbone.path, error=BackboneError)
-        network.max_seq_length = limited_length(max_length, network, model)
+        fit_inputs(network, model)
+        network.max_seq_length = limited_length(max_length, network.transformers_model, model)
         apply_before(network.tokenizer, text_step or read_provenance(backbone.path).text_step)
         encoder = cls(network, backbone=backbone)
+        check_scoring(encoder, f"backbone {model}")
         encoder.compute_with(choice)
         return encoder
 
@@ -120,7 +124,7 @@ class BiEncoder(PairEncoder):
     @property
     def prompt(self) -> str:
         """The text put before every sentence; empty when there is none."""
-        return str(self.model.prompts.get(_PROMPT_NAME) or "")
+        return default_prompt(self.model)
 
     @property
     def dimension(self) -> int:
@@ -190,7 +194,8 @@ class BiEncoder(PairEncoder):
     ) -> FloatArray:
         texts = [text for pair in pairs for text in pair]
         vectors = self.encode(texts, batch_size=batch_size, progress=progress)
-        return np.einsum("ij,ij->i", vectors[::2], vectors[1::2])
+        cosines = np.einsum("ij,ij->i", vectors[::2], vectors[1::2])
+        return cosines.clip(-1, 1)  # float32 makes 1.0000004 of equal vectors
 
     def _poolings(self) -> list[Pooling]:
         return [module for module in self.model if isinstance(module, Pooling)]
@@ -202,6 +207,18 @@ class BiEncoder(PairEncoder):
             "pooling": str(poolings[0].pooling_mode) if poolings else None,
             "modules": [type(module).__name__ for module in self.model],
         }
+
+
+def set_prompt(encoder: BiEncoder, prompt: str) -> BiEncoder:
+    """Return an encoder with the same network that puts ``prompt`` before every sentence."""
+    encoder.model.prompts = {_PROMPT_NAME: prompt}
+    encoder.model.default_prompt_name = _PROMPT_NAME
+    return BiEncoder(encoder.model, backbone=encoder.backbone)
+
+
+def default_prompt(model: SentenceTransformer) -> str:
+    """Return the prompt that sentence-transformers puts before a text unless told otherwise."""
+    return str(model.prompts.get(model.default_prompt_name) or "")
 
 
 def _modules(path: Path, pooling: PoolingMode) -> list[torch.nn.Module]:

@@ -10,6 +10,9 @@ MINI = "mini"
 MINI_BI, MINI_CROSS = "mini-bi", "mini-cross"
 """The bundled encoders, which were trained from `MINI` on KLUE-STS."""
 
+BUNDLED_NAMES = (MINI, MINI_BI, MINI_CROSS)
+"""All that can be a backbone: an encoder may be trained further."""
+
 BUNDLED = Path(__file__).parent / "bundled"
 
 

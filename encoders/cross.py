@@ -15,7 +15,6 @@ from kosim.encoders.artifact import Manifest, saved_model_arguments
 from kosim.encoders.backbone import (
     FULL_PRECISION,
     find_backbone,
-    limited_length,
     opening,
     seeded,
 )
@@ -27,6 +26,12 @@ from kosim.encoders.errors import BackboneError
 from kosim.encoders.network_files import check_finite
 from kosim.encoders.provenance import read_provenance
 from kosim.encoders.records import Pair
+from kosim.encoders.suitability import (
+    check_scoring,
+    classifier_arguments,
+    fit_inputs,
+    limited_length,
+)
 from kosim.encoders.tokenizers.text_step import apply_before
 
 
@@ -82,12 +87,17 @@ class CrossEncoder(PairEncoder):
                 str(backbone.path),
                 num_labels=1,
                 device=device,
-                model_kwargs=dict(FULL_PRECISION),
+                model_kwargs={
+                    **FULL_PRECISION,
+                    **classifier_arguments(backbone.path, model),
+                },
             )
         check_finite(network, backbone.path, error=BackboneError)
-        network.max_seq_length = limited_length(max_length, network, model)
+        fit_inputs(network, model)
+        network.max_seq_length = limited_length(max_length, network.transformers_model, model)
         apply_before(network.tokenizer, text_step or read_provenance(backbone.path).text_step)
         encoder = cls(network, backbone=backbone)
+        check_scoring(encoder, f"backbone {model}")
         encoder.compute_with(choice)
         return encoder
 

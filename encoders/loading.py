@@ -14,7 +14,8 @@ from kosim.encoders.compute.choice import ComputeChoice
 from kosim.encoders.compute.export_store import ExportStore
 from kosim.encoders.compute.runtime import Backend, Precision
 from kosim.encoders.cross import CrossEncoder
-from kosim.encoders.errors import ArtifactError, BackboneError
+from kosim.encoders.errors import ArtifactError
+from kosim.encoders.foreign import find_foreign, is_foreign, open_foreign
 from kosim.encoders.network_files import check_complete, check_kind, check_sizes
 
 KINDS: dict[str, type[BiEncoder] | type[CrossEncoder]] = {"bi": BiEncoder, "cross": CrossEncoder}
@@ -27,15 +28,18 @@ def load(
     backend: Backend | None = None,
     precision: Precision = "fp32",
 ) -> BiEncoder | CrossEncoder:
-    """Open a saved encoder after checking every file of it.
+    """Open a saved encoder after checking every file of it, or a model that others made.
 
     Args:
-        folder: what :meth:`kosim.encoders.base.PairEncoder.save` wrote, or the name of a bundled
-            encoder: ``mini-bi``, ``mini-cross``.
+        folder: what :meth:`kosim.encoders.base.PairEncoder.save` wrote; or the name of a bundled
+            encoder: ``mini-bi``, ``mini-cross``; or a sentence-transformers model or a
+            cross-encoder with one label, by folder or hub id. The last two have their own maximum
+            length, prompt, pooling and activation, and no calibration: see
+            :attr:`~kosim.encoders.base.PairEncoder.calibrated`.
         device: torch device; the best there is when None.
         backend: what computes: torch, or onnx (the extra ``onnx``), which is faster on a CPU and
-            exports the encoder into its folder at the first time; torch by default, onnx for
-            int8.
+            exports the encoder at the first time, into its folder or, for models of others, the
+            user's cache; torch by default, onnx for int8.
         precision: arithmetic of the network. int8 (onnx) is the fastest and takes a quarter of
             the memory for all but the embeddings; bf16 (torch) halves the memory, and its speed
             pays only where the processor has instructions for it.
@@ -50,16 +54,17 @@ def load(
     choice = ComputeChoice.of(backend, precision)
     device = choice.device(device)
     path = saved_encoder(folder)
+    if is_foreign(path):
+        foreign = open_foreign(find_foreign(path), device=device)
+        foreign.compute_with(choice)
+        return foreign
     manifest = read_manifest(path)
     check_kind(path, manifest.kind, error=ArtifactError)
     check_sizes(path, error=ArtifactError)
     exports = ExportStore(manifest.measured, path)
     exported = is_exported(choice, exports)
-    try:
-        with opening(str(path)):
-            encoder = KINDS[manifest.kind].open(path, manifest, device=device, weights=not exported)
-    except BackboneError as error:
-        raise ArtifactError(str(error)) from error
+    with opening(str(path), ArtifactError):
+        encoder = KINDS[manifest.kind].open(path, manifest, device=device, weights=not exported)
     check_complete(path, encoder.model, error=ArtifactError)
     _check_settings(path, manifest, encoder.settings())
     encoder.compute_with(choice, exports)

@@ -136,7 +136,11 @@ class EncoderSettings(Settings):
     pooling: PoolingMode | None = Field(
         None, description="Pooling of a bi-encoder: mean, cls or max."
     )
-    prompt: str = Field("", description="Text put before every sentence of a bi-encoder.")
+    prompt: str | None = Field(
+        None,
+        description="Text put before every sentence of a bi-encoder; by default as the backbone "
+        "does.",
+    )
     text_step: str | None = Field(
         None, description="Split texts into morphemes first; by default as the backbone does."
     )

@@ -130,7 +130,7 @@ class SearchResult:
     ``candidates`` is how many documents were retrieved and ``reranked`` how many of them the
     reranker scored. ``seconds`` is the wall time of the call divided by its queries: a call
     works on all of them together. ``missing`` names the shards that could not answer: the hits are
-    the best of all others.
+    the best of all others. ``calibrated`` says whether the scores were fitted to labels.
     """
 
     query: str
@@ -139,6 +139,7 @@ class SearchResult:
     reranked: int
     seconds: float
     missing: tuple[str, ...] = ()
+    calibrated: bool = True
 
 
 def hit_json(hit: SearchHit) -> dict[str, Any]:
@@ -155,7 +156,7 @@ def hit_json(hit: SearchHit) -> dict[str, Any]:
 
 
 def result_json(result: SearchResult) -> dict[str, Any]:
-    """Return the result of one query as JSON values: its hits, counts, and missing shards."""
+    """Return the result of one query as JSON values: its hits, counts and the rest."""
     return {
         "query": result.query,
         "hits": [hit_json(hit) for hit in result.hits],
@@ -163,4 +164,5 @@ def result_json(result: SearchResult) -> dict[str, Any]:
         "reranked": result.reranked,
         "seconds": result.seconds,
         "missing": list(result.missing),
+        "calibrated": result.calibrated,
     }

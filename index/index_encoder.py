@@ -6,6 +6,7 @@ from pathlib import Path
 
 from kosim.encoders.bi import BiEncoder
 from kosim.encoders.errors import CorpusIndexError
+from kosim.encoders.foreign import is_foreign
 from kosim.index.searchable import HoldsVectors
 
 
@@ -35,7 +36,7 @@ def encoder_folder(index: HoldsVectors, *, option: str) -> Path:
         CorpusIndexError: it is not there any more.
     """
     folder = Path(index.encoder.name)
-    if not folder.is_dir():
+    if not folder.is_dir() and not is_foreign(folder):
         raise CorpusIndexError(
             f"{index.folder} was made with the encoder {folder} "
             f"({index.encoder.fingerprint[:12]}), which is not there any more; say where it is "

@@ -18,6 +18,7 @@ from kosim.index.index_encoder import check_encoder
 from kosim.index.ranking import Rows
 from kosim.index.reranking import score_pairs
 from kosim.index.top_pairs import neighbour_pairs, top_pairs_of_blocks
+from kosim.index.vectors.exact import as_cosines
 
 MOST_PAIRS = 100_000
 """Pairs that are returned when only a least score is asked for, at the most."""
@@ -193,6 +194,7 @@ def _ranked(
         order = order[scores[order] >= min_score]
     order = order[:top]
     left, right = documents(first[order]), documents(second[order])
+    cosines = as_cosines(cosines)
     return [
         MinedPair(
             rank=rank,

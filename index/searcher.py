@@ -22,6 +22,7 @@ from kosim.index.index_encoder import check_encoder
 from kosim.index.ranking import Rows
 from kosim.index.reranking import check_refiner, near_border, score_pairs
 from kosim.index.searchable import DocumentReader, Mode, Searchable
+from kosim.index.vectors.exact import as_cosines
 
 __all__ = ["Mode", "Rows", "SearchHit", "SearchResult", "Searcher"]
 
@@ -140,7 +141,8 @@ class Searcher(Generic[Index_co]):
         else:
             reranked = np.zeros(len(queries), dtype=np.int64)
         raw = raw if raw is None else raw[:, :k]
-        hits = self._hits(reader, vectors, found[:, :k], rows[:, :k], raw)
+        shown = as_cosines(found[:, :k]) if mode == "dense" else found[:, :k]
+        hits = self._hits(reader, vectors, shown, rows[:, :k], raw)
         seconds = (time.perf_counter() - started) / max(1, len(queries))
         return [
             SearchResult(
@@ -150,6 +152,7 @@ class Searcher(Generic[Index_co]):
                 int(reranked[number]),
                 seconds,
                 missing,
+                (self.reranker or self.encoder).calibrated,
             )
             for number, query in enumerate(queries)
         ]
@@ -177,10 +180,12 @@ class Searcher(Generic[Index_co]):
         if isinstance(queries, np.ndarray) and queries.dtype.kind == "f":
             if mode != "dense":
                 raise ConfigError(f"mode {mode!r} searches by words; give texts, not vectors")
-            return self.index.retrieve([], queries, depth, mode)[1:3]
+            _, found, rows, _ = self.index.retrieve([], queries, depth, mode)
+            return as_cosines(found), rows
         queries = _checked_queries(queries)
         vectors = None if mode == "lexical" else self.encoder.encode(queries)
-        return self.index.retrieve(queries, vectors, depth, mode)[1:3]
+        _, found, rows, _ = self.index.retrieve(queries, vectors, depth, mode)
+        return as_cosines(found) if mode == "dense" else found, rows
 
     def rerank(self: Searcher[CorpusIndex], queries: Sequence[str], rows: Rows) -> FloatArray:
         """Return the reranker's raw score of each query with each document that it found.
@@ -207,7 +212,7 @@ class Searcher(Generic[Index_co]):
         ``rows``, of the index as it is read now, and the result are (q, m); the result is
         -inf where the row is -1.
         """
-        return self.index.snapshot.cosines(vectors, rows)
+        return as_cosines(self.index.snapshot.cosines(vectors, rows))
 
     def policy(self, mode: Mode = "dense") -> CandidatePolicy:
         """Return the policy of ``candidates="auto"`` that was fitted for index and reranker.
@@ -255,8 +260,7 @@ class Searcher(Generic[Index_co]):
         raw: FloatArray | None,
     ) -> list[list[SearchHit]]:
         if raw is None or self.reranker is None:
-            cosines = reader.cosines(vectors, rows)
-            scores = self.encoder.calibration(cosines)
+            scores = self.encoder.calibration(as_cosines(reader.cosines(vectors, rows)))
         else:
             scores = self.reranker.calibration(raw)
         queries, columns = np.nonzero(rows >= 0)

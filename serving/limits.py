@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from fastapi import Response
 
+from kosim.encoders.base import PairEncoder
+from kosim.serving.models import name_of
 from kosim.serving.problems import Problem
 from kosim.serving.settings import ServingSettings
 
 TRUNCATED = "X-Kosim-Truncated"
 """The header that says how many texts or pairs of a request were cut."""
+
+UNCALIBRATED = "X-Kosim-Uncalibrated"
+"""The header that names the encoders whose scores are their own values, spread over 0-5."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +89,12 @@ class Limits:
                 f"{name} has {count:,} items; the limit max-items is {self.items:,}: split it",
                 param=name,
             )
+
+
+def tell_uncalibrated(response: Response, *encoders: PairEncoder) -> None:
+    """Name in a header the encoders whose scores were never fitted to labels, if any."""
+    if names := [name_of(encoder) for encoder in encoders if not encoder.calibrated]:
+        response.headers[UNCALIBRATED] = quote(", ".join(names), safe="/, ")
 
 
 def tell_truncated(response: Response, count: int) -> int:

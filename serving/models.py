@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, TypeVar, get_args
 
 import torch
 
-from kosim.encoders.artifact import Manifest, read_manifest
+from kosim.encoders.artifact import read_manifest
 from kosim.encoders.base import PairEncoder
 from kosim.encoders.bi import BiEncoder
 from kosim.encoders.bundle import MINI_BI, MINI_CROSS, saved_encoder
@@ -18,7 +18,10 @@ from kosim.encoders.compute.backends import check_machine
 from kosim.encoders.compute.choice import ComputeChoice
 from kosim.encoders.cross import CrossEncoder
 from kosim.encoders.errors import ConfigError, CorpusIndexError
+from kosim.encoders.foreign import find_foreign, foreign_kind, is_foreign
 from kosim.encoders.loading import load
+from kosim.encoders.records import Kind
+from kosim.encoders.suitability import check_scoring
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.index_encoder import encoder_folder
 from kosim.index.searchable import HoldsVectors, Searchable
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
     from kosim.serving.cluster.deployment import Cluster
     from kosim.serving.cluster.remote import RemoteCrossEncoder
 
-Kind = TypeVar("Kind", bound=PairEncoder)
+Opened = TypeVar("Opened", bound=PairEncoder)
 
 
 @dataclass(frozen=True)
@@ -151,7 +154,7 @@ def check_models(settings: ServingSettings) -> None:
     _check_device(choice.device(settings.device))
     check_machine(choice)
     if settings.cross is not None:
-        _manifest(settings.cross, "cross")
+        _checked(settings, settings.cross, "cross")
     index: HoldsVectors | None = None
     if settings.index is not None:
         opened = Shards.open if settings.ray is not None else CorpusIndex.open
@@ -159,17 +162,19 @@ def check_models(settings: ServingSettings) -> None:
     folder = _bi_folder(settings, index)
     if folder is None:
         return
-    manifest = _manifest(folder, "bi")
-    if index is not None and manifest.fingerprint != index.encoder.fingerprint:
+    fingerprint = _checked(settings, folder, "bi")
+    if index is not None and fingerprint not in (None, index.encoder.fingerprint):
         raise CorpusIndexError(
             f"{index.folder} was made with the encoder {index.encoder.name} "
             f"({index.encoder.fingerprint[:12]}), not with {folder} "
-            f"({manifest.fingerprint[:12]}); serve the former, or build an index with the latter"
+            f"({str(fingerprint)[:12]}); serve the former, or build an index with the latter"
         )
 
 
 def name_of(encoder: PairEncoder) -> str:
-    """Return the name by which an encoder is served: that of its folder."""
+    """Return the name by which an encoder is served: that of its folder, or of the hub."""
+    if encoder.backbone.path.name == encoder.backbone.revision:
+        return encoder.backbone.name
     return f"{encoder.backbone.path.parent.name}/{encoder.backbone.path.name}".strip("/")
 
 
@@ -179,19 +184,25 @@ def _bi_folder(settings: ServingSettings, index: HoldsVectors | None) -> Path | 
     return encoder_folder(index, option="--bi")
 
 
-def _manifest(folder: Path, kind: Literal["bi", "cross"]) -> Manifest:
-    manifest = read_manifest(folder)
-    if manifest.kind != kind:
+def _checked(settings: ServingSettings, path: Path, kind: Kind) -> str | None:
+    """Check that an encoder is of a kind; return its fingerprint if that is written down."""
+    manifest = None if is_foreign(path) else read_manifest(path)
+    if manifest is None and settings.ray is not None:
         raise ConfigError(
-            f"--{kind} {folder} is a {manifest.kind}-encoder; give it as --{manifest.kind}"
+            f"--{kind} {path} was made elsewhere, and a cluster serves saved encoders only; make "
+            f"one with `kosim adopt {path} --out DIR`"
         )
-    return manifest
+    found = manifest.kind if manifest else foreign_kind(find_foreign(path))
+    if found != kind:
+        raise ConfigError(f"--{kind} {path} is a {found}-encoder; give it as --{found}")
+    return manifest.fingerprint if manifest else None
 
 
-def _loaded(folder: Path, kind: type[Kind], choice: ComputeChoice, device: str | None) -> Kind:
+def _loaded(folder: Path, kind: type[Opened], choice: ComputeChoice, device: str | None) -> Opened:
     encoder = load(folder, device=device, backend=choice.backend, precision=choice.precision)
     if not isinstance(encoder, kind):
         raise ConfigError(f"{folder} is a {encoder.kind}-encoder; a {kind.kind}-encoder is needed")
+    check_scoring(encoder, str(folder))  # a server that is ready must not fail on a long text
     return encoder
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
+import importlib
 import importlib.metadata
 import logging
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +27,7 @@ from kosim.encoders.errors import ArtifactError, QualityError
 from kosim.encoders.storage import atomic_folder, read_versioned_json, sha256, write_json
 
 _LOG = logging.getLogger(__name__)
-_FORMAT = 4
+_FORMAT = 5
 """Raised when an export of the same weights by the same libraries would come out differently."""
 
 _LIBRARIES = ("torch", "transformers", "sentence-transformers", "onnx", "onnxscript", "onnxruntime")
@@ -62,7 +65,7 @@ class ExportStore:
 
     They lie in the artifact's folder ``onnx``, one folder a precision. An encoder without an
     artifact, with a bundled one, or with one that cannot be written, has them in the user's cache
-    (``$XDG_CACHE_HOME/kosim/onnx``).
+    (``$XDG_CACHE_HOME/kosim/onnx``); where that cannot be written either, in a temporary folder.
 
     Args:
         measured: a hexadecimal SHA-256 of what the encoder was opened from, as it was read. What
@@ -111,7 +114,6 @@ class ExportStore:
             StorageError: the disk is full or cannot be written.
         """
         export = self._writable() / precision
-        export.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(export.parent / f"{precision}.lock"):
             if export.is_dir() and isinstance(found := self._checked_export(export), Export):
                 return found
@@ -124,6 +126,23 @@ class ExportStore:
                 files = {file.name: sha256(file) for file in sorted(partial.iterdir())}
                 write_json(partial / _RECORD, self._record(files, fingerprint).model_dump())
         return Export(export / _GRAPH, fingerprint)
+
+    def keep(self, precision: Precision) -> Export | None:
+        """Return the export in ``precision``, copied into the artifact's folder if it can be.
+
+        Raises:
+            StorageError: the disk is full or cannot be written.
+        """
+        found, export = self.find(precision), self._writable() / precision
+        if found is None or found.graph.parent == export:
+            return found
+        with (
+            FileLock(export.parent / f"{precision}.lock"),
+            atomic_folder(export, overwrite=True) as partial,
+        ):
+            shutil.copytree(found.graph.parent, partial, dirs_exist_ok=True)
+        self._checked[precision] = Export(export / _GRAPH, found.fingerprint)
+        return self._checked[precision]
 
     def refuse(self, precision: Precision, reason: str) -> None:
         """Replace the export in ``precision`` by a note that it may not be used, and why."""
@@ -156,13 +175,23 @@ class ExportStore:
 
     def _roots(self) -> list[Path]:
         beside = [self.artifact / EXPORTS] if self.artifact else []
-        return [*beside, _cache() / self.measured[:32]]
+        return [*beside, *(cache / self.measured[:32] for cache in _caches())]
 
     def _writable(self) -> Path:
-        first, *rest = self._roots()
-        if not rest or os.access(self.artifact or first, os.W_OK):
-            return first
-        return rest[0]
+        """Return the first of the folders that can be written, made if it is not there."""
+        for root in self._roots():
+            with suppress(OSError):
+                present = next(one for one in (root, *root.parents) if one.exists())
+                if os.access(present, os.W_OK):
+                    root.mkdir(parents=True, exist_ok=True)
+                    return root
+        _LOG.warning(
+            "the cache for exports cannot be written, so this one is lost when the process ends: "
+            "set XDG_CACHE_HOME to a folder that can be written"
+        )
+        root = _temporary() / self.measured[:32]
+        root.mkdir(exist_ok=True)
+        return root
 
     def _record(
         self, files: dict[str, str], fingerprint: str, *, refused: str | None = None
@@ -215,9 +244,30 @@ def export_folder(artifact: Path, precision: Precision) -> Path:
 
 
 def _versions() -> dict[str, str]:
-    return {name: importlib.metadata.version(name) for name in _LIBRARIES}
+    return {name: _version(name) for name in _LIBRARIES}
 
 
-def _cache() -> Path:
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(home) / "kosim" / EXPORTS
+def _version(library: str) -> str:
+    """Return a library's version; onnxruntime-gpu and its like supply the module alone."""
+    try:
+        return importlib.metadata.version(library)
+    except importlib.metadata.PackageNotFoundError:
+        module = importlib.import_module(library.replace("-", "_"))
+        return str(getattr(module, "__version__", "unknown"))
+
+
+def _caches() -> list[Path]:
+    """Return where exports without a folder of their own may lie, the best first."""
+    kept = []
+    with suppress(RuntimeError):  # a user id without a home
+        home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        kept.append(Path(home) / "kosim" / EXPORTS)
+    return [*kept, *([_temporary()] if _temporary.cache_info().currsize else [])]
+
+
+@functools.cache
+def _temporary() -> Path:
+    """Return a folder of this process, removed at its end."""
+    folder = tempfile.TemporaryDirectory(prefix="kosim-onnx-")
+    atexit.register(folder.cleanup)
+    return Path(folder.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ import torch
 from transformers import PreTrainedModel
 
 from kosim.encoders.compute.network import Network
+from kosim.encoders.compute.row_quantisation import quantise_by_row
 from kosim.encoders.errors import BackboneError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -72,13 +74,19 @@ def export_graph(network: Network, graph: Path) -> None:
     program.save(str(graph), external_data=True)
 
 
-def quantise_graph(graph: Path, quantised: Path) -> None:
+def quantise_graph(graph: Path, quantised: Path, *, by_row: bool = True) -> None:
     """Write a graph whose matrix products with weights are of 8-bit integers.
 
-    Weights have one scale a column, activations one a product, found as it is computed. The
-    weights use 7 bits: AVX2 adds two products in 16 bits, which saturate with 8. Embeddings
-    and products of two activations stay in full precision, and so do those of a head, which has
-    one vector a row: they cost nothing, and a score hangs on every digit of them.
+    Weights have one scale a column, activations one a token, found as it is computed, so that the
+    output for an input does not depend on the others of its batch. The weights use 7 bits: AVX2
+    adds two products in 16 bits, which saturate with 8. Embeddings and products of two activations
+    stay in full precision, and so do those of a head, which has one vector a row: they cost
+    nothing, and a score hangs on every digit of them.
+
+    Args:
+        graph: in full precision.
+        quantised: where the other goes.
+        by_row: one scale a token; without, as onnxruntime has it, one a batch.
     """
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
@@ -86,16 +94,22 @@ def quantise_graph(graph: Path, quantised: Path) -> None:
 
     model = onnx.load(graph)
     add_pre_process_metadata(model)  # torch optimised it; the advice to do so is beside the point
-    quantize_dynamic(
-        model,
-        quantised,
-        op_types_to_quantize=["MatMul"],
-        nodes_to_exclude=products_of_one_vector(model),
-        per_channel=True,
-        reduce_range=True,
-        weight_type=QuantType.QInt8,
-        use_external_data_format=True,
-    )
+    with tempfile.TemporaryDirectory(prefix="kosim-") as folder:
+        by_tensor = Path(folder) / quantised.name
+        quantize_dynamic(
+            model,
+            by_tensor,
+            op_types_to_quantize=["MatMul"],
+            nodes_to_exclude=products_of_one_vector(model),
+            per_channel=True,
+            reduce_range=True,
+            weight_type=QuantType.QInt8,
+            use_external_data_format=True,
+        )
+        model = onnx.load(by_tensor)
+    if by_row:
+        quantise_by_row(model)
+    onnx.save(model, quantised, save_as_external_data=True, location=f"{quantised.name}.data")
 
 
 def products_of_one_vector(model: onnx.ModelProto) -> list[str]:

@@ -56,6 +56,11 @@ def tokenise_pairs(
         ]
 
 
+def count_cut(encodings: Sequence[Encoding]) -> int:
+    """Return how many inputs had more tokens than were wanted."""
+    return sum(bool(encoding.overflowing) for encoding in encodings)
+
+
 def _cutting(tokenizer: PreTrainedTokenizerBase, max_length: int | None) -> Tokenizer:
     """Return the tokenizer underneath, set as transformers sets it for one call."""
     cut = TruncationStrategy.DO_NOT_TRUNCATE if max_length is None else _LONGEST_FIRST

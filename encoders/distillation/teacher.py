@@ -61,7 +61,7 @@ def open_teacher(
             )
         return encoder
     return BiEncoder.from_backbone(
-        name, revision=revision, prompt=prompt, device=device, precision=precision
+        name, revision=revision, prompt=prompt or None, device=device, precision=precision
     )
 
 

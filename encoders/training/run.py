@@ -14,9 +14,9 @@ from transformers import TrainerCallback
 
 from kosim.encoders.base import PairEncoder
 from kosim.encoders.calibration import MonotoneCalibration
-from kosim.encoders.errors import ConfigError, DataError, TrainingError
+from kosim.encoders.errors import ConfigError, TrainingError
 from kosim.encoders.metrics import best_f1_threshold
-from kosim.encoders.records import DECISION_THRESHOLD, LabelledPairs
+from kosim.encoders.records import LabelledPairs
 from kosim.encoders.sole_writer import sole_writer
 from kosim.encoders.training import ranks
 from kosim.encoders.training.checkpoints import file_problem, verify_best
@@ -26,6 +26,7 @@ from kosim.encoders.training.defaults import default_training, multiplies_in_bf1
 from kosim.encoders.training.losses import TRAINING_BY_KIND
 from kosim.encoders.training.result import TrainingResult, best_epoch, history_of
 from kosim.encoders.training.trainers import make_patience, make_trainer
+from kosim.encoders.training.validation import check_labels, check_validation
 from kosim.encoders.unknown_tokens import UnknownShare, check_readable, unknown_share
 
 
@@ -199,7 +200,8 @@ def _check(
     config: TrainingConfig,
 ) -> None:
     """Refuse what cannot be trained, before anything is written."""
-    _check_data(train_pairs, validation_pairs)
+    check_labels("training", train_pairs)
+    check_validation(validation_pairs)
     if not encoder.has_full_weights:
         raise ConfigError(
             f"an encoder in {encoder.precision} by {encoder.backend} cannot be trained; load it "
@@ -233,24 +235,6 @@ def unreadable(encoder: PairEncoder, pairs: LabelledPairs) -> tuple[UnknownShare
     """
     found = unknown_share(encoder.tokenizer, [*pairs.sentence1, *pairs.sentence2])
     return found, check_readable(found, encoder.tokenizer, encoder.backbone.name)
-
-
-def _check_data(train_pairs: LabelledPairs, validation_pairs: LabelledPairs) -> None:
-    for name, pairs in (("training", train_pairs), ("validation", validation_pairs)):
-        if len(pairs) < 2:
-            raise DataError(f"there are {len(pairs)} {name} pairs; give at least 2")
-        if len(set(pairs.labels)) == 1:
-            raise DataError(
-                f"all {name} labels are {pairs.labels[0]:g}; nothing can be learnt from a "
-                "constant label"
-            )
-    similar = validation_pairs.labels >= DECISION_THRESHOLD
-    if similar.all() or not similar.any():
-        raise DataError(
-            f"all validation labels are {'at least' if similar.all() else 'below'} "
-            f"{DECISION_THRESHOLD:g}, so that no threshold can be chosen; give similar and "
-            "dissimilar pairs"
-        )
 
 
 def _loss(encoder: PairEncoder, config: TrainingConfig) -> str:

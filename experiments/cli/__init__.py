@@ -31,6 +31,7 @@ _SECTIONS = {
         "plan": "Plan the machines for a corpus and its queries.",
     },
     "Make models": {
+        "adopt": "Calibrate and save a model that others trained.",
         "export": "Export a saved encoder for a faster backend.",
         "tokenizer": "Train a tokenizer.",
         "pretrain": "Pretrain a small ELECTRA on a corpus.",

@@ -29,7 +29,10 @@ BUNDLED_ENCODERS = (MINI_BI, MINI_CROSS)
 
 
 class SavedEncoder(click.ParamType):
-    """The folder of a saved encoder, or the name of a bundled one."""
+    """The folder of a saved encoder, the name of a bundled one, or a model of others.
+
+    That is a sentence-transformers model or a cross-encoder, by folder or hub id.
+    """
 
     name = "encoder"
 
@@ -139,7 +142,26 @@ class ComputeOptions:
         exported = is_bundled(path) or export_folder(path, self.precision).is_dir()
         if backend == "onnx" and not exported:
             notes.print(f"{folder} is exported to onnx in {self.precision} once", style="dim")
-        return load(path, backend=self.backend, precision=self.precision, device=self.device)
+        encoder = load(path, backend=self.backend, precision=self.precision, device=self.device)
+        if context := click.get_current_context(silent=True):
+            context.call_on_close(functools.partial(_note_truncated, encoder))
+        return encoder
+
+
+def score_name(*, calibrated: bool) -> str:
+    """Return what a table calls a score on 0-5, which only a calibrated encoder has."""
+    return "score" if calibrated else "score (not calibrated)"
+
+
+def _note_truncated(encoder: PairEncoder) -> None:
+    """Say how much of what a command read was cut, if anything."""
+    if encoder.truncated:
+        what = "pairs" if encoder.kind == "cross" else "texts"
+        notes.print(
+            f"{encoder.truncated:,} {what} were cut at the {encoder.max_length} tokens that the "
+            f"{encoder.kind}-encoder reads",
+            style="yellow",
+        )
 
 
 def compute_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -103,6 +103,7 @@ def evaluate_command(
         kind=encoder.kind,
         n=len(pairs),
         threshold=encoder.threshold,
+        calibrated=encoder.calibrated,
         test=evaluate(contender, pairs.labels, settings),
         by_source=evaluate_sources(contender, pairs, settings),
         reliability=reliability(contender, pairs.labels, settings),

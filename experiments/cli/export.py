@@ -56,6 +56,8 @@ def export_command(
 ) -> None:
     """Export MODEL into its folder, where every command then finds it.
 
+    A bundled encoder, and one whose folder cannot be written, is exported to the user's cache.
+
     With --validation, reports its speed and how Pearson and F1 change against the full weights.
 
     \b
@@ -72,7 +74,7 @@ def export_command(
         exports.allow(precision)
     with working(f"exporting {model}"):
         load(model, backend=backend, precision=precision)
-    export = exports.find(precision)
+    export = exports.keep(precision)
     result: dict[str, Any] = {
         "model": str(model),
         "backend": backend,

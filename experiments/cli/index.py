@@ -263,7 +263,7 @@ def _built_here(
     from kosim.index.build import build_index
 
     model = open_bi_encoder(encoder, compute)
-    return build_index(source.documents(), model, out, name=str(encoder.resolve()), **common)
+    return build_index(source.documents(), model, out, **common)
 
 
 def _built_on_cluster(

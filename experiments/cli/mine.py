@@ -23,6 +23,7 @@ from kosim.experiments.cli.encoder_options import (
     open_index_encoder,
     open_reranker,
     reranker_option,
+    score_name,
 )
 from kosim.experiments.cli.options import json_option, min_score_option, option
 from kosim.experiments.cli.progress import stage_progress
@@ -83,20 +84,22 @@ def mine_command(
         stage_progress() as report,
         _opened(source, encoder, compute, report, options) as (index, model),
     ):
+        second = open_reranker(reranker, compute)
+        calibrated = (second or model).calibrated
         pairs = mine(
             index,
             encoder=model,
             top=top,
             min_score=min_score,
-            reranker=open_reranker(reranker, compute),
+            reranker=second,
             candidates=candidates,
             progress=report,
         )
     if as_json:
         for pair in pairs:
-            print_json_line(asdict(pair))
+            print_json_line({**asdict(pair), "calibrated": calibrated})
     else:
-        _print_pairs(pairs)
+        _print_pairs(pairs, score_name(calibrated=calibrated))
 
 
 @contextmanager
@@ -121,7 +124,6 @@ def _opened(
                 corpus.documents(),
                 model,
                 Path(place) / "index",
-                name=str(encoder.resolve()),
                 progress=lambda done: report("encoding", done.documents, total),
             ),
             model,
@@ -129,9 +131,9 @@ def _opened(
         corpus.note_skipped()
 
 
-def _print_pairs(pairs: list[MinedPair]) -> None:
+def _print_pairs(pairs: list[MinedPair], score: str) -> None:
     reranked = any(pair.rerank_score is not None for pair in pairs)
-    columns = ["rank", "score", "texts", "ids", "retrieval", *(["rerank"] if reranked else [])]
+    columns = ["rank", score, "texts", "ids", "retrieval", *(["rerank"] if reranked else [])]
     shown = table(*columns)
     shown.columns[0].justify = "right"
     shown.columns[2].justify = "left"

@@ -11,11 +11,12 @@ from click.shell_completion import CompletionItem
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from kosim.encoders.bundle import BUNDLED_NAMES
 from kosim.encoders.errors import ConfigError
 from kosim.encoders.pretraining.budget import Budget
 from kosim.encoders.training.config import PRECISION_CHOICES, TrainingConfig
 from kosim.encoders.training.defaults import defaults
-from kosim.experiments.settings import RECIPE_NAMES, DataSettings, EncoderSettings
+from kosim.experiments.settings import RECIPE_NAMES, SCRATCH, DataSettings, EncoderSettings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -105,7 +106,7 @@ class NameOrPath(click.ParamType):
 
 
 RECIPE = NameOrPath(*RECIPE_NAMES)
-BACKBONE = NameOrPath("mini", "scratch", kind="dir")
+BACKBONE = NameOrPath(*BUNDLED_NAMES, SCRATCH, kind="dir")
 
 
 def add_options(options: Iterable[Any], command: Any) -> Any:

@@ -9,7 +9,12 @@ import click
 from kosim.encoders.errors import DataError
 from kosim.encoders.tables import read_lines
 from kosim.experiments.cli.console import output, print_json, table
-from kosim.experiments.cli.encoder_options import ComputeOptions, compute_options, reranker_option
+from kosim.experiments.cli.encoder_options import (
+    ComputeOptions,
+    compute_options,
+    reranker_option,
+    score_name,
+)
 from kosim.experiments.cli.options import json_option, min_score_option, option, symmetric_option
 
 
@@ -45,9 +50,8 @@ def rerank_command(
     documents = [line for line in read_lines(file) if line.strip()]
     if not documents:
         raise DataError(f"{file} has no sentences; give one a line")
-    hits = compute.load(reranker).rank(
-        query, documents, top_k=top_k, min_score=min_score, symmetric=symmetric
-    )
+    encoder = compute.load(reranker)
+    hits = encoder.rank(query, documents, top_k=top_k, min_score=min_score, symmetric=symmetric)
     if as_json:
         print_json(
             {
@@ -62,10 +66,12 @@ def rerank_command(
                     }
                     for rank, hit in enumerate(hits, start=1)
                 ],
+                "truncated": encoder.truncated,
+                "calibrated": encoder.calibrated,
             }
         )
         return
-    shown = table("sentence", "score")
+    shown = table("sentence", score_name(calibrated=encoder.calibrated))
     for hit in hits:
         shown.add_row(hit.text, f"{hit.score:.2f}")
     output.print(shown)

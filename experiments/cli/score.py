@@ -72,10 +72,18 @@ def score_command(
     score = float(encoder.score([(sentences[0], sentences[1])], symmetric=symmetric)[0])
     similar = score >= encoder.threshold
     if as_json:
-        print_json({"score": score, "similar": similar, "threshold": encoder.threshold})
+        print_json(
+            {
+                "score": score,
+                "similar": similar,
+                "threshold": encoder.threshold,
+                "calibrated": encoder.calibrated,
+            }
+        )
     else:
         verdict = "similar (유사함)" if similar else "not similar (유사하지 않음)"
-        output.print(f"{score:.2f} of 5: {verdict}")
+        calibrated = "" if encoder.calibrated else " (not calibrated)"
+        output.print(f"{score:.2f} of 5{calibrated}: {verdict}")
 
 
 def _score_file(
@@ -104,6 +112,14 @@ def _score_file(
             progress=lambda done: progress("pairs", done),
         )
     if as_json:
-        print_json({"pairs": count, "out": str(out), "threshold": encoder.threshold})
+        print_json(
+            {
+                "pairs": count,
+                "out": str(out),
+                "threshold": encoder.threshold,
+                "calibrated": encoder.calibrated,
+            }
+        )
     else:
-        output.print(f"Scored {count:,} pairs: {out}", soft_wrap=True)
+        calibrated = "" if encoder.calibrated else " (not calibrated)"
+        output.print(f"Scored {count:,} pairs{calibrated}: {out}", soft_wrap=True)

@@ -22,6 +22,7 @@ from kosim.experiments.cli.encoder_options import (
     open_index_encoder,
     open_reranker,
     reranker_option,
+    score_name,
 )
 from kosim.experiments.cli.options import (
     json_option,
@@ -213,7 +214,8 @@ def _batches(queries: Iterable[str]) -> Iterator[list[str]]:
 def _print_hits(result: SearchResult) -> None:
     output.print(result.query, style="bold")
     reranked = result.reranked > 0
-    columns = ["rank", "score", "text", "id", "retrieval", *(["rerank"] if reranked else [])]
+    score = score_name(calibrated=result.calibrated)
+    columns = ["rank", score, "text", "id", "retrieval", *(["rerank"] if reranked else [])]
     shown = table(*columns)
     shown.columns[0].justify = "right"
     shown.columns[2].justify = "left"

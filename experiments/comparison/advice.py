@@ -153,6 +153,21 @@ def seed_luck(facts: Facts) -> Line | None:
     )
 
 
+def not_calibrated(facts: Facts) -> list[Line]:
+    """Warn of each encoder whose scores were never fitted to labels."""
+    return [
+        both(
+            "The scores of {who} are not calibrated: Spearman holds, but figures that depend on a "
+            "threshold, such as F1, say little. `kosim adopt` calibrates it on validation pairs.",
+            "{who}의 점수는 보정되지 않았습니다. 스피어만 상관은 유효하지만, F1처럼 임계값에 따라 "
+            "달라지는 값은 참고하기 어렵습니다. `kosim adopt`로 검증 쌍에 맞춰 보정할 수 있습니다.",
+            who=facts.name(name),
+        )
+        for name, encoder in facts.encoders.items()
+        if not encoder.calibrated
+    ]
+
+
 def compared_within_processes(facts: Facts) -> list[Line]:
     """Warn of each loss that compared the pairs of a batch, where processes shared the batches."""
     lines = []

@@ -46,6 +46,7 @@ def compute_finding(results: ComparisonResults) -> Finding:
             advice.few_pairs(facts),
             advice.seed_luck(facts),
             *advice.compared_within_processes(facts),
+            *advice.not_calibrated(facts),
             *advice.undefined_metrics(facts),
         ],
         winner=facts.leader if facts.sure else None,

@@ -48,6 +48,7 @@ class EvaluationResults(Record):
     kind: Kind
     n: int
     threshold: float
+    calibrated: bool = True
     test: dict[str, Figure]
     by_source: dict[str, SourceResults]
     reliability: list[ReliabilityBand] = Field(default_factory=list)
@@ -120,6 +121,7 @@ class ContenderResults(Record):
     backbone: str
     revision: str | None = None
     backbone_note: str | None = None
+    calibrated: bool = True
     loss: str | None = None
     parameters: int | None = None
     test: dict[str, Figure]

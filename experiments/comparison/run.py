@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from transformers import TrainerCallback
 
+from kosim.encoders.adoption import calibrate
 from kosim.encoders.base import Kind
 from kosim.encoders.errors import DataError, UndefinedMetricError
 from kosim.encoders.storage import atomic_file, write_json
@@ -155,6 +156,7 @@ class _Run:
     cost: EncoderCost
     backbone: str
     revision: str | None
+    calibrated: bool
 
 
 def _evaluate_contender(
@@ -169,6 +171,8 @@ def _evaluate_contender(
     for seed in settings.seeds[:1] if given else settings.seeds:
         progress(f"{name}, seed {seed}: scoring the test pairs")
         encoder = load_contender(name, settings, seed=seed, out=folder)
+        if partition.training is not None and not encoder.calibrated:
+            calibrate(encoder, partition.training.validation)
         scores.append(encoder.score(pairs))
         swapped.append(encoder.score(swapped_pairs))
         thresholds.append(encoder.threshold)
@@ -191,6 +195,7 @@ def _evaluate_contender(
         cost=measure(encoder, pairs),
         backbone=encoder.backbone.name,
         revision=encoder.backbone.revision,
+        calibrated=encoder.calibrated,
     )
 
 
@@ -291,6 +296,7 @@ def _describe_contender(
         backbone=run.backbone,
         revision=run.revision,
         backbone_note=SCRATCH_NOTE if contender.backbone == SCRATCH else None,
+        calibrated=run.calibrated,
         loss=next((seed.loss for seed in seeds.values()), None),
         parameters=run.cost.parameters,
         test=evaluate(scored, labels, evaluation),

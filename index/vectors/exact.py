@@ -64,6 +64,11 @@ def score_rows(
     return scores
 
 
+def as_cosines(products: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return products of unit vectors within -1 and 1, which float32 oversteps; -inf stays."""
+    return np.where(np.isneginf(products), products, products.clip(-1, 1))
+
+
 def best_first(
     scores: npt.NDArray[np.float32], rows: npt.NDArray[np.int64], k: int
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:

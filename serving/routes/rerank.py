@@ -13,7 +13,7 @@ from pydantic import AliasChoices, BaseModel, Field, model_validator
 
 from kosim.encoders.records import LABEL_HIGH, Hit
 from kosim.serving.fields import BEST, Call, Text
-from kosim.serving.limits import tell_truncated
+from kosim.serving.limits import tell_truncated, tell_uncalibrated
 from kosim.serving.models import name_of
 from kosim.serving.service import Served, Service
 from kosim.serving.ticket import TICKET, Ticket
@@ -120,6 +120,7 @@ async def rerank_texts(
         return await _reranked(call, call.documents, service, response, version="1")
     hits, _, cut = await _ranked(service, call, "texts", call.texts or [])
     tell_truncated(response, cut)
+    tell_uncalibrated(response, service.models.best)
     return [
         RankedText(
             index=hit.position,
@@ -139,6 +140,7 @@ async def _reranked(
     version: str,
 ) -> RerankAnswer:
     hits, ticket, cut = await _ranked(service, call, "documents", documents)
+    tell_uncalibrated(response, service.models.best)
     return RerankAnswer(
         id=str(uuid.uuid4()),
         model=name_of(service.models.best),

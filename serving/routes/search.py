@@ -56,7 +56,8 @@ class SearchAnswer(BaseModel):
 
     ``missing`` names the shards of the index that could not answer: then the hits are the best of
     all others only, and ``notice`` says so. Else it is empty, and ``notice`` null. ``truncated`` is
-    how many inputs of the encoders, the query and its pairs with candidates, were cut.
+    how many inputs of the encoders, the query and its pairs with candidates, were cut. Without
+    ``calibrated`` the scores are the encoder's own values, spread over 0-5.
     """
 
     query: str
@@ -67,6 +68,7 @@ class SearchAnswer(BaseModel):
     missing: list[str] = []
     notice: str | None = None
     truncated: int
+    calibrated: bool = True
 
 
 @router.post("/v1/search")

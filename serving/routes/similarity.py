@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from kosim.encoders.base import PairEncoder
 from kosim.encoders.records import DECISION_THRESHOLD, Pair
 from kosim.serving.fields import Call, Text
-from kosim.serving.limits import tell_truncated
+from kosim.serving.limits import tell_truncated, tell_uncalibrated
 from kosim.serving.models import name_of
 from kosim.serving.problems import Problem
 from kosim.serving.service import Served, Service
@@ -75,7 +75,8 @@ class PairScore(BaseModel):
 class EncoderScores(BaseModel):
     """What one encoder says of all pairs, and the seconds until it had said it.
 
-    ``truncated`` is how many of its inputs, sentences or pairs, were cut at its maximum length.
+    ``truncated`` is how many of its inputs, sentences or pairs, were cut at its maximum length;
+    without ``calibrated`` the scores are its own values, spread over 0-5.
     """
 
     model: str
@@ -83,6 +84,7 @@ class EncoderScores(BaseModel):
     seconds: float
     truncated: int
     scores: list[PairScore]
+    calibrated: bool = True
 
 
 class Similarities(BaseModel):
@@ -106,6 +108,7 @@ async def compare_two(call: TwoSentences, service: Served, response: Response) -
 
     score, truncated = await service.admission.run(scored)
     tell_truncated(response, max(truncated, service.limits.count_cut(first, second)))
+    tell_uncalibrated(response, service.models.best)
     verdict = "유사함" if score >= DECISION_THRESHOLD else "유사하지 않음"
     return Conclusion(first=first, second=second, score=score, verdict=verdict)
 
@@ -133,6 +136,7 @@ async def similarity(call: Pairs, service: Served, response: Response) -> Simila
     told = [one.truncated for one in (answer.bi, answer.cross) if one is not None]
     flat = [text for pair in call.pairs for text in pair]
     tell_truncated(response, max(*told, service.limits.count_cut(*flat)))
+    tell_uncalibrated(response, *chosen.values())
     return answer
 
 
@@ -160,6 +164,7 @@ def _scored(encoder: PairEncoder, pairs: list[Pair], *, symmetric: bool) -> Enco
         threshold=encoder.threshold,
         seconds=seconds,
         truncated=ticket.truncated - before,
+        calibrated=encoder.calibrated,
         scores=[
             PairScore(score=score, raw=value, similar=score >= encoder.threshold)
             for score, value in zip(scores.tolist(), raw.tolist(), strict=True)

@@ -73,8 +73,9 @@ def test_file_instead_of_a_folder_is_refused(copy: Path) -> None:
     refused(copy / MANIFEST)
 
 
-def test_folder_without_manifest_is_refused(koelectra: Path) -> None:
-    assert f"it has no {MANIFEST}" in refused(koelectra)
+def test_folder_without_manifest_is_refused(koelectra: Path, tmp_path: Path) -> None:
+    assert f"it has no {MANIFEST}" in refused(tmp_path)
+    assert "is a backbone" in refused(koelectra)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[1]", b"null", b"{}"], ids=repr)

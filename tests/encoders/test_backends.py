@@ -5,6 +5,7 @@ The reference is sentence-transformers' own ``encode`` and ``predict`` on the sa
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import itertools
 import json
@@ -251,6 +252,51 @@ def test_an_artifact_that_cannot_be_written_is_exported_to_the_cache(
     assert encoder.precision == "int8"
     place = cache / "kosim" / "onnx" / read_manifest(saved).measured[:32]
     assert (place / "int8" / "model.onnx").is_file()
+
+
+def test_where_no_cache_can_be_written_an_export_is_temporary(
+    koelectra: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    (tmp_path / "file").write_text("in the way of a folder")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    encoder = BiEncoder.from_backbone(str(koelectra), backend="onnx", seed=8)
+    assert np.isfinite(encoder.score(PAIRS[:2])).all()
+    assert [message for message in caplog.messages if "XDG_CACHE_HOME" in message]
+
+
+def test_a_module_without_its_distribution_has_a_version(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def version(name: str) -> str:
+        if name == "onnxruntime":  # as with onnxruntime-gpu
+            raise importlib.metadata.PackageNotFoundError(name)
+        return find(name)
+
+    find = importlib.metadata.version
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    encoder = load(place, backend="onnx")
+    assert np.isfinite(encoder.score(PAIRS[:2])).all()
+
+
+def test_an_export_of_the_cache_is_copied_beside_the_weights(
+    artifacts: dict[str, Path], cache: Path, tmp_path: Path, kind: str
+) -> None:
+    encoder, measured = load(artifacts[kind], device="cpu"), read_manifest(artifacts[kind]).measured
+    ExportStore(measured).make(encoder._network(), "fp32", encoder.fingerprint())
+    own = Path(shutil.copytree(artifacts[kind], tmp_path / "copy"))
+    exports = ExportStore(measured, own)
+    cached, kept = exports.find("fp32"), exports.keep("fp32")
+    assert cached is not None and cached.graph.is_relative_to(cache)
+    assert kept is not None and kept.graph == own / "onnx" / "fp32" / "model.onnx"
+    assert ExportStore(measured, own).find("fp32") == kept
+    assert load(own, backend="onnx").fingerprint() == encoder.fingerprint()
+
+
+def test_an_int8_score_does_not_depend_on_its_batch(kind: str, place: Path) -> None:
+    encoder = load(place, precision="int8")
+    together = encoder.score(VALIDATION.pairs)
+    alone = np.concatenate([encoder.score([pair]) for pair in VALIDATION.pairs])
+    np.testing.assert_allclose(together, alone, atol=0.002)
 
 
 def test_a_graph_that_cannot_be_run_is_named(copied: Path) -> None:

@@ -11,6 +11,7 @@ from sentence_transformers import SentenceTransformer
 from transformers import AutoModel
 
 from kosim.encoders.bi import BiEncoder
+from kosim.encoders.compute.runtime import FloatArray, Runtime, TokenBatch
 from kosim.encoders.errors import ConfigError
 from kosim.encoders.loading import load
 from tests.encoders.tiny import PROMPT, SENTENCES
@@ -89,6 +90,26 @@ def test_identical_sentences_score_the_highest_cosine(bi: BiEncoder) -> None:
     np.testing.assert_allclose(
         bi.score([(text, text) for text in SENTENCES], raw=True), 1, rtol=1e-5
     )
+
+
+class Overstepping(Runtime):
+    """Gives vectors whose length is 1 but for float32's last bits."""
+
+    backend, precision, token_budget = "torch", "fp32", 1_024
+
+    def run(self, batch: TokenBatch) -> FloatArray:
+        """Return (rows, 32), every second row negative."""
+        signs = np.where(np.arange(len(batch["input_ids"])) % 2, -1, 1)[:, None]
+        return (signs * np.full(32, 0.1767768)).astype(np.float32)
+
+
+def test_cosines_stay_within_one(koelectra: Path) -> None:
+    encoder = BiEncoder.from_backbone(str(koelectra), device="cpu")
+    encoder.runtime = Overstepping()
+    vectors = encoder.encode(SENTENCES)
+    assert (vectors @ vectors.T).max() > 1 and (vectors @ vectors.T).min() < -1
+    scores = encoder.score([(one, other) for one in SENTENCES for other in SENTENCES], raw=True)
+    assert set(scores.tolist()) == {1.0, -1.0}
 
 
 def test_prompt_is_put_before_every_text(koelectra: Path, bi: BiEncoder) -> None:

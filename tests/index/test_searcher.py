@@ -226,6 +226,19 @@ def test_results_are_plain_values(dense: Searcher, reranking: Searcher) -> None:
             assert type(result.candidates) is int
 
 
+def test_scores_of_retrieval_are_cosines(tmp_path: Path, bi: BiEncoder) -> None:
+    """Vectors whose length is 1 but for float32's last bits have products above 1."""
+    vectors = bi.encode(TEXTS) * np.float32(1 + 3e-6)
+    identity = EncoderIdentity(bi.fingerprint(), "tiny-bi", bi.dimension)
+    index = CorpusIndex.create(tmp_path / "index", identity, [(DOCUMENTS, vectors)])
+    searcher = Searcher(index, bi)
+    assert index.search(vectors[:1], 1)[0][0, 0] > 1
+    (result,) = searcher.search(TEXTS[:1], k=2)
+    assert result.hits[0].retrieval_score == 1
+    found, _ = searcher.retrieve(vectors[:1], len(TEXTS) + 1)
+    assert found[0, 0] == 1 and found[0, -1] == -np.inf
+
+
 def test_no_queries_give_no_results(reranking: Searcher) -> None:
     assert reranking.search([]) == []
 
