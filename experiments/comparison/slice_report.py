@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 
@@ -73,8 +75,8 @@ def concentrated(facts: Facts) -> Line | None:
     gains.sort(key=lambda each: -each[1].value)
     listed = [
         both(
-            "{name} ({value} {interval}, {n} pairs)",
-            "{name} ({value} {interval}, {n}쌍)",
+            "{name} (mean error {value} points smaller, {interval}, {n} pairs)",
+            "{name}(평균 오차가 {value}점 작음, {interval}, {n}쌍)",
             name=slice_name(one),
             value=decimal(gap.value, 2),
             interval=gap.interval,
@@ -83,10 +85,10 @@ def concentrated(facts: Facts) -> Line | None:
         for one, gap in gains[:NAMED]
     ]
     return both(
-        "The advantage of {name} is concentrated in: {listed}; there its mean error is so many "
-        "points smaller, against {overall} over all pairs.",
-        "{name}의 우위는 다음에 집중됩니다: {listed}. 평균 오차가 이만큼 작으며, 전체 쌍에서는 "
-        "{overall}점 작습니다.",
+        "The advantage of {name} is concentrated in: {listed}. Over all pairs its mean error is "
+        "{overall} points smaller.",
+        "{name}의 우위는 다음에 집중됩니다: {listed}. 전체 쌍에서는 평균 오차가 {overall}점 "
+        "작습니다.",
         name=facts.name(better),
         listed=Line.join("; ", listed),
         overall=decimal(abs(overall.value), 2),
@@ -114,7 +116,7 @@ def section(results: ComparisonResults) -> Section:
         "보정했습니다(Holm). 두 문장의 차이점을 찾은 방법: {how}.",
         how=how,
     )
-    return Section("slices", title, note, _tables(sliced), _plots(sliced))
+    return Section("slices", title, note, _tables(sliced), _plots(sliced, list(results.encoders)))
 
 
 def _tables(sliced: SlicedResults) -> list[Table]:
@@ -150,7 +152,7 @@ def _tables(sliced: SlicedResults) -> list[Table]:
     return Table.of(Line("Slices, with 95% intervals", "조각, 95% 신뢰구간"), columns, rows)
 
 
-def _plots(sliced: SlicedResults) -> list[Plot]:
+def _plots(sliced: SlicedResults, encoders: Sequence[str]) -> list[Plot]:
     shown = [(one, gap) for one in sliced.slices if (gap := one.difference("error"))]
     if not shown:
         return []
@@ -161,7 +163,8 @@ def _plots(sliced: SlicedResults) -> list[Plot]:
             axes.axvline(sliced.overall.value, color=MUTED, linewidth=0.9, linestyle=(0, (4, 2)))
         for row, (_, gap) in enumerate(shown):
             strength = 1.0 if gap.significant else 0.45
-            tone = colour(0 if gap.value < 0 else 1)
+            better = sliced.first if gap.value < 0 else sliced.second
+            tone = colour(encoders.index(better))
             axes.plot([gap.low, gap.high], [row, row], color=tone, alpha=strength)
             axes.plot(gap.value, row, "o", color=tone, alpha=strength)
         names = [f"{say(slice_name(one))}  ({one.n})" for one, _ in shown]

@@ -124,7 +124,10 @@ def test_an_advantage_is_found_where_it_is_and_named() -> None:
     results = ComparisonResults.model_validate(example_results() | {"slices": found.model_dump()})
     line = concentrated(Facts(results))
     assert line is not None
-    assert "the cross-encoder is concentrated in: negation (1.20 [" in line.en
+    assert (
+        "the cross-encoder is concentrated in: negation (mean error 1.20 points smaller, ["
+        in line.en
+    )
     assert "numbers" not in line.en
     (table,) = section(results).tables
     assert table.rows[0][:2] == (("negation", "부정"), "60")
