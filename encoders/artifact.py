@@ -222,7 +222,8 @@ def _unreadable(error: OSError) -> None:
 
 def _check_file(folder: Path, name: str, expected: str) -> None:
     file = folder / name
-    if "\0" in name or not file.resolve().is_relative_to(folder.resolve()):
+    inside = Path(os.path.realpath(folder))
+    if "\0" in name or not Path(os.path.realpath(file)).is_relative_to(inside):
         raise ArtifactError(f"{folder / MANIFEST} lists {name!r}, which lies outside the artifact")
     try:
         if not file.is_file():

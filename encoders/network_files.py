@@ -48,11 +48,14 @@ class _Weights:
         tensors = values = 0
         for path in sorted({*folder.glob("*.safetensors"), *folder.glob("[0-9]*/*.safetensors")}):
             try:
+                path.open("rb").close()  # safetensors says of any error that no file is there
                 with safe_open(path, framework="numpy") as file:
                     for name in list(file.keys()):
                         tensors += 1
                         values += math.prod(file.get_slice(name).get_shape())
-            except (OSError, SafetensorError, ValueError) as reason:
+            except OSError as reason:
+                raise error(f"cannot read {path}: {reason.strerror or reason}") from reason
+            except (SafetensorError, ValueError) as reason:
                 raise error(f"{path} cannot be read as weights: {reason}") from reason
         return cls(tensors, values) if tensors else None
 
@@ -97,7 +100,7 @@ def _check_modules(folder: Path, error: type[KosimError]) -> None:
     try:
         modules = json.loads(path.read_text(encoding="utf-8"))
         places = [(folder / module["path"]).resolve() for module in modules]
-    except (OSError, ValueError, TypeError, LookupError, RecursionError) as reason:
+    except (OSError, ValueError, TypeError, LookupError, RuntimeError) as reason:
         raise error(f"{path} is damaged ({reason}); restore it") from reason
     for place in places:
         if not place.is_relative_to(folder.resolve()):

@@ -143,7 +143,9 @@ class KosimGroup(click.Group):
             raise _Refusal(str(error)) from error
         except UnicodeEncodeError as error:
             # Paths with bytes of another encoding cannot stand in the files that we write.
-            part = visible(error.object[max(0, error.start - 20) : error.end + 20])
+            part = " ".join(
+                visible(error.object[max(0, error.start - 20) : error.end + 20]).split()
+            )
             raise _Refusal(
                 f"a name has bytes that are not UTF-8 (...{part}...); rename the file or folder"
             ) from error

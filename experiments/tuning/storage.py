@@ -102,7 +102,7 @@ def open_storage(address: str) -> RDBStorage:
     Raises:
         StorageError: it cannot be reached, written or understood.
     """
-    url = address if "://" in address else f"sqlite:///{Path(address).resolve()}"
+    url = address if "://" in address else f"sqlite:///{Path(address).absolute()}"
     is_file = url.startswith("sqlite")
     options: dict[str, Any] = {"pool_pre_ping": True}
     if is_file:

@@ -161,6 +161,10 @@ BI = {
     "negative width": edit("config.json", hidden_size=-32),
     "width as text": edit("config.json", hidden_size="32"),
     "layers as a fraction": edit("config.json", num_hidden_layers=1e6),
+    "loop of links": lambda folder: (
+        (folder / "config.json").unlink(),
+        (folder / "config.json").symlink_to("config.json"),
+    ),
     "pipe": lambda folder: (
         (folder / "config.json").unlink(),
         os.mkfifo(folder / "config.json"),
