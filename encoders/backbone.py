@@ -14,7 +14,7 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntry
 
 from kosim.encoders.bundle import BUNDLED, BUNDLED_NAMES
 from kosim.encoders.errors import BackboneError, KosimError
-from kosim.encoders.network_files import check_sizes
+from kosim.encoders.network_files import check_modules, check_sizes
 from kosim.encoders.storage import read_json
 
 KOELECTRA = "monologg/koelectra-base-v3-discriminator"
@@ -130,6 +130,7 @@ def _fetch(name: str, revision: str | None, weights: str) -> Path:
 def _complete(folder: Path, name: str) -> Path:
     network = folder / _first_module(folder)
     try:
+        check_modules(folder, error=BackboneError)
         if not (network / _CONFIG).is_file():
             raise BackboneError(
                 f"backbone {name} has no config.json; it is not a transformers model"

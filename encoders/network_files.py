@@ -90,10 +90,15 @@ def check_sizes(folder: Path, *, error: type[KosimError]) -> None:
             raise error(
                 f"{folder / _CONFIG} asks for {values:,} weights by its {name}; {held:,} are there"
             )
-    _check_modules(folder, error)
+    check_modules(folder, error=error)
 
 
-def _check_modules(folder: Path, error: type[KosimError]) -> None:
+def check_modules(folder: Path, *, error: type[KosimError]) -> None:
+    """Check that the modules of a sentence-transformers folder lie in it, where it has any.
+
+    Raises:
+        KosimError: of the type ``error``; one lies elsewhere, or the list is damaged.
+    """
     path = folder / _MODULES
     if not path.is_file():
         return
