@@ -10,12 +10,14 @@ import click
 from kosim.encoders.compute.choice import ComputeChoice
 from kosim.encoders.compute.runtime import Backend, Precision
 from kosim.encoders.errors import ConfigError
-from kosim.experiments.cli.encoder_options import SAVED_ENCODER
+from kosim.experiments.cli.encoder_options import model_option
 from kosim.experiments.cli.options import (
     json_option,
+    measured_corpus_option,
     option,
     out_option,
     overwrite_option,
+    sample_option,
     seed_option,
 )
 from kosim.experiments.cli.progress import stage_progress
@@ -31,30 +33,20 @@ _CHOICES = "torch:fp32,onnx:fp32,onnx:int8"
 
 
 @click.command("bench")
-@option(
+@model_option(
     "--encoder",
     "encoders",
-    type=SAVED_ENCODER,
-    metavar="MODEL",
     multiple=True,
     aliases=("--encoders",),
     help="Saved bi-encoder to measure: encoding and search; can be repeated.",
 )
-@option(
+@model_option(
     "--reranker",
     "rerankers",
-    type=SAVED_ENCODER,
-    metavar="MODEL",
     multiple=True,
     help="Saved cross-encoder to measure: scoring and reranking; can be repeated.",
 )
-@option(
-    "--corpus",
-    type=click.Path(),
-    metavar="FILE",
-    help="Corpus whose sentences are measured.",
-    shown_default="the bundled sample",
-)
+@measured_corpus_option
 @option(
     "--compare",
     "choices",
@@ -62,30 +54,9 @@ _CHOICES = "torch:fp32,onnx:fp32,onnx:int8"
     metavar="BACKEND:PRECISION,...",
     help="Backends and precisions to measure; the others are compared with the first.",
 )
-@option(
-    "--sample-sentences",
-    "sentences",
-    type=int,
-    default=_SIZES.sentences,
-    aliases=("--sentences",),
-    help="Sentences to encode in one call.",
-)
-@option(
-    "--sample-pairs",
-    "pairs",
-    type=int,
-    default=_SIZES.pairs,
-    aliases=("--pairs",),
-    help="Pairs to score in one call.",
-)
-@option(
-    "--sample-queries",
-    "queries",
-    type=int,
-    default=_SIZES.queries,
-    aliases=("--queries",),
-    help="Queries to search in one call.",
-)
+@sample_option("sentences", "sentences", _SIZES.sentences, "Sentences to encode in one call.")
+@sample_option("pairs", "pairs", _SIZES.pairs, "Pairs to score in one call.")
+@sample_option("queries", "queries", _SIZES.queries, "Queries to search in one call.")
 @option(
     "--candidates",
     type=int,

@@ -11,11 +11,11 @@ from kosim.encoders.errors import ConfigError
 from kosim.encoders.training import ranks
 from kosim.encoders.training.config import TrainingConfig
 from kosim.experiments.cli.console import output, print_json, table
-from kosim.experiments.cli.encoder_options import SAVED_ENCODER, device_option
+from kosim.experiments.cli.encoder_options import device_option, model_option
 from kosim.experiments.cli.group import keep_run
 from kosim.experiments.cli.options import (
-    BACKBONE,
     RECIPE,
+    backbone_option,
     data_options,
     given,
     json_option,
@@ -38,26 +38,14 @@ if TYPE_CHECKING:
 @click.command("compare")
 @click.argument("config", type=RECIPE, default="quickstart", metavar="[CONFIG|FILE]")
 @data_options
-@option(
+@backbone_option(
     "--backbone",
-    type=BACKBONE,
-    metavar="MODEL",
     help="Backbone of both encoders: a folder, a hub id, mini, or scratch.",
     shown_default="of CONFIG",
 )
-@option(
-    "--bi-backbone",
-    type=BACKBONE,
-    metavar="MODEL",
-    help="Backbone of the bi-encoder.",
-    shown_default="--backbone",
-)
-@option(
-    "--cross-backbone",
-    type=BACKBONE,
-    metavar="MODEL",
-    help="Backbone of the cross-encoder.",
-    shown_default="--backbone",
+@backbone_option("--bi-backbone", help="Backbone of the bi-encoder.", shown_default="--backbone")
+@backbone_option(
+    "--cross-backbone", help="Backbone of the cross-encoder.", shown_default="--backbone"
 )
 @training_options
 @option(
@@ -66,20 +54,8 @@ if TYPE_CHECKING:
     help="Seeds of the training runs, one run for each.",
     shown_default="of CONFIG",
 )
-@option(
-    "--bi",
-    type=SAVED_ENCODER,
-    metavar="MODEL",
-    multiple=True,
-    help="Saved bi-encoder to compare as it is.",
-)
-@option(
-    "--cross",
-    type=SAVED_ENCODER,
-    metavar="MODEL",
-    multiple=True,
-    help="Saved cross-encoder to compare as it is.",
-)
+@model_option("--bi", multiple=True, help="Saved bi-encoder to compare as it is.")
+@model_option("--cross", multiple=True, help="Saved cross-encoder to compare as it is.")
 @option("--no-train", is_flag=True, hidden=True, help="Train nothing; implied by --bi and --cross.")
 @option(
     "--tune",

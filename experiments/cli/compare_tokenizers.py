@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import click
 
 from kosim.encoders.errors import ConfigError
 from kosim.encoders.pretraining.budget import Budget
 from kosim.encoders.pretraining.run import PretrainingConfig
-from kosim.encoders.pretraining.sizes import Size
 from kosim.encoders.training.config import TrainingConfig
 from kosim.experiments.cli.encoder_options import device_option
 from kosim.experiments.cli.group import keep_run
@@ -23,6 +22,7 @@ from kosim.experiments.cli.options import (
     overwrite_option,
     resume_option,
     setting,
+    settings_options,
     training_options,
 )
 from kosim.experiments.cli.progress import training_progress
@@ -43,7 +43,7 @@ from kosim.experiments.tokenizers.settings import VOCABULARIES, TokenizerSetting
     help="Tokenizers to train, each with the size of its vocabulary.",
     default=",".join(f"{kind}:{size}" for kind, size in VOCABULARIES.items()),
 )
-@setting(PretrainingConfig, "size", "--size", type=click.Choice(get_args(Size)))
+@settings_options(PretrainingConfig, "size")
 @option("--pretraining-steps", type=int, help="Batches that each network is pretrained on.")
 @option("--pretraining-epochs", type=float, help="Passes over the corpus of each pretraining.")
 @option(
@@ -51,8 +51,7 @@ from kosim.experiments.tokenizers.settings import VOCABULARIES, TokenizerSetting
     type=float,
     help="Minutes of each pretraining, turned into steps by a short trial.",
 )
-@setting(PretrainingConfig, "sentences", "--sentences", type=int)
-@setting(PretrainingConfig, "held_out", "--held-out", type=int)
+@settings_options(PretrainingConfig, "sentences", "held_out")
 @data_options
 @training_options
 @option(

@@ -12,14 +12,15 @@ from kosim.encoders.records import LabelledPairs
 from kosim.encoders.training.config import TrainingConfig
 from kosim.experiments.cli.console import output, print_json, table
 from kosim.experiments.cli.options import (
-    BACKBONE,
+    backbone_option,
     corrections_option,
+    file_option,
     given,
     json_option,
     option,
     overwrite_option,
     pair_files_options,
-    setting,
+    settings_options,
 )
 from kosim.experiments.cli.progress import training_progress
 from kosim.experiments.cli.summary import say_stages
@@ -34,7 +35,7 @@ _SHOWN = 10
 
 @click.command("data")
 @click.argument("file", type=click.Path())
-@option("--test", type=click.Path(), metavar="FILE", help="Test pairs, to look for leakage.")
+@file_option("--test", help="Test pairs, to look for leakage.")
 @pair_files_options
 @corrections_option
 @option(
@@ -43,14 +44,8 @@ _SHOWN = 10
     help="Train both encoders on K folds and rank the labels that they contradict.",
 )
 @option("--folds", type=int, default=5, help="Folds of --find-noise.")
-@option(
-    "--backbone",
-    type=BACKBONE,
-    metavar="MODEL",
-    default="mini",
-    help="Backbone that --find-noise trains.",
-)
-@setting(TrainingConfig, "epochs", "--epochs", type=int)
+@backbone_option("--backbone", default="mini", help="Backbone that --find-noise trains.")
+@settings_options(TrainingConfig, "epochs")
 @option(
     "--out",
     type=click.Path(path_type=Path),

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import click
 
-from kosim.encoders.compute.runtime import Precision, TrainingPrecision
-from kosim.encoders.distillation.run import CURVE, DistillationConfig, Embeddings, distill
-from kosim.encoders.distillation.student import Objective
+from kosim.encoders.distillation.run import CURVE, DistillationConfig, distill
 from kosim.encoders.pretraining.budget import Budget
 from kosim.encoders.storage import check_output
 from kosim.experiments.cli.console import notes, output
@@ -21,6 +19,7 @@ from kosim.experiments.cli.options import (
     out_option,
     overwrite_option,
     setting,
+    settings_options,
 )
 from kosim.experiments.cli.progress import steps_progress
 from kosim.experiments.settings import parse_settings
@@ -41,27 +40,16 @@ from kosim.experiments.study.notation import decimal
     metavar="MODEL",
     help="Backbone that is taught: a folder, a hub id, or mini.",
 )
-@setting(DistillationConfig, "teacher_prompt", "--teacher-prompt")
-@setting(
-    DistillationConfig,
-    "teacher_precision",
-    "--teacher-precision",
-    type=click.Choice(get_args(Precision)),
+@settings_options(
+    DistillationConfig, "teacher_prompt", "teacher_precision", "objective", "embeddings"
 )
-@setting(DistillationConfig, "objective", "--objective", type=click.Choice(get_args(Objective)))
-@setting(DistillationConfig, "embeddings", "--embeddings", type=click.Choice(get_args(Embeddings)))
 @budget_options
 @setting(DistillationConfig, "pairs", "--pairs-per-sentence", type=float, aliases=("--pairs",))
-@setting(DistillationConfig, "tokens", "--batch-tokens", type=int)
-@setting(DistillationConfig, "longest", "--max-length", type=int)
-@setting(DistillationConfig, "learning_rate", "--learning-rate", type=float)
-@setting(DistillationConfig, "warmup", "--warmup", type=float)
-@setting(DistillationConfig, "sentences", "--sentences", type=int)
-@setting(DistillationConfig, "held_out", "--held-out", type=int)
-@setting(DistillationConfig, "evaluations", "--evaluations", type=int)
-@setting(DistillationConfig, "seed", "--seed", type=int)
-@setting(
-    DistillationConfig, "precision", "--precision", type=click.Choice(get_args(TrainingPrecision))
+@settings_options(
+    DistillationConfig,
+    ("tokens", "--batch-tokens"),
+    ("longest", "--max-length"),
+    *("learning_rate", "warmup", "sentences", "held_out", "evaluations", "seed", "precision"),
 )
 @option(
     "--cache",

@@ -58,28 +58,25 @@ class SavedEncoder(click.ParamType):
 SAVED_ENCODER = SavedEncoder()
 
 
+def model_option(*names: str, **described: Any) -> Callable[[Command], Command]:
+    """Return an option that names a saved encoder."""
+    return option(*names, type=SAVED_ENCODER, metavar="MODEL", **described)
+
+
 def encoder_option(
-    *, required: bool = False, help: str = "Bi-encoder that retrieves: a folder, or mini-bi."
+    *, help: str = "Bi-encoder that retrieves: a folder, or mini-bi.", **described: Any
 ) -> Callable[[Command], Command]:
     """Return the option ``--encoder`` of the commands that retrieve."""
-    return option("--encoder", type=SAVED_ENCODER, metavar="MODEL", required=required, help=help)
+    return model_option("--encoder", help=help, **described)
 
 
 def reranker_option(
     *,
-    required: bool = False,
     help: str = "Encoder that reranks, best a cross-encoder: a folder, or mini-cross.",
-    aliases: tuple[str, ...] = (),
+    **described: Any,
 ) -> Callable[[Command], Command]:
     """Return the option ``--reranker`` of the commands that rerank."""
-    return option(
-        "--reranker",
-        type=SAVED_ENCODER,
-        metavar="MODEL",
-        required=required,
-        help=help,
-        aliases=aliases,
-    )
+    return model_option("--reranker", help=help, **described)
 
 
 backend_option = option(

@@ -19,6 +19,7 @@ from kosim.experiments.cli.encoder_options import (
     reranker_option,
 )
 from kosim.experiments.cli.options import (
+    file_option,
     json_option,
     option,
     out_option,
@@ -40,10 +41,8 @@ from kosim.experiments.study.run_folder import default_folder
 
 
 @click.command("evaluate-retrieval")
-@option(
+@file_option(
     "--groups",
-    type=click.Path(),
-    metavar="FILE",
     help="Sentences in groups that mean the same: ParaKQC's .txt, or a table with group and text.",
 )
 @option(
@@ -68,13 +67,10 @@ from kosim.experiments.study.run_folder import default_folder
     is_flag=True,
     help="Print the sentences to exclude from training, and stop.",
 )
-@option("--corpus", type=click.Path(), metavar="FILE", help="Documents: one a line, or a table.")
-@option("--queries", type=click.Path(), metavar="FILE", help="Table with query_id and text.")
-@option(
-    "--relevance",
-    type=click.Path(),
-    metavar="FILE",
-    help="Table with query_id, document_id and, if judgements are graded, relevance.",
+@file_option("--corpus", help="Documents: one a line, or a table.")
+@file_option("--queries", help="Table with query_id and text.")
+@file_option(
+    "--relevance", help="Table with query_id, document_id and, if judgements are graded, relevance."
 )
 @text_column_option
 @id_column_option

@@ -15,7 +15,7 @@ from kosim.encoders.loading import load
 from kosim.encoders.records import LabelledPairs
 from kosim.experiments.cli.console import notes, output, print_json, table, working
 from kosim.experiments.cli.encoder_options import SAVED_ENCODER
-from kosim.experiments.cli.options import json_option, option, pair_file_options
+from kosim.experiments.cli.options import file_option, json_option, option, pair_file_options
 from kosim.experiments.data.cleaning import check_test
 from kosim.experiments.data.label_scale import AUTO
 from kosim.experiments.data.pairs import load_pairs
@@ -32,12 +32,7 @@ from kosim.experiments.study.notation import amount, decimal, signed
     default="int8",
     help="Arithmetic of the exported encoder.",
 )
-@option(
-    "--validation",
-    type=click.Path(),
-    metavar="FILE",
-    help="Labelled pairs on which the export is checked.",
-)
+@file_option("--validation", help="Labelled pairs on which the export is checked.")
 @pair_file_options
 @option(
     "--accept-loss", is_flag=True, help="Keep the export even if Pearson falls by over 0.5 points."

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 import click
 from click.shell_completion import CompletionItem
@@ -14,7 +15,7 @@ from pydantic_core import PydanticUndefined
 from kosim.encoders.bundle import BUNDLED_NAMES
 from kosim.encoders.errors import ConfigError
 from kosim.encoders.pretraining.budget import Budget
-from kosim.encoders.training.config import PRECISION_CHOICES, TrainingConfig
+from kosim.encoders.training.config import TrainingConfig
 from kosim.encoders.training.defaults import defaults
 from kosim.experiments.settings import RECIPE_NAMES, SCRATCH, DataSettings, EncoderSettings
 
@@ -59,15 +60,39 @@ def option(*names: str, **described: Any) -> Callable[[Command], Command]:
 
 
 def setting(model: type[BaseModel], field: str, *names: str, **described: Any) -> Any:
-    """Return an option for a field of some settings, with the description and default of the field.
+    """Return an option for a field of some settings: its name, type, description and default.
 
     The command gets None where it is not given, so that a recipe can say the value.
     """
     info = model.model_fields[field]
+    names = names or (f"--{field.replace('_', '-')}",)
     described.setdefault("help", info.description)
     if info.default not in (None, "", PydanticUndefined) and info.default is not False:
         described.setdefault("shown_default", _as_text(info.default))
+    if not {"type", "is_flag", "multiple"} & described.keys() and "/" not in names[0]:
+        described |= _value(info.annotation)
     return option(*names, field, default=None, **described)
+
+
+def _value(annotation: Any) -> dict[str, Any]:
+    """Return how click reads a value of a field's type."""
+    union = get_origin(annotation) in (Union, UnionType)
+    types = [each for each in (get_args(annotation) if union else [annotation]) if each != NoneType]
+    if all(get_origin(each) is Literal for each in types):
+        return {"type": click.Choice([name for each in types for name in get_args(each)])}
+    if types == [bool]:
+        return {"is_flag": True}
+    return {"type": types[0]} if types in ([int], [float]) else {}
+
+
+def settings_options(
+    model: type[BaseModel], *fields: str | tuple[str, str]
+) -> Callable[[Command], Command]:
+    """Return the decorator of an option for each field; one of another name stands beside it."""
+    options = [
+        setting(model, each) if isinstance(each, str) else setting(model, *each) for each in fields
+    ]
+    return lambda command: add_options(options, command)
 
 
 def _as_text(value: Any) -> str:
@@ -138,6 +163,30 @@ symmetric_option = option(
 )
 
 
+def file_option(*names: str, **described: Any) -> Callable[[Command], Command]:
+    """Return an option that names a file."""
+    return option(*names, type=click.Path(), metavar="FILE", **described)
+
+
+def backbone_option(*names: str, **described: Any) -> Callable[[Command], Command]:
+    """Return an option that names a backbone."""
+    return option(*names, type=BACKBONE, metavar="MODEL", **described)
+
+
+def sample_option(of: str, name: str, default: int, help: str) -> Callable[[Command], Command]:
+    """Return the option ``--sample-OF``: how much is measured; ``--NAME`` is its older spelling."""
+    return option(
+        f"--sample-{of}", name, type=int, default=default, aliases=(f"--{name}",), help=help
+    )
+
+
+measured_corpus_option = file_option(
+    "--corpus",
+    help="Sentences to measure with, best like those of your corpus.",
+    shown_default="the bundled sample",
+)
+
+
 def out_option(
     *, default: str | None = None, required: bool = False, help: str = "Folder to write."
 ) -> Callable[[Command], Command]:
@@ -178,16 +227,16 @@ def whole_numbers(name: str, given_text: str) -> tuple[int, ...]:
 
 _COLUMNS = "SENTENCE1,SENTENCE2,LABEL[,SOURCE]"
 _SCALE = "LOW:HIGH|binary|WORD=LABEL,..."
-columns_option = setting(DataSettings, "columns", "--columns", metavar=_COLUMNS)
-encoding_option = setting(DataSettings, "encoding", "--encoding", metavar="NAME")
+columns_option = setting(DataSettings, "columns", metavar=_COLUMNS)
+encoding_option = setting(DataSettings, "encoding", metavar="NAME")
 _PAIR_FILE = [
     columns_option,
     encoding_option,
-    setting(DataSettings, "label_scale", "--label-scale", metavar=_SCALE),
+    setting(DataSettings, "label_scale", metavar=_SCALE),
 ]
 _TEST_FILE = [
-    setting(DataSettings, "test_columns", "--test-columns", metavar=_COLUMNS),
-    setting(DataSettings, "test_label_scale", "--test-label-scale", metavar=_SCALE),
+    setting(DataSettings, "test_columns", metavar=_COLUMNS),
+    setting(DataSettings, "test_label_scale", metavar=_SCALE),
 ]
 
 
@@ -211,16 +260,14 @@ def pair_files_options(command: Command) -> Command:
 def data_options(command: Command) -> Command:
     """Add the options that say which pairs are used."""
     options = [
-        setting(DataSettings, "dataset", "--dataset", type=click.Choice(["klue-sts", "sample"])),
-        setting(DataSettings, "train", "--train", type=click.Path(), metavar="FILE"),
-        setting(DataSettings, "test", "--test", type=click.Path(), metavar="FILE"),
+        setting(DataSettings, "dataset", type=click.Choice(["klue-sts", "sample"])),
+        setting(DataSettings, "train", type=click.Path(), metavar="FILE"),
+        setting(DataSettings, "test", type=click.Path(), metavar="FILE"),
         *_PAIR_FILE,
         *_TEST_FILE,
-        setting(DataSettings, "limit", "--limit", type=int),
-        setting(DataSettings, "split_seed", "--split-seed", type=int),
-        setting(DataSettings, "remove_sentence_leakage", "--remove-sentence-leakage", is_flag=True),
+        settings_options(DataSettings, "limit", "split_seed", "remove_sentence_leakage"),
         corrections_option,
-        setting(DataSettings, "exclude", "--exclude", type=click.Path(), metavar="FILE"),
+        setting(DataSettings, "exclude", type=click.Path(), metavar="FILE"),
     ]
     decorated: Command = add_options(options, command)
     return decorated
@@ -231,42 +278,26 @@ def training_options(command: Command) -> Command:
 
     The defaults in their help are those of the kind and the backbone, where a recipe says nothing.
     """
-    precisions = click.Choice(PRECISION_CHOICES)
     bi, cross = defaults("bi", None), defaults("cross", None)
-    batches = f"{bi['batch_size']} for a bi-encoder, {cross['batch_size']} for a cross-encoder"
-
-    def trained(field: str, *names: str, **described: Any) -> Callable[[Any], Any]:
-        return setting(TrainingConfig, field, *names, shown_default=str(bi[field]), **described)
-
+    shown = {name: str(bi[name]) for name in ("epochs", "warmup", "patience", "precision")}
+    shown["learning_rate"] = "by the kind and the size of the backbone"
+    shown["batch_size"] = (
+        f"{bi['batch_size']} for a bi-encoder, {cross['batch_size']} for a cross-encoder"
+    )
+    fields = ("epochs", "learning_rate", "warmup", "weight_decay", "batch_size")
+    more = ("gradient_accumulation", "select", "patience", "precision", "report_to")
     options = [
-        trained("epochs", "--epochs", type=int),
-        setting(
-            TrainingConfig,
-            "learning_rate",
-            "--learning-rate",
-            type=float,
-            shown_default="by the kind and the size of the backbone",
+        *(
+            setting(
+                TrainingConfig, name, **({"shown_default": shown[name]} if name in shown else {})
+            )
+            for name in (*fields, *more)
         ),
-        trained("warmup", "--warmup", type=float),
-        setting(TrainingConfig, "weight_decay", "--weight-decay", type=float),
-        setting(TrainingConfig, "batch_size", "--batch-size", type=int, shown_default=batches),
-        setting(TrainingConfig, "gradient_accumulation", "--gradient-accumulation", type=int),
-        setting(TrainingConfig, "select", "--select", type=click.Choice(["loss", "pearson", "f1"])),
-        trained("patience", "--patience", type=int),
-        trained("precision", "--precision", type=precisions),
-        setting(TrainingConfig, "report_to", "--report-to"),
-        setting(EncoderSettings, "max_length", "--max-length", type=int),
+        setting(EncoderSettings, "max_length"),
     ]
     decorated: Command = add_options(options, command)
     return decorated
 
 
-def budget_options(command: Command) -> Command:
-    """Add the options that say how long a pretraining is."""
-    options = [
-        setting(Budget, "steps", "--steps", type=int),
-        setting(Budget, "epochs", "--epochs", type=float),
-        setting(Budget, "minutes", "--minutes", type=float),
-    ]
-    decorated: Command = add_options(options, command)
-    return decorated
+budget_options = settings_options(Budget, "steps", "epochs", "minutes")
+"""The options that say how long a pretraining is."""

@@ -17,7 +17,12 @@ from kosim.experiments.cli.encoder_options import (
     precision_option,
     reranker_option,
 )
-from kosim.experiments.cli.options import json_option, option
+from kosim.experiments.cli.options import (
+    json_option,
+    measured_corpus_option,
+    option,
+    sample_option,
+)
 from kosim.experiments.cli.progress import stage_progress
 from kosim.experiments.speed.planning.demand import GIBIBYTE, Demand
 from kosim.experiments.speed.planning.measurements import Measurements
@@ -55,39 +60,17 @@ _CANDIDATES = 100
 )
 @encoder_option()
 @reranker_option()
-@option(
-    "--corpus",
-    type=click.Path(),
-    metavar="FILE",
-    help="Sentences like those of the corpus, to measure with.",
-    shown_default="the bundled sample",
-)
+@measured_corpus_option
 @backend_option
 @precision_option
-@option(
-    "--sample-sentences",
-    "sample",
-    type=int,
-    default=_SIZES.sample,
-    aliases=("--sample",),
-    help="Sentences to encode when measuring.",
-)
-@option(
-    "--sample-vectors",
+@sample_option("sentences", "sample", _SIZES.sample, "Sentences to encode when measuring.")
+@sample_option(
     "vectors",
-    type=int,
-    default=_SIZES.vectors,
-    aliases=("--vectors",),
-    help="Vectors of the largest index to measure; mixed from encoded ones where those are fewer.",
+    "vectors",
+    _SIZES.vectors,
+    "Vectors of the largest index to measure; mixed from encoded ones where those are fewer.",
 )
-@option(
-    "--sample-pairs",
-    "pairs",
-    type=int,
-    default=_SIZES.pairs,
-    aliases=("--pairs",),
-    help="Pairs to rerank when measuring.",
-)
+@sample_option("pairs", "pairs", _SIZES.pairs, "Pairs to rerank when measuring.")
 @option(
     "--measurements",
     type=click.Path(path_type=Path),

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import click
 
-from kosim.encoders.compute.runtime import TrainingPrecision
 from kosim.encoders.pretraining.budget import Budget
 from kosim.encoders.pretraining.run import CURVE, PretrainingConfig, pretrain
-from kosim.encoders.pretraining.sizes import Size
-from kosim.encoders.pretraining.start import Embeddings
 from kosim.encoders.storage import check_output
 from kosim.experiments.cli.console import notes, output
 from kosim.experiments.cli.group import keep_on_interrupt
@@ -21,7 +18,7 @@ from kosim.experiments.cli.options import (
     option,
     out_option,
     overwrite_option,
-    setting,
+    settings_options,
 )
 from kosim.experiments.cli.progress import steps_progress
 from kosim.experiments.settings import parse_settings
@@ -36,24 +33,14 @@ from kosim.experiments.study.notation import decimal
     metavar="FOLDER",
     help="Tokenizer of a new network (see kosim tokenizer train).",
 )
-@setting(PretrainingConfig, "backbone", "--backbone")
-@setting(PretrainingConfig, "size", "--size", type=click.Choice(get_args(Size)))
-@setting(PretrainingConfig, "embeddings", "--embeddings", type=click.Choice(get_args(Embeddings)))
+@settings_options(PretrainingConfig, "backbone", "size", "embeddings")
 @budget_options
-@setting(PretrainingConfig, "tokens", "--batch-tokens", type=int)
-@setting(PretrainingConfig, "longest", "--max-length", type=int)
-@setting(PretrainingConfig, "pair_share", "--pair-share", type=float)
-@setting(PretrainingConfig, "masking", "--masking", type=float)
-@setting(PretrainingConfig, "discriminator_weight", "--discriminator-weight", type=float)
-@setting(PretrainingConfig, "learning_rate", "--learning-rate", type=float)
-@setting(PretrainingConfig, "warmup", "--warmup", type=float)
-@setting(PretrainingConfig, "dropout", "--dropout", type=float)
-@setting(PretrainingConfig, "sentences", "--sentences", type=int)
-@setting(PretrainingConfig, "held_out", "--held-out", type=int)
-@setting(PretrainingConfig, "evaluations", "--evaluations", type=int)
-@setting(PretrainingConfig, "seed", "--seed", type=int)
-@setting(
-    PretrainingConfig, "precision", "--precision", type=click.Choice(get_args(TrainingPrecision))
+@settings_options(
+    PretrainingConfig,
+    ("tokens", "--batch-tokens"),
+    ("longest", "--max-length"),
+    *("pair_share", "masking", "discriminator_weight", "learning_rate", "warmup", "dropout"),
+    *("sentences", "held_out", "evaluations", "seed", "precision"),
 )
 @out_option(required=True)
 @overwrite_option("an earlier backbone or an interrupted run")

@@ -12,8 +12,8 @@ from kosim.experiments.cli.encoder_options import SAVED_ENCODER, ComputeOptions,
 from kosim.experiments.cli.options import (
     columns_option,
     encoding_option,
+    file_option,
     json_option,
-    option,
     out_option,
     overwrite_option,
     symmetric_option,
@@ -24,12 +24,7 @@ from kosim.experiments.cli.progress import stage_progress
 @click.command("score")
 @click.argument("model", type=SAVED_ENCODER)
 @click.argument("sentences", metavar="[SENTENCE1 SENTENCE2]", nargs=-1)
-@option(
-    "--pairs",
-    type=click.Path(),
-    metavar="FILE",
-    help="Table of pairs to score, instead of two sentences.",
-)
+@file_option("--pairs", help="Table of pairs to score, instead of two sentences.")
 @out_option(help="File for the scored pairs: .csv, .tsv, .jsonl or .parquet.")
 @columns_option
 @encoding_option

@@ -2,61 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Any
 
 import click
 
-from kosim.encoders.compute.runtime import Backend, Precision
 from kosim.encoders.errors import MissingExtraError
 from kosim.experiments.cli.console import notes
 from kosim.experiments.cli.encoder_options import SAVED_ENCODER
-from kosim.experiments.cli.options import setting
+from kosim.experiments.cli.options import add_options, setting
 from kosim.index.distributed.connection import AUTO
 from kosim.serving.settings import ServingSettings
 
 
-def _option(field: str, name: str | None = None, **described: Any) -> Any:
+def _option(field: str, *name: str, **described: Any) -> Any:
     description = str(ServingSettings.model_fields[field].description)
     return setting(
-        ServingSettings,
-        field,
-        name or f"--{field.replace('_', '-')}",
-        help=description.partition(" [default:")[0],
-        **described,
+        ServingSettings, field, *name, help=description.partition(" [default:")[0], **described
     )
+
+
+def _options(*fields: str) -> Any:
+    return lambda command: add_options(map(_option, fields), command)
 
 
 @click.command("serve")
 @_option("bi", "--encoder", type=SAVED_ENCODER, metavar="MODEL", aliases=("--bi",))
 @_option("cross", "--reranker", type=SAVED_ENCODER, metavar="MODEL", aliases=("--cross",))
 @_option("index", metavar="INDEX")
-@_option("host")
-@_option("port", type=int)
+@_options("host", "port")
 @_option("root_path", metavar="PATH")
-@_option("workers", type=int)
+@_option("workers")
 @_option("keys", metavar="FILE")
 @setting(ServingSettings, "allowed_hosts", "--allowed-host", multiple=True, metavar="NAME")
-@_option("backend", type=click.Choice(get_args(Backend)))
-@_option("precision", type=click.Choice(get_args(Precision)))
-@_option("refine", is_flag=True)
-@_option("device")
-@_option("queue", type=int)
+@_options("backend", "precision", "refine", "device", "queue")
 @_option("batching", "--batching/--no-batching", shown_default="together")
-@_option("batch_wait", type=float)
-@_option("batch_tokens", type=int)
-@_option("max_items", type=int)
-@_option("max_characters", type=int)
-@_option("max_bytes", type=int)
-@_option("max_connections", type=int)
-@_option("drain", type=int)
+@_options("batch_wait", "batch_tokens", "max_items", "max_characters", "max_bytes")
+@_options("max_connections", "drain")
 @_option("ray", metavar="[HOST:PORT]", is_flag=False, flag_value=AUTO)
-@_option("shard_replicas", type=int)
-@_option("reranker_replicas", type=int)
-@_option("max_replicas", type=int)
-@_option("shard_cpus", type=float)
-@_option("reranker_cpus", type=float)
-@_option("shard_seconds", type=float)
-@_option("reranker_seconds", type=float)
+@_options("shard_replicas", "reranker_replicas", "max_replicas", "shard_cpus", "reranker_cpus")
+@_options("shard_seconds", "reranker_seconds")
 def serve_command(**values: Any) -> None:
     """Serve encoders and an index over HTTP, with a page to try them.
 

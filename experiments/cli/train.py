@@ -21,6 +21,7 @@ from kosim.experiments.cli.options import (
     overwrite_option,
     seed_option,
     setting,
+    settings_options,
     training_options,
 )
 from kosim.experiments.cli.progress import training_progress
@@ -32,14 +33,12 @@ _LOSSES = [loss for losses in LOSS_NAMES.values() for loss in losses]
 @click.command("train")
 @click.argument("kind", type=click.Choice(["bi", "cross"]))
 @data_options
-@setting(EncoderSettings, "backbone", "--backbone", type=BACKBONE, metavar="MODEL")
-@setting(EncoderSettings, "revision", "--revision")
-@setting(EncoderSettings, "pooling", "--pooling", type=click.Choice(["mean", "cls", "max"]))
-@setting(EncoderSettings, "prompt", "--prompt")
-@setting(EncoderSettings, "text_step", "--text-step", type=click.Choice(["morphemes"]))
-@setting(TrainingConfig, "loss", "--loss", type=click.Choice(_LOSSES))
+@setting(EncoderSettings, "backbone", type=BACKBONE, metavar="MODEL")
+@settings_options(EncoderSettings, "revision", "pooling", "prompt")
+@setting(EncoderSettings, "text_step", type=click.Choice(["morphemes"]))
+@setting(TrainingConfig, "loss", type=click.Choice(_LOSSES))
 @training_options
-@setting(TrainingConfig, "swap_augmentation", "--swap-augmentation", is_flag=True)
+@settings_options(TrainingConfig, "swap_augmentation")
 @seed_option("the order of the pairs, dropout and new weights", default=1)
 @device_option
 @out_option(required=True)
