@@ -54,18 +54,15 @@ def build_sections(results: RetrievalResults) -> list[Section]:
             ),
             _differences(results),
         ),
-        Section(
-            "origin",
+        records.origin(
+            results,
             Line("Data, encoders and machine", "데이터, 인코더, 환경"),
-            "",
-            [
-                *records.record(Line("Queries and corpus", "질의와 말뭉치"), dict(results.task)),
-                *records.record(Line("Index", "인덱스"), results.index),
-                *records.record(Line("Encoders", "인코더"), results.encoders),
-                *records.record(Line("Settings", "설정"), results.settings),
-                *records.record(Line("Environment", "환경"), results.environment),
-            ],
-            folded=True,
+            {
+                Line("Queries and corpus", "질의와 말뭉치"): dict(results.task),
+                Line("Index", "인덱스"): results.index,
+                Line("Encoders", "인코더"): results.encoders,
+                Line("Settings", "설정"): results.settings,
+            },
         ),
     ]
 

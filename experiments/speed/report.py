@@ -22,7 +22,7 @@ from kosim.experiments.study.notation import (
 )
 from kosim.experiments.study.report import records
 from kosim.experiments.study.report.canvas import Plot, colour, say
-from kosim.experiments.study.report.document import Section, Table
+from kosim.experiments.study.report.document import Columns, Section, Table, tabulate
 
 _FEW_ROUNDS = 3
 
@@ -110,16 +110,13 @@ def build_sections(results: SpeedResults) -> list[Section]:
             ),
             _roofline(results),
         ),
-        Section(
-            "origin",
+        records.origin(
+            results,
             Line("Data and machine", "데이터와 환경"),
-            "",
-            [
-                *records.record(Line("Corpus", "말뭉치"), results.corpus),
-                *records.record(Line("Settings", "설정"), results.settings),
-                *records.record(Line("Environment", "환경"), results.environment),
-            ],
-            folded=True,
+            {
+                Line("Corpus", "말뭉치"): results.corpus,
+                Line("Settings", "설정"): results.settings,
+            },
         ),
     ]
 
@@ -127,29 +124,16 @@ def build_sections(results: SpeedResults) -> list[Section]:
 def _table(group: Sequence[SpeedRow]) -> list[Table]:
     task = group[0].task
     unit = _UNITS[task]
-    columns: list[Text] = [
-        "",
-        Line(f"{unit.en}/s", f"초당 {unit.ko}"),
-        Line("times faster", "배속"),
-        Line("one, median", "하나, 중앙값"),
-        Line("one, p95", "하나, 95백분위"),
-        Line("cold start", "콜드 스타트"),
-        Line("peak memory", "최대 메모리"),
-        _AGREEMENT[task],
-    ]
-    rows: list[list[Text]] = [
-        [
-            row.choice,
-            amount(row.items_per_second),
-            f"{row.times_faster:.2f}",
-            milliseconds(row.latency_ms.p50),
-            milliseconds(row.latency_ms.p95),
-            duration(row.cold_start_seconds),
-            f"{count(row.peak_memory_mib)} MiB",
-            decimal(row.agreement, 4),
-        ]
-        for row in group
-    ]
+    columns: Columns[SpeedRow] = {
+        "": lambda row: row.choice,
+        Line(f"{unit.en}/s", f"초당 {unit.ko}"): lambda row: amount(row.items_per_second),
+        Line("times faster", "배속"): lambda row: f"{row.times_faster:.2f}",
+        Line("one, median", "하나, 중앙값"): lambda row: milliseconds(row.latency_ms.p50),
+        Line("one, p95", "하나, 95백분위"): lambda row: milliseconds(row.latency_ms.p95),
+        Line("cold start", "콜드 스타트"): lambda row: duration(row.cold_start_seconds),
+        Line("peak memory", "최대 메모리"): lambda row: f"{count(row.peak_memory_mib)} MiB",
+        _AGREEMENT[task]: lambda row: decimal(row.agreement, 4),
+    }
     caption = both(
         "{title} ({items} {unit})",
         "{title}({unit} {items})",
@@ -157,7 +141,7 @@ def _table(group: Sequence[SpeedRow]) -> list[Table]:
         items=count(group[0].items),
         unit=unit,
     )
-    return Table.of(caption, columns, rows)
+    return tabulate(caption, group, columns)
 
 
 def _roofline(results: SpeedResults) -> list[Table]:

@@ -70,15 +70,10 @@ def build_sections(results: TokenizerResults) -> list[Section]:
             _pretraining(results),
             [_detection_curves(results)],
         ),
-        Section(
-            "origin",
+        records.origin(
+            results,
             Line("Settings and machine", "설정과 환경"),
-            "",
-            [
-                *records.record(Line("Settings", "설정"), results.config),
-                *records.record(Line("Environment", "환경"), results.environment),
-            ],
-            folded=True,
+            {Line("Settings", "설정"): results.config},
         ),
     ]
 

@@ -31,9 +31,9 @@ from kosim.experiments.study.notation import (
 )
 from kosim.experiments.study.report import records
 from kosim.experiments.study.report.canvas import INK, MUTED, RULE, Plot, colour, legend, say
-from kosim.experiments.study.report.document import Section, Table
+from kosim.experiments.study.report.document import Columns, Section, Table, tabulate
 from kosim.experiments.tuning.finding import compute_finding, shown
-from kosim.experiments.tuning.results import TrialResults, TuneResults
+from kosim.experiments.tuning.results import ParameterResults, TrialResults, TuneResults
 from kosim.experiments.tuning.space import parse_space
 
 _CURVES = 5
@@ -69,37 +69,34 @@ def build_sections(results: TuneResults) -> list[Section]:
         ),
         Section("search", Line("How the search went", "탐색 과정"), plots=_plots(results)),
         Section("trials", Line("All trials", "모든 시도"), "", _trials(results), folded=True),
-        Section(
-            "cost",
+        records.origin(
+            results,
             Line("Cost, settings and machine", "비용, 설정, 환경"),
-            "",
-            [
-                *records.record(Line("Cost", "비용"), results.cost.model_dump()),
-                *records.record(Line("Settings", "설정"), results.settings),
-                *records.record(Line("Environment", "환경"), results.environment),
-            ],
-            folded=True,
+            {
+                Line("Cost", "비용"): results.cost.model_dump(),
+                Line("Settings", "설정"): results.settings,
+            },
+            key="cost",
         ),
     ]
 
 
 def _parameters(results: TuneResults) -> list[Table]:
-    rows: list[list[Text]] = []
-    for each in results.parameters:
-        effect = DASH if each.effect is None else signed(each.effect, 4)
-        if each.effect_spread is not None:
-            effect += f" ± {decimal(each.effect_spread, 4)}"
-        rows.append(
-            [each.name, shown(each.base), shown(each.best), effect, percent(each.importance)]
-        )
-    columns: list[Text] = [
-        "",
-        Line("Base", "기본"),
-        Line("Best", "최고"),
-        Line("Effect", "효과"),
-        Line("Importance", "중요도"),
-    ]
-    return Table.of(Line("Hyperparameters", "하이퍼파라미터"), columns, rows)
+    columns: Columns[ParameterResults] = {
+        "": lambda each: each.name,
+        Line("Base", "기본"): lambda each: shown(each.base),
+        Line("Best", "최고"): lambda each: shown(each.best),
+        Line("Effect", "효과"): _effect,
+        Line("Importance", "중요도"): lambda each: percent(each.importance),
+    }
+    return tabulate(Line("Hyperparameters", "하이퍼파라미터"), results.parameters, columns)
+
+
+def _effect(parameter: ParameterResults) -> Text:
+    effect = DASH if parameter.effect is None else signed(parameter.effect, 4)
+    if parameter.effect_spread is None:
+        return effect
+    return f"{effect} ± {decimal(parameter.effect_spread, 4)}"
 
 
 def _test(results: TuneResults) -> list[Table]:

@@ -7,7 +7,12 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 from kosim.experiments.retrieval.depth.finding import compute_finding
-from kosim.experiments.retrieval.depth.results import DepthResults, Impossible
+from kosim.experiments.retrieval.depth.results import (
+    BandResults,
+    DepthResults,
+    DepthRow,
+    Impossible,
+)
 from kosim.experiments.study.experiment import Experiment
 from kosim.experiments.study.language import Line, Text, both
 from kosim.experiments.study.notation import (
@@ -19,7 +24,7 @@ from kosim.experiments.study.notation import (
 )
 from kosim.experiments.study.report import records
 from kosim.experiments.study.report.canvas import INK, MUTED, Plot, colour, say
-from kosim.experiments.study.report.document import Section, Table
+from kosim.experiments.study.report.document import Columns, Section, Table, tabulate
 from kosim.index.adaptive.policy import RELEVANT
 
 _TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)
@@ -48,18 +53,15 @@ def build_sections(results: DepthResults) -> list[Section]:
             _scoring_note(results),
             _bands(results),
         ),
-        Section(
-            "origin",
+        records.origin(
+            results,
             Line("Queries, encoders and machine", "질의, 인코더, 환경"),
-            "",
-            [
-                *records.record(Line("Queries", "질의"), dict(results.queries)),
-                *records.record(Line("Index", "인덱스"), results.index),
-                *records.record(Line("Encoders", "인코더"), results.encoders),
-                *records.record(Line("Settings", "설정"), vars(results.settings)),
-                *records.record(Line("Environment", "환경"), results.environment),
-            ],
-            folded=True,
+            {
+                Line("Queries", "질의"): dict(results.queries),
+                Line("Index", "인덱스"): results.index,
+                Line("Encoders", "인코더"): results.encoders,
+                Line("Settings", "설정"): vars(results.settings),
+            },
         ),
     ]
 
@@ -85,28 +87,17 @@ def _note(results: DepthResults) -> Line:
 
 
 def _depths(results: DepthResults) -> list[Table]:
-    rows: list[list[Text]] = [
-        [
-            count(row.depth),
-            str(row.survival),
-            str(row.regret),
-            str(row.ndcg),
-            milliseconds(row.latency_ms.p50),
-            milliseconds(row.latency_ms.p95),
-            count(row.cross_encoder_calls),
-        ]
-        for row in results.depths
-    ]
-    columns: list[Text] = [
-        Line("Depth", "깊이"),
-        Line("Survival", "생존율"),
-        Line("Regret", "손실"),
-        f"nDCG@{results.settings.k}",
-        Line("A query, median", "질의 하나, 중앙값"),
-        Line("p95", "95백분위"),
-        Line("Calls", "호출"),
-    ]
-    return Table.of(Line("By depth, with 95% intervals", "깊이별, 95% 신뢰구간"), columns, rows)
+    columns: Columns[DepthRow] = {
+        Line("Depth", "깊이"): lambda row: count(row.depth),
+        Line("Survival", "생존율"): lambda row: str(row.survival),
+        Line("Regret", "손실"): lambda row: str(row.regret),
+        f"nDCG@{results.settings.k}": lambda row: str(row.ndcg),
+        Line("A query, median", "질의 하나, 중앙값"): lambda row: milliseconds(row.latency_ms.p50),
+        Line("p95", "95백분위"): lambda row: milliseconds(row.latency_ms.p95),
+        Line("Calls", "호출"): lambda row: count(row.cross_encoder_calls),
+    }
+    caption = Line("By depth, with 95% intervals", "깊이별, 95% 신뢰구간")
+    return tabulate(caption, results.depths, columns)
 
 
 def _survival_plot(results: DepthResults) -> Plot:
@@ -261,26 +252,16 @@ def _scoring_note(results: DepthResults) -> Line:
 
 
 def _bands(results: DepthResults) -> list[Table]:
-    rows: list[list[Text]] = [
-        [
-            f"{band.ranks[0]:,}–{band.ranks[1]:,}",
-            count(band.scored_per_query),
-            amount(band.weight),
-            count(band.scored),
-            count(band.hits),
-            str(band.hits_per_query),
-        ]
-        for band in results.scoring.bands
-    ]
-    columns = [
-        Line("Cosine rank", "코사인 순위"),
-        Line("Scored a query", "질의당 채점"),
-        Line("Each stands for", "하나가 대표하는 수"),
-        Line("Scored in all", "전체 채점"),
-        Line("Hits among them", "그중 결과"),
-        Line("Hits a query, estimated", "질의당 결과(추정)"),
-    ]
-    return Table.of(Line("Beyond the retrieved documents", "검색 상위 밖의 문서"), columns, rows)
+    columns: Columns[BandResults] = {
+        Line("Cosine rank", "코사인 순위"): lambda band: f"{band.ranks[0]:,}–{band.ranks[1]:,}",
+        Line("Scored a query", "질의당 채점"): lambda band: count(band.scored_per_query),
+        Line("Each stands for", "하나가 대표하는 수"): lambda band: amount(band.weight),
+        Line("Scored in all", "전체 채점"): lambda band: count(band.scored),
+        Line("Hits among them", "그중 결과"): lambda band: count(band.hits),
+        Line("Hits a query, estimated", "질의당 결과(추정)"): lambda band: str(band.hits_per_query),
+    }
+    caption = Line("Beyond the retrieved documents", "검색 상위 밖의 문서")
+    return tabulate(caption, results.scoring.bands, columns)
 
 
 DEPTH = Experiment(DepthResults, compute_finding, build_sections)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from kosim.experiments.study.language import Line, Text
 from kosim.experiments.study.notation import DASH
@@ -11,6 +12,7 @@ from kosim.experiments.study.report.canvas import Plot
 
 Row = tuple[Text, ...]
 _NOTHING = ("", DASH)
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -48,3 +50,18 @@ class Section:
     tables: Sequence[Table] = ()
     plots: Sequence[Plot] = ()
     folded: bool = False
+
+
+Columns = Mapping[Text, Callable[[Item], Text]]
+"""The headings of a table, and what stands under each for an item."""
+
+
+def tabulate(
+    caption: Text,
+    items: Iterable[Item],
+    columns: Columns[Item],
+    prose: Iterable[int] = (),
+) -> list[Table]:
+    """Return a table with a row for each item."""
+    rows = [[cell(item) for cell in columns.values()] for item in items]
+    return Table.of(caption, columns, rows, prose)

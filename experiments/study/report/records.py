@@ -7,8 +7,9 @@ from typing import Any
 
 from kosim.experiments.study.language import Line, Text
 from kosim.experiments.study.notation import DASH, count
-from kosim.experiments.study.report.document import Table
+from kosim.experiments.study.report.document import Section, Table
 from kosim.experiments.study.report.vocabulary import KOREAN
+from kosim.experiments.study.results import Results
 
 _APART = ("by_source", "histogram")
 """Parts of a record that have their own table, or are too long for one."""
@@ -19,6 +20,15 @@ _COUNTED = {"n", "rows"}
 def record(caption: Text, values: Mapping[str, Any]) -> list[Table]:
     """Return a table of names and values, or none where there are no values."""
     return Table.of(caption, ("", ""), _flatten(values), [1])
+
+
+def origin(
+    results: Results, title: Line, facts: Mapping[Line, Mapping[str, Any]], *, key: str = "origin"
+) -> Section:
+    """Return the folded section of what a run was made with, its environment last."""
+    parts = {**facts, Line("Environment", "환경"): results.environment}
+    tables = [table for caption, values in parts.items() for table in record(caption, values)]
+    return Section(key, title, "", tables, folded=True)
 
 
 def side_by_side(
