@@ -19,9 +19,13 @@ BUNDLED = Path(__file__).parent / "bundled"
 def saved_encoder(name: str | Path) -> Path:
     """Return the folder of a saved encoder, which is given by its path or, if bundled, by name.
 
-    A folder of the user's that has such a name is given by its path: ``./mini-bi``.
+    A folder of the user's that has such a name is given by its path: ``./mini-bi``. What is
+    returned is no name, so that it stays the same when it is asked for again.
     """
-    return BUNDLED / str(name) if str(name) in (MINI_BI, MINI_CROSS) else Path(name)
+    if str(name) in (MINI_BI, MINI_CROSS):
+        return BUNDLED / str(name)
+    path = Path(name)
+    return path.absolute() if str(path) in (MINI_BI, MINI_CROSS) else path
 
 
 def is_bundled(folder: Path) -> bool:

@@ -72,9 +72,11 @@ def test_the_encoders_that_are_shipped_are_small_and_score(kind: str) -> None:
     assert same >= encoder.threshold > other
 
 
-def test_only_bundled_names_are_not_paths() -> None:
-    assert saved_encoder(MINI_BI) == BUNDLED / MINI_BI
-    assert saved_encoder(f"./{MINI_BI}") == Path(MINI_BI)
+def test_only_bundled_names_are_not_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when a name or path is resolved again: ``Path("./mini-bi")`` has lost its ``./``."""
+    monkeypatch.chdir(tmp_path)
+    for given, folder in ((MINI_BI, BUNDLED / MINI_BI), (f"./{MINI_BI}", tmp_path / MINI_BI)):
+        assert saved_encoder(given) == saved_encoder(saved_encoder(given)) == folder
     assert saved_encoder("runs/x") == Path("runs/x")
 
 
