@@ -13,7 +13,7 @@ import click
 
 from kosim.encoders.bi import BiEncoder
 from kosim.encoders.errors import ConfigError
-from kosim.experiments.cli.console import output, print_json_line, table
+from kosim.experiments.cli.console import output, print_json_line
 from kosim.experiments.cli.corpus_options import Corpus, corpus_options
 from kosim.experiments.cli.encoder_options import (
     ComputeOptions,
@@ -27,9 +27,10 @@ from kosim.experiments.cli.encoder_options import (
 )
 from kosim.experiments.cli.options import json_option, min_score_option, option
 from kosim.experiments.cli.progress import stage_progress
+from kosim.experiments.cli.search import ranked_table
 from kosim.index.build import build_index
 from kosim.index.corpus_index import CorpusIndex
-from kosim.index.mining import MinedPair, mine
+from kosim.index.mining import mine
 
 _TOP = 100
 
@@ -99,7 +100,12 @@ def mine_command(
         for pair in pairs:
             print_json_line({**asdict(pair), "calibrated": calibrated})
     else:
-        _print_pairs(pairs, score_name(calibrated=calibrated))
+        columns = (score_name(calibrated=calibrated), "texts", "ids")
+        shown = ranked_table(
+            pairs, columns, lambda one: (f"{one.text1}\n{one.text2}", f"{one.id1}\n{one.id2}")
+        )
+        output.print(shown)
+        output.print(f"  {len(pairs)} pairs", style="dim")
 
 
 @contextmanager
@@ -129,24 +135,3 @@ def _opened(
             model,
         )
         corpus.note_skipped()
-
-
-def _print_pairs(pairs: list[MinedPair], score: str) -> None:
-    reranked = any(pair.rerank_score is not None for pair in pairs)
-    columns = ["rank", score, "texts", "ids", "retrieval", *(["rerank"] if reranked else [])]
-    shown = table(*columns)
-    shown.columns[0].justify = "right"
-    shown.columns[2].justify = "left"
-    shown.columns[2].overflow = "fold"
-    for pair in pairs:
-        reranking = [] if pair.rerank_score is None else [f"{pair.rerank_score:.4f}"]
-        shown.add_row(
-            str(pair.rank),
-            f"{pair.score:.2f}",
-            f"{pair.text1}\n{pair.text2}",
-            f"{pair.id1}\n{pair.id2}",
-            f"{pair.retrieval_score:.4f}",
-            *reranking,
-        )
-    output.print(shown)
-    output.print(f"  {len(pairs)} pairs", style="dim")

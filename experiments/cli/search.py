@@ -6,9 +6,10 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, TypeVar, cast, get_args
 
 import click
+from rich.table import Table
 from rich.text import Text
 
 from kosim.encoders.errors import ConfigError, DataError
@@ -36,12 +37,14 @@ from kosim.index.corpus import read_corpus
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.documents import SearchHit, SearchResult, result_json
 from kosim.index.measured_recall import kept_recall
+from kosim.index.mining import MinedPair
 from kosim.index.searcher import Mode, Searcher
 
 _TOGETHER = 64
 """Queries that are searched in one call."""
 
 _Search = Callable[[Sequence[str]], list[SearchResult]]
+Ranked = TypeVar("Ranked", SearchHit, MinedPair)
 
 
 @click.command("search")
@@ -213,27 +216,32 @@ def _batches(queries: Iterable[str]) -> Iterator[list[str]]:
 
 def _print_hits(result: SearchResult) -> None:
     output.print(result.query, style="bold")
-    reranked = result.reranked > 0
-    score = score_name(calibrated=result.calibrated)
-    columns = ["rank", score, "text", "id", "retrieval", *(["rerank"] if reranked else [])]
-    shown = table(*columns)
+    columns = (score_name(calibrated=result.calibrated), "text", "id")
+    output.print(ranked_table(result.hits, columns, lambda hit: (_text(hit), hit.id)))
+    candidates = f"{len(result.hits)} hits of {result.candidates} candidates"
+    rerank = f", {result.reranked} reranked" if result.reranked else ""
+    output.print(f"  {candidates}{rerank}, {1000 * result.seconds:.0f} ms\n", style="dim")
+
+
+def ranked_table(
+    found: Sequence[Ranked],
+    columns: tuple[str, str, str],
+    cells: Callable[[Ranked], tuple[str | Text, str]],
+) -> Table:
+    """Return a table of hits or pairs: rank and scores beside what ``cells`` shows of each.
+
+    ``columns`` names the score and both cells.
+    """
+    reranked = any(one.rerank_score is not None for one in found)
+    shown = table("rank", *columns, "retrieval", *(["rerank"] if reranked else []))
     shown.columns[0].justify = "right"
     shown.columns[2].justify = "left"
     shown.columns[2].overflow = "fold"
-    for hit in result.hits:
-        reranking = [] if hit.rerank_score is None else [f"{hit.rerank_score:.4f}"]
-        shown.add_row(
-            str(hit.rank),
-            f"{hit.score:.2f}",
-            _text(hit),
-            hit.id,
-            f"{hit.retrieval_score:.4f}",
-            *reranking,
-        )
-    output.print(shown)
-    candidates = f"{len(result.hits)} hits of {result.candidates} candidates"
-    rerank = f", {result.reranked} reranked" if reranked else ""
-    output.print(f"  {candidates}{rerank}, {1000 * result.seconds:.0f} ms\n", style="dim")
+    for one in found:
+        reranking = [] if one.rerank_score is None else [f"{one.rerank_score:.4f}"]
+        retrieval = f"{one.retrieval_score:.4f}"
+        shown.add_row(str(one.rank), f"{one.score:.2f}", *cells(one), retrieval, *reranking)
+    return shown
 
 
 def _text(hit: SearchHit) -> Text:
