@@ -12,8 +12,10 @@ import torch
 from kosim.encoders.bi import BiEncoder
 from kosim.encoders.cross import CrossEncoder
 from kosim.index.corpus_index import CorpusIndex
+from kosim.index.searcher import Searcher
 from kosim.index.store import commit
-from tests.encoders.tiny import write_koelectra
+from tests.index import searching
+from tests.index.searching import make_index
 from tests.index.stored import DOCUMENTS, VECTORS
 from tests.index.vectors import ENCODER, in_blocks
 
@@ -24,12 +26,6 @@ def quick() -> None:
     torch.set_num_threads(1)
     gc.collect()
     gc.freeze()
-
-
-@pytest.fixture(scope="session")
-def koelectra(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The backbone folder of both encoders."""
-    return write_koelectra(tmp_path_factory.mktemp("backbone") / "koelectra")
 
 
 @pytest.fixture(scope="session")
@@ -68,3 +64,21 @@ def index(folder: Path) -> CorpusIndex:
 def short_log(monkeypatch: pytest.MonkeyPatch) -> None:
     """A log ends with its generation after 10 documents."""
     monkeypatch.setattr(commit, "LOG_DOCUMENTS", 10)
+
+
+@pytest.fixture(scope="session")
+def searched(tmp_path_factory: pytest.TempPathFactory, bi: BiEncoder) -> CorpusIndex:
+    """An index of the corpus in `searching` that no test changes."""
+    return make_index(tmp_path_factory.mktemp("searched") / "index", bi, searching.DOCUMENTS)
+
+
+@pytest.fixture
+def dense(searched: CorpusIndex, bi: BiEncoder) -> Searcher:
+    """A searcher without a reranker."""
+    return Searcher(searched, bi)
+
+
+@pytest.fixture
+def reranking(searched: CorpusIndex, bi: BiEncoder, cross: CrossEncoder) -> Searcher:
+    """A searcher with the cross-encoder."""
+    return Searcher(searched, bi, cross)

@@ -2,100 +2,37 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import multiprocessing
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from kosim.encoders.base import FloatArray
 from kosim.encoders.bi import BiEncoder
 from kosim.encoders.errors import (
     ConfigError,
-    CorpusIndexError,
     DataError,
     IndexLockedError,
-    KosimError,
     StorageError,
 )
-from kosim.index import build as build_module
-from kosim.index.build import BuildProgress, build_index, extend_index
+from kosim.index.build import BuildProgress, build_index
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.documents import Document
-from kosim.index.store.block import Block, Columns
-from kosim.index.store.spool import Spool, SpoolSettings
 from tests.encoders.tiny import WORDS
-
-BLOCK = 8
-
-
-class Watched(BiEncoder):
-    """A bi-encoder that counts what it encodes, and fails before the block of that number."""
-
-    def __init__(self, encoder: BiEncoder, *, fails_at: int | None = None) -> None:
-        super().__init__(encoder.model, backbone=encoder.backbone)
-        self.encoded: list[str] = []
-        self.calls = 0
-        self.fails_at = fails_at
-
-    def encode(
-        self, texts: Sequence[str], *, batch_size: int = 64, progress: bool = False
-    ) -> FloatArray:
-        if self.calls == self.fails_at:
-            raise KeyboardInterrupt
-        self.calls += 1
-        self.encoded += texts
-        return super().encode(texts, batch_size=batch_size, progress=progress)
-
-
-def documents(count: int, *, prefix: str = "d", seed: int = 0) -> list[Document]:
-    """Return documents of one to six words, with an extra value each."""
-    random = np.random.default_rng(seed)
-    return [
-        Document(f"{prefix}{i}", " ".join(random.choice(WORDS, random.integers(1, 7))), {"n": i})
-        for i in range(count)
-    ]
-
-
-CORPUS = documents(30)
-
-
-def build(
-    folder: Path, encoder: BiEncoder, corpus: Sequence[Document] = CORPUS, **options: Any
-) -> CorpusIndex:
-    return build_index(iter(corpus), encoder, folder, **{"block_size": BLOCK, **options})
-
-
-def content(index: CorpusIndex) -> tuple[list[Document], FloatArray]:
-    places = index.rows()
-    return index.documents(places), index.vectors(places)
-
-
-def assert_holds(index: CorpusIndex, corpus: Sequence[Document], encoder: BiEncoder) -> None:
-    """Check documents, and vectors against those of one encoding of everything."""
-    found, vectors = content(index)
-    assert found == list(corpus)
-    wanted = encoder.encode([document.text for document in corpus])
-    np.testing.assert_allclose(vectors, wanted, atol=1e-5)
-    assert index.verify() == []
-
-
-def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
-
-
-def checksum(folder: Path) -> dict[str, str]:
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and "lock" not in path.name
-    }
+from tests.index.builds import (
+    BLOCK,
+    CORPUS,
+    Watched,
+    assert_holds,
+    build,
+    checksum,
+    content,
+    names,
+)
 
 
 @pytest.mark.parametrize("count", [1, BLOCK, BLOCK + 1, 30])
@@ -284,190 +221,3 @@ def test_impossible_setting_is_refused_before_encoding(
     with pytest.raises(ConfigError):
         build(tmp_path / "index", watched, **options)
     assert not watched.calls
-
-
-def _spooled(folder: Path) -> SpoolSettings:
-    settings = SpoolSettings("f", "fp32", "e", 2, 4)
-    with Spool.opened(folder, settings) as spool:
-        for number in range(3):
-            vectors = np.tile(np.float32([1, 0]), (4, 1))
-            block = Block.of_documents(CORPUS[4 * number : 4 * number + 4], vectors, 2)
-            spool.write(number, block)
-    return settings
-
-
-def _flip(path: Path) -> None:
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-
-
-def _swap(path: Path) -> None:
-    other = path.with_name(path.name.replace("1", "2"))
-    kept = path.read_bytes()
-    path.write_bytes(other.read_bytes())
-    other.write_bytes(kept)
-
-
-def _cut(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-3])
-
-
-DAMAGES = {"flipped": _flip, "swapped": _swap, "cut": _cut, "missing": Path.unlink}
-
-
-@pytest.mark.parametrize("suffix", ["json", "jsonl", "npy"])
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_block_is_named_and_not_taken_for_finished(
-    tmp_path: Path, damage: str, suffix: str
-) -> None:
-    settings = _spooled(tmp_path / "s")
-    if damage == "swapped" and suffix == "npy":
-        vectors = np.tile(np.float32([0, 1]), (4, 1))
-        with Spool.opened(tmp_path / "s", settings) as spool:
-            spool.write(2, Block.of_documents(CORPUS[8:12], vectors, 2))
-    DAMAGES[damage](tmp_path / "s" / f"block-000001.{suffix}")
-    with Spool.opened(tmp_path / "s", settings) as spool:
-        assert spool.holds(0, Columns.checked(CORPUS[:4]))
-        assert not spool.holds(1, Columns.checked(CORPUS[4:8]))
-        with pytest.raises(StorageError, match=r"block 1 of .* is damaged .*encodes that block"):
-            list(spool.blocks(3))
-
-
-def test_a_missing_block_is_not_the_end_of_a_build(tmp_path: Path) -> None:
-    settings = _spooled(tmp_path / "s")
-    (tmp_path / "s" / "block-000001.json").unlink()
-    with Spool.opened(tmp_path / "s", settings) as spool:
-        assert spool.finished == 3
-        spool.write(1, Block.of_documents(CORPUS[4:8], np.tile(np.float32([1, 0]), (4, 1)), 2))
-        assert [name for block in spool.blocks(3) for name in block.ids] == [
-            document.id for document in CORPUS[:12]
-        ]
-
-
-@pytest.mark.parametrize("suffix", ["json", "jsonl", "npy"])
-@pytest.mark.parametrize("damage", ["flipped", "cut", "missing"])
-def test_a_build_encodes_damaged_blocks_anew(
-    bi: BiEncoder, tmp_path: Path, damage: str, suffix: str
-) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        build(tmp_path / "index", Watched(bi, fails_at=3))
-    DAMAGES[damage](tmp_path / "index.building" / f"block-000001.{suffix}")
-    watched = Watched(bi)
-    index = build(tmp_path / "index", watched)
-    assert watched.calls == 2  # the damaged block and the fourth
-    assert_holds(index, CORPUS, bi)
-
-
-def test_damaged_settings_are_named(tmp_path: Path) -> None:
-    settings = SpoolSettings("f", "fp32", "e", 2, 4)
-    with Spool.opened(tmp_path / "s", settings):
-        pass
-    (tmp_path / "s" / "build.json").write_text("{")
-    with (
-        pytest.raises(StorageError, match=r"build\.json is damaged"),
-        Spool.opened(tmp_path / "s", settings),
-    ):
-        pass
-
-
-def test_spool_says_what_it_is(tmp_path: Path) -> None:
-    with Spool.opened(tmp_path / "s", SpoolSettings("f", "fp32", "e", 2, 4)):
-        begun = json.loads((tmp_path / "s" / "build.json").read_text())
-    assert begun["fingerprint"] == "f" and begun["format"] == 2
-
-
-MORE = documents(20, prefix="m", seed=1)
-
-
-def extend(
-    index: CorpusIndex, encoder: BiEncoder, corpus: Sequence[Document] = MORE, **options: Any
-) -> int:
-    return extend_index(index, iter(corpus), encoder, **{"block_size": BLOCK, **options})
-
-
-@pytest.mark.parametrize("count", [3, 20])
-def test_added_documents_are_there(bi: BiEncoder, tmp_path: Path, count: int) -> None:
-    index = build(tmp_path / "index", bi)
-    assert extend(index, bi, MORE[:count]) == count
-    assert_holds(CorpusIndex.open(tmp_path / "index"), [*CORPUS, *MORE[:count]], bi)
-    assert names(tmp_path) == ["index"]
-
-
-@pytest.mark.parametrize("count", [3, 20])
-def test_known_id_is_refused_and_nothing_added(bi: BiEncoder, tmp_path: Path, count: int) -> None:
-    index = build(tmp_path / "index", bi)
-    before = checksum(tmp_path / "index")
-    with pytest.raises(DataError, match="id 'd5' is in "):
-        extend(index, bi, [*MORE[: count - 1], Document("d5", "다른 글")])
-    assert checksum(tmp_path / "index") == before
-
-
-@pytest.mark.parametrize("count", [3, 20])
-def test_known_id_is_replaced_by_choice(bi: BiEncoder, tmp_path: Path, count: int) -> None:
-    index = build(tmp_path / "index", bi)
-    new = [Document("d5", WORDS[0]), *MORE[: count - 2], Document("d5", WORDS[1])]
-    extend(index, bi, new, on_duplicate="replace")
-    assert len(index) == 30 + count - 2
-    place = index.locate(["d5"])
-    assert index.texts(place) == [WORDS[1]]
-    np.testing.assert_allclose(index.vectors(place), bi.encode([WORDS[1]]), atol=1e-5)
-
-
-@pytest.mark.parametrize("count", [3, 20])
-def test_id_twice_in_an_addition_is_refused(bi: BiEncoder, tmp_path: Path, count: int) -> None:
-    index = build(tmp_path / "index", bi)
-    with pytest.raises(DataError, match="id 'm0' stands twice"):
-        extend(index, bi, [*MORE[:count], MORE[0]])
-    assert len(index) == 30
-
-
-def test_bad_text_in_a_late_block_adds_nothing(bi: BiEncoder, tmp_path: Path) -> None:
-    index = build(tmp_path / "index", bi)
-    before = checksum(tmp_path / "index")
-    with pytest.raises(DataError, match="document 'bad'"):
-        extend(index, bi, [*MORE, Document("bad", "")])
-    assert checksum(tmp_path / "index") == before
-    assert names(tmp_path) == ["index"]
-
-
-def test_failure_between_commits_says_what_stays(
-    bi: BiEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    index = build(tmp_path / "index", bi)
-    monkeypatch.setattr(build_module, "ATOMIC", BLOCK)
-    add, calls = index.add_block, 0
-
-    def full(*arguments: Any, **options: Any) -> None:
-        nonlocal calls
-        calls += 1
-        if calls == 2:
-            raise StorageError("the disk is full")
-        add(*arguments, **options)
-
-    monkeypatch.setattr(index, "add_block", full)
-    with pytest.raises(StorageError, match="disk is full; the first 8 of 20 documents"):
-        extend(index, bi)
-    assert_holds(CorpusIndex.open(tmp_path / "index"), [*CORPUS, *MORE[:BLOCK]], bi)
-
-
-def test_other_encoder_may_not_add(bi: BiEncoder, koelectra: Path, tmp_path: Path) -> None:
-    index = build(tmp_path / "index", bi)
-    other = BiEncoder.from_backbone(str(koelectra), max_length=32, device="cpu")
-    with pytest.raises(CorpusIndexError) as caught:
-        extend(index, other)
-    for encoder in (bi, other):
-        assert encoder.fingerprint()[:12] in str(caught.value)
-    assert len(index) == 30
-
-
-@pytest.mark.parametrize(
-    "corpus, options, part",
-    [([], {}, "corpus is empty"), (MORE, {"on_duplicate": "keep"}, "on_duplicate is 'keep'")],
-)
-def test_impossible_addition_is_refused(
-    bi: BiEncoder, tmp_path: Path, corpus: list[Document], options: dict[str, Any], part: str
-) -> None:
-    index = build(tmp_path / "index", bi)
-    with pytest.raises(KosimError, match=part):
-        extend(index, bi, corpus, **options)

@@ -17,7 +17,7 @@ from kosim.index.corpus_index import CorpusIndex
 from kosim.index.reranking import NEAR, near_border
 from kosim.index.searcher import Searcher
 from tests.encoders.tiny import tiny_encoder
-from tests.index.test_searcher import DOCUMENTS, QUERIES, TEXTS, make_index
+from tests.index.searching import QUERIES, TEXTS
 
 NONE = -np.inf
 
@@ -50,14 +50,9 @@ class _Noisy:
         return self._exact.score(pairs, **options) + np.float32(self._noise) * np.float32(off)
 
 
-@pytest.fixture(scope="module")
-def index(tmp_path_factory: pytest.TempPathFactory, bi: BiEncoder) -> CorpusIndex:
-    return make_index(tmp_path_factory.mktemp("refined") / "index", bi, DOCUMENTS)
-
-
 @pytest.mark.parametrize("k", [1, 4, 10])
 def test_hits_are_those_of_full_precision(
-    index: CorpusIndex, bi: BiEncoder, cross: CrossEncoder, k: int
+    searched: CorpusIndex, bi: BiEncoder, cross: CrossEncoder, k: int
 ) -> None:
     scores = np.stack([cross.score([(one, text) for text in TEXTS], raw=True) for one in QUERIES])
     ordered = -np.sort(-scores, axis=1)
@@ -71,9 +66,9 @@ def test_hits_are_those_of_full_precision(
     full, rough, refined = (
         [{hit.id for hit in result.hits} for result in searcher.search(QUERIES, k=k)]
         for searcher in (
-            Searcher(index, bi, cross),
-            Searcher(index, bi, noisy),
-            Searcher(index, bi, noisy, refiner=cross),
+            Searcher(searched, bi, cross),
+            Searcher(searched, bi, noisy),
+            Searcher(searched, bi, noisy, refiner=cross),
         )
     )
     assert refined == full
@@ -82,26 +77,26 @@ def test_hits_are_those_of_full_precision(
 
 
 def test_scores_around_the_border_are_those_of_full_precision(
-    index: CorpusIndex, bi: BiEncoder, cross: CrossEncoder
+    searched: CorpusIndex, bi: BiEncoder, cross: CrossEncoder
 ) -> None:
     noisy: Any = _Noisy(cross, 1e-4)
-    result = Searcher(index, bi, noisy, refiner=cross).search(QUERIES[:1], k=8)[0]
+    result = Searcher(searched, bi, noisy, refiner=cross).search(QUERIES[:1], k=8)[0]
     for hit in result.hits[-NEAR:]:
         exact = cross.score([(QUERIES[0], hit.text)], raw=True)[0]
         assert hit.rerank_score == pytest.approx(float(exact), abs=1e-6)
 
 
 def test_another_encoder_is_refused(
-    index: CorpusIndex, bi: BiEncoder, cross: CrossEncoder, koelectra: Path
+    searched: CorpusIndex, bi: BiEncoder, cross: CrossEncoder, koelectra: Path
 ) -> None:
     noisy: Any = _Noisy(cross, 0.1)
     with pytest.raises(ConfigError, match="another encoder than the reranker"):
-        Searcher(index, bi, noisy, refiner=bi)
+        Searcher(searched, bi, noisy, refiner=bi)
     with pytest.raises(ConfigError, match="there is no reranker"):
-        Searcher(index, bi, refiner=cross)
+        Searcher(searched, bi, refiner=cross)
     with pytest.raises(ConfigError, match="computes in fp32 and the refiner in fp32"):
-        Searcher(index, bi, cross, refiner=cross)
+        Searcher(searched, bi, cross, refiner=cross)
     lower = tiny_encoder("cross", koelectra)
     lower.compute_with(ComputeChoice("torch", "bf16"))
     with pytest.raises(ConfigError, match="computes in int8 and the refiner in bf16"):
-        Searcher(index, bi, noisy, refiner=lower)
+        Searcher(searched, bi, noisy, refiner=lower)

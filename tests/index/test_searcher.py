@@ -12,8 +12,6 @@ import pytest
 
 from kosim.encoders.bi import BiEncoder
 from kosim.encoders.cross import CrossEncoder
-from kosim.encoders.encoder_identity import EncoderIdentity
-from kosim.encoders.errors import ConfigError, CorpusIndexError, DataError
 from kosim.index.adaptive.deep_lists import sample_deep_lists
 from kosim.index.adaptive.policy import RELEVANT, CandidatePolicy, PolicyIdentity
 from kosim.index.corpus_index import CorpusIndex, Snapshot
@@ -23,32 +21,7 @@ from kosim.index.lexical.lexical_index import LexicalIndex
 from kosim.index.ranking import Ranking, reciprocal_rank_fusion
 from kosim.index.reranking import raw_score, score_pairs
 from kosim.index.searcher import Mode, Searcher, SearchHit
-from tests.encoders.tiny import labelled_pairs
-
-TEXTS = list(dict.fromkeys(labelled_pairs(30, seed=3).sentence1))
-QUERIES = list(labelled_pairs(3, seed=8).sentence2)
-DOCUMENTS = [Document(f"d{row}", text, {"row": row}) for row, text in enumerate(TEXTS)]
-
-
-def make_index(folder: Path, bi: BiEncoder, documents: list[Document]) -> CorpusIndex:
-    identity = EncoderIdentity(bi.fingerprint(), "tiny-bi", bi.dimension)
-    vectors = bi.encode([document.text for document in documents])
-    return CorpusIndex.create(folder, identity, [(documents, vectors)])
-
-
-@pytest.fixture(scope="module")
-def index(tmp_path_factory: pytest.TempPathFactory, bi: BiEncoder) -> CorpusIndex:
-    return make_index(tmp_path_factory.mktemp("searcher") / "index", bi, DOCUMENTS)
-
-
-@pytest.fixture
-def dense(index: CorpusIndex, bi: BiEncoder) -> Searcher:
-    return Searcher(index, bi)
-
-
-@pytest.fixture
-def reranking(index: CorpusIndex, bi: BiEncoder, cross: CrossEncoder) -> Searcher:
-    return Searcher(index, bi, cross)
+from tests.index.searching import DOCUMENTS, QUERIES, TEXTS, make_index
 
 
 def rows(hits: tuple[SearchHit, ...]) -> list[int]:
@@ -103,9 +76,11 @@ def test_fewer_candidates_than_hits_are_raised(reranking: Searcher) -> None:
     assert len(result.hits) == result.candidates == result.reranked == 6
 
 
-def test_lexical_hits_are_those_of_bm25(dense: Searcher, index: CorpusIndex, bi: BiEncoder) -> None:
+def test_lexical_hits_are_those_of_bm25(
+    dense: Searcher, searched: CorpusIndex, bi: BiEncoder
+) -> None:
     query = TEXTS[3]
-    scores, found = LexicalIndex(index.folder).search(index.snapshot, [query], 5)
+    scores, found = LexicalIndex(searched.folder).search(searched.snapshot, [query], 5)
     result = dense.search([query], k=5, mode="lexical")[0]
     assert result.hits[0].text == query
     assert rows(result.hits) == [row for row in found[0] if row >= 0]
@@ -117,10 +92,10 @@ def test_lexical_hits_are_those_of_bm25(dense: Searcher, index: CorpusIndex, bi:
 
 
 def test_hybrid_hits_are_those_of_the_fused_rankings(
-    dense: Searcher, index: CorpusIndex, bi: BiEncoder
+    dense: Searcher, searched: CorpusIndex, bi: BiEncoder
 ) -> None:
-    _, by_vector = index.search(bi.encode(QUERIES), 12)
-    _, by_word = LexicalIndex(index.folder).search(index.snapshot, QUERIES, 12)
+    _, by_vector = searched.search(bi.encode(QUERIES), 12)
+    _, by_word = LexicalIndex(searched.folder).search(searched.snapshot, QUERIES, 12)
     scores, places = reciprocal_rank_fusion([by_vector, by_word], 5)
     results = dense.search(QUERIES, k=5, candidates=12, mode="hybrid")
     assert [rows(result.hits) for result in results] == places.tolist()
@@ -144,31 +119,31 @@ def test_word_that_no_document_has_gives_no_hit(dense: Searcher, reranking: Sear
 
 
 def test_empty_index_gives_no_hit(tmp_path: Path, bi: BiEncoder, cross: CrossEncoder) -> None:
-    index = make_index(tmp_path / "index", bi, DOCUMENTS[:2])
-    index.remove(["d0", "d1"])
+    searched = make_index(tmp_path / "index", bi, DOCUMENTS[:2])
+    searched.remove(["d0", "d1"])
     for mode in ("dense", "lexical", "hybrid"):
-        assert Searcher(index, bi, cross).search(QUERIES, mode=mode)[2].hits == ()
+        assert Searcher(searched, bi, cross).search(QUERIES, mode=mode)[2].hits == ()
 
 
 def test_removed_documents_do_not_show_and_added_ones_do(
     tmp_path: Path, bi: BiEncoder, cross: CrossEncoder
 ) -> None:
-    index = make_index(tmp_path / "index", bi, DOCUMENTS)
-    searcher = Searcher(index, bi, cross)
+    searched = make_index(tmp_path / "index", bi, DOCUMENTS)
+    searcher = Searcher(searched, bi, cross)
     searcher.search(QUERIES, mode="hybrid")
-    index.remove(["d0", "d7"])
-    index.add([Document("new", QUERIES[0])], bi.encode(QUERIES[:1]))
+    searched.remove(["d0", "d7"])
+    searched.add([Document("new", QUERIES[0])], bi.encode(QUERIES[:1]))
     for mode in ("dense", "hybrid"):
         ids = {hit.id for hit in searcher.search(QUERIES[:1], k=100, mode=mode)[0].hits}
         assert ids == {document.id for document in DOCUMENTS} - {"d0", "d7"} | {"new"}
 
 
 class Meddling(LexicalIndex):
-    """A lexical index during whose first search another thread moves all rows."""
+    """A lexical searched during whose first search another thread moves all rows."""
 
-    def __init__(self, index: CorpusIndex) -> None:
-        super().__init__(index.folder)
-        self.index = index
+    def __init__(self, searched: CorpusIndex) -> None:
+        super().__init__(searched.folder)
+        self.index = searched
         self.moved = False
 
     def search(
@@ -191,9 +166,9 @@ class Meddling(LexicalIndex):
 def test_change_between_two_retrievals_is_not_mixed_up(
     tmp_path: Path, bi: BiEncoder, mode: Mode
 ) -> None:
-    index = make_index(tmp_path / "index", bi, DOCUMENTS)
-    searcher = Searcher(index, bi)
-    index.lexical = Meddling(index)
+    searched = make_index(tmp_path / "index", bi, DOCUMENTS)
+    searcher = Searcher(searched, bi)
+    searched.lexical = Meddling(searched)
     assert searcher.search([TEXTS[3]], k=1, mode=mode)[0].hits[0].id == "d3"
 
 
@@ -201,8 +176,8 @@ def test_identical_texts_tie_and_keep_the_order_of_the_corpus(
     tmp_path: Path, bi: BiEncoder, cross: CrossEncoder
 ) -> None:
     twins = [Document(f"twin{row}", TEXTS[1]) for row in range(4)]
-    index = make_index(tmp_path / "index", bi, [*DOCUMENTS[5:], *twins])
-    hits = Searcher(index, bi, cross).search(QUERIES[:1], k=100)[0].hits
+    searched = make_index(tmp_path / "index", bi, [*DOCUMENTS[5:], *twins])
+    hits = Searcher(searched, bi, cross).search(QUERIES[:1], k=100)[0].hits
     found = [hit for hit in hits if hit.text == TEXTS[1]]
     assert [hit.id for hit in found] == ["twin0", "twin1", "twin2", "twin3"]
     assert len({hit.rerank_score for hit in found}) == 1
@@ -279,62 +254,6 @@ def test_raw_score_is_where_the_calibration_reaches_a_score(
     assert cross.calibration(raw - 1e-6) < score
 
 
-def test_another_encoder_than_that_of_the_index_is_refused(
-    index: CorpusIndex, koelectra: Path
-) -> None:
-    other = BiEncoder.from_backbone(str(koelectra), pooling="cls", device="cpu")
-    prints = index.encoder.fingerprint[:12], other.fingerprint()[:12]
-    with pytest.raises(CorpusIndexError, match=f"tiny-bi .{prints[0]}.*{prints[1]}"):
-        Searcher(index, other)
-
-
-def test_same_encoder_in_another_precision_is_allowed(index: CorpusIndex, koelectra: Path) -> None:
-    lowered = BiEncoder.from_backbone(str(koelectra), device="cpu", precision="bf16")
-    assert len(Searcher(index, lowered).search(QUERIES, k=4)[0].hits) == 4
-
-
-def test_blank_query_is_refused(dense: Searcher) -> None:
-    with pytest.raises(DataError, match=r"query 2 of 2 is ' \\t'; give a sentence"):
-        dense.search([QUERIES[0], " \t"])
-    with pytest.raises(DataError, match="give a list of texts"):
-        dense.search(QUERIES[0])
-    with pytest.raises(DataError, match="queries 0 is None"):
-        dense.retrieve([None], 5)  # type: ignore[list-item]
-
-
-@pytest.mark.parametrize(
-    ("setting", "message"),
-    [
-        ({"k": 0}, "k is 0"),
-        ({"k": 1.5}, "k is 1.5"),
-        ({"candidates": 0}, "candidates is 0"),
-        ({"candidates": "all"}, "candidates is 'all'"),
-        ({"mode": "fuzzy"}, "mode 'fuzzy' is unknown; choose from dense, lexical, hybrid"),
-        ({"candidates": "auto"}, "needs a reranker"),
-    ],
-)
-def test_impossible_settings_are_refused(
-    dense: Searcher, setting: dict[str, object], message: str
-) -> None:
-    with pytest.raises(ConfigError, match=message):
-        dense.search(QUERIES, **setting)  # type: ignore[arg-type]
-
-
-def test_auto_without_a_policy_says_what_fits_it(reranking: Searcher) -> None:
-    with pytest.raises(ConfigError, match=f"kosim depth {reranking.index.folder} --reranker CROSS"):
-        reranking.search(QUERIES, candidates="auto")
-
-
-def test_reranking_without_a_reranker_is_refused(dense: Searcher) -> None:
-    with pytest.raises(ConfigError, match="no reranker"):
-        dense.rerank(QUERIES, np.zeros((3, 1), dtype=np.int64))
-
-
-def test_vectors_are_not_searched_by_words(dense: Searcher, bi: BiEncoder) -> None:
-    with pytest.raises(ConfigError, match="mode 'hybrid' searches by words"):
-        dense.retrieve(bi.encode(QUERIES), 5, "hybrid")
-
-
 def test_deep_lists_leave_out_the_query_and_its_twins(
     tmp_path: Path, bi: BiEncoder, cross: CrossEncoder
 ) -> None:
@@ -365,15 +284,15 @@ def test_deep_lists_of_a_small_corpus_are_padded(reranking: Searcher) -> None:
 def test_auto_reranks_as_far_as_the_policy_says(
     tmp_path: Path, bi: BiEncoder, cross: CrossEncoder, mode: str
 ) -> None:
-    index = make_index(tmp_path / "index", bi, DOCUMENTS)
-    searcher = Searcher(index, bi, cross)
+    searched = make_index(tmp_path / "index", bi, DOCUMENTS)
+    searcher = Searcher(searched, bi, cross)
     lists = sample_deep_lists(searcher, queries=30, depth=20, mode=mode)  # type: ignore[arg-type]
     identity = PolicyIdentity(
-        bi.fingerprint(), cross.fingerprint(), mode, len(index), index.generation
+        bi.fingerprint(), cross.fingerprint(), mode, len(searched), searched.generation
     )
     floor = raw_score(cross.calibration, RELEVANT)
     policy = CandidatePolicy.fit(*lists, identity, floor=floor, block=3)
-    policy.save(index.folder)
+    policy.save(searched.folder)
     _, places = searcher.retrieve(QUERIES, 20, mode)  # type: ignore[arg-type]
     cosines = searcher.cosines(bi.encode(QUERIES), places)
     scores = searcher.rerank(QUERIES, places)
