@@ -1,8 +1,10 @@
-"""What every room's tests share: markers, the order of files, the shared data."""
+"""What every room's tests share: markers, the order of files, tiny encoders, the shared data."""
 
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 # Before any Hugging Face library is imported: the suite never asks a hub.
@@ -10,6 +12,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import pytest
+from filelock import FileLock
 
 from tests.checkout import ROOT
 
@@ -18,8 +21,13 @@ SHARED = ROOT.parent / "shared"
 STARTS_PROCESSES = ("cluster", "browser", "torchrun")
 """Markers of tests that start what takes long; such a test is slow too."""
 
+COSTLY = ("cluster", "server", "small_run")
+"""Session fixtures that take seconds: one process runs all tests of one."""
+
 LONGEST = (
     "cluster",
+    "server",
+    "small_run",
     "tests/distributed/test_torchrun.py",
     "tests/experiments/test_tuning_workers.py",
     "tests/serving/test_hostile.py",
@@ -38,20 +46,33 @@ LONGEST = (
 """Groups that begin first, so that no process is left alone with a long one at the end."""
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Remember, before test files are imported, whether the slow tests are left out."""
+    if config.option.markexpr == "not slow":
+        os.environ["KOSIM_QUICK_TESTS"] = "yes"
+
+
+def examples(count: int) -> int:
+    """Return how many examples Hypothesis tries: a fifth where the slow tests are left out."""
+    return max(1, count // 5) if "KOSIM_QUICK_TESTS" in os.environ else count
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark and group the tests: one group is run by one process, in order.
 
-    A group is a file, whose tests share fixtures. All tests of a cluster are one group, so that
-    no two clusters share the cores.
+    A group is a file, whose tests share fixtures, or a costly fixture. All tests of a cluster are
+    one group, so that no two clusters share the cores.
     """
     groups = {}
     for item in items:
-        if "cluster" in getattr(item, "fixturenames", ()):
+        fixtures = getattr(item, "fixturenames", ())
+        if "cluster" in fixtures:
             item.add_marker("cluster")
         if any(item.get_closest_marker(name) for name in STARTS_PROCESSES):
             item.add_marker("slow")
-        groups[item] = item.path.relative_to(ROOT).as_posix()
+        file = item.path.relative_to(ROOT).as_posix()
+        groups[item] = next((name for name in COSTLY if name in fixtures), file)
         if item.get_closest_marker("cluster"):
             groups[item] = "cluster"
         item.add_marker(pytest.mark.xdist_group(groups[item]))
@@ -60,8 +81,57 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
+def exported(
+    encoders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
+    """Copies of an encoder of each kind with their exports to onnx, which no test changes."""
+    from kosim.encoders.loading import load
+
+    def export(folder: Path) -> None:
+        for kind in ("bi", "cross"):
+            shutil.copytree(encoders[kind], folder / kind)
+            for precision in ("fp32", "int8"):
+                load(folder / kind, precision=precision, backend="onnx")  # type: ignore[arg-type]
+
+    folder = make_once(tmp_path_factory, "exported", export)
+    return {kind: folder / kind for kind in ("bi", "cross")}
+
+
+@pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder with the real data and models, where there is one."""
     if not (SHARED / "data").is_dir():
         pytest.skip("needs the shared data beside the checkout")
     return SHARED
+
+
+def make_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """Return a folder that all processes of this run share; the first to ask for it makes it."""
+    base = factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    whole = folder.with_suffix(".whole")
+    with FileLock(folder.with_suffix(".lock")):
+        if not whole.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            make(folder)
+            whole.touch()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def koelectra(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A backbone folder in KoELECTRA's layout, its embeddings narrower than its layers."""
+    from tests.encoders.tiny import write_koelectra
+
+    return make_once(tmp_path_factory, "koelectra", write_koelectra)
+
+
+@pytest.fixture(scope="session")
+def encoders(koelectra: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Folders of untrained encoders, which no test changes: bi, cross, and another bi-encoder."""
+    from tests.encoders.tiny import save_encoders
+
+    folder = make_once(
+        tmp_path_factory, "encoders", lambda folder: save_encoders(folder, koelectra)
+    )
+    return {name: folder / name for name in ("bi", "cross", "other")}

@@ -217,17 +217,18 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
         kosim.lod  # noqa: B018
 
 
-def test_the_command_runs_beside_modules_of_the_same_names(python: Path, project: Path) -> None:
-    for command in ((python.with_name("kosim"),), (python, "-m", "kosim")):
-        shown = run(
-            *command, "score", "mini-cross", "불 꺼 줘", "불을 꺼 줘", "--json", folder=project
-        )
-        assert 0 <= json.loads(shown.stdout)["score"] <= 5
+LIGHT = """
+import encoders, index, serving, kosim
+assert encoders.OWNER == index.OWNER == serving.OWNER == "user"
+from kosim.encoders.errors import KosimError
+from kosim.experiments.study import language
+from kosim.index.documents import Document
+import kosim.serving
+assert issubclass(kosim.KosimError, KosimError) and Document("1", "불 꺼 줘").id == "1"
+print(kosim.__file__, language.__file__)
+"""
 
-
-def test_the_interface_works_beside_modules_of_the_same_names(python: Path, project: Path) -> None:
-    (project / "main.py").write_text(
-        """
+FULL = """
 import encoders, index, serving, kosim
 assert encoders.OWNER == index.OWNER == serving.OWNER == "user"
 encoder = kosim.load("mini-bi")
@@ -236,14 +237,44 @@ texts = ["거실 불 꺼 줘", "비가 오니", "창문을 닫아 줘"]
 corpus = [Document(str(number), text) for number, text in enumerate(texts)]
 built = kosim.build_index(corpus, encoder, "corpus.index")
 (result,) = kosim.Searcher(built, encoder).search(["거실 불을 꺼 줘"], k=1)
-print(result.hits[0].id, kosim.compare.__module__, kosim.__file__)
+assert result.hits[0].id == "0"
+assert kosim.compare.__module__ == kosim._PUBLIC["compare"]
 import kosim.serving
-""",
-        encoding="utf-8",
-    )
-    hit, module, file = run(python, "main.py", folder=project).stdout.split()
-    assert (hit, module) == ("0", kosim._PUBLIC["compare"])
-    assert ROOT not in Path(file).parents
+print(kosim.__file__)
+"""
+
+
+def run_script(python: Path, project: Path, script: str) -> None:
+    """Run a script of the project, which must see kosim as it is installed."""
+    (project / "main.py").write_text(script, encoding="utf-8")
+    for file in run(python, "main.py", folder=project).stdout.split():
+        assert ROOT not in Path(file).parents
+
+
+def commands(python: Path) -> list[tuple[Path | str, ...]]:
+    return [(python.with_name("kosim"),), (python, "-m", "kosim")]
+
+
+def test_command_and_interface_start_beside_modules_of_the_same_names(
+    python: Path, project: Path
+) -> None:
+    for command in commands(python):
+        assert "kosim score" in run(*command, "score", "--help", folder=project).stdout
+    run_script(python, project, LIGHT)
+
+
+@pytest.mark.slow
+def test_the_command_runs_beside_modules_of_the_same_names(python: Path, project: Path) -> None:
+    for command in commands(python):
+        shown = run(
+            *command, "score", "mini-cross", "불 꺼 줘", "불을 꺼 줘", "--json", folder=project
+        )
+        assert 0 <= json.loads(shown.stdout)["score"] <= 5
+
+
+@pytest.mark.slow
+def test_the_interface_works_beside_modules_of_the_same_names(python: Path, project: Path) -> None:
+    run_script(python, project, FULL)
 
 
 def test_a_wheel_works_at_the_root_of_a_checkout(from_wheel: Path, source: Path) -> None:

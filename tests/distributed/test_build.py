@@ -44,8 +44,8 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def build(encoders: Path, source: CorpusFiles, out: Path, **options: Any) -> CorpusIndex:
-    return build_index_on_cluster(source, encoders / "bi", out, block_size=BLOCK, **options)
+def build(encoders: dict[str, Path], source: CorpusFiles, out: Path, **options: Any) -> CorpusIndex:
+    return build_index_on_cluster(source, encoders["bi"], out, block_size=BLOCK, **options)
 
 
 def same(found: CorpusIndex, expected: CorpusIndex) -> None:
@@ -65,15 +65,17 @@ def same(found: CorpusIndex, expected: CorpusIndex) -> None:
 
 
 @pytest.fixture(scope="session")
-def alone(corpus: Path, encoders: Path, tmp_path_factory: pytest.TempPathFactory) -> CorpusIndex:
+def alone(
+    corpus: Path, encoders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> CorpusIndex:
     """What a single process makes of the corpus."""
     source = CorpusFiles.find(corpus, bad_lines="skip")
     out = tmp_path_factory.mktemp("alone") / "index"
-    return build_index(source.documents(), load(encoders / "bi"), out, block_size=64)
+    return build_index(source.documents(), load(encoders["bi"]), out, block_size=64)
 
 
 def test_the_index_is_that_of_one_process(
-    cluster: Cluster, corpus: Path, encoders: Path, alone: CorpusIndex, tmp_path: Path
+    cluster: Cluster, corpus: Path, encoders: dict[str, Path], alone: CorpusIndex, tmp_path: Path
 ) -> None:
     told: list[BuildProgress] = []
     skipped = BadLines()
@@ -93,7 +95,7 @@ def workers() -> list[psutil.Process]:
 
 
 def test_a_killed_worker_loses_and_doubles_nothing(
-    cluster: Cluster, corpus: Path, encoders: Path, alone: CorpusIndex, tmp_path: Path
+    cluster: Cluster, corpus: Path, encoders: dict[str, Path], alone: CorpusIndex, tmp_path: Path
 ) -> None:
     killed: list[int] = []
 
@@ -111,7 +113,7 @@ def test_a_killed_worker_loses_and_doubles_nothing(
 
 
 def test_a_killed_driver_goes_on(
-    cluster: Cluster, corpus: Path, encoders: Path, alone: CorpusIndex, tmp_path: Path
+    cluster: Cluster, corpus: Path, encoders: dict[str, Path], alone: CorpusIndex, tmp_path: Path
 ) -> None:
     class Killed(BaseException):
         pass
@@ -130,7 +132,9 @@ def test_a_killed_driver_goes_on(
     same(index, alone)
 
 
-def test_a_changed_corpus_is_refused(cluster: Cluster, encoders: Path, tmp_path: Path) -> None:
+def test_a_changed_corpus_is_refused(
+    cluster: Cluster, encoders: dict[str, Path], tmp_path: Path
+) -> None:
     corpus = tmp_path / "corpus.txt"
     corpus.write_text("\n".join(WORDS[:3] * 10), encoding="utf-8")
 
@@ -145,7 +149,7 @@ def test_a_changed_corpus_is_refused(cluster: Cluster, encoders: Path, tmp_path:
 
 
 def test_bad_lines_name_file_and_line(
-    cluster: Cluster, corpus: Path, encoders: Path, tmp_path: Path
+    cluster: Cluster, corpus: Path, encoders: dict[str, Path], tmp_path: Path
 ) -> None:
     with pytest.raises(DataError, match=r"c\.txt: line 21"):
         build(encoders, CorpusFiles.find(corpus), tmp_path / "index")
@@ -153,13 +157,13 @@ def test_bad_lines_name_file_and_line(
 
 
 def test_what_cannot_be_built_is_said_before_anything_starts(
-    cluster: Cluster, corpus: Path, encoders: Path, tmp_path: Path
+    cluster: Cluster, corpus: Path, encoders: dict[str, Path], tmp_path: Path
 ) -> None:
     source = CorpusFiles.find(corpus)
     with pytest.raises(ConfigError, match="standard input"):
         build(encoders, CorpusFiles.find("-"), tmp_path / "index")
     with pytest.raises(ConfigError, match="cross-encoder"):
-        build_index_on_cluster(source, encoders / "cross", tmp_path / "index")
+        build_index_on_cluster(source, encoders["cross"], tmp_path / "index")
     with pytest.raises(ConfigError, match="tree"):
         build(encoders, source, tmp_path / "index", type="tree")
     (tmp_path / "index").mkdir()
@@ -168,7 +172,11 @@ def test_what_cannot_be_built_is_said_before_anything_starts(
 
 
 def test_nodes_of_other_versions_are_named(
-    cluster: Cluster, corpus: Path, encoders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cluster: Cluster,
+    corpus: Path,
+    encoders: dict[str, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     real = nodes.versions()
     monkeypatch.setattr(
@@ -188,13 +196,17 @@ def test_nodes_of_other_versions_are_named(
     ],
 )
 def test_what_a_node_lacks_is_named(
-    cluster: Cluster, encoders: Path, tmp_path: Path, change: dict[str, Any], message: str
+    cluster: Cluster,
+    encoders: dict[str, Path],
+    tmp_path: Path,
+    change: dict[str, Any],
+    message: str,
 ) -> None:
     with nodes.token_in(tmp_path) as token:
         needed = {
             "versions": nodes.versions(),
-            "encoder": encoders / "bi",
-            "fingerprint": load(encoders / "bi").fingerprint(),
+            "encoder": encoders["bi"],
+            "fingerprint": load(encoders["bi"]).fingerprint(),
             "files": (),
             "token": token,
         }

@@ -55,15 +55,15 @@ DEPTHS = {"k": 10, "candidates": 20}
 
 
 @pytest.fixture(scope="session")
-def bi(encoders: Path) -> BiEncoder:
-    encoder = load(encoders / "bi", device="cpu")
+def bi(encoders: dict[str, Path]) -> BiEncoder:
+    encoder = load(encoders["bi"], device="cpu")
     assert isinstance(encoder, BiEncoder)
     return encoder
 
 
 @pytest.fixture(scope="session")
-def cross(encoders: Path) -> CrossEncoder:
-    encoder = load(encoders / "cross", device="cpu")
+def cross(encoders: dict[str, Path]) -> CrossEncoder:
+    encoder = load(encoders["cross"], device="cpu")
     assert isinstance(encoder, CrossEncoder)
     return encoder
 
@@ -92,10 +92,10 @@ def rest(shards: Shards, bi: BiEncoder, tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.fixture(scope="module")
-def server(cluster: Cluster, shards: Shards, encoders: Path) -> Iterator[Running]:
+def server(cluster: Cluster, shards: Shards, encoders: dict[str, Path]) -> Iterator[Running]:
     """``kosim serve --ray`` over four shards and a reranker."""
     with running(
-        *("--ray", cluster.address, "--index", shards.folder, "--cross", encoders / "cross"),
+        *("--ray", cluster.address, "--index", shards.folder, "--cross", encoders["cross"]),
         *("--shard-cpus", SMALL["shard_cpus"], "--reranker-cpus", SMALL["reranker_cpus"]),
         *("--shard-seconds", 15),
     ) as server:

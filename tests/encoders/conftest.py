@@ -12,7 +12,7 @@ import torch
 from kosim.encoders.base import PairEncoder
 from kosim.encoders.bi import BiEncoder
 from kosim.encoders.loading import KINDS
-from tests.encoders.tiny import HUB_ID, tiny_encoder, write_hub_cache, write_koelectra
+from tests.encoders.tiny import HUB_ID, tiny_encoder, write_hub_cache
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -25,12 +25,6 @@ def quick() -> None:
     torch.set_num_threads(1)
     gc.collect()
     gc.freeze()
-
-
-@pytest.fixture(scope="session")
-def koelectra(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A backbone folder in KoELECTRA's layout, its embeddings narrower than its layers."""
-    return write_koelectra(tmp_path_factory.mktemp("backbone") / "koelectra")
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,6 @@ import torch
 
 from kosim.encoders.errors import KosimError
 from kosim.encoders.loading import load
-from tests.experiments.tiny_artifacts import save_encoders
 
 PAIRS = [(f"거실 불 좀 꺼 줘 {n} " * (n % 7 + 1), f"조명을 꺼 {n}") for n in range(300)]
 
@@ -37,11 +36,11 @@ def in_a_fork(work: Callable[[], bool], seconds: float = 60) -> int | None:
 
 @pytest.mark.filterwarnings("ignore:.*fork")
 @pytest.mark.parametrize("kind", ["bi", "cross"])
-def test_scores_in_a_forked_process_are_the_same(tmp_path: Path, kind: str) -> None:
+def test_scores_in_a_forked_process_are_the_same(encoders: dict[str, Path], kind: str) -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        encoder = load(save_encoders(tmp_path)[kind], device="cpu")
+        encoder = load(encoders[kind], device="cpu")
         expected = encoder.score(PAIRS)
         code = in_a_fork(lambda: bool(np.allclose(encoder.score(PAIRS), expected, atol=1e-5)))
     finally:
@@ -50,12 +49,12 @@ def test_scores_in_a_forked_process_are_the_same(tmp_path: Path, kind: str) -> N
 
 
 @pytest.mark.filterwarnings("ignore:.*fork")
-def test_a_batching_encoder_refuses_in_a_forked_process(tmp_path: Path) -> None:
+def test_a_batching_encoder_refuses_in_a_forked_process(encoders: dict[str, Path]) -> None:
     pytest.importorskip("fastapi", reason="needs kosim[serve]")
     from kosim.serving.batched_encoders import BatchedBiEncoder
     from kosim.serving.microbatch import BatchSettings
 
-    encoder = load(save_encoders(tmp_path)["bi"], device="cpu")
+    encoder = load(encoders["bi"], device="cpu")
     batched = BatchedBiEncoder(encoder, BatchSettings(), lambda _: None)
     batched.encode(["가"])
 

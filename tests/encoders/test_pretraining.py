@@ -15,7 +15,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from sklearn.metrics import average_precision_score, log_loss, precision_score, recall_score
-from transformers import AutoModel, AutoTokenizer, BertConfig, ElectraForPreTraining
+from transformers import (
+    AutoModel,
+    AutoTokenizer,
+    BertConfig,
+    ElectraForPreTraining,
+    TrainerCallback,
+    TrainerState,
+)
 
 from kosim.encoders.errors import BackboneError, ConfigError, DataError, StorageError
 from kosim.encoders.loading import KINDS
@@ -190,34 +197,56 @@ def same_weights(first: Path, second: Path) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
+class Stop(BaseException):
+    """Ends a run as a kill does, but for what Python still does then."""
+
+
+class StopInStep3(TrainerCallback):
+    def on_step_end(self, _: Any, state: TrainerState, *__: Any, **___: Any) -> None:
+        if state.global_step == 3:
+            self.stop()
+
+    def stop(self) -> None:
+        raise Stop
+
+
+class KillInStep3(StopInStep3):
+    def stop(self) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def check_resumed(place: Path, name: str) -> None:
+    """Go on with a run that ended in its third step, behind the checkpoint of the second."""
+    assert not (place / name).exists()
+    assert (place / f".{name}.work" / "checkpoints" / "checkpoint-2").is_dir()
+    result = run(place, name)
+    assert same_weights(place / name, place / "whole")
+    assert result["curve"] == json.loads((place / "whole" / CURVE).read_text())["curve"]
+    assert not (place / f".{name}.work").exists()
+
+
+def test_a_stopped_run_ends_in_the_weights_of_a_whole_one(place: Path) -> None:
+    with pytest.raises(Stop):
+        run(place, "stopped", callbacks=[StopInStep3()])
+    check_resumed(place, "stopped")
+
+
+@pytest.mark.slow
 def test_a_killed_run_ends_in_the_weights_of_a_whole_one(place: Path) -> None:
-    """Killed by SIGKILL in the third step, behind the checkpoint of the second."""
     script = (
-        "import os, signal, sys, torch; from pathlib import Path\n"
-        "from transformers import TrainerCallback\n"
-        "from tests.encoders.test_pretraining import run\n"
+        "import sys, torch; from pathlib import Path\n"
+        "from tests.encoders.test_pretraining import KillInStep3, run\n"
         "torch.set_num_threads(1)\n"
-        "class Kill(TrainerCallback):\n"
-        "    def on_step_end(self, args, state, control, **rest):\n"
-        "        if state.global_step == 3: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "run(Path(sys.argv[1]), 'killed', callbacks=[Kill()])\n"
+        "run(Path(sys.argv[1]), 'killed', callbacks=[KillInStep3()])\n"
     )
     killed = subprocess.run(
         [sys.executable, "-c", script, str(place)], env=dict(os.environ), capture_output=True
     )
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()[-500:]
-    assert not (place / "killed").exists()
-    assert (place / ".killed.work" / "checkpoints" / "checkpoint-2").is_dir()
-    result = run(place, "killed")
-    assert same_weights(place / "killed", place / "whole")
-    assert result["curve"] == json.loads((place / "whole" / CURVE).read_text())["curve"]
-    assert not (place / ".killed.work").exists()
+    check_resumed(place, "killed")
 
 
 def test_a_killed_run_of_other_settings_is_not_gone_on_with(place: Path) -> None:
-    class Stop(BaseException):
-        pass
-
     def announce(stage: str) -> None:
         if stage.startswith("pretraining"):
             raise Stop

@@ -130,3 +130,12 @@ def config(**changes: Any) -> TrainingConfig:
 def tiny_encoder(kind: str, backbone: Path) -> PairEncoder:
     """Return an untrained encoder that may be changed."""
     return KINDS[kind].from_backbone(str(backbone), device="cpu")
+
+
+def save_encoders(folder: Path, backbone: Path) -> None:
+    """Save an untrained encoder of each kind, and a bi-encoder that reads fewer tokens."""
+    for kind in KINDS:
+        tiny_encoder(kind, backbone).save(folder / kind)
+    other = tiny_encoder("bi", backbone)
+    other.model.max_seq_length = 32
+    other.save(folder / "other")

@@ -1,19 +1,17 @@
-"""One small comparison that several tests look at, and a way to make more."""
+"""One small comparison that several tests look at, a way to make more, and encoders to export."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from kosim.encoders.bi import BiEncoder
-from kosim.encoders.cross import CrossEncoder
 from kosim.experiments.comparison.results import ComparisonResults
 from kosim.experiments.comparison.run import compare
 from kosim.experiments.settings import CompareSettings
-from tests.encoders.tiny import write_koelectra
 from tests.experiments.databases import Database, running_database
 
 TRAINING = {"epochs": 2, "learning_rate": 5e-4, "batch_size": 16}
@@ -46,11 +44,16 @@ def small_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Compariso
     return folder, compare(CompareSettings.parse(small_settings(seeds=[1, 2])), folder)
 
 
-@pytest.fixture(scope="session")
-def tiny_encoders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The folders of an untrained bi-encoder and an untrained cross-encoder, by kind."""
+@pytest.fixture(scope="module")
+def own_encoders(
+    encoders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
+    """Copies of the encoders, to which exports may be added."""
     folder = tmp_path_factory.mktemp("encoders")
-    backbone = write_koelectra(folder / "koelectra")
-    for kind in (BiEncoder, CrossEncoder):
-        kind.from_backbone(str(backbone), device="cpu").save(folder / kind.kind)
-    return {"bi": folder / "bi", "cross": folder / "cross"}
+    return {name: Path(shutil.copytree(saved, folder / name)) for name, saved in encoders.items()}
+
+
+@pytest.fixture(scope="session")
+def tiny_encoders(encoders: dict[str, Path]) -> dict[str, Path]:
+    """The folders of one encoder of each kind, which no test changes."""
+    return {kind: encoders[kind] for kind in ("bi", "cross")}

@@ -137,7 +137,8 @@ def test_train_writes_an_artifact_that_score_opens(pairs: Path, tmp_path: Path) 
     assert "exists already" in refusal("train", "cross", *options, "--out", out)
 
 
-def test_compare_prints_json_alone(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_compare_with_training_prints_json_alone(tmp_path: Path) -> None:
     result = kosim(
         "compare",
         *("--limit", "80", "--epochs", "1", "--out", tmp_path / "run", "--json"),

@@ -21,16 +21,10 @@ from tests.experiments.tiny_artifacts import (
     kosim,
     name_encoder,
     refusal,
-    save_encoders,
     sentences,
 )
 
 TEXTS = sentences(40)
-
-
-@pytest.fixture(scope="module")
-def encoders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    return save_encoders(tmp_path_factory.mktemp("encoders"))
 
 
 @pytest.fixture(scope="module")

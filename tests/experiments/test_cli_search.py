@@ -20,17 +20,11 @@ from tests.experiments.tiny_artifacts import (
     kosim,
     name_encoder,
     refusal,
-    save_encoders,
     sentences,
 )
 
 TEXTS = list(dict.fromkeys(sentences(80)))[:40]
 QUERIES = sentences(3, seed=5)
-
-
-@pytest.fixture(scope="module")
-def encoders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    return save_encoders(tmp_path_factory.mktemp("encoders"))
 
 
 @pytest.fixture(scope="module")

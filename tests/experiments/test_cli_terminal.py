@@ -96,9 +96,9 @@ def odd(tmp_path: Path) -> Path:
     return folder
 
 
-def test_commands_on_pairs_print_what_they_read(odd: Path, tiny_encoders: dict[str, Path]) -> None:
+def test_commands_on_pairs_print_what_they_read(odd: Path, encoders: dict[str, Path]) -> None:
     pairs = write_pairs(odd)
-    bi = tiny_encoders["bi"]
+    bi = encoders["bi"]
     assert kosim("data", pairs)[0] == 0
     assert kosim("data", pairs, "--json")[0] == 0
     assert kosim("data", pairs, "--test", odd / f"{HOSTILE}.csv")[0] == 2
@@ -118,11 +118,9 @@ def test_commands_on_pairs_print_what_they_read(odd: Path, tiny_encoders: dict[s
     assert kosim(*trained, "--out", out)[0] == 2
 
 
-def test_commands_on_a_corpus_print_what_they_read(
-    odd: Path, tiny_encoders: dict[str, Path]
-) -> None:
+def test_commands_on_a_corpus_print_what_they_read(odd: Path, encoders: dict[str, Path]) -> None:
     corpus, index = write_corpus(odd), odd / "index"
-    bi, cross = tiny_encoders["bi"], tiny_encoders["cross"]
+    bi, cross = encoders["bi"], encoders["cross"]
     assert kosim("index", "build", corpus, "--encoder", bi, "--out", index)[0] == 0
     assert kosim("index", "build", corpus, "--encoder", bi, "--out", index)[0] == 2
     assert kosim("index", "add", index, corpus)[0] == 2
@@ -159,24 +157,17 @@ KIND = ("--kind", "jamo", "--vocab-size", "80")
 def test_no_encoding_of_the_console_fails_a_command(encoding: str, tmp_path: Path) -> None:
     corpus = tmp_path / "corpus.txt"
     corpus.write_text("불을 꺼 − 줘 👍\n창문을 닫아 줘\n", encoding="utf-8")
-    for options in ([], ["--json"]):
-        ended = subprocess.run(
-            [sys.executable, "-c", RERANK, str(corpus), *options],
-            env={**environment(), "PYTHONIOENCODING": encoding},
-            capture_output=True,
-            timeout=120,
-        )
-        assert ended.returncode == 0, ended.stderr
-        printed = ended.stdout.decode(encoding)
-        if options:
-            assert "불을 꺼 − 줘 👍" in [hit["text"] for hit in json.loads(printed)["hits"]]
-        else:
-            expected = {
-                "utf-8": "꺼 − 줘 👍",
-                "cp949": "꺼 - 줘 \\U0001f44d",
-                "ascii": " - \\uc918",
-            }
-            assert expected[encoding] in printed
+    ended = subprocess.run(
+        [sys.executable, "-c", RERANK, str(corpus)],
+        env={**environment(), "PYTHONIOENCODING": encoding},
+        capture_output=True,
+        timeout=120,
+    )
+    assert ended.returncode == 0, ended.stderr
+    shown, printed = ended.stdout.decode(encoding).split("as JSON:")
+    assert "불을 꺼 − 줘 👍" in [hit["text"] for hit in json.loads(printed)["hits"]]
+    expected = {"utf-8": "꺼 − 줘 👍", "cp949": "꺼 - 줘 \\U0001f44d", "ascii": " - \\uc918"}
+    assert expected[encoding] in shown
 
 
 RERANK = """
@@ -187,16 +178,14 @@ import click
 
 @click.command()
 @click.argument("file")
-@click.option("--json", "as_json", is_flag=True)
-def show(file, as_json):
+def show(file):
     lines = open(file, encoding="utf-8").read().splitlines()
-    if as_json:
-        print_json({"hits": [{"text": line} for line in lines]})
-        return
     shown = table("sentence")
     for line in lines:
         shown.add_row(line)
     output.print(shown)
+    output.print("as JSON:")
+    print_json({"hits": [{"text": line} for line in lines]})
 
 main.get_command = lambda ctx, name: show
 main(["rerank", *sys.argv[1:]])
@@ -216,17 +205,42 @@ def test_a_command_that_is_misspelt_is_answered_with_its_like() -> None:
     assert "did you mean search" in said
 
 
-@pytest.mark.timeout(240)
-def test_ctrl_c_says_how_to_continue_and_the_call_it_names_works(tmp_path: Path) -> None:
-    pairs = tmp_path / "pairs.tsv"
+def long_training(folder: Path) -> list[str]:
+    """Return a call that trains for minutes into "a model"."""
+    pairs = folder / "pairs.tsv"
     rows = "\n".join(f"문장 {i}번입니다\t다른 문장 {i}\t{i % 6}" for i in range(120))
     pairs.write_text(f"sentence1\tsentence2\tscore\n{rows}\n", encoding="utf-8")
+    call = ["train", "bi", "--train", str(pairs), "--backbone", "scratch", "--epochs", "40"]
+    return [*call, "--patience", "40", "--max-length", "16", "--out", str(folder / "a model")]
+
+
+def check_interrupted(call: list[str], said: list[str], out: Path) -> None:
+    assert said[-2] == f"Interrupted. The last whole checkpoint is kept beside {out}."
+    assert said[-1].startswith("Continue with: kosim train bi --train ")
+    assert shlex.split(said[-1].removeprefix("Continue with: "))[1:] == call
+
+
+def test_an_interrupted_training_says_how_to_continue(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object, folder: Path, **__: object) -> None:
+        (folder / "checkpoint-1").mkdir(parents=True)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("kosim.experiments.comparison.contenders.train", interrupt)
+    call = long_training(tmp_path)
+    code, said = kosim(*call)
+    assert code == 130
+    check_interrupted(call, said.strip().splitlines(), tmp_path / "a model")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_ctrl_c_says_how_to_continue(tmp_path: Path) -> None:
     out = tmp_path / "a model"
-    call = [sys.executable, "-m", "kosim", "train", "bi", "--train", str(pairs)]
-    call += ["--backbone", "scratch", "--epochs", "40", "--patience", "40", "--max-length", "16"]
-    call += ["--out", str(out)]
+    call = long_training(tmp_path)
     started = subprocess.Popen(
-        call,
+        [sys.executable, "-m", "kosim", *call],
         env=environment(),
         cwd=tmp_path,
         stderr=subprocess.PIPE,
@@ -240,10 +254,7 @@ def test_ctrl_c_says_how_to_continue_and_the_call_it_names_works(tmp_path: Path)
     started.send_signal(signal.SIGINT)
     _, stderr = started.communicate(timeout=60)
     assert started.returncode == 130, stderr
-    said = stderr.decode().strip().splitlines()
-    assert said[-2] == f"Interrupted. The last whole checkpoint is kept beside {out}."
-    assert said[-1].startswith("Continue with: kosim train bi --train ")
-    assert shlex.split(said[-1].removeprefix("Continue with: "))[1:] == call[3:]
+    check_interrupted(call, stderr.decode().strip().splitlines(), out)
 
 
 def test_an_interrupted_run_is_found_and_a_finished_one_is_not(

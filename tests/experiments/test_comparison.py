@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -20,6 +22,7 @@ from kosim.experiments.comparison.report import COMPARISON
 from kosim.experiments.comparison.results import ComparisonResults
 from kosim.experiments.comparison.run import compare
 from kosim.experiments.data.datasets import load_sample
+from kosim.experiments.data.pairs import RawPairs
 from kosim.experiments.settings import CompareSettings
 from kosim.experiments.study.figures import Estimate
 from kosim.experiments.study.run_folder import default_folder, open_run
@@ -115,32 +118,31 @@ def test_the_scratch_backbone_is_said_to_be_one(small_run: Run) -> None:
     assert results.encoders["bi"].backbone_note in (folder / "report.md").read_text("utf-8")
 
 
-def test_nothing_is_chosen_on_the_test_set(tmp_path: Path) -> None:
+def test_nothing_is_chosen_on_the_test_set(
+    small_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With the test's labels shuffled, all that was trained and chosen comes out the same."""
-    settings = small_settings()
-    train, test = _sample_files(tmp_path)
-    shuffled = tmp_path / "shuffled.csv"
-    frame = pd.read_csv(test)
-    frame["score"] = np.random.default_rng(0).permutation(frame["score"])
-    frame.to_csv(shuffled, index=False)
-    chosen = []
-    for number, file in enumerate((test, shuffled)):
-        settings["data"] = {"train": str(train), "test": str(file)}
-        folder = tmp_path / f"run-{number}"
-        compare(CompareSettings.parse(settings), folder)
-        found = {}
-        for name in ("bi", "cross"):
-            artifact = folder / name / "seed-1"
-            manifest = read_manifest(artifact)
-            assert manifest.training is not None
-            found[name] = (
-                sha256(artifact / "model.safetensors"),
-                manifest.calibration,
-                manifest.threshold,
-                manifest.training["best_epoch"],
-            )
-        chosen.append(found)
-    assert chosen[0] == chosen[1]
+
+    def shuffled(split: Literal["train", "test"]) -> RawPairs:
+        raw = load_sample(split)
+        if split == "train":
+            return raw
+        labels = np.random.default_rng(0).permutation(raw.frame["label"])
+        return replace(raw, frame=raw.frame.assign(label=labels))
+
+    def chosen(artifact: Path) -> tuple[object, ...]:
+        manifest = read_manifest(artifact)
+        assert manifest.training is not None
+        weights = sha256(artifact / "model.safetensors")
+        best = manifest.training["best_epoch"]
+        return weights, manifest.calibration, manifest.threshold, best
+
+    folder, before = small_run
+    monkeypatch.setattr("kosim.experiments.data.datasets.load_sample", shuffled)
+    after = compare(CompareSettings.parse(small_settings()), tmp_path / "run")
+    for name in ("bi", "cross"):
+        assert after.encoders[name].test != before.encoders[name].seeds["1"].test
+        assert chosen(tmp_path / "run" / name / "seed-1") == chosen(folder / name / "seed-1")
 
 
 class _Kill(TrainerCallback):
@@ -157,17 +159,16 @@ class _Kill(TrainerCallback):
             raise KeyboardInterrupt
 
 
-def test_a_killed_run_resumes_to_the_same_predictions(tmp_path: Path) -> None:
-    settings = CompareSettings.parse(small_settings())
+def test_a_killed_run_resumes_to_the_same_predictions(small_run: Run, tmp_path: Path) -> None:
+    settings, folder = CompareSettings.parse(small_settings()), tmp_path / "killed"
     with pytest.raises(KeyboardInterrupt):
-        compare(settings, tmp_path / "killed", callbacks=[_Kill()])
-    assert not (tmp_path / "killed" / "results.json").exists()
-    compare(settings, tmp_path / "killed", resume=True)
-    compare(settings, tmp_path / "whole")
-    frames = [
-        pd.read_parquet(tmp_path / name / "predictions.parquet") for name in ("killed", "whole")
-    ]
-    pd.testing.assert_frame_equal(*frames)
+        compare(settings, folder, callbacks=[_Kill()])
+    assert not (folder / "results.json").exists()
+    compare(settings, folder, resume=True)
+    whole = pd.read_parquet(small_run[0] / "predictions.parquet")
+    pd.testing.assert_frame_equal(
+        pd.read_parquet(folder / "predictions.parquet"), whole[whole.seed == 1]
+    )
 
 
 def test_saved_encoders_are_compared_without_training(small_run: Run, tmp_path: Path) -> None:

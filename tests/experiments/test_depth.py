@@ -26,13 +26,11 @@ OPTIONS = ("--resamples", "999", "--latency-queries", "2", "--candidates", "1,5,
 
 
 @pytest.fixture(scope="module")
-def index(tiny_encoders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def index(encoders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("corpus")
     corpus = folder / "corpus.txt"
     corpus.write_text("\n".join(TEXTS) + "\n", encoding="utf-8")
-    built = kosim(
-        "index", "build", corpus, "--encoder", tiny_encoders["bi"], "--out", folder / "index"
-    )
+    built = kosim("index", "build", corpus, "--encoder", encoders["bi"], "--out", folder / "index")
     assert built.exit_code == 0, built.output
     return folder / "index"
 
@@ -50,12 +48,12 @@ def queries(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def evaluated(
     index: Path,
     queries: Path,
-    tiny_encoders: dict[str, Path],
+    encoders: dict[str, Path],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> tuple[Path, dict[str, Any]]:
     folder = tmp_path_factory.mktemp("runs") / "depth"
     result = kosim(
-        *("depth", index, "--reranker", tiny_encoders["cross"], "--queries", queries),
+        *("depth", index, "--reranker", encoders["cross"], "--queries", queries),
         *("--fit-queries", "40", "--fit-depth", "40", "--out", folder, "--json", *OPTIONS),
     )
     assert result.exit_code == 0, (result.output, result.exception)
@@ -87,11 +85,11 @@ def test_survival_is_that_of_brute_force(
     evaluated: tuple[Path, dict[str, Any]],
     index: Path,
     queries: Path,
-    tiny_encoders: dict[str, Path],
+    encoders: dict[str, Path],
 ) -> None:
     results = evaluated[1]
     assert results["scoring"]["exhaustive"]
-    expected = brute_force(index, queries, tiny_encoders, [1, 5, 10, 20, 40])
+    expected = brute_force(index, queries, encoders, [1, 5, 10, 20, 40])
     for row in results["depths"]:
         kept, total = expected[row["depth"]]
         assert row["survival"]["value"] == pytest.approx(kept / total)
@@ -118,7 +116,7 @@ def test_the_recommended_depth_is_the_first_that_keeps_enough(
 
 
 def test_the_fitted_policy_is_kept_in_the_index_and_judged(
-    evaluated: tuple[Path, dict[str, Any]], index: Path, tiny_encoders: dict[str, Path]
+    evaluated: tuple[Path, dict[str, Any]], index: Path, encoders: dict[str, Path]
 ) -> None:
     chances = evaluated[1]["adaptive"]["chances"]
     possible = [row for row in chances if "calls" in row]
@@ -129,7 +127,7 @@ def test_the_fitted_policy_is_kept_in_the_index_and_judged(
         assert rate["low"] <= rate["value"] <= rate["high"]
         assert row["calls"]["mean"] <= row["full_calls"]
     searched = kosim(
-        *("search", index, TEXTS[0], "--reranker", tiny_encoders["cross"]),
+        *("search", index, TEXTS[0], "--reranker", encoders["cross"]),
         *("--candidates", "auto", "--chance", "0.2", "--json"),
     )
     if "No such option" in searched.output:
@@ -159,12 +157,12 @@ def test_a_second_call_uses_the_scores_and_gives_the_same(
     evaluated: tuple[Path, dict[str, Any]],
     index: Path,
     queries: Path,
-    tiny_encoders: dict[str, Path],
+    encoders: dict[str, Path],
 ) -> None:
     folder, results = evaluated
     written = (folder / "scores.parquet").stat().st_mtime_ns
     result = kosim(
-        *("depth", index, "--reranker", tiny_encoders["cross"], "--queries", queries),
+        *("depth", index, "--reranker", encoders["cross"], "--queries", queries),
         *("--fit-queries", "40", "--fit-depth", "40", "--out", folder, "--json", *OPTIONS),
     )
     again = json.loads(result.stdout)
@@ -177,10 +175,10 @@ def test_other_settings_do_not_mix_with_kept_scores(
     evaluated: tuple[Path, dict[str, Any]],
     index: Path,
     queries: Path,
-    tiny_encoders: dict[str, Path],
+    encoders: dict[str, Path],
 ) -> None:
     line = refusal(
-        *("depth", index, "--reranker", tiny_encoders["cross"], "--queries", queries),
+        *("depth", index, "--reranker", encoders["cross"], "--queries", queries),
         *("--limit-queries", "3", "--fit-queries", "0", "--out", evaluated[0], *OPTIONS),
     )
     assert "holds the scores of other queries" in line
@@ -219,12 +217,12 @@ class _CountingReranker(PairEncoder):
 
 def test_a_killed_run_goes_on_behind_its_last_part(
     index: Path,
-    tiny_encoders: dict[str, Path],
+    encoders: dict[str, Path],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("kosim.experiments.retrieval.depth.scoring._PART_PAIRS", 100)
-    bi, cross = load(tiny_encoders["bi"]), load(tiny_encoders["cross"])
+    bi, cross = load(encoders["bi"]), load(encoders["cross"])
     assert isinstance(bi, BiEncoder)
     assert isinstance(cross, CrossEncoder)
     opened = CorpusIndex.open(index)
@@ -255,7 +253,7 @@ def test_damaged_scores_are_named(
     evaluated: tuple[Path, dict[str, Any]],
     index: Path,
     queries: Path,
-    tiny_encoders: dict[str, Path],
+    encoders: dict[str, Path],
     tmp_path: Path,
 ) -> None:
     folder = tmp_path / "copy"
@@ -263,17 +261,17 @@ def test_damaged_scores_are_named(
     file = folder / "scores.parquet"
     file.write_bytes(file.read_bytes()[:200])
     line = refusal(
-        *("depth", index, "--reranker", tiny_encoders["cross"], "--queries", queries),
+        *("depth", index, "--reranker", encoders["cross"], "--queries", queries),
         *("--fit-queries", "40", "--fit-depth", "40", "--out", folder, *OPTIONS),
     )
     assert "scores.parquet is damaged" in line
 
 
 def test_a_sample_is_said_to_be_one(
-    index: Path, queries: Path, tiny_encoders: dict[str, Path], tmp_path: Path
+    index: Path, queries: Path, encoders: dict[str, Path], tmp_path: Path
 ) -> None:
     result = kosim(
-        *("depth", index, "--reranker", tiny_encoders["cross"], "--queries", queries),
+        *("depth", index, "--reranker", encoders["cross"], "--queries", queries),
         *("--exhaustive-sample", "10", "--fit-queries", "0", "--candidates", "5,10,20"),
         *("--resamples", "999", "--latency-queries", "1", "--out", tmp_path / "out"),
     )
@@ -303,13 +301,13 @@ def test_a_sample_is_said_to_be_one(
 def test_bad_input_is_one_line(
     index: Path,
     queries: Path,
-    tiny_encoders: dict[str, Path],
+    encoders: dict[str, Path],
     tmp_path: Path,
     arguments: list[str],
     said: str,
 ) -> None:
     line = refusal(
-        *("depth", index, "--reranker", tiny_encoders["cross"], "--queries", queries),
+        *("depth", index, "--reranker", encoders["cross"], "--queries", queries),
         *(*arguments, "--out", tmp_path / "out"),
     )
     assert said in line
@@ -322,9 +320,9 @@ def test_shown_depths_end_where_scoring_does() -> None:
 
 
 def test_an_index_that_is_not_there_is_named(
-    queries: Path, tiny_encoders: dict[str, Path], tmp_path: Path
+    queries: Path, encoders: dict[str, Path], tmp_path: Path
 ) -> None:
     line = refusal(
-        *("depth", tmp_path / "none", "--reranker", tiny_encoders["cross"], "--queries", queries)
+        *("depth", tmp_path / "none", "--reranker", encoders["cross"], "--queries", queries)
     )
     assert "none" in line

@@ -16,7 +16,7 @@ from benchmarks.peers.environments import REQUIREMENTS, PeerError, last_line, pa
 from benchmarks.peers.report import markdown
 from benchmarks.peers.run import compare, figures, main
 from kosim.experiments.speed.measurement import Measurement
-from tests.experiments.tiny_artifacts import save_encoders, sentences
+from tests.experiments.tiny_artifacts import sentences
 
 
 def measured(bulk: float, single: float) -> Measurement:
@@ -82,15 +82,19 @@ def test_the_last_line_of_an_error_is_the_reason() -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_a_peer_runs_beside_ours(tmp_path: Path) -> None:
+def test_a_peer_runs_beside_ours(tmp_path: Path, own_encoders: dict[str, Path]) -> None:
     if importlib.util.find_spec("onnxruntime") is None:
         pytest.skip("the extra onnx is not installed")
-    folders = save_encoders(tmp_path)
     corpus = tmp_path / "corpus.txt"
     corpus.write_text("\n".join(dict.fromkeys(sentences(60))), encoding="utf-8")
     sizes = "--sentences 20 --pairs 10 --queries 3 --candidates 5 --singles 2 --rounds 1"
-    arguments = [str(corpus), "--encoder", str(folders["bi"])]
-    arguments += ["--reranker", str(folders["cross"]), "--environments", str(tmp_path / "none")]
+    arguments = [str(corpus), "--encoder", str(own_encoders["bi"])]
+    arguments += [
+        "--reranker",
+        str(own_encoders["cross"]),
+        "--environments",
+        str(tmp_path / "none"),
+    ]
     arguments += ["--peer", "sentence-transformers", "--peer", "faiss", "--threads", "1"]
     for peer in ("sentence-transformers", "faiss"):
         arguments += ["--python", f"{peer}={sys.executable}"]

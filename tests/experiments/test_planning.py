@@ -266,6 +266,14 @@ def test_indexes_are_measured_as_they_are_written() -> None:
     assert beside > len("불을 켜 줘".encode()) + 16
 
 
+def test_the_memory_holds_both_encoders() -> None:
+    texts = ["거실 불 꺼 줘", "내일 날씨 알려 줘"]
+    bi, cross = saved_encoder("mini-bi"), saved_encoder("mini-cross")
+    found = answering_bytes(0.0, bi, cross, ComputeChoice(), texts)
+    assert found > 4 * (load(bi).parameters + load(cross).parameters)
+
+
+@pytest.mark.slow
 def test_the_memory_is_that_of_one_process_with_its_encoders() -> None:
     texts = ["거실 불 꺼 줘", "내일 날씨 알려 줘"]
     bi, cross = saved_encoder("mini-bi"), saved_encoder("mini-cross")

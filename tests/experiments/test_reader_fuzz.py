@@ -24,13 +24,14 @@ from kosim.encoders.tables import read_lines, read_table
 from kosim.experiments.data.cleaning import check_test, clean_training
 from kosim.experiments.data.pairs import RawPairs, load_pairs
 from kosim.experiments.data.sentence_groups import load_groups
+from tests.conftest import examples
 from tests.encoders.workbooks import workbook
 
 SECONDS = 20
 """No file of a few kilobytes may take longer, however busy the machine is."""
 
 FUZZED = settings(
-    max_examples=150,
+    max_examples=examples(150),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

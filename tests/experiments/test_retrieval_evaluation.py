@@ -57,12 +57,12 @@ def groups(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def evaluated(
-    groups: Path, tiny_encoders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+    groups: Path, encoders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, dict[str, Any]]:
     folder = tmp_path_factory.mktemp("runs") / "retrieval"
     result = kosim(
         *("evaluate-retrieval", "--groups", groups, "--held-out-groups", "8", "--seed", "1"),
-        *("--encoder", tiny_encoders["bi"], "--reranker", tiny_encoders["cross"]),
+        *("--encoder", encoders["bi"], "--reranker", encoders["cross"]),
         *("--candidates", "5,20", "--latency-queries", "3", "--resamples", "999"),
         *("--out", folder, "--json"),
     )
@@ -85,7 +85,7 @@ def test_every_way_to_search_is_a_row(evaluated: tuple[Path, dict[str, Any]]) ->
 
 
 def test_the_figures_are_those_of_brute_force(
-    evaluated: tuple[Path, dict[str, Any]], groups: Path, tiny_encoders: dict[str, Path]
+    evaluated: tuple[Path, dict[str, Any]], groups: Path, encoders: dict[str, Path]
 ) -> None:
     results = evaluated[1]
     held_out = kosim(
@@ -95,7 +95,7 @@ def test_the_figures_are_those_of_brute_force(
     asked = set(held_out.stdout.strip().splitlines())
     rows = sentences(15, 4)
     names, texts = [name for name, _ in rows], [text for _, text in rows]
-    bi, cross = load(tiny_encoders["bi"]), load(tiny_encoders["cross"])
+    bi, cross = load(encoders["bi"]), load(encoders["cross"])
     assert isinstance(bi, BiEncoder)
     assert isinstance(cross, CrossEncoder)
     vectors = bi.encode(texts)
@@ -137,17 +137,17 @@ def test_the_report_is_written_in_three_forms(evaluated: tuple[Path, dict[str, A
 
 
 def test_a_report_is_only_replaced_when_asked(
-    evaluated: tuple[Path, dict[str, Any]], groups: Path, tiny_encoders: dict[str, Path]
+    evaluated: tuple[Path, dict[str, Any]], groups: Path, encoders: dict[str, Path]
 ) -> None:
     line = refusal(
-        *("evaluate-retrieval", "--groups", groups, "--encoder", tiny_encoders["bi"]),
+        *("evaluate-retrieval", "--groups", groups, "--encoder", encoders["bi"]),
         *("--out", evaluated[0]),
     )
     assert "exists already" in line
 
 
 def test_queries_and_relevance_files_over_an_index(
-    tmp_path: Path, tiny_encoders: dict[str, Path]
+    tmp_path: Path, encoders: dict[str, Path]
 ) -> None:
     rows = sentences(10, 2, seed=3)
     corpus = tmp_path / "corpus.tsv"
@@ -165,13 +165,13 @@ def test_queries_and_relevance_files_over_an_index(
         "utf-8",
     )
     index = tmp_path / "index"
-    built = kosim("index", "build", corpus, "--encoder", tiny_encoders["bi"], "--out", index)
+    built = kosim("index", "build", corpus, "--encoder", encoders["bi"], "--out", index)
     assert built.exit_code == 0, built.output
     found = []
     for documents in (("--corpus", corpus), ("--index", index)):
         result = kosim(
             *("evaluate-retrieval", "--queries", queries, "--relevance", relevance, *documents),
-            *("--encoder", tiny_encoders["bi"], "--latency-queries", "1", "--resamples", "999"),
+            *("--encoder", encoders["bi"], "--latency-queries", "1", "--resamples", "999"),
             *("--out", tmp_path / documents[0], "--json"),
         )
         assert result.exit_code == 0, (result.output, result.exception)
@@ -206,21 +206,21 @@ def test_queries_and_relevance_files_over_an_index(
 def test_bad_input_is_one_line(
     tmp_path: Path,
     groups: Path,
-    tiny_encoders: dict[str, Path],
+    encoders: dict[str, Path],
     arguments: list[str],
     said: str,
 ) -> None:
     given = [str(groups) if argument == "GROUPS" else argument for argument in arguments]
-    options = ("--encoder", tiny_encoders["bi"], "--out", tmp_path / "out")
+    options = ("--encoder", encoders["bi"], "--out", tmp_path / "out")
     assert said in refusal("evaluate-retrieval", *given, *options)
     assert not (tmp_path / "out").exists()
 
 
 def test_an_encoder_is_needed_and_must_be_a_bi_encoder(
-    groups: Path, tiny_encoders: dict[str, Path]
+    groups: Path, encoders: dict[str, Path]
 ) -> None:
     assert "--encoder is missing" in refusal("evaluate-retrieval", "--groups", groups)
-    line = refusal("evaluate-retrieval", "--groups", groups, "--encoder", tiny_encoders["cross"])
+    line = refusal("evaluate-retrieval", "--groups", groups, "--encoder", encoders["cross"])
     assert "bi-encoder" in line
 
 

@@ -14,6 +14,7 @@ from kosim.experiments.comparison.results import ComparisonResults
 from kosim.experiments.retrieval.finding import compute_finding as retrieval_finding
 from kosim.experiments.retrieval.results import RetrievalResults
 from kosim.experiments.study.language import LANGUAGES, Language, text
+from tests.conftest import examples
 from tests.experiments.fixtures import example_results, metric
 
 GAPS = st.floats(-0.2, 0.2, allow_nan=False)
@@ -61,7 +62,7 @@ def compared(pearson: dict[str, float], f1: dict[str, float], *, turned: bool) -
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @given(pearson=gaps(), f1=gaps(), turned=st.booleans())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_the_verdict_states_differences_as_the_table_does(
     language: Language, pearson: dict[str, float], f1: dict[str, float], turned: bool
 ) -> None:
@@ -92,7 +93,7 @@ def test_the_verdict_states_differences_as_the_table_does(
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @given(gap=gaps(), turned=st.booleans())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_a_retrieval_states_differences_as_the_table_does(
     language: Language, gap: dict[str, float], turned: bool
 ) -> None:

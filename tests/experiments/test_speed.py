@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import time
 from pathlib import Path
 
@@ -22,19 +21,15 @@ from kosim.experiments.speed.bench import BenchSettings, agreement
 from kosim.experiments.speed.flops import encoder_flops
 from kosim.experiments.speed.machine_peak import fp32_peak, int8_peak
 from kosim.experiments.speed.measurement import Measurement
-from kosim.experiments.speed.processes import alone, peak_memory
+from kosim.experiments.speed.processes import alone
 from kosim.experiments.speed.workload import Workload, WorkloadSizes
-from tests.experiments.tiny_artifacts import answer, refusal, save_encoders, sentences
+from tests.experiments.alone_tasks import die, in_this_process, report, touch
+from tests.experiments.tiny_artifacts import answer, refusal, sentences
 
 SMALL = (
     *("--sentences", 20, "--pairs", 20, "--queries", 5, "--candidates", 12, "--singles", 3),
     *("--rounds", 1, "--threads", 1),
 )
-
-
-@pytest.fixture(scope="module")
-def encoders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    return save_encoders(tmp_path_factory.mktemp("encoders"))
 
 
 @pytest.fixture(scope="module")
@@ -70,34 +65,21 @@ def test_peaks_are_above_nothing() -> None:
 
 def test_a_task_alone_has_a_process_and_a_clock_of_its_own() -> None:
     before = time.monotonic()
-    started, process, memory = alone(_facts)
+    started, process, memory = alone(report)
     assert before <= started <= time.monotonic()
     assert process != os.getpid()
     assert memory > 1 << 20
 
 
-def _facts(started: float) -> tuple[float, int, int]:
-    return started, os.getpid(), peak_memory()
-
-
 def test_the_peak_of_memory_is_seen_after_it_is_given_back() -> None:
-    before = alone(_touch, 0)
-    after = alone(_touch, 200)
+    before = alone(touch, 0)
+    after = alone(touch, 200)
     assert 190 < (after - before) / (1 << 20) < 260
-
-
-def _touch(_started: float, mebibytes: int) -> int:
-    bytearray(b"x") * (mebibytes << 20)
-    return peak_memory()
 
 
 def test_a_killed_process_is_an_error_of_ours() -> None:
     with pytest.raises(KosimError, match="measuring process was killed"):
-        alone(_die)
-
-
-def _die(_started: float) -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
+        alone(die)
 
 
 def measured(found: np.ndarray) -> Measurement:
@@ -144,11 +126,17 @@ def test_impossible_settings_are_refused() -> None:
         WorkloadSizes(pairs=0)
 
 
-def test_bench_of_a_cross_encoder(encoders: dict[str, Path], corpus: Path, tmp_path: Path) -> None:
+def test_bench_of_a_cross_encoder(
+    own_encoders: dict[str, Path],
+    corpus: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("kosim.experiments.speed.bench.alone", in_this_process)
     out = tmp_path / "bench"
     options = ("--corpus", corpus, "--compare", "torch:fp32,torch:bf16", "--out", out)
     printed = json.loads(
-        answer("bench", "--encoder", encoders["cross"], *options, *SMALL, "--json")
+        answer("bench", "--encoder", own_encoders["cross"], *options, *SMALL, "--json")
     )
     assert printed == json.loads((out / "results.json").read_text())
     full, half = printed["rows"]
@@ -169,10 +157,10 @@ def test_bench_of_a_cross_encoder(encoders: dict[str, Path], corpus: Path, tmp_p
 
 @pytest.mark.slow
 def test_bench_of_both_kinds_and_backends(
-    encoders: dict[str, Path], corpus: Path, tmp_path: Path
+    own_encoders: dict[str, Path], corpus: Path, tmp_path: Path
 ) -> None:
     pytest.importorskip("onnxruntime")
-    given = ("--encoder", encoders["bi"], "--encoder", encoders["cross"])
+    given = ("--encoder", own_encoders["bi"], "--encoder", own_encoders["cross"])
     options = ("--corpus", corpus, "--compare", "torch:fp32,onnx:int8", "--out", tmp_path / "b")
     results = json.loads(answer("bench", *given, *options, *SMALL, "--json"))
     tasks = [(row["task"], row["backend"]) for row in results["rows"]]
@@ -183,7 +171,9 @@ def test_bench_of_both_kinds_and_backends(
     assert all(0.5 < row["agreement"] <= 1 + 1e-6 for row in results["rows"])
 
 
-def test_bench_refuses_what_it_cannot_measure(encoders: dict[str, Path], tmp_path: Path) -> None:
+def test_bench_refuses_what_it_cannot_measure(
+    own_encoders: dict[str, Path], tmp_path: Path
+) -> None:
     assert "is not there" in refusal("bench", "--encoder", tmp_path / "none")
-    line = refusal("bench", "--encoder", encoders["bi"], "--compare", "torch:int8")
+    line = refusal("bench", "--encoder", own_encoders["bi"], "--compare", "torch:int8")
     assert "does not compute in int8" in line

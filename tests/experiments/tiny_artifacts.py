@@ -1,4 +1,4 @@
-"""Saved tiny encoders, and sentences of words that they know, for tests of the search commands."""
+"""Commands that are run, and sentences of words that the tiny encoders know."""
 
 from __future__ import annotations
 
@@ -11,18 +11,7 @@ from click.testing import CliRunner, Result
 
 from kosim.experiments.cli import main
 from kosim.index.store.manifest import read_manifest, write_manifest
-from tests.encoders.tiny import WORDS, tiny_encoder, write_koelectra
-
-
-def save_encoders(folder: Path) -> dict[str, Path]:
-    """Save an untrained encoder of each kind, and a second bi-encoder; return their folders."""
-    backbone = write_koelectra(folder / "backbone")
-    for kind in ("bi", "cross"):
-        tiny_encoder(kind, backbone).save(folder / kind)
-    other = tiny_encoder("bi", backbone)
-    other.model.max_seq_length = 32
-    other.save(folder / "other")
-    return {name: folder / name for name in ("bi", "cross", "other")}
+from tests.encoders.tiny import WORDS
 
 
 def sentences(count: int, *, seed: int = 0) -> list[str]:

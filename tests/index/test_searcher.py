@@ -12,6 +12,7 @@ import pytest
 
 from kosim.encoders.bi import BiEncoder
 from kosim.encoders.cross import CrossEncoder
+from kosim.encoders.encoder_identity import EncoderIdentity
 from kosim.index.adaptive.deep_lists import sample_deep_lists
 from kosim.index.adaptive.policy import RELEVANT, CandidatePolicy, PolicyIdentity
 from kosim.index.corpus_index import CorpusIndex, Snapshot

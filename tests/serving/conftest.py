@@ -22,8 +22,9 @@ from kosim.index.build import build_index
 from kosim.index.documents import Document
 from kosim.serving.app import create_app
 from kosim.serving.settings import ServingSettings
+from tests.conftest import make_once
 from tests.encoders.tiny import SENTENCES
-from tests.experiments.tiny_artifacts import save_encoders, sentences
+from tests.experiments.tiny_artifacts import sentences
 from tests.serving.running import Running, running
 
 HERE = "http://localhost"
@@ -39,19 +40,23 @@ def quick() -> None:
 
 
 @pytest.fixture(scope="session")
-def encoders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Saved encoders: bi, cross, and another bi-encoder.
+def encoders(
+    encoders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
+    """The encoders, with a cross-encoder whose scores spread over the scale.
 
-    The cross-encoder's scores spread over the scale, so that both verdicts occur.
+    So both verdicts occur.
     """
-    saved = save_encoders(tmp_path_factory.mktemp("encoders"))
-    cross = load(saved["cross"], device="cpu")
-    raw = cross.score([(a, b) for a in SENTENCES for b in SENTENCES], raw=True)
-    spread = np.linspace(0.5, 4.5, len(raw))[np.argsort(np.argsort(raw))]
-    cross.calibration = MonotoneCalibration.fit(raw, spread)
-    cross.threshold = 2.5
-    cross.save(saved["cross"], overwrite=True)
-    return saved
+
+    def spread(folder: Path) -> None:
+        cross = load(encoders["cross"], device="cpu")
+        raw = cross.score([(a, b) for a in SENTENCES for b in SENTENCES], raw=True)
+        labels = np.linspace(0.5, 4.5, len(raw))[np.argsort(np.argsort(raw))]
+        cross.calibration = MonotoneCalibration.fit(raw, labels)
+        cross.threshold = 2.5
+        cross.save(folder)
+
+    return {**encoders, "cross": make_once(tmp_path_factory, "spread-cross", spread)}
 
 
 @pytest.fixture(scope="session")

@@ -281,6 +281,7 @@ def test_the_service_answers_a_half_closed_client(server: Running) -> None:
     assert len(results) == len(SENTENCES) * 100
 
 
+@pytest.mark.slow
 def test_idle_connections_beyond_the_file_limit_lock_nobody_out(encoders: dict[str, Path]) -> None:
     with running("--bi", encoders["bi"], files=220) as server:
         url = httpx.URL(server.url)

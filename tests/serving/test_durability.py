@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import httpx
+import pytest
 
 from kosim.encoders.bi import BiEncoder
 from kosim.index.corpus_index import CorpusIndex
@@ -18,6 +19,7 @@ CLIENTS = 4
 ENOUGH = 40
 
 
+@pytest.mark.slow
 def test_every_acknowledged_document_survives_a_sigkill(
     encoders: dict[str, Path], bi: BiEncoder, tmp_path: Path
 ) -> None:

@@ -17,10 +17,10 @@ from schemathesis.checks import not_a_server_error  # noqa: E402
 from kosim.encoders.bi import BiEncoder  # noqa: E402
 from kosim.serving.app import create_app  # noqa: E402
 from kosim.serving.settings import ServingSettings  # noqa: E402
+from tests.conftest import examples  # noqa: E402
 from tests.serving.conftest import make_index  # noqa: E402
 
 OPERATIONS = 18
-EXAMPLES = 20
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def test_no_request_makes_a_server_error(schema: Any, mode: GenerationMode) -> N
 
         @given(case=operation.as_strategy(generation_mode=mode))
         @settings(
-            max_examples=EXAMPLES,
+            max_examples=examples(20),
             deadline=None,
             database=None,
             derandomize=True,

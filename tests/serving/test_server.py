@@ -16,7 +16,10 @@ import httpx
 import psutil
 import pytest
 
+from kosim.encoders.bundle import saved_encoder
 from kosim.encoders.storage import sha256
+from kosim.serving.models import with_default_models
+from kosim.serving.settings import ServingSettings
 from tests.encoders.tiny import SENTENCES, WORDS
 from tests.experiments.tiny_artifacts import answer, refusal
 from tests.serving.running import Running, running
@@ -41,6 +44,13 @@ def wait_until_inside(url: str, count: int) -> None:
         time.sleep(0.02)
 
 
+def test_without_models_the_bundled_ones_are_chosen() -> None:
+    chosen = with_default_models(ServingSettings())
+    assert (chosen.bi, chosen.cross) == (saved_encoder("mini-bi"), saved_encoder("mini-cross"))
+    assert with_default_models(ServingSettings(bi=Path("mine"))).cross is None
+
+
+@pytest.mark.slow
 def test_without_models_the_bundled_ones_are_served() -> None:
     with running() as server:
         asked = {"pairs": [["거실 불 꺼 줘", "거실 조명을 꺼 줄래?"]]}
@@ -183,6 +193,7 @@ def test_a_full_queue_answers_429_and_sigterm_drains(encoders: dict[str, Path]) 
             httpx.get(f"{server.url}/healthz")
 
 
+@pytest.mark.slow
 def test_several_processes_share_port_and_metrics(encoders: dict[str, Path]) -> None:
     call = {"pairs": [SENTENCES[:2]]}
     route = (("method", "POST"), ("route", "/v1/similarity"), ("status", "200"))
@@ -212,6 +223,7 @@ def test_several_processes_share_port_and_metrics(encoders: dict[str, Path]) -> 
         assert not any(psutil.pid_exists(process.pid) for process in processes)
 
 
+@pytest.mark.slow
 def test_server_processes_end_with_their_parent(encoders: dict[str, Path]) -> None:
     with running("--bi", encoders["bi"], "--workers", 2) as server:
         children = psutil.Process(server.process.pid).children()
