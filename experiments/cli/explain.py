@@ -94,7 +94,7 @@ def _values(found: Explanation) -> object:
     shown = table("sentence 1", "adds", "sentence 2", "adds")
     shown.columns[2].justify = "left"
     largest = _largest(found.values1, found.values2)
-    sides = [
+    sides: list[list[tuple[Text | str, str]]] = [
         [
             (_coloured(unit, value, largest), signed(float(value), 2))
             for unit, value in zip(units, values, strict=True)
