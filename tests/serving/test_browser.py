@@ -120,6 +120,26 @@ def test_two_sentences_get_two_gauges_with_the_services_own_scores(
     shoot(page, tmp_path, "compare")
 
 
+def test_a_score_is_explained_word_by_word(page: Any, server: Running, tmp_path: Path) -> None:
+    pair = {"sentence1": SENTENCES[0], "sentence2": SENTENCES[4]}
+    panel = one(page, "#compare")
+    one(panel, "#first").send_keys(pair["sentence1"])
+    one(panel, "#second").send_keys(pair["sentence2"], Keys.ENTER)
+    wait(page, lambda: len(panel.find_elements(By.CSS_SELECTOR, ".why .ask")) == 2)
+    one(panel, "[data-encoder=cross] .ask").click()
+    wait(page, lambda: panel.find_elements(By.CSS_SELECTOR, ".words"))
+    call = {**pair, "encoder": "cross"}
+    answer = httpx.post(f"{server.url}/v1/explain", json=call, timeout=60).json()
+    units = [*answer["units1"], *answer["units2"]]
+    words = panel.find_elements(By.CSS_SELECTOR, ".word")
+    assert [word.text for word in words] == [unit["text"] for unit in units]
+    for word, unit in zip(words, units, strict=True):
+        assert ("adds" in word.get_attribute("class")) == (unit["value"] > 0)
+    page.execute_script("arguments[0].focus()", words[0])
+    assert one(panel, ".told").text.startswith(f"‘{units[0]['text']}’: ")
+    shoot(page, tmp_path, "explain")
+
+
 def test_a_search_shows_both_orders_and_every_move(
     page: Any, server: Running, tmp_path: Path
 ) -> None:
