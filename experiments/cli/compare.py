@@ -56,6 +56,12 @@ if TYPE_CHECKING:
 )
 @model_option("--bi", multiple=True, help="Saved bi-encoder to compare as it is.")
 @model_option("--cross", multiple=True, help="Saved cross-encoder to compare as it is.")
+@option(
+    "--slices",
+    metavar="COLUMN,...",
+    help="Columns of the test file whose values become slices of the results.",
+    shown_default="of CONFIG",
+)
 @option("--no-train", is_flag=True, hidden=True, help="Train nothing; implied by --bi and --cross.")
 @option(
     "--tune",
@@ -201,6 +207,11 @@ def _override(raw: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
     changed = {**raw, "data": {**data, **replaced}, "encoders": encoders}
     if options["seeds"]:
         changed["seeds"] = options["seeds"].split(",")
+    if options["slices"]:
+        changed["evaluation"] = {
+            **raw.get("evaluation", {}),
+            "slices": options["slices"].split(","),
+        }
     if options["device"]:
         changed["device"] = options["device"]
     return changed
