@@ -19,6 +19,20 @@ _ROUNDING = 1e-13
 """A spread below this share of the values' size is rounding, not variation."""
 
 
+_SINGLE_ROUNDING = 1e-5
+"""The same for values that a network computed in float32."""
+
+
+def nearly_constant(values: npt.ArrayLike) -> bool:
+    """Say whether values of a network in float32 differ by no more than rounding.
+
+    An encoder whose training collapsed gives every pair a cosine of .9999998 or so: what is left
+    of a difference is noise, of which no metric may be taken.
+    """
+    given = np.asarray(values, dtype=np.float64)
+    return bool(np.ptp(given) <= _SINGLE_ROUNDING * np.abs(given).max())
+
+
 def check_pairs(labels: npt.ArrayLike, scores: npt.ArrayLike) -> tuple[Floats, Floats]:
     """Return ``labels`` (n,) and ``scores`` (s, n) as float64; one seed's (n,) becomes (1, n).
 

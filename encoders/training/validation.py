@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from sentence_transformers.base.evaluation import BaseEvaluator
 from transformers import TrainerCallback, TrainerState
 
@@ -15,7 +16,7 @@ from kosim.encoders.errors import (
     TrainingError,
     UndefinedMetricError,
 )
-from kosim.encoders.metrics import best_f1_threshold, f1, pearson, spearman
+from kosim.encoders.metrics import best_f1_threshold, f1, nearly_constant, pearson, spearman
 from kosim.encoders.records import DECISION_THRESHOLD, LabelledPairs
 from kosim.encoders.training.checkpoints import STATE
 
@@ -24,8 +25,8 @@ class PairValidator(BaseEvaluator):
     """Scores the validation pairs with the encoder as it stands and reports its metrics.
 
     F1 is taken at the threshold that is best on these raw scores: before calibration no
-    fixed threshold has a meaning. A model that gives every pair the same score has learnt
-    nothing; its correlations count as 0.
+    fixed threshold has a meaning. A model that gives every pair the same score, up to the rounding
+    of float32, has learnt nothing; its correlations count as 0.
     """
 
     def __init__(self, encoder: PairEncoder, pairs: LabelledPairs) -> None:
@@ -47,6 +48,8 @@ class PairValidator(BaseEvaluator):
                 "lower the learning rate"
             ) from error
         labels = self.pairs.labels
+        if nearly_constant(raw):
+            raw = np.full_like(raw, raw.mean())
         try:
             correlations = {"pearson": pearson(labels, raw), "spearman": spearman(labels, raw)}
         except UndefinedMetricError:

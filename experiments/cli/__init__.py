@@ -11,6 +11,7 @@ _SECTIONS = {
         "compare": "Train both encoders and tell whether the difference is real.",
         "train": "Train one encoder and save it.",
         "tune": "Find better hyperparameters for one encoder.",
+        "report": "Render the report of a finished run again.",
         "evaluate": "Evaluate a saved encoder on test pairs.",
         "data": "Report on a file of pairs.",
     },

@@ -10,9 +10,11 @@ import click
 from kosim.encoders.compute.choice import ComputeChoice
 from kosim.encoders.compute.runtime import Backend, Precision
 from kosim.encoders.errors import ConfigError
+from kosim.experiments.cli.console import chosen_language
 from kosim.experiments.cli.encoder_options import model_option
 from kosim.experiments.cli.options import (
     json_option,
+    language_option,
     measured_corpus_option,
     option,
     out_option,
@@ -25,7 +27,6 @@ from kosim.experiments.cli.summary import show
 from kosim.experiments.speed.bench import BenchSettings, run_bench
 from kosim.experiments.speed.report import SPEED
 from kosim.experiments.speed.workload import Workload, WorkloadSizes
-from kosim.experiments.study.language import language_of_locale
 from kosim.experiments.study.run_folder import default_folder
 
 _SIZES = WorkloadSizes()
@@ -76,6 +77,7 @@ _CHOICES = "torch:fp32,onnx:fp32,onnx:int8"
 @seed_option("the order of the texts")
 @out_option(default="runs/bench", help="Folder of the report.")
 @overwrite_option("an earlier report")
+@language_option
 @json_option
 def bench_command(
     encoders: tuple[Path, ...],
@@ -111,7 +113,7 @@ def bench_command(
                 (*encoders, *rerankers), workload, settings, name=folder.name, progress=progress
             ),
             overwrite=overwrite,
-            language=language_of_locale(),
+            language=chosen_language(),
         )
     show(SPEED, results, folder, as_json=as_json)
 

@@ -10,7 +10,7 @@ import click
 from kosim.encoders.errors import ConfigError
 from kosim.encoders.training import ranks
 from kosim.encoders.training.config import TrainingConfig
-from kosim.experiments.cli.console import output, print_json, table
+from kosim.experiments.cli.console import chosen_language, output, print_json, table
 from kosim.experiments.cli.encoder_options import device_option, model_option
 from kosim.experiments.cli.group import keep_run
 from kosim.experiments.cli.options import (
@@ -19,6 +19,7 @@ from kosim.experiments.cli.options import (
     data_options,
     given,
     json_option,
+    language_option,
     option,
     out_option,
     overwrite_option,
@@ -28,7 +29,7 @@ from kosim.experiments.cli.options import (
 from kosim.experiments.cli.progress import training_progress
 from kosim.experiments.cli.summary import say_stages, show
 from kosim.experiments.settings import RECIPE_NAMES, CompareSettings, DataSettings, read_settings
-from kosim.experiments.study.language import language_of_locale
+from kosim.experiments.study.language import Line, Text, both, text
 from kosim.experiments.study.notation import DASH, count, duration
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ if TYPE_CHECKING:
 @out_option(default="runs/NAME", help="Folder of the run.")
 @resume_option
 @overwrite_option("an earlier run")
+@language_option
 @json_option
 def compare_command(config: str, **options: Any) -> None:
     """Train a bi-encoder and a cross-encoder on the same pairs and compare them.
@@ -114,7 +116,7 @@ def compare_command(config: str, **options: Any) -> None:
             overwrite=options["overwrite"],
             callbacks=callbacks,
             progress=say_stages(quiet=options["as_json"]),
-            language=language_of_locale(),
+            language=chosen_language(),
         )
     if not ranks.is_main():
         return
@@ -143,38 +145,57 @@ def _tuned(settings: CompareSettings, out: Path, options: dict[str, Any]) -> Com
 
 def _print_plan(settings: CompareSettings, *, as_json: bool) -> None:
     from kosim.experiments.comparison.dry_run import plan_comparison
+    from kosim.experiments.study.report.records import word
 
     plan = plan_comparison(settings, progress=say_stages(quiet=as_json))
     if as_json:
         print_json(plan.as_json())
         return
-    pairs = ", ".join(f"{number:,} {part}" for part, number in plan.pairs.items())
-    output.print(f"{plan.name}: {pairs} pairs")
+    language = chosen_language()
+    pairs = Line.join(
+        ", ",
+        [
+            both("{n} {part}", "{part} {n}쌍", n=count(n), part=word(p))
+            for p, n in plan.pairs.items()
+        ],
+    )
+    said = both("{name}: {pairs} pairs", "{name}: {pairs}", name=plan.name, pairs=pairs)
+    output.print(text(said, language))
     shown = table("", *plan.contenders)
     facts = [_planned(contender) for contender in plan.contenders.values()]
     for fact in facts[0]:
-        shown.add_row(fact, *[contender[fact] for contender in facts])
+        shown.add_row(
+            text(fact, language), *[text(contender[fact], language) for contender in facts]
+        )
     output.print(shown)
-    output.print(
-        f"Training takes about {duration(plan.seconds).en} if every encoder trains to its "
-        "ceiling of epochs; patience may end it earlier.",
+    ends = both(
+        "Training takes about {time} if every encoder trains to its ceiling of epochs; patience "
+        "may end it earlier.",
+        "모든 인코더가 최대 에폭까지 학습하면 약 {time} 걸립니다. 조기 종료로 더 일찍 끝날 수 "
+        "있습니다.",
+        time=duration(plan.seconds),
     )
+    output.print(text(ends, language))
 
 
-def _planned(contender: PlannedContender) -> dict[str, str]:
+def _planned(contender: PlannedContender) -> dict[Line, Text]:
     cost = contender.cost
     memory = f"{cost.peak_memory / 2**30:.1f} GiB" if cost and cost.peak_memory else DASH
     return {
-        "backbone": contender.backbone,
-        "weights": count(contender.parameters),
-        "precision": cost.precision if cost else DASH,
-        "epochs, at most": count(cost.epochs) if cost else DASH,
-        "steps an epoch": count(cost.steps_per_epoch) if cost else DASH,
-        "time of a step": duration(cost.seconds_per_step).en if cost else DASH,
-        "time of a validation": duration(cost.validation_seconds).en if cost else DASH,
-        "peak memory": memory,
-        "seeds": count(contender.seeds),
-        "time of all": duration(contender.seconds).en if cost else "not trained",
+        Line("backbone", "백본"): contender.backbone,
+        Line("weights", "파라미터"): count(contender.parameters),
+        Line("precision", "정밀도"): cost.precision if cost else DASH,
+        Line("epochs, at most", "최대 에폭"): count(cost.epochs) if cost else DASH,
+        Line("steps an epoch", "에폭당 스텝"): count(cost.steps_per_epoch) if cost else DASH,
+        Line("time of a step", "한 스텝의 시간"): duration(cost.seconds_per_step) if cost else DASH,
+        Line("time of a validation", "검증 한 번의 시간"): (
+            duration(cost.validation_seconds) if cost else DASH
+        ),
+        Line("peak memory", "최대 메모리"): memory,
+        Line("seeds", "시드"): count(contender.seeds),
+        Line("time of all", "전체 시간"): (
+            duration(contender.seconds) if cost else Line("not trained", "학습 안 함")
+        ),
     }
 
 

@@ -11,12 +11,14 @@ from kosim.encoders.errors import ConfigError
 from kosim.encoders.pretraining.budget import Budget
 from kosim.encoders.pretraining.run import PretrainingConfig
 from kosim.encoders.training.config import TrainingConfig
+from kosim.experiments.cli.console import chosen_language
 from kosim.experiments.cli.encoder_options import device_option
 from kosim.experiments.cli.group import keep_run
 from kosim.experiments.cli.options import (
     data_options,
     given,
     json_option,
+    language_option,
     option,
     out_option,
     overwrite_option,
@@ -28,7 +30,6 @@ from kosim.experiments.cli.options import (
 from kosim.experiments.cli.progress import training_progress
 from kosim.experiments.cli.summary import say_stages, show
 from kosim.experiments.settings import DataSettings
-from kosim.experiments.study.language import language_of_locale
 from kosim.experiments.study.run_folder import default_folder, interrupted_folder
 from kosim.experiments.tokenizers.report import TOKENIZERS
 from kosim.experiments.tokenizers.run import compare_tokenizers
@@ -67,6 +68,7 @@ from kosim.experiments.tokenizers.settings import VOCABULARIES, TokenizerSetting
 @resume_option
 @overwrite_option("an earlier run")
 @option("--resamples", type=int, hidden=True, help="Resamples of the bootstrap.")
+@language_option
 @json_option
 def compare_tokenizers_command(
     corpus: str,
@@ -125,7 +127,7 @@ def compare_tokenizers_command(
             overwrite=overwrite,
             callbacks=callbacks,
             progress=say_stages(quiet=as_json),
-            language=language_of_locale(),
+            language=chosen_language(),
         )
     show(TOKENIZERS, results, folder, as_json=as_json)
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
+import click
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.status import Status
@@ -16,6 +17,7 @@ from rich.text import Text
 
 from kosim.encoders.training.ranks import is_main
 from kosim.experiments.cli.terminal import can_encode, visible
+from kosim.experiments.study.language import Language, language_of_locale
 
 _JSON_CONTROL = re.compile("[\x7f-\x9f\u061c\u202a-\u202e\u2028\u2029\u2066-\u2069\ud800-\udfff]")
 
@@ -51,6 +53,16 @@ notes = PlainConsole(stderr=True, quiet=not is_main())
 """Everything said on the way: standard error."""
 
 
+LANGUAGE = "kosim.language"
+"""Where the context of a command keeps what --lang says."""
+
+
+def chosen_language() -> Language:
+    """Return the one language of this command's terminal and report: --lang, or the locale's."""
+    context = click.get_current_context(silent=True)
+    return (context.meta.get(LANGUAGE) if context else None) or language_of_locale()
+
+
 def working(text: str) -> Status:
     """Return a display that says on standard error what is being done while it lasts."""
     spinner = "dots" if notes.encoding.lower().startswith("utf") else "line"
@@ -80,5 +92,5 @@ def table(*columns: str, title: str | None = None) -> Table:
     """Return an empty table in the style of all our tables: text left, the rest right."""
     shown = Table(title=title, title_justify="left", header_style="bold", box=None, padding=(0, 2))
     for position, column in enumerate(columns):
-        shown.add_column(column, justify="left" if position == 0 else "right")
+        shown.add_column(column, justify="left" if position == 0 else "right", overflow="fold")
     return shown

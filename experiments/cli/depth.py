@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from kosim.experiments.cli.console import chosen_language
 from kosim.experiments.cli.encoder_options import (
     ComputeOptions,
     compute_options,
@@ -18,6 +19,7 @@ from kosim.experiments.cli.encoder_options import (
 from kosim.experiments.cli.group import keep_on_interrupt
 from kosim.experiments.cli.options import (
     json_option,
+    language_option,
     option,
     out_option,
     overwrite_option,
@@ -30,7 +32,6 @@ from kosim.experiments.cli.summary import show
 from kosim.experiments.retrieval.depth.plan import DEFAULT_DEPTHS, DepthSettings, default_depths
 from kosim.experiments.retrieval.depth.report import DEPTH
 from kosim.experiments.retrieval.depth.run import read_queries, run_depth
-from kosim.experiments.study.language import language_of_locale
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.searcher import Searcher
 
@@ -88,6 +89,7 @@ _DEPTHS = ",".join(map(str, DEFAULT_DEPTHS))
     default="runs/depth", help="Folder of the report; the same call continues an interrupted one."
 )
 @overwrite_option("scores of other settings in the folder")
+@language_option
 @json_option
 def depth_command(
     index: Path,
@@ -134,6 +136,6 @@ def depth_command(
                 progress=progress,
             ),
             resume=True,
-            language=language_of_locale(),
+            language=chosen_language(),
         )
     show(DEPTH, results, out, as_json=as_json)

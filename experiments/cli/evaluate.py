@@ -9,23 +9,25 @@ import numpy as np
 
 from kosim.encoders.errors import ConfigError
 from kosim.encoders.records import LabelledPairs
-from kosim.experiments.cli.console import output, print_json, table
+from kosim.experiments.cli.console import chosen_language, output, print_json, table
 from kosim.experiments.cli.encoder_options import SAVED_ENCODER, ComputeOptions, compute_options
-from kosim.experiments.cli.options import json_option, option, pair_file_options
+from kosim.experiments.cli.options import json_option, language_option, option, pair_file_options
 from kosim.experiments.comparison.evaluation import (
     ScoredContender,
     evaluate,
     evaluate_sources,
     plot_scores,
+    score_pairs,
 )
 from kosim.experiments.comparison.reliability import evaluate_at, f1_plateau, reliability
 from kosim.experiments.comparison.results import ChosenThreshold, EvaluationResults
-from kosim.experiments.data.cleaning import check_test
+from kosim.experiments.data.cleaning import check_test, distinct_numbers
 from kosim.experiments.data.label_scale import AUTO
 from kosim.experiments.data.pairs import load_pairs
 from kosim.experiments.settings import EvaluationSettings
 from kosim.experiments.statistics.thresholds import Goal, choose_threshold
 from kosim.experiments.study.figures import written
+from kosim.experiments.study.language import Language, Line, Text, both, text
 from kosim.experiments.study.notation import METRIC_NAMES
 
 
@@ -58,6 +60,7 @@ from kosim.experiments.study.notation import METRIC_NAMES
     help="Choose the threshold with the least cost of false and of missed similar pairs.",
 )
 @compute_options
+@language_option
 @json_option
 def evaluate_command(
     model: Path,
@@ -94,8 +97,9 @@ def evaluate_command(
     contender = ScoredContender(
         name=str(model),
         kind=encoder.kind,
-        scores=encoder.score(pairs.pairs).astype(np.float64)[None],
+        scores=score_pairs(encoder, pairs.pairs)[None],
         thresholds=np.array([encoder.threshold]),
+        copies=distinct_numbers(pairs),
     )
     settings = EvaluationSettings()
     results = EvaluationResults(
@@ -121,13 +125,15 @@ def evaluate_command(
     if as_json:
         print_json(results.model_dump(mode="json"))
         return
-    shown = table("metric", "value")
+    language = chosen_language()
+    shown = table("", text(Line("value", "값"), language))
     for name, figure in results.test.items():
-        shown.add_row(METRIC_NAMES[name].en, written(figure))
+        shown.add_row(text(METRIC_NAMES[name], language), text(written(figure), language))
     for source, found in results.by_source.items():
-        shown.add_row(f"Pearson, {source} (n = {found.n})", written(found.pearson))
+        label = both("Pearson, {s} (n = {n})", "피어슨 상관, {s}({n}쌍)", s=source, n=found.n)
+        shown.add_row(text(label, language), text(written(found.pearson), language))
     output.print(shown)
-    _print_thresholds(results)
+    _print_thresholds(results, language)
 
 
 def _goal(
@@ -149,25 +155,40 @@ def _goal(
     return given[0] if given else None
 
 
-def _print_thresholds(results: EvaluationResults) -> None:
-    bands = table("score", "pairs", "mean label")
+def _print_thresholds(results: EvaluationResults, language: Language) -> None:
+    def said(english: str, korean: str, **parts: Text | int) -> str:
+        return text(both(english, korean, **parts), language)
+
+    bands = table(said("score", "점수"), said("pairs", "쌍"), said("mean label", "정답 평균"))
     for band in results.reliability:
-        bands.add_row(f"{band.low:.1f} to {band.high:.1f}", str(band.n), written(band.label))
+        ends = {"low": f"{band.low:.1f}", "high": f"{band.high:.1f}"}
+        span = said("{low} to {high}", "{low}~{high}", **ends)
+        bands.add_row(span, str(band.n), text(written(band.label), language))
     if results.reliability:
         output.print()
         output.print(bands)
     if results.f1_plateau is not None:
-        low, high = results.f1_plateau
-        output.print(
-            f"\nF1 is within 0.01 of its best from a threshold of {low:.2f} to {high:.2f}."
+        low, high = (f"{end:.2f}" for end in results.f1_plateau)
+        line = said(
+            "F1 is within 0.01 of its best from a threshold of {low} to {high}.",
+            "임계값 {low}~{high}에서 F1이 최고값과 0.01 이내입니다.",
+            low=low,
+            high=high,
         )
+        output.print(f"\n{line}")
     if results.chosen is not None:
         chosen = results.chosen
-        output.print(
-            f"\nThreshold {chosen.threshold:.2f}, chosen for {chosen.goal} on "
-            f"{chosen.validation_pairs:,} validation pairs; on the test pairs:"
+        line = said(
+            "Threshold {at}, chosen for {goal} on {n} validation pairs; on the test pairs:",
+            "임계값 {at}: 검증 {n}쌍에서 {goal} 조건으로 정했습니다. 테스트 결과:",
+            at=f"{chosen.threshold:.2f}",
+            goal=chosen.goal,
+            n=f"{chosen.validation_pairs:,}",
         )
-        figures = table("metric", "value")
+        output.print(f"\n{line}")
+        figures = table("", said("value", "값"))
         for name, figure in chosen.test.items():
-            figures.add_row({"f1": "F1"}.get(name, name), written(figure))
+            label = METRIC_NAMES[name] if name != "f1" else Line("F1", "F1")
+            short = Line(label.en.removesuffix(" at 3.0"), label.ko.removeprefix("3.0 기준 "))
+            figures.add_row(text(short, language), text(written(figure), language))
         output.print(figures)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from kosim.encoders.errors import ConfigError
-from kosim.experiments.cli.console import output
+from kosim.experiments.cli.console import chosen_language, output
 from kosim.experiments.cli.corpus_options import id_column_option, text_column_option
 from kosim.experiments.cli.encoder_options import (
     ComputeOptions,
@@ -21,6 +21,7 @@ from kosim.experiments.cli.encoder_options import (
 from kosim.experiments.cli.options import (
     file_option,
     json_option,
+    language_option,
     option,
     out_option,
     overwrite_option,
@@ -36,7 +37,6 @@ from kosim.experiments.retrieval.run import (
     held_out_sentences,
     run_retrieval,
 )
-from kosim.experiments.study.language import language_of_locale
 from kosim.experiments.study.run_folder import default_folder
 
 
@@ -95,6 +95,7 @@ from kosim.experiments.study.run_folder import default_folder
 @compute_options
 @out_option(default="runs/retrieval", help="Folder of the report.")
 @overwrite_option("an earlier report")
+@language_option
 @json_option
 def evaluate_retrieval_command(
     encoder: Path | None,
@@ -146,6 +147,6 @@ def evaluate_retrieval_command(
                 progress=progress,
             ),
             overwrite=overwrite,
-            language=language_of_locale(),
+            language=chosen_language(),
         )
     show(RETRIEVAL, results, folder, as_json=as_json)

@@ -17,7 +17,9 @@ from kosim.encoders.errors import ConfigError
 from kosim.encoders.pretraining.budget import Budget
 from kosim.encoders.training.config import TrainingConfig
 from kosim.encoders.training.defaults import defaults
+from kosim.experiments.cli.console import LANGUAGE
 from kosim.experiments.settings import RECIPE_NAMES, SCRATCH, DataSettings, EncoderSettings
+from kosim.experiments.study.language import LANGUAGES
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -142,6 +144,20 @@ def add_options(options: Iterable[Any], command: Any) -> Any:
 
 
 json_option = option("--json", "as_json", is_flag=True, help="Print JSON to standard output.")
+
+
+def _keep_language(context: click.Context, _: click.Parameter, value: str | None) -> None:
+    context.meta[LANGUAGE] = value
+
+
+language_option = option(
+    "--lang",
+    type=click.Choice(LANGUAGES),
+    expose_value=False,
+    callback=_keep_language,
+    help="Language of the terminal and of the report as it opens.",
+    shown_default="of the locale",
+)
 
 resume_option = option("--resume", is_flag=True, help="Continue an interrupted run.")
 

@@ -6,16 +6,17 @@ from pathlib import Path
 
 import click
 
+from kosim.experiments.cli.console import chosen_language
 from kosim.experiments.cli.encoder_options import SAVED_ENCODER, ComputeOptions, compute_options
 from kosim.experiments.cli.options import (
     encoding_option,
     json_option,
+    language_option,
     option,
     out_option,
     overwrite_option,
 )
 from kosim.experiments.cli.summary import say_stages, show
-from kosim.experiments.study.language import language_of_locale
 from kosim.experiments.study.run_folder import default_folder
 
 
@@ -32,6 +33,7 @@ from kosim.experiments.study.run_folder import default_folder
 @compute_options
 @out_option(default="runs/probe", help="Folder of the report.")
 @overwrite_option("an earlier report")
+@language_option
 @json_option
 def probe_command(
     models: tuple[Path, ...],
@@ -64,6 +66,6 @@ def probe_command(
         folder,
         lambda: probe(encoders, chosen, file=items, progress=say_stages(quiet=as_json)),
         overwrite=overwrite,
-        language=language_of_locale(),
+        language=chosen_language(),
     )
     show(PROBE, results, folder, as_json=as_json)

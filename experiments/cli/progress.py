@@ -17,9 +17,10 @@ from rich.progress import (
 )
 
 from kosim.encoders.training.ranks import is_main
-from kosim.experiments.cli.console import notes
+from kosim.experiments.cli.console import chosen_language, notes
 from kosim.experiments.cli.terminal import visible
 from kosim.experiments.study import progress as study
+from kosim.experiments.study.language import Line, Text, both, text
 
 if TYPE_CHECKING:
     from transformers import TrainerCallback
@@ -46,8 +47,8 @@ def stage_progress() -> Iterator[StageReport]:
     shown: dict[str, TaskID] = {}
     with bars() as progress:
 
-        def report(stage: str, done: int = 0, total: int | None = 0, /) -> None:
-            stage = visible(stage)
+        def report(said: Text, done: int = 0, total: int | None = 0, /) -> None:
+            stage = visible(text(said, chosen_language()))
             if stage not in shown:
                 for bar in shown.values():
                     progress.remove_task(bar)
@@ -95,10 +96,13 @@ def steps_progress(
 
 
 def _epoch_figures(state: Any, metrics: dict[str, float]) -> str:
-    return (
-        f"epoch {state.epoch:.0f}: validation loss {metrics['eval_loss']:.4f}, "
-        f"Pearson {metrics['eval_pearson']:.4f}, F1 {metrics['eval_f1']:.4f}"
+    line = both(
+        "epoch {epoch}: validation loss {loss}, Pearson {pearson}, F1 {f1}",
+        "에폭 {epoch}: 검증 손실 {loss}, 피어슨 상관 {pearson}, F1 {f1}",
+        epoch=f"{state.epoch:.0f}",
+        **{name: f"{metrics[f'eval_{name}']:.4f}" for name in ("loss", "pearson", "f1")},
     )
+    return text(line, chosen_language())
 
 
 def _training_bar(
@@ -114,7 +118,9 @@ def _training_bar(
 
         def on_step_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
             if self.task is None:
-                self.task = progress.add_task("training", total=state.max_steps)
+                self.task = progress.add_task(
+                    text(Line("training", "학습"), chosen_language()), total=state.max_steps
+                )
             progress.update(self.task, completed=state.global_step)
 
         def on_evaluate(

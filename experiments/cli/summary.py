@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kosim.experiments.cli.console import notes, output, print_json, table
-from kosim.experiments.study.language import language_of_locale, text
+from kosim.experiments.cli.console import chosen_language, notes, output, print_json, table
+from kosim.experiments.study.language import Line, Text, text
 from kosim.experiments.study.progress import Progress
 
 if TYPE_CHECKING:
@@ -18,15 +18,22 @@ def show(experiment: Experiment[R], results: R, folder: Path, *, as_json: bool) 
 
     With ``as_json`` standard output is the content of its results.json and nothing else.
     """
-    report = f"Report: {folder / 'report.html'}"
+    language = chosen_language()
+    report = f"{text(Line('Report', '보고서'), language)}: {folder / 'report.html'}"
     if as_json:
         print_json(experiment.to_json(results))
         notes.print(report, soft_wrap=True)
         return
-    language, summary = language_of_locale(), experiment.summary(results)
+    summary = experiment.summary(results)
     finding = summary.finding
+    for line in filter(None, (finding.title, finding.question)):
+        output.print(text(line, language), style="dim")
+    for line in finding.warnings:
+        output.print(f"⚠ {text(line, language)}", style="yellow")
     output.print(text(finding.headline, language), style="bold")
-    for line in (*finding.sentences, *finding.warnings):
+    if finding.advice:
+        output.print(text(finding.advice, language), style="bold")
+    for line in finding.sentences:
         output.print(f"  {text(line, language)}")
     for each in summary.tables:
         output.print()
@@ -40,8 +47,8 @@ def show(experiment: Experiment[R], results: R, folder: Path, *, as_json: bool) 
 def say_stages(*, quiet: bool = False) -> Progress:
     """Return what prints each stage of an experiment to standard error."""
 
-    def say(stage: str, done: int = 0, total: int = 0, /) -> None:
+    def say(stage: Text, done: int = 0, total: int = 0, /) -> None:
         if not quiet:
-            notes.print(stage, style="dim")
+            notes.print(text(stage, chosen_language()), style="dim")
 
     return say

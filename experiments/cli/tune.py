@@ -9,11 +9,12 @@ import click
 import optuna
 
 from kosim.encoders.errors import ConfigError, StorageError
-from kosim.experiments.cli.console import notes, output
+from kosim.experiments.cli.console import chosen_language, notes, output
 from kosim.experiments.cli.group import keep_on_interrupt
 from kosim.experiments.cli.options import (
     RECIPE,
     json_option,
+    language_option,
     option,
     out_option,
     resume_option,
@@ -23,7 +24,7 @@ from kosim.experiments.cli.progress import stage_progress, training_progress
 from kosim.experiments.cli.summary import say_stages, show
 from kosim.experiments.data.partition import load_training
 from kosim.experiments.settings import CompareSettings, parse_settings, read_settings
-from kosim.experiments.study.language import language_of_locale
+from kosim.experiments.study.language import Line
 from kosim.experiments.study.notation import decimal
 from kosim.experiments.study.run_folder import default_folder, interrupted_folder
 from kosim.experiments.tuning.report import TUNING
@@ -120,6 +121,7 @@ def tune_command() -> None:
 @option("--no-test", is_flag=True, help="Do not evaluate on the test pairs.")
 @resume_option
 @out_option(default="runs/tune-STUDY", help="Folder of the report.")
+@language_option
 @json_option
 def run_command(
     kind: str,
@@ -172,7 +174,7 @@ def run_command(
             address,
             workers,
             minutes=minutes,
-            report=lambda done, total: progress("trials", done, total),
+            report=lambda done, total: progress(Line("trials", "시도"), done, total),
         )
     _report(study, folder, test=not no_test, as_json=as_json)
 
@@ -203,6 +205,7 @@ def worker_command(storage: str, name: str, number: int, minutes: float | None) 
 @_study
 @out_option(required=True)
 @option("--test", is_flag=True, help="Also compare base and best on the test pairs.")
+@language_option
 @json_option
 def report_command(storage: str, name: str, out: Path, test: bool, as_json: bool) -> None:
     """Write the report of a study as it stands.
@@ -235,7 +238,7 @@ def _limited(raw: dict[str, Any], limit: int | None) -> dict[str, Any]:
 
 
 def _report(study: optuna.Study, folder: Path, *, test: bool, as_json: bool) -> None:
-    language = language_of_locale()
+    language = chosen_language()
     with training_progress(quiet=as_json) as callbacks:
         results = TUNING.run(
             folder,

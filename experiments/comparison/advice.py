@@ -2,29 +2,44 @@
 
 from __future__ import annotations
 
-from kosim.experiments.comparison.facts import FEW_PAIRS, TINY, Facts
-from kosim.experiments.comparison.learning import behind_but_learning
+from pathlib import PurePath
+
+from kosim.experiments.comparison.facts import FEW_DISTINCT, FEW_PAIRS, SCRATCH_NOTE, TINY, Facts
+from kosim.experiments.comparison.learning import not_ready
 from kosim.experiments.study.figures import Estimate, Undefined
-from kosim.experiments.study.language import Line, both
+from kosim.experiments.study.language import Line, Text, both, listed
 from kosim.experiments.study.notation import METRIC_NAMES, count, decimal, duration
 
 
-def advice(facts: Facts) -> Line | None:
-    """Say what to do: with both kinds, whether reranking the bi-encoder's candidates pays."""
-    if doubtful := behind_but_learning(facts):
+def advice(facts: Facts, *, provisional: bool) -> Line | None:
+    """Say what to do: with both kinds, whether reranking the bi-encoder's candidates pays.
+
+    A provisional advice holds until what was warned of is settled.
+    """
+    if doubtful := not_ready(facts):
         return both(
-            "What to do: train {names} further before choosing; until then these figures say "
-            "nothing about which is better.",
-            "권장: 고르기 전에 더 학습하십시오({names}). 그 전에는 이 수치로 어느 쪽이 나은지 알 "
-            "수 없습니다.",
-            names=Line.join(", ", map(facts.name, doubtful)),
+            "What to do: train {names} again before choosing, as said above; until then these "
+            "figures do not tell which is better.",
+            "권장: 고르기 전에 위의 안내대로 다시 학습하십시오({names}). 그 전에는 이 수치로 "
+            "어느 쪽이 나은지 알 수 없습니다.",
+            names=listed(map(facts.name, doubtful)),
         )
+    do = _choice(facts)
+    if do is None:
+        return None
+    lead = Line("What to do", "권장")
+    if provisional:
+        lead = Line("What to do until that is settled", "확인하기 전까지의 권장")
+    return both("{lead}: {do}", "{lead}: {do}", lead=lead, do=do)
+
+
+def _choice(facts: Facts) -> Line | None:
     bi, cross = facts.best("bi"), facts.best("cross")
     if bi is None or cross is None:
         if not facts.sure or facts.leader is None:
             return None
         name = facts.name(facts.leader)
-        return both("What to do: use {name}.", "권장: {name}를 쓰십시오.", name=name)
+        return both("use {name}.", "{name}를 쓰십시오.", name=name)
     gap = facts.gap(cross, bi)
     if gap is None:
         return None
@@ -49,8 +64,8 @@ def advice(facts: Facts) -> Line | None:
             " 이 정도 이득은 크로스인코더에 시간을 들일 만하지 않습니다.",
         )
     return both(
-        "What to do: use {use} alone{why}",
-        "권장: {use}만 쓰십시오.{why}",
+        "use {use} alone{why}",
+        "{use}만 쓰십시오.{why}",
         use=facts.name(bi),
         why=why,
     )
@@ -60,9 +75,8 @@ def _rerank(facts: Facts, bi: str, cross: str) -> Line:
     depth = facts.cost.rerank_candidates
     candidates = Line(f"{count(depth)} candidates", f"후보 {count(depth)}개")
     do = both(
-        "What to do in a large collection: retrieve {candidates} with {finder} and rerank them "
-        "with {judge}",
-        "권장: 말뭉치가 크면 {finder}로 {candidates}를 찾고 {judge}로 다시 순위를 매기십시오.",
+        "in a large collection, retrieve {candidates} with {finder} and rerank them with {judge}",
+        "말뭉치가 크면 {finder}로 {candidates}를 찾고 {judge}로 다시 순위를 매기십시오.",
         candidates=candidates if depth is not None else Line("candidates", "후보"),
         finder=facts.name(bi),
         judge=facts.name(cross),
@@ -91,7 +105,7 @@ def stand_ins(facts: Facts) -> list[Line]:
             "what pretrained encoders reach.",
             "백본이 사전학습 모델을 대신한 것입니다({note}). 수치는 과정이 작동함을 보일 뿐, "
             "사전학습 모델의 성능이 아닙니다.",
-            note=note,
+            note=SCRATCH_NOTE if note == SCRATCH_NOTE.en else note,
         )
         for note in notes
         if note
@@ -107,19 +121,29 @@ def different_backbones(facts: Facts) -> Line | None:
         "The contenders have different backbones ({listed}), so a difference is not that of the "
         "kind of encoder alone.",
         "인코더마다 백본이 다르므로({listed}) 차이가 인코더 방식에서만 온 것은 아닙니다.",
-        listed=", ".join(backbones),
+        listed=", ".join(PurePath(backbone).name for backbone in backbones),
     )
 
 
 def few_pairs(facts: Facts) -> Line | None:
-    """Warn of a small test set."""
-    pairs = facts.results.test_pairs
-    if pairs is None or pairs >= FEW_PAIRS:
+    """Warn of a small test set, copies of a pair counted once."""
+    pairs, distinct = facts.results.test_pairs, facts.distinct_pairs
+    if pairs is None or distinct is None:
         return None
+    if distinct >= FEW_PAIRS and distinct >= FEW_DISTINCT * pairs:
+        return None
+    few = Line(f"only {count(distinct)} pairs", f"쌍이 {count(distinct)}개뿐입니다")
+    if distinct < pairs:
+        few = Line(
+            f"{count(pairs)} pairs of which only {count(distinct)} are distinct",
+            f"쌍 {count(pairs)}개 가운데 서로 다른 쌍은 {count(distinct)}개뿐입니다",
+        )
     return both(
-        "The test set has only {pairs} pairs; every figure here is uncertain.",
-        "테스트 쌍이 {pairs}개뿐이어서 모든 수치가 불확실합니다.",
-        pairs=count(pairs),
+        "The test set has {few}: every figure here is uncertain. Label more pairs; {n} tell far "
+        "more.",
+        "테스트 {few}. 모든 수치가 불확실합니다. 정답을 붙인 쌍을 {n}개 이상으로 늘리십시오.",
+        few=few,
+        n=count(FEW_PAIRS),
     )
 
 
@@ -132,9 +156,9 @@ def seed_luck(facts: Facts) -> Line | None:
     if all(len(values) < 2 for values in spreads.values()):
         return Line(
             "Each encoder was trained once: the intervals cover the choice of test pairs, not the "
-            "luck of a training run. Several seeds would show it.",
+            "luck of a training run. Try --seeds 1,2,3.",
             "인코더마다 한 번만 학습했습니다. 신뢰구간은 테스트 쌍에 따른 불확실성만 담고 학습에 "
-            "따른 변동은 담지 않습니다. 시드를 여러 개 쓰면 확인할 수 있습니다.",
+            "따른 변동은 담지 않습니다. --seeds 1,2,3으로 확인하십시오.",
         )
     gap = facts.gap(*facts.ranking[:2]) if facts.rival else None
     widest = max(spreads, key=lambda name: max(spreads[name]) - min(spreads[name]))
@@ -143,9 +167,10 @@ def seed_luck(facts: Facts) -> Line | None:
         return None
     return both(
         "Over {number} seeds the Pearson of {name} runs from {low} to {high}, more than the "
-        "difference between the encoders: another training run could turn the order.",
+        "difference between the encoders: another training run could turn the order. Try more "
+        "--seeds.",
         "시드 {number}개에서 {name}의 피어슨 상관이 {low}~{high} 범위로, 두 인코더의 차이보다 "
-        "넓습니다. 다시 학습하면 순서가 바뀔 수 있습니다.",
+        "넓습니다. 다시 학습하면 순서가 바뀔 수 있으므로 --seeds를 늘려 보십시오.",
         number=len(spreads[widest]),
         name=facts.name(widest),
         low=decimal(low),
@@ -198,14 +223,16 @@ def undefined_metrics(facts: Facts) -> list[Line]:
         if not without:
             continue
         figure = next(iter(without.values()))
-        why = f" ({figure.cause})" if isinstance(figure, Undefined) else ""
+        why: Text = ""
+        if isinstance(figure, Undefined):
+            why = both(" ({why})", " ({why})", why=figure.why)
         names = [facts.name(name) for name in without]
         lines.append(
             both(
                 "{label} is undefined for {names}{why}.",
                 "{label}: {names}에서 구할 수 없습니다{why}.",
                 label=label,
-                names=Line(" and ".join(n.en for n in names), ", ".join(n.ko for n in names)),
+                names=listed(names),
                 why=why,
             )
         )

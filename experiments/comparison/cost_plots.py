@@ -6,11 +6,13 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedFormatter, FixedLocator, LogLocator, NullLocator
 
+from kosim.experiments.comparison.facts import labels
+from kosim.experiments.comparison.plots import tones_of
 from kosim.experiments.comparison.results import ComparisonResults, Job
 from kosim.experiments.study.figures import Estimate
 from kosim.experiments.study.language import Line, both
 from kosim.experiments.study.notation import METRIC_NAMES, count
-from kosim.experiments.study.report.canvas import INK, MUTED, Plot, colour, legend, say
+from kosim.experiments.study.report.canvas import INK, MUTED, Plot, colours_by_kind, legend, say
 
 _TIMES = {
     1e-4: Line("0.1 ms", "0.1ms"),
@@ -34,9 +36,10 @@ _TIMES = {
 
 def quality_against_speed(results: ComparisonResults) -> list[Plot]:
     """Return Pearson, with its interval, against pairs scored a second."""
+    tones, named = tones_of(results), labels(results)
     points = [
-        (position, name, figure, encoder.pairs_per_second)
-        for position, (name, encoder) in enumerate(results.encoders.items())
+        (tones[name], named[name], figure, encoder.pairs_per_second)
+        for name, encoder in results.encoders.items()
         if isinstance(figure := encoder.test.get("pearson"), Estimate) and encoder.pairs_per_second
     ]
     if not points:
@@ -44,14 +47,13 @@ def quality_against_speed(results: ComparisonResults) -> list[Plot]:
     speeds = [speed for *_, speed in points]
 
     def paint(axes: Axes) -> None:
-        for position, name, figure, speed in points:
-            tone = colour(position)
+        for tone, name, figure, speed in points:
             axes.plot([speed, speed], [figure.low, figure.high], color=tone)
             axes.plot(speed, figure.value, "o", color=tone)
             # Outwards, so that the names of equally fast encoders do not meet.
             fastest = speed == max(speeds)
             axes.annotate(
-                name,
+                say(name),
                 (speed, figure.value),
                 xytext=(7 if fastest else -7, 0),
                 textcoords="offset points",
@@ -91,7 +93,7 @@ def corpus_costs(results: ComparisonResults) -> list[Plot]:
     """Return the seconds of a query, and of comparing all pairs, as a corpus grows."""
     rows = results.cost.corpus
     kinds = [encoder.kind for encoder in results.encoders.values()]
-    tones = {kind: colour(kinds.index(kind)) for kind in kinds} | {"rerank": INK}
+    tones = dict(zip(kinds[::-1], colours_by_kind(kinds)[::-1], strict=True)) | {"rerank": INK}
     sizes = [row.sentences for row in rows]
     jobs: dict[str, tuple[Line, float, list[Job]]] = {
         "query": (Line("Time of a query", "검색 한 번의 시간"), 1.0, [row.query for row in rows]),

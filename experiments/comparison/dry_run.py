@@ -13,6 +13,7 @@ from kosim.experiments.comparison.contenders import untrained_encoder
 from kosim.experiments.data.partition import TrainingSet, load_partition
 from kosim.experiments.settings import SCRATCH, CompareSettings, EncoderSettings
 from kosim.experiments.study.environment import describe_environment
+from kosim.experiments.study.language import Line, both
 from kosim.experiments.study.progress import Progress, silent
 
 TIMED_STEPS = 5
@@ -66,7 +67,7 @@ def plan_comparison(settings: CompareSettings, *, progress: Progress = silent) -
     Raises:
         KosimError: what the comparison itself would raise for its data or backbones.
     """
-    progress("reading and cleaning the data")
+    progress(Line("reading and cleaning the data", "데이터를 읽고 정리"))
     partition = load_partition(settings.data)
     pairs = {"test": len(partition.test.pairs)}
     if partition.training:
@@ -79,7 +80,9 @@ def plan_comparison(settings: CompareSettings, *, progress: Progress = silent) -
                 contender.kind, contender.artifact or contender.backbone, None, 1, None
             )
             continue
-        progress(f"{name}: timing {TIMED_STEPS} steps")
+        progress(
+            both("{name}: timing {n} steps", "{name}: {n}스텝 시간 측정", name=name, n=TIMED_STEPS)
+        )
         contenders[name] = _measure(contender, partition.training, settings)
     return ComparisonPlan(settings.name, pairs, contenders, describe_environment())
 

@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from kosim.encoders.base import Kind
+from kosim.encoders.base import Kind, PairEncoder
 from kosim.encoders.errors import UndefinedMetricError
-from kosim.encoders.metrics import f1, pearson
-from kosim.encoders.records import DECISION_THRESHOLD, LABEL_HIGH, LABEL_LOW, LabelledPairs
+from kosim.encoders.metrics import f1, nearly_constant, pearson
+from kosim.encoders.records import DECISION_THRESHOLD, LABEL_HIGH, LABEL_LOW, LabelledPairs, Pair
 from kosim.experiments.comparison.results import (
     COMPARED,
     McNemarResults,
@@ -59,6 +59,7 @@ class ScoredContender:
 
     ``scores`` is (s, n) on 0-5, a row a seed; ``thresholds`` is (s,), chosen on validation;
     ``swapped`` is the same pairs scored in the other order, for a kind where that matters.
+    ``copies`` (n,) numbers the distinct pairs from 0 on, so that copies of one are drawn together.
     """
 
     name: str
@@ -66,6 +67,7 @@ class ScoredContender:
     scores: Scores
     thresholds: npt.NDArray[np.float64]
     swapped: Scores | None = None
+    copies: npt.NDArray[np.int64] | None = None
 
     def metrics(self) -> dict[str, Metric]:
         """Return every reported metric by name, with this contender's thresholds."""
@@ -83,21 +85,44 @@ class ScoredContender:
 
     def of_seed(self, row: int) -> ScoredContender:
         """Return this contender as its seed in ``row`` alone."""
-        return ScoredContender(
-            name=self.name,
-            kind=self.kind,
+        return replace(
+            self,
             scores=self.scores[row : row + 1],
             thresholds=self.thresholds[row : row + 1],
+            swapped=None,
         )
 
     def of_pairs(self, rows: npt.NDArray[np.int64]) -> ScoredContender:
         """Return this contender on the pairs in ``rows`` alone."""
-        return ScoredContender(
-            name=self.name,
-            kind=self.kind,
-            scores=self.scores[:, rows],
-            thresholds=self.thresholds,
-        )
+        copies = self.copies
+        if copies is not None:
+            copies = np.unique(copies[rows], return_inverse=True)[1].ravel().astype(np.int64)
+        return replace(self, scores=self.scores[:, rows], swapped=None, copies=copies)
+
+    def of_distinct(self) -> ScoredContender:
+        """Return this contender on distinct pairs, each with the mean of its copies' scores."""
+        if self.copies is None:
+            return self
+        return replace(self, scores=mean_of_copies(self.scores, self.copies), copies=None)
+
+
+def mean_of_copies(values: Scores, copies: npt.NDArray[np.int64] | None) -> Scores:
+    """Return the mean of ``values`` (..., n) over the copies of each distinct pair."""
+    if copies is None:
+        return values
+    sums = np.apply_along_axis(lambda row: np.bincount(copies, weights=row), -1, values)
+    return np.asarray(sums / np.bincount(copies))
+
+
+def score_pairs(encoder: PairEncoder, pairs: Sequence[Pair]) -> Scores:
+    """Return the scores of n pairs on 0-5, (n,).
+
+    Raw values that differ only by the rounding of float32 get the same score, so that no metric
+    is taken of rounding.
+    """
+    raw = encoder.score(pairs, raw=True)
+    scores = encoder.calibration(raw).astype(np.float64)
+    return np.full_like(scores, scores.mean()) if nearly_constant(raw) else scores
 
 
 def evaluate(
@@ -112,7 +137,11 @@ def evaluate(
     return {
         name: defined(
             lambda metric=metrics[name]: estimate(  # type: ignore[misc]
-                labels, contender.scores, metric, **resampling(settings)
+                labels,
+                contender.scores,
+                metric,
+                copies=contender.copies,
+                **resampling(settings),
             )
         )
         for name in (only or metrics)
@@ -200,8 +229,10 @@ def compare_two(
 ) -> PairedComparison:
     """Test ``first`` minus ``second``, paired by test pair.
 
-    Williams' test takes the scores' means over seeds, since it knows one value a pair.
+    Williams' test takes the scores' means over seeds, since it knows one value a pair. The
+    classical tests and ``pairs_needed`` count distinct pairs.
     """
+    distinct = mean_of_copies(labels, first.copies)
     of_first, of_second = first.metrics(), second.metrics()
     figures: dict[str, Tested] = {}
     for name in COMPARED:
@@ -212,17 +243,18 @@ def compare_two(
                 second.scores,
                 of_first[name],
                 of_second[name],
+                copies=first.copies,
                 **resampling(settings),
             )
         )
         if isinstance(found, Difference):
-            needed = pairs_needed(found, len(labels), level=settings.level)
+            needed = pairs_needed(found, len(distinct), level=settings.level)
             found = replace(found, pairs_needed=needed)
         figures[name] = found
-    decisions = mcnemar_midp(labels, first.scores, second.scores)
-    means = first.scores.mean(axis=0), second.scores.mean(axis=0)
+    ours, theirs = first.of_distinct().scores, second.of_distinct().scores
+    decisions = mcnemar_midp(distinct, ours, theirs)
     try:
-        williams_p_value = williams(labels, *means).p_value
+        williams_p_value = williams(distinct, ours.mean(axis=0), theirs.mean(axis=0)).p_value
     except UndefinedMetricError:
         williams_p_value = None
     return PairedComparison(

@@ -2,20 +2,65 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from functools import cached_property
+from pathlib import PurePath
+from typing import Any
 
 from kosim.encoders.base import Kind
 from kosim.experiments.comparison.results import ComparisonResults
 from kosim.experiments.study.figures import Difference, Estimate, Figure, between
-from kosim.experiments.study.language import Line
+from kosim.experiments.study.language import Line, Text
 
 METRIC = "pearson"
 TINY = 0.005
 """A difference in Pearson below this is no reason to pay for the slower encoder."""
 FEW_PAIRS = 200
 """Below this many test pairs a 95% interval around a Pearson of 0.85 is wider than 0.08."""
+FEW_DISTINCT = 0.5
+"""Where fewer than this share of the test pairs are distinct, their number misleads."""
+SCRATCH_NOTE = Line(
+    "a small ELECTRA with random weights and a vocabulary made on the spot from the training "
+    "sentences; it knows no Korean beyond them",
+    "무작위 가중치의 작은 ELECTRA. 어휘는 학습 문장으로 그 자리에서 만들었고, 그 밖의 한국어는 "
+    "모름",
+)
+"""What a backbone from scratch is, as the results say it in English."""
 
 _KINDS = {"bi": Line("bi-encoder", "바이인코더"), "cross": Line("cross-encoder", "크로스인코더")}
+_SPLIT = r"(^|[\s_.-])\(?(train|test|dev|valid|validation)\)?$"
+
+
+def labels(results: ComparisonResults) -> dict[str, Text]:
+    """Return what tables and plots call each contender: its kind where it has no other name."""
+    encoders = results.encoders
+    kinds = Counter(encoder.kind for encoder in encoders.values())
+    return {
+        name: _KINDS[encoder.kind] if name == encoder.kind and kinds[name] == 1 else name
+        for name, encoder in encoders.items()
+    }
+
+
+def against(results: ComparisonResults, first: str, second: str) -> Line:
+    """Return the name of a difference of two contenders."""
+    named = labels(results)
+    if all(isinstance(named[name], Line) for name in (first, second)):
+        return Line(f"{first} − {second}", f"{_SHORT[first]} − {_SHORT[second]}")
+    return Line.join(" − ", [named[first], named[second]])
+
+
+_SHORT = {"bi": "바이", "cross": "크로스"}
+
+
+def data_name(results: ComparisonResults) -> str:
+    """Return what the test pairs are called, without the word for their split."""
+    test: dict[str, Any] = results.data.get("test", {})
+    named = str(results.config.get("data", {}).get("dataset") or test.get("name") or results.name)
+    stem = re.sub(_SPLIT, "", named)
+    if stem:
+        return stem
+    return PurePath(str(test.get("origin", ""))).parent.name or named
 
 
 class Facts:
@@ -31,6 +76,12 @@ class Facts:
         self.values = {name: f.value for name, f in found.items() if isinstance(f, Estimate)}
         self.ranking = sorted(self.values, key=lambda name: -self.values[name])
         self.leader, self.rival = (*self.ranking[:2], None, None)[:2]
+
+    @property
+    def distinct_pairs(self) -> int | None:
+        """The number of test pairs, copies and swapped ones counted once where that was noted."""
+        found = self.results.data.get("test", {}).get("distinct_pairs")
+        return self.results.test_pairs if found is None else found
 
     @cached_property
     def sure(self) -> bool:

@@ -6,7 +6,8 @@ it from every other encoder at 5% (Holm-adjusted where there are more than two).
 
 from __future__ import annotations
 
-from kosim.experiments.comparison import advice, learning, slice_report, wording
+from kosim.experiments.comparison import advice, headline, learning, slice_report, wording
+from kosim.experiments.comparison.care import equal_care, unequal_care
 from kosim.experiments.comparison.facts import METRIC, Facts
 from kosim.experiments.comparison.results import ComparisonResults
 from kosim.experiments.study.figures import Difference
@@ -17,55 +18,75 @@ from kosim.experiments.study.language import Line
 def compute_finding(results: ComparisonResults) -> Finding:
     """Return the verdict on a comparison.
 
-    Its figures are ``winner``: a contender's name, or None where the data cannot tell; ``sure``:
-    whether there is one; ``metric``; and of the decisive comparison, the two best contenders':
-    ``first``, ``second``, ``difference`` (first minus second, as recorded in the results),
-    ``p_value``, and ``pairs_needed`` (None where a winner is sure or no practical number of pairs
-    would do).
+    Where anything has to be warned of, it comes first and headline and advice are provisional.
+
+    Its figures are ``winner``: a contender's name, or None where the data cannot tell or contenders
+    have not learnt; ``sure``: whether there is one; ``provisional``; ``metric``; and of the
+    decisive comparison, the two best contenders': ``first``, ``second``, ``difference`` (first
+    minus second, as recorded in the results), ``p_value``, and ``pairs_needed`` (None where a
+    winner is sure or no practical number of pairs would do).
     """
     facts = Facts(results)
     gap = None
     if facts.leader is not None and facts.rival is not None:
         gap = facts.gap(facts.leader, facts.rival)
+    warnings = [
+        *learning.warnings(facts),
+        *advice.stand_ins(facts),
+        *filter(
+            None,
+            [
+                unequal_care(facts),
+                advice.different_backbones(facts),
+                advice.few_pairs(facts),
+                advice.seed_luck(facts),
+            ],
+        ),
+        *advice.compared_within_processes(facts),
+        *advice.not_calibrated(facts),
+        *advice.undefined_metrics(facts),
+    ]
+    provisional = bool(warnings)
+    waits = bool(learning.not_ready(facts))
+    sure = facts.sure and not waits
     return Finding.of(
-        _headline(facts, gap),
+        _headline(facts, gap, provisional=provisional),
         [
             *(wording.lead(facts, other) for other in facts.ranking[1:]),
             wording.more_pairs(facts, gap) if gap and not gap.significant else None,
             slice_report.concentrated(facts),
-            wording.f1_agreement(facts),
+            None if waits else wording.f1_agreement(facts),
+            equal_care(facts),
             wording.pair_cost(facts),
             wording.vectors(facts),
             wording.out_of_reach(facts),
-            advice.advice(facts),
         ],
-        [
-            *learning.warnings(facts),
-            *advice.stand_ins(facts),
-            advice.different_backbones(facts),
-            advice.few_pairs(facts),
-            advice.seed_luck(facts),
-            *advice.compared_within_processes(facts),
-            *advice.not_calibrated(facts),
-            *advice.undefined_metrics(facts),
-        ],
-        winner=facts.leader if facts.sure else None,
-        sure=facts.sure,
+        warnings,
+        title=headline.title(facts),
+        question=headline.question(facts),
+        advice=advice.advice(facts, provisional=provisional),
+        winner=facts.leader if sure else None,
+        sure=sure,
+        provisional=provisional,
         metric=METRIC,
         **_decisive(facts, gap),
     )
 
 
-def _headline(facts: Facts, gap: Difference | None) -> Line:
+def _headline(facts: Facts, gap: Difference | None, *, provisional: bool) -> Line:
+    if same := learning.collapsed(facts):
+        return headline.same_score(facts, same)
     if facts.leader is None:
-        return wording.nothing_measured(facts)
+        return headline.nothing_measured(facts)
     if len(facts.encoders) == 1:
-        return wording.one_encoder(facts)
+        return headline.one_encoder(facts)
     if gap is None:
-        return wording.not_compared()
-    if doubtful := learning.behind_but_learning(facts):
-        return wording.ahead_so_far(facts, gap, doubtful)
-    return wording.winner(facts, gap) if facts.sure else wording.undecided(facts, gap)
+        return headline.not_compared()
+    if doubtful := learning.not_ready(facts):
+        return headline.ahead_so_far(facts, gap, doubtful)
+    if facts.sure:
+        return headline.winner(facts, gap, provisional=provisional)
+    return headline.undecided(facts, gap)
 
 
 def _decisive(facts: Facts, gap: Difference | None) -> dict[str, object]:

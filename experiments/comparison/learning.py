@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from kosim.experiments.comparison.facts import Facts
-from kosim.experiments.study.language import Line, both
+from kosim.experiments.study.language import Line, both, listed
 from kosim.experiments.study.notation import decimal, percent
 
 NEAR_TRIVIAL = 0.05
@@ -17,6 +17,8 @@ MANY_FLIPS = 0.1
 """More decisions than this share that flip with the order of a pair are too many."""
 FAR_ABOVE = 0.05
 """A validation Pearson this far above the test's is no accident of the pairs."""
+SAME_LOSS = 1e-3
+"""A training loss that changes by less than this share over its epochs does not move."""
 
 
 def unfinished(facts: Facts) -> list[str]:
@@ -41,78 +43,132 @@ def untaught(facts: Facts) -> list[str]:
     return [name for name, value in reached.items() if value is not None and value < limit]
 
 
-def behind_but_learning(facts: Facts) -> list[str]:
-    """Return the contenders behind the leader that have not learnt what they can.
+def collapsed(facts: Facts) -> list[str]:
+    """Return the contenders that in some training came to give every pair the same score."""
+    return [
+        name
+        for name, encoder in facts.encoders.items()
+        if any(run.constant for run in encoder.seeds.values())
+    ]
 
-    Of the leader it does not matter: more learning would only widen its lead.
+
+def stuck(facts: Facts) -> list[str]:
+    """Return the contenders whose training loss did not move in some training."""
+    found = []
+    for name, encoder in facts.encoders.items():
+        for run in encoder.seeds.values():
+            losses = [row["train_loss"] for row in run.history if row.get("train_loss") is not None]
+            if len(losses) > 1 and max(losses) - min(losses) <= SAME_LOSS * max(map(abs, losses)):
+                found.append(name)
+                break
+    return found
+
+
+def not_ready(facts: Facts) -> list[str]:
+    """Return the contenders for which the verdict has to wait.
+
+    That is who has learnt nothing, and who is behind and was still learning: of a leader that was,
+    more learning would only widen the lead.
     """
-    doubtful = {*unfinished(facts), *untaught(facts)}
-    return [name for name in facts.ranking[1:] if name in doubtful]
+    nothing = {*collapsed(facts), *stuck(facts), *untaught(facts)}
+    behind = {*unfinished(facts)} - {facts.leader}
+    return [name for name in facts.encoders if name in nothing | behind]
 
 
 def warnings(facts: Facts) -> list[Line]:
     """Return the warnings that come before all others, each with what to try."""
     lines = [
         both(
+            "{name} gives every pair the same score, up to the rounding of float32: its training "
+            "collapsed. Train it again with a lower --learning-rate.",
+            "{name}: 모든 쌍에 같은 점수를 줍니다(float32 반올림 오차 이내). 학습이 무너진 "
+            "것이므로 --learning-rate를 낮춰 다시 학습하십시오.",
+            name=_capital(facts.name(name)),
+        )
+        for name in collapsed(facts)
+    ]
+    lines += [
+        both(
+            "The training loss of {name} did not move: it learnt nothing. Try a lower or a higher "
+            "--learning-rate.",
+            "{name}: 학습 손실이 움직이지 않아 아무것도 배우지 못했습니다. --learning-rate를 "
+            "낮추거나 높여 보십시오.",
+            name=facts.name(name),
+        )
+        for name in stuck(facts)
+    ]
+    lines += [
+        both(
             "{name} may have learnt nothing: its validation Pearson {value} is near the {trivial} "
-            "of counting shared character bigrams. Give it more epochs, another learning rate or "
-            "more pairs.",
+            "of counting shared character bigrams. Give it more --epochs, another --learning-rate "
+            "or more pairs.",
             "{name}: 거의 배우지 못했을 수 있습니다. 검증 피어슨 상관 {value}, 글자 바이그램 "
-            "겹침만 센 값 {trivial}. 에폭이나 학습 쌍을 늘리거나 학습률을 바꿔 보십시오.",
+            "겹침만 센 값 {trivial}. --epochs나 학습 쌍을 늘리거나 --learning-rate를 바꿔 "
+            "보십시오.",
             name=_capital(facts.name(name)),
             value=decimal(_validation(facts, name)),
             trivial=decimal(facts.results.trivial.validation if facts.results.trivial else None),
         )
         for name in untaught(facts)
+        if name not in {*collapsed(facts), *stuck(facts)}
     ]
     if names := unfinished(facts):
         lines.append(
             both(
-                "The last epoch of {names} was the best one: it was still learning, so its figures "
-                "are too low. Give it more epochs or a higher learning rate.",
+                "The last epoch was the best one of {names}: still learning, so the figures are "
+                "too low. Give more --epochs or a higher --learning-rate.",
                 "{names}: 마지막 에폭이 가장 좋았습니다. 아직 배우는 중이었으므로 수치가 실제보다 "
-                "낮습니다. 에폭을 늘리거나 학습률을 높여 보십시오.",
-                names=Line.join(", ", map(facts.name, names)),
+                "낮습니다. --epochs를 늘리거나 --learning-rate를 높여 보십시오.",
+                names=listed(map(facts.name, names)),
             )
         )
     return [*lines, *_flips(facts), *_far_above(facts)]
 
 
 def _flips(facts: Facts) -> list[Line]:
-    found = {name: encoder.swap_asymmetry for name, encoder in facts.encoders.items()}
-    return [
+    found = [
         both(
-            "{share} of the decisions of {name} flip when the two sentences change places. Score "
-            "both orders and take the mean (symmetric), or train with --swap-augmentation.",
-            "두 문장의 순서를 바꾸면 {name}의 판정 {share}가 뒤집힙니다. 두 순서의 평균 점수"
-            "(symmetric)를 쓰거나 --swap-augmentation으로 학습하십시오.",
+            "{share} with {name}",
+            "{name} {share}",
             share=percent(each.verdict_flips),
             name=facts.name(name),
         )
-        for name, each in found.items()
-        if each is not None and each.verdict_flips > MANY_FLIPS
+        for name, encoder in facts.encoders.items()
+        if (each := encoder.swap_asymmetry) is not None and each.verdict_flips > MANY_FLIPS
+    ]
+    if not found:
+        return []
+    return [
+        both(
+            "Decisions flip when the two sentences change places: {found}. Score both orders and "
+            "take the mean (symmetric), or train with --swap-augmentation.",
+            "두 문장의 순서를 바꾸면 판정이 뒤집히는 비율: {found}. 두 순서의 평균 점수"
+            "(symmetric)를 쓰거나 --swap-augmentation으로 학습하십시오.",
+            found=Line.join(", ", found),
+        )
     ]
 
 
 def _far_above(facts: Facts) -> list[Line]:
-    lines = []
+    found = []
     for name, value in facts.values.items():
         reached = _validation(facts, name)
-        if reached is None or reached - value <= FAR_ABOVE:
-            continue
-        lines.append(
-            both(
-                "{name} reaches Pearson {reached} on the validation pairs and {value} on the "
-                "test's, which are others{mixes}.",
-                "{name}의 피어슨 상관은 검증 {reached}, 테스트 {value}로, 두 데이터의 성격이 "
-                "다릅니다{mixes}.",
-                name=_capital(facts.name(name)),
-                reached=decimal(reached),
-                value=decimal(value),
-                mixes=_mixes(facts.results.data),
+        if reached is not None and reached - value > FAR_ABOVE:
+            found.append(
+                Line.join(" ", [facts.name(name), f"{decimal(reached)} → {decimal(value)}"])
             )
+    if not found:
+        return []
+    return [
+        both(
+            "Pearson falls from the validation pairs to the test's: {found}{mixes}. Go by the "
+            "test, and validate on more pairs, like those you will meet.",
+            "검증 쌍에서 테스트 쌍으로 가면 피어슨 상관이 크게 떨어집니다: {found}{mixes}. 테스트 "
+            "값을 따르고, 실제로 만날 쌍과 비슷한 데이터를 늘려 검증하십시오.",
+            found=Line.join(", ", found),
+            mixes=_mixes(facts.results.data),
         )
-    return lines
+    ]
 
 
 def _mixes(data: Mapping[str, Any]) -> Line:

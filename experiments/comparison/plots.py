@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,10 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 
 from kosim.encoders.records import DECISION_THRESHOLD, LABEL_HIGH, LABEL_LOW
 from kosim.experiments.comparison.evaluation import CELL, THRESHOLDS
+from kosim.experiments.comparison.facts import labels
 from kosim.experiments.comparison.results import ComparisonResults, SeedResults
 from kosim.experiments.study.figures import Estimate, written
-from kosim.experiments.study.language import Line, both
+from kosim.experiments.study.language import Line, Text, both
 from kosim.experiments.study.notation import METRIC_NAMES, decimal
 from kosim.experiments.study.report.canvas import (
     INK,
@@ -24,7 +25,7 @@ from kosim.experiments.study.report.canvas import (
     PAPER,
     RULE,
     Plot,
-    colour,
+    colours_by_kind,
     legend,
     say,
 )
@@ -38,19 +39,26 @@ _CURVES: dict[str, Line] = {
 _LABEL, _SCORE = Line("label", "정답"), Line("score", "점수")
 
 
+def tones_of(results: ComparisonResults) -> dict[str, str]:
+    """Return the colour of every contender, by its kind."""
+    encoders = results.encoders
+    kinds = [encoder.kind for encoder in encoders.values()]
+    return dict(zip(encoders, colours_by_kind(kinds), strict=True))
+
+
 def learning_curves(results: ComparisonResults) -> list[Plot]:
     """Return for every trained contender its losses above its validation metrics, by epoch."""
     plots = []
+    tones = tones_of(results)
     for position, (name, encoder) in enumerate(results.encoders.items()):
         runs = [run for run in encoder.seeds.values() if run.history]
         if runs:
-            plots.append(_learning_curve(name, position, runs))
+            plots.append(_learning_curve(labels(results)[name], position, runs, tones[name]))
     return plots
 
 
-def _learning_curve(name: str, position: int, runs: list[SeedResults]) -> Plot:
+def _learning_curve(name: Text, position: int, runs: list[SeedResults], tone: str) -> Plot:
     strong = 1.0 if len(runs) == 1 else 0.55
-    tone = colour(position)
     styles: dict[str, dict[str, Any]] = {
         "train_loss": {"color": MUTED, "linestyle": (0, (1, 1.2))},
         "validation_loss": {"color": tone, "linestyle": "-"},
@@ -105,6 +113,7 @@ def _circle(axes: Axes, x: float, y: float, tone: str, *, filled: bool = False) 
 def predictions(results: ComparisonResults) -> list[Plot]:
     """Return for every contender how many pairs have which label and score, of the first seed."""
     plots = []
+    tones, named = tones_of(results), labels(results)
     for position, (name, encoder) in enumerate(results.encoders.items()):
         if encoder.scores is None:
             continue
@@ -114,7 +123,7 @@ def predictions(results: ComparisonResults) -> list[Plot]:
         def paint(
             axes: Axes,
             density: np.ndarray = density,
-            position: int = position,
+            tone: str = tones[name],
             tuned: float | None = run.threshold,
         ) -> None:
             bounds = (LABEL_LOW, LABEL_HIGH)
@@ -123,9 +132,7 @@ def predictions(results: ComparisonResults) -> list[Plot]:
                 # Square roots, so that a cell of one pair still shows beside one of hundreds.
                 strength = float(np.sqrt(density[row, column] / density.max()))
                 corner = row * CELL, column * CELL
-                axes.add_patch(
-                    Rectangle(corner, CELL, CELL, color=colour(position), alpha=strength, lw=0)
-                )
+                axes.add_patch(Rectangle(corner, CELL, CELL, color=tone, alpha=strength, lw=0))
             axes.axvline(DECISION_THRESHOLD, color=MUTED, linewidth=0.9, zorder=2)
             axes.axhline(DECISION_THRESHOLD, color=MUTED, linewidth=0.9, zorder=2)
             if tuned is not None:
@@ -151,7 +158,7 @@ def predictions(results: ComparisonResults) -> list[Plot]:
                     "{name}: score against label"
                     + (", seed {seed}" if len(encoder.seeds) > 1 else ""),
                     "{name}: 정답과 점수" + (", 시드 {seed}" if len(encoder.seeds) > 1 else ""),
-                    name=name,
+                    name=named[name],
                     seed=seed,
                 ),
                 both(
@@ -160,7 +167,7 @@ def predictions(results: ComparisonResults) -> list[Plot]:
                     "쌍 {n}개의 정답과 {name} 점수의 분포. 피어슨 상관 {figure}. 진할수록 쌍이 "
                     "많습니다.",
                     n=int(density.sum()),
-                    name=name,
+                    name=named[name],
                     figure=written(encoder.test.get("pearson")),
                 ),
                 paint,
@@ -173,7 +180,7 @@ def predictions(results: ComparisonResults) -> list[Plot]:
 def by_source(results: ComparisonResults) -> list[Plot]:
     """Return Pearson and F1 of every contender with their intervals, a row for each source."""
     plots = []
-    encoders = results.encoders
+    encoders, tones = results.encoders, list(tones_of(results).values())
     sources = list(dict.fromkeys(s for encoder in encoders.values() for s in encoder.by_source))
     for metric in ("pearson", "f1"):
         found = [
@@ -186,8 +193,8 @@ def by_source(results: ComparisonResults) -> list[Plot]:
             continue
 
         def paint(axes: Axes, defined: list[tuple[int, int, Estimate]] = defined) -> None:
-            rows_with_intervals(axes, sources, defined, len(encoders))
-            legend_of_contenders(axes, encoders)
+            rows_with_intervals(axes, sources, defined, tones)
+            legend_of_contenders(axes, results)
 
         label = METRIC_NAMES[metric]
         plots.append(
@@ -198,7 +205,7 @@ def by_source(results: ComparisonResults) -> list[Plot]:
                     "{label} by source for {names}, with 95% intervals; see the table.",
                     "{names}의 출처별 {label}, 95% 신뢰구간. 표를 보십시오.",
                     label=label,
-                    names=", ".join(encoders),
+                    names=Line.join(", ", labels(results).values()),
                 ),
                 paint,
                 height=0.75 + 0.35 * len(sources) + 0.18 * len(sources) * len(encoders),
@@ -208,15 +215,18 @@ def by_source(results: ComparisonResults) -> list[Plot]:
 
 
 def rows_with_intervals(
-    axes: Axes, rows: list[str], points: list[tuple[int, int, Estimate]], series: int
+    axes: Axes,
+    rows: Sequence[Text],
+    points: list[tuple[int, int, Estimate]],
+    tones: Sequence[str],
 ) -> None:
     """Draw estimates with their intervals, each (row, series, figure), the rows named above."""
     for row, position, figure in points:
-        y, tone = row + 0.12 + 0.5 / series * position, colour(position)
+        y, tone = row + 0.12 + 0.5 / len(tones) * position, tones[position]
         axes.plot([figure.low, figure.high], [y, y], color=tone)
         axes.plot(figure.value, y, "o", color=tone)
     for row, name in enumerate(rows):
-        axes.annotate(name, (0, row - 0.12), xycoords=("axes fraction", "data"), va="center")
+        axes.annotate(say(name), (0, row - 0.12), xycoords=("axes fraction", "data"), va="center")
     axes.set_ylim(len(rows) - 0.35, -0.4)
     axes.yaxis.set_major_locator(NullLocator())
     axes.spines["left"].set_visible(False)
@@ -231,24 +241,25 @@ def f1_over_threshold(results: ComparisonResults) -> list[Plot]:
     }
     if not curves:
         return []
+    tones, named = tones_of(results), labels(results)
 
     def paint(axes: Axes) -> None:
         axes.axvline(DECISION_THRESHOLD, color=MUTED, linewidth=0.9)
-        for position, (name, curve) in enumerate(curves.items()):
-            axes.plot(THRESHOLDS, curve, color=colour(position))
+        for name, curve in curves.items():
+            axes.plot(THRESHOLDS, curve, color=tones[name])
             for run in results.encoders[name].seeds.values():
                 if run.threshold is not None:
                     height = float(np.interp(run.threshold, THRESHOLDS, curve))
-                    _circle(axes, run.threshold, height, colour(position))
+                    _circle(axes, run.threshold, height, tones[name])
         axes.set(xlim=(LABEL_LOW, LABEL_HIGH), ylim=(0, 1))
         axes.set(xlabel=say(Line("threshold", "임계값")), ylabel="F1")
-        legend_of_contenders(axes, curves)
+        legend_of_contenders(axes, results)
 
     bests = [
         both(
             "{name} highest at {at}",
             "{name} 최고 {at}",
-            name=name,
+            name=named[name],
             at=decimal(float(THRESHOLDS[curve.argmax()]), 2),
         )
         for name, curve in curves.items()
@@ -261,7 +272,7 @@ def f1_over_threshold(results: ComparisonResults) -> list[Plot]:
     return [Plot("threshold", Line("F1 over the threshold", "임계값에 따른 F1"), alt, paint)]
 
 
-def legend_of_contenders(axes: Axes, encoders: Mapping[str, Any]) -> None:
-    """Name the contenders above the axes."""
-    handles = [Line2D([], [], color=colour(place), marker="o") for place in range(len(encoders))]
-    legend(axes, handles, list(encoders))
+def legend_of_contenders(axes: Axes, results: ComparisonResults) -> None:
+    """Set the legend of all contenders in their colours."""
+    handles = [Line2D([], [], color=tone, marker="o") for tone in tones_of(results).values()]
+    legend(axes, handles, list(labels(results).values()))

@@ -7,6 +7,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 
 from kosim.encoders.records import LABEL_HIGH, LABEL_LOW
+from kosim.experiments.comparison import facts
 from kosim.experiments.comparison.evaluation import (
     THRESHOLDS,
     Figures,
@@ -14,14 +15,14 @@ from kosim.experiments.comparison.evaluation import (
     defined,
     resampling,
 )
-from kosim.experiments.comparison.plots import legend_of_contenders
+from kosim.experiments.comparison.plots import legend_of_contenders, tones_of
 from kosim.experiments.comparison.results import ComparisonResults, ReliabilityBand, ScorePlot
 from kosim.experiments.settings import EvaluationSettings
 from kosim.experiments.statistics.significance import F1, Mean, Precision, Recall, estimate
 from kosim.experiments.statistics.thresholds import plateau
 from kosim.experiments.study.language import Line, Text, both
 from kosim.experiments.study.notation import DASH, decimal
-from kosim.experiments.study.report.canvas import RULE, Plot, colour, say
+from kosim.experiments.study.report.canvas import RULE, Plot, say
 from kosim.experiments.study.report.document import Table
 
 BAND, FEWEST_IN_BAND = 0.5, 10
@@ -46,7 +47,8 @@ def reliability(
         rows = np.flatnonzero((scores >= low) & (scores < high))
         if len(rows) >= FEWEST_IN_BAND:
             gold = labels[rows]
-            found = estimate(gold, gold, Mean(), **options)
+            copies = contender.of_pairs(rows).copies
+            found = estimate(gold, gold, Mean(), copies=copies, **options)
             bands.append(
                 ReliabilityBand(
                     low=float(low),
@@ -75,7 +77,11 @@ def evaluate_at(
     return {
         name: defined(
             lambda make=make: estimate(  # type: ignore[misc]
-                labels, contender.scores, make(threshold), **resampling(settings)
+                labels,
+                contender.scores,
+                make(threshold),
+                copies=contender.copies,
+                **resampling(settings),
             )
         )
         for name, make in metrics.items()
@@ -87,19 +93,20 @@ def plots(results: ComparisonResults) -> list[Plot]:
     encoders = {name: each for name, each in results.encoders.items() if each.reliability}
     if not encoders:
         return []
+    tones, named = tones_of(results), facts.labels(results)
 
     def paint(axes: Axes) -> None:
         bounds = (LABEL_LOW, LABEL_HIGH)
         axes.plot(bounds, bounds, color=RULE, linewidth=1, zorder=1)
-        for position, encoder in enumerate(encoders.values()):
-            tone = colour(position)
+        for name, encoder in encoders.items():
+            tone = tones[name]
             for band in encoder.reliability:
                 axes.plot([band.score] * 2, [band.label.low, band.label.high], color=tone)
             points = [(band.score, band.label.value) for band in encoder.reliability]
             axes.plot(*zip(*points, strict=True), "o-", color=tone, linewidth=0.8)
         axes.set(xlim=bounds, ylim=bounds, aspect="equal")
         axes.set(xlabel=say(Line("score", "점수")), ylabel=say(Line("mean label", "정답 평균")))
-        legend_of_contenders(axes, encoders)
+        legend_of_contenders(axes, results)
 
     return [
         Plot(
@@ -110,7 +117,7 @@ def plots(results: ComparisonResults) -> list[Plot]:
                 "on the diagonal a score means what a label means.",
                 "{names}의 점수 구간별 정답 평균과 95% 신뢰구간. 대각선 위에서는 점수가 정답과 "
                 "같은 뜻입니다.",
-                names=", ".join(encoders),
+                names=Line.join(", ", [named[name] for name in encoders]),
             ),
             paint,
             height=4.5,
@@ -126,7 +133,13 @@ def threshold_sensitivity(results: ComparisonResults) -> list[Table]:
         if found is not None:
             chosen = [run.threshold for run in encoder.seeds.values() if run.threshold is not None]
             tuned = ", ".join(decimal(each, 2) for each in chosen) or DASH
-            rows.append([name, tuned, f"{decimal(found[0], 2)}–{decimal(found[1], 2)}"])
+            rows.append(
+                [
+                    facts.labels(results)[name],
+                    tuned,
+                    f"{decimal(found[0], 2)}–{decimal(found[1], 2)}",
+                ]
+            )
     columns = [
         Line("Encoder", "인코더"),
         Line("Threshold from validation", "검증에서 정한 임계값"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from kosim.experiments.comparison import cost_plots, plots, reliability, slice_report, tables
+from kosim.experiments.comparison.answer_plot import answer
 from kosim.experiments.comparison.finding import compute_finding
 from kosim.experiments.comparison.results import ComparisonResults
 from kosim.experiments.study.experiment import Experiment
@@ -44,20 +45,21 @@ def build_sections(results: ComparisonResults) -> list[Section]:
             ],
         ),
         Section(
-            "sources",
-            Line("By source", "출처별 결과"),
-            "",
-            tables.by_source(results),
-            plots.by_source(results),
-        ),
-        slice_report.section(results),
-        Section(
             "cost",
             Line("Cost", "비용"),
             _cost_note(results),
             [*tables.speeds(results), *tables.corpus_costs(results)],
             cost_plots.corpus_costs(results),
         ),
+        Section(
+            "sources",
+            Line("By source", "출처별 결과"),
+            "",
+            tables.by_source(results),
+            plots.by_source(results),
+            folded=True,
+        ),
+        slice_report.section(results),
         Section(
             "disagreements",
             Line("Disagreements", "의견이 갈린 문장 쌍"),
@@ -66,6 +68,7 @@ def build_sections(results: ComparisonResults) -> list[Section]:
                 "점수와 정답은 0(무관)부터 5(같은 뜻)까지입니다.",
             ),
             tables.disagreements(results),
+            folded=True,
         ),
         Section(
             "training",
@@ -77,6 +80,7 @@ def build_sections(results: ComparisonResults) -> list[Section]:
             ),
             [*tables.training(results), *tables.spread(results), *tables.asymmetry(results)],
             plots.learning_curves(results),
+            folded=True,
         ),
         Section("data", Line("Data", "데이터"), "", _data(results), folded=True),
         Section(
@@ -86,7 +90,15 @@ def build_sections(results: ComparisonResults) -> list[Section]:
             [
                 *records.side_by_side(Line("Encoders", "인코더"), "", _encoders(results)),
                 *records.record(Line("Environment", "환경"), results.environment),
-                *records.record(Line("Configuration", "설정"), results.config),
+                *records.record(
+                    Line("Configuration", "설정"),
+                    {key: part for key, part in results.config.items() if key != "encoders"},
+                ),
+                *records.side_by_side(
+                    Line("Configuration of the encoders", "인코더 설정"),
+                    "",
+                    results.config.get("encoders", {}),
+                ),
             ],
             folded=True,
         ),
@@ -167,5 +179,5 @@ def _data(results: ComparisonResults) -> list[Table]:
     ]
 
 
-COMPARISON = Experiment(ComparisonResults, compute_finding, build_sections)
+COMPARISON = Experiment(ComparisonResults, compute_finding, build_sections, answer)
 """The comparison as an experiment."""

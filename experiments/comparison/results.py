@@ -81,8 +81,16 @@ class SwapAsymmetry(Record):
 
 class Training(Record):
     """What one training run did, the best of ``trials``; empty for an encoder of which no
-    training is known."""
+    training is known.
 
+    ``ceiling`` and ``patience`` are the epochs it was given, ``train_pairs`` and ``train_digest``
+    the pairs that it learnt from.
+    """
+
+    ceiling: int | None = None
+    patience: int | None = None
+    train_pairs: int | None = None
+    train_digest: str | None = None
     best_epoch: int | None = None
     epochs: int | None = None
     steps: int | None = None
@@ -97,9 +105,10 @@ class Training(Record):
 
 
 class SeedResults(Training):
-    """One contender as one seed made it."""
+    """One contender as one seed made it; ``constant`` says that all its scores are the same."""
 
     test: dict[str, Figure]
+    constant: bool = False
     threshold: float | None = None
 
 

@@ -30,9 +30,11 @@ from kosim.experiments.comparison.evaluation import (
     evaluate,
     evaluate_sources,
     plot_scores,
+    score_pairs,
     seed_spread,
     swap_asymmetry,
 )
+from kosim.experiments.comparison.facts import SCRATCH_NOTE
 from kosim.experiments.comparison.reliability import reliability
 from kosim.experiments.comparison.report import COMPARISON
 from kosim.experiments.comparison.results import (
@@ -45,6 +47,7 @@ from kosim.experiments.comparison.results import (
 )
 from kosim.experiments.comparison.slices import compare_slices
 from kosim.experiments.comparison.trivial import trivial_predictor
+from kosim.experiments.data.cleaning import distinct_numbers
 from kosim.experiments.data.data_report import (
     data_report,
     describe_part,
@@ -56,16 +59,12 @@ from kosim.experiments.data.partition import Partition, load_partition
 from kosim.experiments.settings import SCRATCH, CompareSettings
 from kosim.experiments.statistics.ceiling import split_half_reliability
 from kosim.experiments.study.figures import Undefined
-from kosim.experiments.study.language import Language
+from kosim.experiments.study.language import Language, Line, both
 from kosim.experiments.study.progress import Progress, silent
 from kosim.experiments.study.results import header
 from kosim.experiments.study.run_folder import open_run
 
 PREDICTIONS = "predictions.parquet"
-SCRATCH_NOTE = (
-    "a small ELECTRA with random weights and a vocabulary made on the spot from the training "
-    "sentences; it knows no Korean beyond them"
-)
 
 
 def compare(
@@ -102,7 +101,7 @@ def compare(
     with ExitStack() as held:
 
         def begin() -> Partition:
-            progress("reading and cleaning the data")
+            progress(Line("reading and cleaning the data", "데이터를 읽고 정리"))
             partition = load_partition(settings.data)
             held.enter_context(open_run(folder, settings, resume=resume, overwrite=overwrite))
             return partition
@@ -111,18 +110,22 @@ def compare(
         ranks.check_shared(folder)
         for name, contender in settings.encoders.items():
             for seed in settings.seeds if contender.artifact is None else ():
-                progress(f"{name}, seed {seed}: training")
+                progress(both("{at}: training", "{at}: 학습", at=_place(name, seed)))
                 train_contender(
                     name, settings, partition.training, seed=seed, out=folder, callbacks=callbacks
                 )
 
         def end() -> ComparisonResults:
             results = _evaluate_run(settings, partition, folder, progress)
-            progress("writing the report")
+            progress(Line("writing the report", "보고서 작성"))
             COMPARISON.write(results, folder, language=language)
             return results
 
         return ranks.on_main(end)
+
+
+def _place(name: str, seed: int) -> Line:
+    return both("{name}, seed {seed}", "{name}, 시드 {seed}", name=name, seed=seed)
 
 
 def _evaluate_run(
@@ -138,9 +141,9 @@ def _evaluate_run(
     predictions = _predictions(settings.seeds, partition, runs)
     with atomic_file(folder / PREDICTIONS) as partial:
         predictions.to_parquet(partial, index=False)
-    progress("testing the differences")
+    progress(Line("testing the differences", "차이 검정"))
     results = _assemble(settings, partition, data, runs)
-    progress("explaining the largest disagreements")
+    progress(Line("explaining the largest disagreements", "가장 크게 갈린 쌍 설명"))
     return explain_disagreements(
         results, lambda name: load_contender(name, settings, seed=settings.seeds[0], out=folder)
     )
@@ -169,22 +172,26 @@ def _evaluate_contender(
     # A saved encoder is one encoder, however many seeds the others have.
     given = settings.encoders[name].artifact is not None
     for seed in settings.seeds[:1] if given else settings.seeds:
-        progress(f"{name}, seed {seed}: scoring the test pairs")
+        progress(
+            both("{at}: scoring the test pairs", "{at}: 테스트 쌍 채점", at=_place(name, seed))
+        )
         encoder = load_contender(name, settings, seed=seed, out=folder)
         if partition.training is not None and not encoder.calibrated:
             calibrate(encoder, partition.training.validation)
-        scores.append(encoder.score(pairs))
-        swapped.append(encoder.score(swapped_pairs))
+        scores.append(score_pairs(encoder, pairs))
+        if encoder.order_matters:
+            swapped.append(score_pairs(encoder, swapped_pairs))
         thresholds.append(encoder.threshold)
         trainings.append(encoder.training)
-    progress(f"{name}: measuring its speed")
+    progress(both("{name}: measuring its speed", "{name}: 속도 측정", name=name))
     return _Run(
         scored=ScoredContender(
             name=name,
             kind=encoder.kind,
-            scores=np.array(scores, dtype=np.float64),
+            scores=np.array(scores),
             thresholds=np.array(thresholds),
-            swapped=np.array(swapped, dtype=np.float64) if encoder.order_matters else None,
+            swapped=np.array(swapped) if encoder.order_matters else None,
+            copies=distinct_numbers(partition.test.pairs),
         ),
         trainings=trainings,
         tokens=token_lengths(
@@ -286,6 +293,7 @@ def _describe_contender(
         str(settings.seeds[row]): SeedResults(
             test=evaluate(scored.of_seed(row), labels, evaluation),
             threshold=float(scored.thresholds[row]),
+            constant=bool(np.ptp(scored.scores[row]) == 0),
             **_describe_training(scored.kind, training, contender.trials),
         )
         for row, training in enumerate(run.trainings)
@@ -295,7 +303,7 @@ def _describe_contender(
         kind=scored.kind,
         backbone=run.backbone,
         revision=run.revision,
-        backbone_note=SCRATCH_NOTE if contender.backbone == SCRATCH else None,
+        backbone_note=SCRATCH_NOTE.en if contender.backbone == SCRATCH else None,
         calibrated=run.calibrated,
         loss=next((seed.loss for seed in seeds.values()), None),
         parameters=run.cost.parameters,
@@ -317,6 +325,10 @@ def _describe_training(
     if training is None:
         return {}
     return {
+        "ceiling": training["config"]["epochs"],
+        "patience": training["config"]["patience"],
+        "train_pairs": training.get("train_pairs"),
+        "train_digest": training.get("train_digest"),
         "best_epoch": training["best_epoch"],
         "epochs": len(training["history"]),
         "steps": training.get("steps") or None,

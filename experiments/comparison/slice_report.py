@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 
-from kosim.experiments.comparison.facts import Facts
+from kosim.experiments.comparison.facts import Facts, against, labels
+from kosim.experiments.comparison.plots import tones_of
 from kosim.experiments.comparison.results import ComparisonResults, SliceComparison, SlicedResults
 from kosim.experiments.study.figures import Difference, written
 from kosim.experiments.study.language import Line, Text, both
 from kosim.experiments.study.notation import DASH, count, decimal, p_value
-from kosim.experiments.study.report.canvas import MUTED, Plot, colour, say
+from kosim.experiments.study.report.canvas import MUTED, Plot, say
 from kosim.experiments.study.report.document import Section, Table
 
 _FAMILIES = {
@@ -39,6 +40,11 @@ _NAMES = {
     ("distinction", "style"): Line("honorific or style", "높임과 문체"),
     ("distinction", "none"): Line("none of these", "해당 없음"),
 }
+_BOUNDS = {
+    r"up to (\S+)": r"\1 이하",
+    r"above (\S+)": r"\1 초과",
+    r"([\d.]+) to ([\d.]+)": r"\1~\2",
+}
 NAMED = 3
 """Slices that the verdict names."""
 
@@ -48,7 +54,10 @@ def slice_name(one: SliceComparison) -> Line:
     known = _NAMES.get((one.family, one.name))
     if known is not None:
         return known
-    return Line.join(" ", [_FAMILIES.get(one.family, one.family), one.name])
+    korean = one.name
+    for english, said in _BOUNDS.items():
+        korean = re.sub(f"^{english}$", said, korean)
+    return Line.join(" ", [_FAMILIES.get(one.family, one.family), Line(one.name, korean)])
 
 
 def concentrated(facts: Facts) -> Line | None:
@@ -116,11 +125,13 @@ def section(results: ComparisonResults) -> Section:
         "보정했습니다(Holm). 두 문장의 차이점을 찾은 방법: {how}.",
         how=how,
     )
-    return Section("slices", title, note, _tables(sliced), _plots(sliced, list(results.encoders)))
+    tables, plots = _tables(results, sliced), _plots(results, sliced)
+    return Section("slices", title, note, tables, plots, folded=True)
 
 
-def _tables(sliced: SlicedResults) -> list[Table]:
+def _tables(results: ComparisonResults, sliced: SlicedResults) -> list[Table]:
     first, second = sliced.first, sliced.second
+    named, gap_name = labels(results), against(results, first, second)
     rows: list[list[Text]] = []
     for one in sliced.slices:
         error, correlation = one.difference("error"), one.metrics.get("pearson")
@@ -141,21 +152,23 @@ def _tables(sliced: SlicedResults) -> list[Table]:
     columns: list[Text] = [
         Line("Slice", "조각"),
         Line("Pairs", "쌍"),
-        Line.join(", ", [error_word, first]),
-        Line.join(", ", [error_word, second]),
-        Line.join(", ", [error_word, f"{first} − {second}"]),
+        Line.join(", ", [error_word, named[first]]),
+        Line.join(", ", [error_word, named[second]]),
+        Line.join(", ", [error_word, gap_name]),
         Line("p, adjusted", "보정한 p"),
-        Line.join(", ", [pearson_word, first]),
-        Line.join(", ", [pearson_word, second]),
-        Line.join(", ", [pearson_word, f"{first} − {second}"]),
+        Line.join(", ", [pearson_word, named[first]]),
+        Line.join(", ", [pearson_word, named[second]]),
+        Line.join(", ", [pearson_word, gap_name]),
     ]
     return Table.of(Line("Slices, with 95% intervals", "조각, 95% 신뢰구간"), columns, rows)
 
 
-def _plots(sliced: SlicedResults, encoders: Sequence[str]) -> list[Plot]:
+def _plots(results: ComparisonResults, sliced: SlicedResults) -> list[Plot]:
     shown = [(one, gap) for one in sliced.slices if (gap := one.difference("error"))]
     if not shown:
         return []
+    named, tones = labels(results), tones_of(results)
+    sides = {"first": named[sliced.first], "second": named[sliced.second]}
 
     def paint(axes: Axes) -> None:
         axes.axvline(0, color=MUTED, linewidth=0.9)
@@ -163,11 +176,13 @@ def _plots(sliced: SlicedResults, encoders: Sequence[str]) -> list[Plot]:
             axes.axvline(sliced.overall.value, color=MUTED, linewidth=0.9, linestyle=(0, (4, 2)))
         for row, (_, gap) in enumerate(shown):
             strength = 1.0 if gap.significant else 0.45
-            better = sliced.first if gap.value < 0 else sliced.second
-            tone = colour(encoders.index(better))
+            tone = tones[sliced.first if gap.value < 0 else sliced.second]
             axes.plot([gap.low, gap.high], [row, row], color=tone, alpha=strength)
             axes.plot(gap.value, row, "o", color=tone, alpha=strength)
-        names = [f"{say(slice_name(one))}  ({one.n})" for one, _ in shown]
+        names = [
+            say(both("{name}  ({n})", "{name}  ({n})", name=slice_name(one), n=one.n))
+            for one, _ in shown
+        ]
         axes.set_yticks(range(len(shown)), names, fontsize=8)
         axes.yaxis.set_minor_locator(NullLocator())
         axes.set_ylim(len(shown) - 0.4, -0.6)
@@ -176,8 +191,7 @@ def _plots(sliced: SlicedResults, encoders: Sequence[str]) -> list[Plot]:
                 both(
                     "mean error of {first} minus {second}, points",
                     "평균 오차의 차이({first} − {second}, 점)",
-                    first=sliced.first,
-                    second=sliced.second,
+                    **sides,
                 )
             )
         )
@@ -193,8 +207,7 @@ def _plots(sliced: SlicedResults, encoders: Sequence[str]) -> list[Plot]:
                 "조각 {n}개에서 {first}와 {second}의 평균 절대 오차 차이와 95% 신뢰구간. "
                 "0의 왼쪽은 {first}의 오차가 작다는 뜻입니다. 유의한 것은 진하고, 점선은 전체 "
                 "차이입니다. 표를 보십시오.",
-                first=sliced.first,
-                second=sliced.second,
+                **sides,
                 n=len(shown),
             ),
             paint,

@@ -75,7 +75,7 @@ def compare_on(
     """
     found = [_compare(first, second, labels, one, settings) for one in slices]
     adjust(found, METRICS)
-    overall = _tested(labels, first.scores, second.scores, METRICS["error"], settings)
+    overall = _tested(labels, first, second, METRICS["error"], settings)
     return SlicedResults(
         first=first.name,
         second=second.name,
@@ -92,10 +92,10 @@ def _compare(
     one: Slice,
     settings: EvaluationSettings,
 ) -> SliceComparison:
-    gold, rows = labels[one.rows], (first.scores[:, one.rows], second.scores[:, one.rows])
-    names = first.name, second.name
+    gold, pair = labels[one.rows], (first.of_pairs(one.rows), second.of_pairs(one.rows))
+    rows, names = [each.scores for each in pair], [each.name for each in pair]
     figures: dict[str, Tested] = {
-        name: _tested(gold, *rows, metric, settings) for name, metric in METRICS.items()
+        name: _tested(gold, *pair, metric, settings) for name, metric in METRICS.items()
     }
     return SliceComparison(
         family=one.family,
@@ -110,17 +110,23 @@ def _compare(
 
 
 def _tested(
-    gold: Scores, one: Scores, other: Scores, metric: Metric, settings: EvaluationSettings
+    gold: Scores,
+    one: ScoredContender,
+    other: ScoredContender,
+    metric: Metric,
+    settings: EvaluationSettings,
 ) -> Tested:
-    if len(gold) < FEWEST:
+    distinct = len(gold) if one.copies is None else len(set(one.copies.tolist()))
+    if distinct < FEWEST:
         return Undefined(f"fewer than {FEWEST} pairs")
     resamples = min(settings.resamples, RESAMPLES)
     try:
         return difference(
             gold,
-            one,
-            other,
+            one.scores,
+            other.scores,
             metric,
+            copies=one.copies,
             level=settings.level,
             resamples=resamples,
             seed=settings.seed,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kosim.experiments.comparison.facts import against, labels
 from kosim.experiments.comparison.results import ComparisonResults, Disagreement, PairedComparison
 from kosim.experiments.study.figures import Difference, Estimate, Undefined, written
 from kosim.experiments.study.language import Line, Text, both
@@ -19,15 +20,20 @@ from kosim.experiments.study.notation import (
 )
 from kosim.experiments.study.report.document import Table
 
+_CRITERIA = {
+    "loss": Line("loss", "손실"),
+    "pearson": METRIC_NAMES["pearson"],
+    "f1": Line("F1", "F1"),
+}
 ENCODER, METRIC, PAIRS = Line("Encoder", "인코더"), Line("Metric", "지표"), Line("Pairs", "쌍")
 
 
 def summary(results: ComparisonResults) -> list[Table]:
     """Return every metric of every contender, with the main difference and its p-value."""
     main = results.difference
-    columns: list[Text] = [METRIC, *results.encoders]
+    columns: list[Text] = [METRIC, *labels(results).values()]
     if main:
-        columns += [f"{main.first} − {main.second}", "p"]
+        columns += [against(results, main.first, main.second), "p"]
     rows: list[list[Text]] = []
     for metric, label in METRIC_NAMES.items():
         tests = [encoder.test for encoder in results.encoders.values()]
@@ -40,7 +46,7 @@ def summary(results: ComparisonResults) -> list[Table]:
     return Table.of(caption, columns, rows)
 
 
-def _tested(comparison: PairedComparison, metric: str) -> tuple[str, str]:
+def _tested(comparison: PairedComparison, metric: str) -> tuple[Text, str]:
     """Return a difference and its p-value, adjusted where it is; blank where none was tested."""
     if metric not in comparison.metrics:
         return "", ""
@@ -53,7 +59,7 @@ def comparisons(results: ComparisonResults) -> list[Table]:
     if len(results.encoders) < 3:
         return []
     rows: list[list[Text]] = [
-        [f"{entry.first} − {entry.second}", label, *_tested(entry, metric)]
+        [against(results, entry.first, entry.second), label, *_tested(entry, metric)]
         for entry in results.pairwise
         for metric, label in METRIC_NAMES.items()
         if metric in entry.metrics
@@ -79,7 +85,7 @@ def further_tests(results: ComparisonResults) -> list[Table]:
                 "{n} pairs only {name} gets right",
                 "{name}만 맞힌 쌍 {n}개",
                 n=count(main.mcnemar.only_right(name)),
-                name=name,
+                name=labels(results)[name],
             )
             for name in (main.first, main.second)
         ]
@@ -97,8 +103,9 @@ def further_tests(results: ComparisonResults) -> list[Table]:
         rows.append([label, p_value(main.williams_p_value)])
     ceiling = results.ceiling
     if ceiling is not None:
-        found: Text = str(ceiling)
-        if not isinstance(ceiling, Undefined):
+        if isinstance(ceiling, Undefined):
+            found = written(ceiling)
+        else:
             found = both(
                 "Pearson {best} (reliability of the labels {reliability})",
                 "피어슨 상관 {best}(정답의 신뢰도 {reliability})",
@@ -115,7 +122,8 @@ def by_source(results: ComparisonResults) -> list[Table]:
     """Return Pearson and F1 of every contender for each source, and why some have no value."""
     encoders = results.encoders
     shown = [(metric, name) for metric in ("pearson", "f1") for name in encoders]
-    labels = [Line.join(", ", [METRIC_NAMES[metric], name]) for metric, name in shown]
+    named = labels(results)
+    heads = [Line.join(", ", [METRIC_NAMES[metric], named[name]]) for metric, name in shown]
     rows: list[list[Text]] = []
     missing: list[list[Text]] = []
     for source in dict.fromkeys(s for encoder in encoders.values() for s in encoder.by_source):
@@ -125,8 +133,8 @@ def by_source(results: ComparisonResults) -> list[Table]:
         cells = [str(f) if isinstance(f, Estimate) else DASH for f in figures]
         rows.append([source, count(number), *cells])
         missing += [
-            [source, label, f.cause]
-            for label, f in zip(labels, figures, strict=True)
+            [source, label, f.why]
+            for label, f in zip(heads, figures, strict=True)
             if isinstance(f, Undefined) and f.cause
         ]
     source_word, caption = (
@@ -134,7 +142,7 @@ def by_source(results: ComparisonResults) -> list[Table]:
         Line("By source, with 95% intervals", "출처별, 95% 신뢰구간"),
     )
     return [
-        *Table.of(caption, [source_word, PAIRS, *labels], rows),
+        *Table.of(caption, [source_word, PAIRS, *heads], rows),
         *Table.of(
             Line("Without a value", "값이 없는 항목"),
             [source_word, METRIC, Line("Why", "이유")],
@@ -145,32 +153,40 @@ def by_source(results: ComparisonResults) -> list[Table]:
 
 
 def speeds(results: ComparisonResults) -> list[Table]:
-    """Return what each contender is and how fast it is."""
-    rows: list[list[Text]] = []
+    """Return how long one pair takes alone, and how many are done a second in batches."""
+    named = labels(results)
+    alone: list[list[Text]] = []
+    batches: list[list[Text]] = []
     for name, encoder in results.encoders.items():
         cost = results.cost.encoders.get(name)
         single = cost.single_pair_ms if cost else None
-        rows.append(
+        if single is not None:
+            alone.append([named[name], milliseconds(single.p50), milliseconds(single.p95)])
+        batches.append(
             [
-                name,
+                named[name],
                 amount(cost.pairs_per_second if cost else encoder.pairs_per_second),
                 amount(cost.sentences_per_second if cost else None),
-                milliseconds(single.p50 if single else None),
-                milliseconds(single.p95 if single else None),
                 count(encoder.parameters),
-                duration(encoder.train_seconds),
             ]
         )
-    columns = [
-        ENCODER,
-        Line("Pairs/s, in batches", "초당 쌍(묶음)"),
-        Line("Sentences/s, in batches", "초당 문장(묶음)"),
-        Line("One pair alone, median", "한 쌍만, 중앙값"),
-        Line("p95", "95백분위"),
-        Line("Parameters", "파라미터"),
-        Line("Training", "학습 시간"),
+    return [
+        *Table.of(
+            Line("Latency: one pair alone", "지연 시간: 한 쌍만 처리"),
+            [ENCODER, Line("Median", "중앙값"), Line("95th percentile", "95백분위")],
+            alone,
+        ),
+        *Table.of(
+            Line("Throughput: many in batches", "처리량: 묶어서 처리"),
+            [
+                ENCODER,
+                Line("Pairs a second", "초당 쌍"),
+                Line("Sentences a second", "초당 문장"),
+                Line("Parameters", "파라미터"),
+            ],
+            batches,
+        ),
     ]
-    return Table.of(Line("Speed and size", "속도와 크기"), columns, rows)
 
 
 def corpus_costs(results: ComparisonResults) -> list[Table]:
@@ -211,7 +227,7 @@ def disagreements(results: ComparisonResults) -> list[Table]:
         Line("Pair", "문장 쌍"),
         Line("Source", "출처"),
         Line("Label", "정답"),
-        *names,
+        *labels(results).values(),
     ]
     explained = any(row.words for row in results.disagreements)
     if explained:
@@ -245,23 +261,32 @@ def training(results: ComparisonResults) -> list[Table]:
     rows: list[list[Text]] = []
     for name, encoder in results.encoders.items():
         for seed, run in encoder.seeds.items():
-            best = ", ".join(f"{criterion} {epoch}" for criterion, epoch in run.best_epochs.items())
+            best = Line.join(
+                ", ",
+                [Line.join(" ", [_CRITERIA[c], str(e)]) for c, e in run.best_epochs.items()],
+            )
             kept = both(
                 "{kept} of {all} (by {select})",
                 "{all}에폭 중 {kept}({select} 기준)",
                 kept=str(run.best_epoch),
                 all=len(run.history),
-                select=str(run.select),
+                select=_CRITERIA.get(run.select or "", "–"),
             )
             rows.append(
                 [
-                    both("{name}, seed {seed}", "{name}, 시드 {seed}", name=name, seed=seed),
+                    both(
+                        "{name}, seed {seed}",
+                        "{name}, 시드 {seed}",
+                        name=labels(results)[name],
+                        seed=seed,
+                    ),
                     written(run.test.get("pearson")),
                     written(run.test.get("f1")),
                     decimal(run.threshold, 2),
                     kept if run.history else DASH,
                     count(run.steps),
-                    best or DASH,
+                    best,
+                    count(run.trials or None),
                     duration(run.train_seconds),
                 ]
             )
@@ -273,6 +298,7 @@ def training(results: ComparisonResults) -> list[Table]:
         Line("Epoch kept", "선택된 에폭"),
         Line("Steps", "스텝"),
         Line("Best epoch by", "기준별 최고 에폭"),
+        Line("Trials", "시도"),
         Line("Time", "시간"),
     ]
     return Table.of(Line("Runs", "학습 기록"), columns, rows, [4, 6])
@@ -282,7 +308,7 @@ def spread(results: ComparisonResults) -> list[Table]:
     """Return how far each metric varies over seeds."""
     rows: list[list[Text]] = [
         [
-            Line.join(", ", [name, METRIC_NAMES[metric]]),
+            Line.join(", ", [labels(results)[name], METRIC_NAMES[metric]]),
             *(decimal(value) for value in (found.mean, found.sd, found.min, found.max)),
         ]
         for name, encoder in results.encoders.items()
@@ -307,7 +333,7 @@ def asymmetry(results: ComparisonResults) -> list[Table]:
             moved = (found.mean_absolute, found.p95_absolute, found.max_absolute)
             symmetric = decimal(found.pearson_symmetric)
             shifts = [decimal(value, 2) for value in moved]
-            rows.append([name, *shifts, percent(found.verdict_flips), symmetric])
+            rows.append([labels(results)[name], *shifts, percent(found.verdict_flips), symmetric])
     columns = [
         ENCODER,
         Line("Mean shift", "평균 변화"),

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from kosim.experiments.comparison.facts import TINY, Facts
 from kosim.experiments.statistics.significance import pairs_needed
-from kosim.experiments.study.figures import Difference, Undefined
+from kosim.experiments.study.figures import Difference
 from kosim.experiments.study.language import Line, Text, both
 from kosim.experiments.study.notation import amount, count, decimal, duration, p_value
 
@@ -27,87 +27,6 @@ def sureness(gap: Difference) -> Line:
     """Return interval and p-value of a difference."""
     stated = f"{gap.interval}, {p_value(gap.p)}"
     return Line(f"95% interval {stated}", f"95% 신뢰구간 {stated}")
-
-
-def nothing_measured(facts: Facts) -> Line:
-    """Headline where no contender has a Pearson."""
-    causes = [f.cause for f in map(facts.metric, facts.encoders) if isinstance(f, Undefined)]
-    return both(
-        "No verdict: Pearson is undefined ({why}).",
-        "판정할 수 없습니다. 피어슨 상관을 구할 수 없습니다({why}).",
-        why=next(filter(None, causes), "not measured"),
-    )
-
-
-def one_encoder(facts: Facts) -> Line:
-    """Headline where there is nothing to compare with."""
-    (contender,) = facts.ranking
-    return both(
-        "{name} reaches Pearson {figure}; there is no other encoder to compare with.",
-        "{name}의 피어슨 상관: {figure}. 비교할 다른 인코더가 없습니다.",
-        name=capital(facts.name(contender)),
-        figure=str(facts.metric(contender)),
-    )
-
-
-def not_compared() -> Line:
-    """Headline where the difference has no value."""
-    return Line(
-        "No verdict: the difference in Pearson is undefined.",
-        "판정할 수 없습니다. 피어슨 상관의 차이를 구할 수 없습니다.",
-    )
-
-
-def _scores(facts: Facts, gap: Difference) -> Line:
-    first, second = (decimal(facts.values[name]) for name in facts.ranking[:2])
-    p = p_value(gap.p)
-    return Line(f"Pearson {first} against {second} ({p})", f"피어슨 상관 {first} 대 {second} ({p})")
-
-
-def ahead_so_far(facts: Facts, gap: Difference, learning: list[str]) -> Line:
-    """Headline where the leader is told from others that have not learnt what they can."""
-    return both(
-        "No verdict yet: {leader} scores higher, but {others} had not learnt all it can: {scores}.",
-        "아직 판정할 수 없습니다. 지금은 {leader}의 점수가 높지만 {others}는 더 배울 수 있습니다. "
-        "{scores}.",
-        leader=facts.name(facts.ranking[0]),
-        others=Line.join(", ", map(facts.name, learning)),
-        scores=_scores(facts, gap),
-    )
-
-
-def winner(facts: Facts, gap: Difference) -> Line:
-    """Headline where the leader is told from all others; ``gap`` is leader minus rival."""
-    if gap.value < TINY:
-        how = Line("better, but only just", "더 낫지만 차이는 아주 작습니다")
-    elif len(facts.ranking) == 2:
-        how = Line("better", "더 낫습니다")
-    else:
-        how = Line("the best", "가장 낫습니다")
-    return both(
-        "{name} is {how}: {scores}.",
-        "{name}가 {how}. {scores}.",
-        name=capital(facts.name(facts.ranking[0])),
-        how=how,
-        scores=_scores(facts, gap),
-    )
-
-
-def undecided(facts: Facts, gap: Difference) -> Line:
-    """Headline where the leader cannot be told from all others."""
-    scores = _scores(facts, gap)
-    if len(facts.ranking) == 2:
-        return both(
-            "The data cannot tell the two encoders apart: {scores}.",
-            "이 데이터로는 두 인코더의 우열을 가릴 수 없습니다. {scores}.",
-            scores=scores,
-        )
-    return both(
-        "{name} scores highest, but not beyond chance: {scores}.",
-        "{name}의 점수가 가장 높지만, 우연을 넘는 차이는 아닙니다. {scores}.",
-        name=capital(facts.name(facts.ranking[0])),
-        scores=scores,
-    )
 
 
 def lead(facts: Facts, other: str) -> Line | None:
@@ -192,7 +111,8 @@ def f1_agreement(facts: Facts) -> Line | None:
             )
         else:
             way = Line(
-                "points the other way, within chance", "F1은 우연의 범위 안에서 반대 방향입니다"
+                "points the other way, within chance",
+                "F1은 반대 방향이지만 우연일 수 있는 차이입니다",
             )
     elif not agrees:
         return both(
@@ -215,26 +135,36 @@ def f1_agreement(facts: Facts) -> Line | None:
 
 
 def pair_cost(facts: Facts) -> Line | None:
-    """Say what a pair costs with each contender, alone and in a batch."""
-    costs = []
+    """Say what pairs cost with each contender: one alone, and many in batches."""
+    alone, batches = [], []
     for contender, cost in facts.cost.encoders.items():
-        if contender not in facts.encoders or not cost.pairs_per_second:
+        if contender not in facts.encoders:
             continue
-        alone = 1 / cost.pairs_per_second
+        name = facts.name(contender)
         if cost.single_pair_ms is not None:
-            alone = cost.single_pair_ms.p50 / 1000
-        costs.append(
+            time = duration(cost.single_pair_ms.p50 / 1000)
+            alone.append(both("{time} with {name}", "{name} {time}", time=time, name=name))
+        if cost.pairs_per_second:
+            rate = amount(cost.pairs_per_second)
+            batches.append(both("{rate} with {name}", "{name} {rate}쌍", rate=rate, name=name))
+    said = []
+    if alone:
+        said.append(
             both(
-                "{alone} with {name} ({rate} pairs a second in batches)",
-                "{name} {alone}(묶어서 처리하면 초당 {rate}쌍)",
-                alone=duration(alone),
-                name=facts.name(contender),
-                rate=amount(cost.pairs_per_second),
+                "One pair alone takes {all} (median).",
+                "한 쌍만 처리할 때 걸리는 시간(중앙값): {all}.",
+                all=Line.join(", ", alone),
             )
         )
-    if not costs:
-        return None
-    return both("One pair takes {all}.", "한 쌍에 걸리는 시간: {all}.", all=Line.join(", ", costs))
+    if batches:
+        said.append(
+            both(
+                "In batches, pairs a second: {all}.",
+                "묶어서 처리할 때 초당: {all}.",
+                all=Line.join(", ", batches),
+            )
+        )
+    return Line.join(" ", said) if said else None
 
 
 def vectors(facts: Facts) -> Line | None:

@@ -143,6 +143,12 @@ def comparable_texts(frame: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def distinct_numbers(pairs: LabelledPairs) -> npt.NDArray[np.int64]:
+    """Return for n pairs the number of their distinct pair, (n,) from 0 on; copies share it."""
+    frame = pd.DataFrame({"sentence1": pairs.sentence1, "sentence2": pairs.sentence2}, dtype=object)
+    return pd.factorize(comparable_texts(frame)["pair"])[0].astype(np.int64)
+
+
 def missing_sentences(texts: pd.DataFrame) -> Mask:
     """Tell for each of n rows whether a sentence of it is missing or blank."""
     return ((texts["first"] == "") | (texts["second"] == "")).to_numpy(dtype=bool)

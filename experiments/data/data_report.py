@@ -16,6 +16,7 @@ from kosim.experiments.data.cleaning import (
     Mask,
     Removed,
     comparable_texts,
+    distinct_numbers,
     label_spread,
     labelled,
     missing_sentences,
@@ -95,14 +96,10 @@ def describe_part(pairs: LabelledPairs, name: str) -> Report:
         ``name``, ``kept``, ``distinct_pairs``, ``labels``, ``characters`` and ``by_source``, as
         ``describe_split`` gives them.
     """
-    # Two pairs are the same when they hold the same two texts, in either order.
-    texts = comparable_texts(
-        pd.DataFrame({"sentence1": pairs.sentence1, "sentence2": pairs.sentence2}, dtype=object)
-    )
     return {
         "name": name,
         "kept": len(pairs),
-        "distinct_pairs": int(texts["pair"].nunique()),
+        "distinct_pairs": len(set(distinct_numbers(pairs).tolist())),
         "labels": _describe_labels(pairs.labels),
         "characters": _describe_characters(pairs),
         "by_source": {

@@ -20,6 +20,7 @@ from kosim.encoders.training.run import train
 from kosim.experiments.comparison.contenders import make_encoder
 from kosim.experiments.data.splits import stratified_split
 from kosim.experiments.settings import SCRATCH, EncoderSettings
+from kosim.experiments.study.language import both
 from kosim.experiments.study.progress import Progress, silent
 
 Floats = npt.NDArray[np.float64]
@@ -106,7 +107,15 @@ def find_noise(
             learnt = pairs.take(np.flatnonzero(part != fold))
             rows, validation = stratified_split(learnt, seed=seed)
             for name, settings in contenders.items():
-                progress(f"fold {fold + 1} of {folds}: training {name}")
+                progress(
+                    both(
+                        "fold {at} of {all}: training {name}",
+                        "{all}분할 가운데 {at}: {name} 학습",
+                        at=fold + 1,
+                        all=folds,
+                        name=name,
+                    )
+                )
                 backbone = str(own) if settings.backbone == SCRATCH else settings.backbone
                 encoder = make_encoder(settings, seed=seed, device=device, backbone=backbone)
                 config = settings.training.model_copy(update={"seed": seed})

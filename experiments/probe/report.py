@@ -238,7 +238,7 @@ def _heat_map(results: ProbeResults) -> Plot:
                         (column, row),
                         1,
                         1,
-                        facecolor=colour(0 if share >= 0.5 else 1),
+                        facecolor=colour(1 if share >= 0.5 else 0),
                         alpha=0.08 + 0.8 * abs(share - 0.5) * 2,
                         edgecolor=PAPER,
                         linewidth=1.5,

@@ -22,6 +22,7 @@ from kosim.experiments.probe.results import (
 )
 from kosim.experiments.statistics.significance import Mean, difference, estimate, holm
 from kosim.experiments.study.figures import Difference, Estimate
+from kosim.experiments.study.language import both
 from kosim.experiments.study.progress import Progress, silent
 from kosim.experiments.study.results import header
 
@@ -89,7 +90,14 @@ def probe(
     }
     scored = {}
     for name, encoder in encoders.items():
-        progress(f"{name}: scoring {len(items):,} items")
+        progress(
+            both(
+                "{name}: scoring {n} items",
+                "{name}: {n}문항 채점",
+                name=name,
+                n=f"{len(items):,}",
+            )
+        )
         scored[name] = score_items(encoder, items)
     options: dict[str, Any] = {"resamples": resamples, "seed": seed}
     return ProbeResults(

@@ -25,6 +25,7 @@ from kosim.experiments.retrieval.rankings import (
 )
 from kosim.experiments.retrieval.results import WayResults
 from kosim.experiments.retrieval.significance import GroupedQueries, compare_rows
+from kosim.experiments.study.language import Line
 from kosim.experiments.study.progress import Progress, silent
 from kosim.index.ranking import Rows
 from kosim.index.searcher import Searcher
@@ -96,7 +97,7 @@ def evaluate_retrieval(
     seconds = latencies(
         searcher, ways, task.queries, progress, count=settings.latency_queries, hits=_HITS
     )
-    progress("resampling")
+    progress(Line("resampling", "재표집"))
     return {
         "primary": PRIMARY,
         "task": dict(task.facts),

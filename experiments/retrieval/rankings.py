@@ -11,6 +11,7 @@ import numpy as np
 from kosim.encoders.errors import MissingExtraError
 from kosim.encoders.metrics import Floats
 from kosim.experiments.retrieval.results import way_name
+from kosim.experiments.study.language import Line, both
 from kosim.experiments.study.progress import Progress
 from kosim.experiments.study.results import Latency
 from kosim.index.ranking import Rows
@@ -56,7 +57,9 @@ def retrieve(
     spare = max((len(rows) for rows in own), default=0)
     found = np.full((len(queries), width), ABSENT, dtype=np.int64)
     for start in range(0, len(queries), _BLOCK):
-        progress(f"retrieving: {way_name(mode, None).en}", start, len(queries))
+        progress(
+            both("retrieving: {way}", "검색: {way}", way=way_name(mode, None)), start, len(queries)
+        )
         part = slice(start, start + _BLOCK)
         _, rows = searcher.retrieve(list(queries[part]), width + spare, mode)
         found[part] = without_own(rows, own[part], width)
@@ -87,7 +90,7 @@ def rerank_scores(
     """Return the reranker's raw score of every row, (q, m); -inf where there is none."""
     scores = np.full(rows.shape, -np.inf)
     for start in range(0, len(queries), _BLOCK):
-        progress("reranking", start, len(queries))
+        progress(Line("reranking", "재정렬"), start, len(queries))
         part = slice(start, start + _BLOCK)
         scores[part] = searcher.rerank(list(queries[part]), rows[part])
     scores[rows == ABSENT] = -np.inf
@@ -132,7 +135,7 @@ def latencies(
     for way in ways:
         _answer(searcher, way, sample[0], hits)
     for number, query in enumerate(sample):
-        progress("timing single queries", number, len(sample))
+        progress(Line("timing single queries", "질의 하나씩 시간 측정"), number, len(sample))
         for way in ways:
             started = time.perf_counter()
             _answer(searcher, way, query, hits)

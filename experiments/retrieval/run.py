@@ -24,6 +24,7 @@ from kosim.experiments.retrieval.queries import (
     judged_task,
 )
 from kosim.experiments.retrieval.results import RetrievalResults
+from kosim.experiments.study.language import Line
 from kosim.experiments.study.progress import Progress, silent
 from kosim.experiments.study.results import header
 from kosim.index.build import build_index
@@ -168,13 +169,14 @@ def _documents(
     ids, texts = [each.id for each in documents], [each.text for each in documents]
     # Before encoding, which takes long: what is wrong with the questions is known already.
     task = ask(ids, texts)
-    progress("encoding the corpus", 0, len(documents))
+    stage = Line("encoding the corpus", "말뭉치 인코딩")
+    progress(stage, 0, len(documents))
     with tempfile.TemporaryDirectory(prefix="kosim-") as folder:
         index = build_index(
             documents,
             encoder,
             Path(folder) / "index",
-            progress=lambda at: progress("encoding the corpus", at.documents, len(documents)),
+            progress=lambda at: progress(stage, at.documents, len(documents)),
         )
         rows = index.locate(ids)
         if (rows < 0).any():

@@ -22,6 +22,7 @@ from kosim.experiments.speed.measurement import Measurement, Row, measure
 from kosim.experiments.speed.processes import alone
 from kosim.experiments.speed.results import SpeedResults, SpeedRow, Task
 from kosim.experiments.speed.workload import Workload
+from kosim.experiments.study.language import Line
 from kosim.experiments.study.progress import Progress, silent
 from kosim.experiments.study.results import Latency, header
 from kosim.index.build import build_index
@@ -121,7 +122,7 @@ def _export(encoders: Sequence[Path], choices: Sequence[ComputeChoice], progress
     used = dict.fromkeys([*choices, *(one.full for one in choices)])
     needed = [(folder, one) for folder in encoders for one in used if one.backend == "onnx"]
     for done, (folder, choice) in enumerate(needed):
-        progress("exporting", done, len(needed))
+        progress(Line("exporting", "내보내기"), done, len(needed))
         load(folder, device="cpu", backend=choice.backend, precision=choice.precision)
 
 
@@ -181,7 +182,7 @@ def _in_turns(
             for row in turned:
                 measured[row].append(alone(measure, row, workload, threads))
                 done += 1
-                progress("measuring", done, rounds * len(measured))
+                progress(Line("measuring", "측정"), done, rounds * len(measured))
     return measured
 
 

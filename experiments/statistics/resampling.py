@@ -15,8 +15,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+from scipy.sparse import coo_matrix
 
 from kosim.encoders.errors import ConfigError, UndefinedMetricError
 from kosim.encoders.metrics import Floats
@@ -99,28 +102,55 @@ class Bootstrap:
         return rank
 
 
-def bootstrap(evaluate: Evaluation, n: int, *, resamples: int, seed: int) -> Bootstrap:
+def bootstrap(
+    evaluate: Evaluation,
+    n: int,
+    *,
+    resamples: int,
+    seed: int,
+    copies: npt.NDArray[np.int64] | None = None,
+) -> Bootstrap:
     """Evaluate a metric on n pairs and on ``resamples`` resamples of them.
 
     To every sum of squared influences, half of the largest square in the sample is added:
     without it a resample that happens to miss the few pairs that matter has no error at all.
 
+    Args:
+        evaluate: the metric.
+        n: the number of pairs.
+        resamples: how many resamples are drawn.
+        seed: of the draws.
+        copies: (n,) numbers from 0 on; pairs with the same number are copies of one pair and are
+            drawn together, their influences summed. Without it every pair stands alone.
+
     Raises:
         UndefinedMetricError: the metric is undefined in more than 5 % of the resamples.
     """
+    drawn = np.arange(n) if copies is None else np.asarray(copies)
+    distinct = int(drawn.max()) + 1
+    together: Any = None
+    if distinct < n:
+        together = coo_matrix((np.ones(n), (np.arange(n), drawn)), shape=(n, distinct)).tocsr()
     values, influences = evaluate(np.ones((1, n)))
     value = float(values[0])
-    squares = influences[0] ** 2
+    squares = (influences if together is None else influences @ together)[0] ** 2
     floor = squares.max() / 2
     error = float(np.sqrt(squares.sum() + floor)) / n
     if error < _EXACT:
         return Bootstrap(value, 0.0, np.zeros(resamples))
     blocks = []
-    for weights in resample_weights(n, resamples, seed):
-        values, influences = evaluate(weights)
+    for weights in resample_weights(distinct, resamples, seed):
+        if together is None:
+            size: Floats | int = n
+            values, influences = evaluate(weights)
+        else:
+            each = weights[:, drawn]
+            size = each.sum(axis=1)
+            values, influences = evaluate(each * (n / size)[:, None])
+            influences = influences @ together
         influences *= influences
         sums = np.einsum("bi,bi->b", weights, influences)
-        blocks.append((values - value) / np.sqrt(sums + floor) * n)
+        blocks.append((values - value) / np.sqrt(sums + floor) * size)
     ratios = np.concatenate(blocks)
     defined = ratios[~np.isnan(ratios)]
     if len(defined) < (1 - _UNDEFINED_SHARE) * resamples:

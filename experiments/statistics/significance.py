@@ -62,11 +62,13 @@ def estimate(
     level: float = 0.95,
     resamples: int = 10_000,
     seed: int = 0,
+    copies: npt.NDArray[np.int64] | None = None,
 ) -> Estimate:
     """Return ``metric`` of ``scores`` (s, n), the mean over s seeds, with its interval.
 
     The interval is the equal-tailed bootstrap-t one, of correlations on Fisher's z scale. Where
-    every decision is right, or every one wrong, it is the exact binomial one.
+    every decision is right, or every one wrong, it is the exact binomial one. Pairs with the same
+    number in ``copies`` (n,) are one pair and stay together.
 
     Raises:
         DataError: labels (n,) and scores do not fit, or hold a value that is not finite.
@@ -81,9 +83,11 @@ def estimate(
         len(gold),
         resamples=resamples,
         seed=seed,
+        copies=copies,
     )
     if drawn.error == 0:
-        low, high = metric.unvaried_interval(value, gold, rows, level)
+        first = slice(None) if copies is None else np.unique(copies, return_index=True)[1]
+        low, high = metric.unvaried_interval(value, gold[first], rows[:, first], level)
     else:
         low, high = drawn.skewed_interval(level)
     if fisher:
@@ -118,8 +122,11 @@ def difference(
     level: float = 0.95,
     resamples: int = 10_000,
     seed: int = 0,
+    copies: npt.NDArray[np.int64] | None = None,
 ) -> Difference:
     """Return metric(``minuend``) - metric(``subtrahend``), paired by pair.
+
+    ``copies`` is as for :func:`estimate`.
 
     Interval and p-value are the symmetric bootstrap-t ones and agree: p is at most 1 - level
     exactly when the interval excludes 0. Encoders without any difference have p = 1.
@@ -139,7 +146,7 @@ def difference(
         other_values, other_influences = of_subtrahend(weights)
         return values - other_values, influences - other_influences
 
-    drawn = bootstrap(contrast, len(gold), resamples=resamples, seed=seed)
+    drawn = bootstrap(contrast, len(gold), resamples=resamples, seed=seed, copies=copies)
     (low, high), (other_low, other_high) = metric_minuend.bounds, metric_subtrahend.bounds
     bounds = low - other_high, high - other_low
     return Difference(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from kosim.encoders.errors import StorageError
 from kosim.encoders.storage import read_versioned_json, write_json, write_text
 from kosim.experiments.study.finding import Finding
 from kosim.experiments.study.language import Language
+from kosim.experiments.study.report.canvas import Plot
 from kosim.experiments.study.report.document import Section, Table
 from kosim.experiments.study.report.render import render
 from kosim.experiments.study.results import FORMAT, RESULTS, Results
@@ -35,11 +37,13 @@ class Experiment(Generic[R]):
         results: their type.
         finding: draws the conclusion from them.
         sections: the parts of the report; the tables of the first are the console's summary.
+        opening: the chart beside the finding, or None where there is none.
     """
 
     results: type[R]
     finding: Callable[[R], Finding]
     sections: Callable[[R], Sequence[Section]]
+    opening: Callable[[R], Plot | None] = lambda _: None
 
     def to_json(self, results: R) -> dict[str, Any]:
         """Return the content of ``results.json``: the results, and what was found in them."""
@@ -51,8 +55,14 @@ class Experiment(Generic[R]):
 
     def render(self, form: str, results: R, *, language: Language = "en") -> str:
         """Return the report as ``html`` or ``md``."""
-        found = self.finding(results)
-        return render(form, results, found, self.sections(results), language=language)
+        return render(
+            form,
+            results,
+            self.finding(results),
+            self.sections(results),
+            opening=self.opening(results),
+            language=language,
+        )
 
     def write(self, results: R, folder: Path, *, language: Language = "en") -> None:
         """Write ``report.md``, ``report.html`` and ``results.json`` into a folder.
@@ -60,10 +70,26 @@ class Experiment(Generic[R]):
         Raises:
             StorageError: the folder cannot be written.
         """
-        for form in ("md", "html"):
-            write_text(folder / f"report.{form}", self.render(form, results, language=language))
+        self._write_reports(results, folder, language)
         # Last, because its presence says that the run is whole.
         write_json(folder / RESULTS, self.to_json(results))
+
+    def write_again(self, folder: Path, *, language: Language = "en") -> R:
+        """Write the reports of a finished run anew; of ``results.json`` only the finding changes.
+
+        Raises:
+            StorageError: the folder holds no such results, or cannot be written.
+        """
+        results = self.read(folder)
+        self._write_reports(results, folder, language)
+        content = json.loads((folder / RESULTS).read_text("utf-8"))
+        content.pop("verdict", None)  # what the first version called the finding
+        write_json(folder / RESULTS, {**content, "finding": self.finding(results).to_json()})
+        return results
+
+    def _write_reports(self, results: R, folder: Path, language: Language) -> None:
+        for form in ("md", "html"):
+            write_text(folder / f"report.{form}", self.render(form, results, language=language))
 
     def run(
         self,

@@ -14,6 +14,7 @@ from typing import Annotated, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
+from kosim.experiments.study.language import Line, Text, both
 from kosim.experiments.study.notation import DASH, decimal, signed
 from kosim.experiments.study.results import Record
 
@@ -36,8 +37,28 @@ class Undefined:
         """
         return re.split(";|, so ", self.undefined)[0]
 
+    @property
+    def why(self) -> Line:
+        """The cause in both languages, where it is one that our metrics give."""
+        korean = self.cause
+        for english, said in _CAUSES.items():
+            korean = re.sub(f"^{english}$", said, korean)
+        return Line(self.cause, korean)
+
     def __str__(self) -> str:
         return f"{DASH} ({self.cause})" if self.cause else DASH
+
+
+_CAUSES = {
+    r"no label reaches (\S+)": r"정답이 \1 이상인 쌍이 없음",
+    r"no score reaches (\S+)": r"점수가 \1 이상인 쌍이 없음",
+    r"the labels are constant \(all (\S+)\)": r"정답이 모두 \1",
+    r"the scores are constant \(all (\S+)\)": r"점수가 모두 \1",
+    r"a correlation of (\d+) pairs is undefined": r"\1쌍으로는 상관을 구할 수 없음",
+    r"the metric is undefined in (\d+) of (\d+) resamples of these (\d+) pairs": (
+        r"\3쌍의 재표집 \2번 가운데 \1번에서 구할 수 없음"
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -112,8 +133,10 @@ Figure = Estimate | Undefined | None
 Tested = Difference | Undefined | None
 
 
-def written(figure: Figure | Tested) -> str:
-    """Return a figure as tables show it; a dash where there is none."""
+def written(figure: Figure | Tested) -> Text:
+    """Return a figure as tables show it; a dash with the reason where there is none."""
+    if isinstance(figure, Undefined) and figure.cause:
+        return both("{dash} ({why})", "{dash} ({why})", dash=DASH, why=figure.why)
     return DASH if figure is None else str(figure)
 
 

@@ -13,13 +13,18 @@ from kosim.experiments.study.language import LANGUAGES, Line
 class Finding:
     """The conclusion of an experiment: a headline, what supports it, and what to be wary of.
 
-    ``figures`` are values for programs, such as the name of the winner.
+    ``title`` names what was asked, ``question`` says of which data, ``advice`` what to do; an
+    experiment may have none of them. ``figures`` are values for programs, such as the name of the
+    winner.
     """
 
     headline: Line
     sentences: tuple[Line, ...] = ()
     warnings: tuple[Line, ...] = ()
     figures: Mapping[str, Any] = field(default_factory=dict)
+    title: Line | None = None
+    question: Line | None = None
+    advice: Line | None = None
 
     @classmethod
     def of(
@@ -27,19 +32,24 @@ class Finding:
         headline: Line,
         sentences: Iterable[Line | None],
         warnings: Iterable[Line | None],
+        *,
+        title: Line | None = None,
+        question: Line | None = None,
+        advice: Line | None = None,
         **figures: Any,
     ) -> Finding:
         """Build a finding of those lines that have something to say."""
         said, warned = (tuple(filter(None, lines)) for lines in (sentences, warnings))
-        return cls(headline, said, warned, figures)
+        return cls(headline, said, warned, figures, title, question, advice)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the figures, and under ``en`` and ``ko`` headline, sentences and warnings."""
+        """Return the figures, and under ``en`` and ``ko`` all that is said, warnings first."""
         said: dict[str, Any] = {
             language: {
-                "headline": getattr(self.headline, language),
-                "sentences": [getattr(line, language) for line in self.sentences],
                 "warnings": [getattr(line, language) for line in self.warnings],
+                "headline": getattr(self.headline, language),
+                "advice": getattr(self.advice, language) if self.advice else None,
+                "sentences": [getattr(line, language) for line in self.sentences],
             }
             for language in LANGUAGES
         }

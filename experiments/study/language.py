@@ -34,6 +34,14 @@ def text(line: Text, language: Language) -> str:
     return line if isinstance(line, str) else getattr(line, language)
 
 
+def listed(lines: Iterable[Line]) -> Line:
+    """Return texts as a list in words: with "and" before the last in English."""
+    given = list(lines)
+    english = [line.en for line in given]
+    last = " and ".join(filter(None, [", ".join(english[:-1]), english[-1]]))
+    return Line(last, ", ".join(line.ko for line in given))
+
+
 def language_of_locale() -> Language:
     """Return Korean where the environment asks for it, else English."""
     names = (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))

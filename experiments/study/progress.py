@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from kosim.experiments.study.language import Text
+
 
 class Progress(Protocol):
     """Called with what is being done, how much of it is done, and how much there is.
@@ -11,9 +13,9 @@ class Progress(Protocol):
     The total is 0 where that is not counted.
     """
 
-    def __call__(self, stage: str, done: int = 0, total: int = 0, /) -> None:
+    def __call__(self, stage: Text, done: int = 0, total: int = 0, /) -> None:
         """Show it."""
 
 
-def silent(stage: str, done: int = 0, total: int = 0, /) -> None:
+def silent(stage: Text, done: int = 0, total: int = 0, /) -> None:
     """Show nothing."""

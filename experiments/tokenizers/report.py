@@ -20,7 +20,7 @@ from kosim.experiments.study.notation import (
     percent,
 )
 from kosim.experiments.study.report import records
-from kosim.experiments.study.report.canvas import MUTED, Plot, colour, legend, say
+from kosim.experiments.study.report.canvas import MUTED, Plot, colour, colours_by_kind, legend, say
 from kosim.experiments.study.report.document import Section, Table
 from kosim.experiments.tokenizers.finding import KINDS, compute_finding
 from kosim.experiments.tokenizers.results import KindResults, TokenizerResults
@@ -162,7 +162,7 @@ def _quality_by_tokenizer(results: TokenizerResults) -> Plot:
     kinds = [KINDS[kind] for kind in results.encoders]
 
     def paint(axes: Axes) -> None:
-        rows_with_intervals(axes, names, points, len(kinds))
+        rows_with_intervals(axes, names, points, colours_by_kind(list(results.encoders)))
         axes.set_xlabel(say(METRIC_NAMES["pearson"]))
         _legend(axes, kinds)
 

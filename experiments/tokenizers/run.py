@@ -21,7 +21,7 @@ from kosim.experiments.comparison.results import COMPARED, ContenderResults
 from kosim.experiments.comparison.run import compare
 from kosim.experiments.data.partition import TrainingSet, load_training
 from kosim.experiments.settings import CompareSettings, EncoderSettings
-from kosim.experiments.study.language import Language
+from kosim.experiments.study.language import Language, Line, both
 from kosim.experiments.study.progress import Progress, silent
 from kosim.experiments.study.results import header
 from kosim.experiments.study.run_folder import open_run
@@ -70,7 +70,7 @@ def compare_tokenizers(
         KosimError: of the kind that fits what was wrong; nothing half-written looks whole.
     """
     folder = Path(out)
-    progress("reading and cleaning the data")
+    progress(Line("reading and cleaning the data", "데이터를 읽고 정리"))
     training = load_training(settings.data)
     if settings.ready is not None or "morpheme" in settings.tokenizers:
         make_text_step(MorphemeSegmentation.name)  # hours before it would be missed
@@ -105,7 +105,7 @@ def compare_tokenizers(
             encoders=compared(backbones, ""),
             ready=compared(_ready_made(settings.ready), "ready-") if settings.ready else None,
         )
-        progress("writing the report")
+        progress(Line("writing the report", "보고서 작성"))
         TOKENIZERS.write(results, folder, language=language)
     return results
 
@@ -138,7 +138,14 @@ def _backbone(
     """Return the network pretrained on a tokenizer; both are made unless they are there."""
     tokenizer, backbone = folder / "tokenizers" / kind, folder / "backbones" / kind
     if not tokenizer.is_dir():
-        progress(f"{kind}: learning a vocabulary of {size:,}")
+        progress(
+            both(
+                "{kind}: learning a vocabulary of {size}",
+                "{kind}: 어휘 {size}개 학습",
+                kind=kind,
+                size=f"{size:,}",
+            )
+        )
         corpus = Path(settings.corpus).name
         train_tokenizer(read_lines(settings.corpus), kind, size, corpus=corpus).save(tokenizer)
     if not backbone.is_dir():

@@ -7,6 +7,7 @@ from pathlib import Path
 from kosim.encoders.errors import ConfigError
 from kosim.experiments.data.partition import load_training
 from kosim.experiments.settings import CompareSettings, EncoderSettings
+from kosim.experiments.study.language import both
 from kosim.experiments.study.progress import Progress, silent
 from kosim.experiments.tuning.outcome import best_settings
 from kosim.experiments.tuning.settings import TuneSettings, data_fingerprint
@@ -64,7 +65,14 @@ def tune_alike(
     storage = open_storage(str(folder / "study.db"))
     chosen = {}
     for name, encoder in settings.encoders.items():
-        progress(f"{name}: {trials} trials on the validation pairs")
+        progress(
+            both(
+                "{name}: {n} trials on the validation pairs",
+                "{name}: 검증 데이터로 {n}번 시도",
+                name=name,
+                n=trials,
+            )
+        )
         alone = settings.model_copy(update={"encoders": {name: encoder}})
         tuned = TuneSettings(
             kind=encoder.kind,

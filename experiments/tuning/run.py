@@ -12,7 +12,7 @@ from kosim.encoders.errors import StorageError
 from kosim.encoders.storage import write_text
 from kosim.experiments.comparison.run import compare
 from kosim.experiments.settings import CompareSettings, EncoderSettings
-from kosim.experiments.study.language import Language
+from kosim.experiments.study.language import Language, Line
 from kosim.experiments.study.progress import Progress, silent
 from kosim.experiments.study.results import header
 from kosim.experiments.tuning.outcome import best_settings, describe_study
@@ -60,7 +60,7 @@ def report_study(
         folder / BEST_CONFIG, among(**{**comparison.encoders, settings.name: best}).to_toml()
     )
     if test and best != settings.base:
-        progress("training base and best for the test")
+        progress(Line("training base and best for the test", "시험을 위해 기본과 최고 설정을 학습"))
         final = among(**{BEST: best, BASE: settings.base})
         compared = compare(
             final.model_copy(update={"name": f"{study.study_name}: base and best"}),

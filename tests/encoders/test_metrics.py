@@ -4,7 +4,15 @@ from scipy import stats
 from sklearn import metrics as sklearn_metrics
 
 from kosim.encoders.errors import DataError, UndefinedMetricError
-from kosim.encoders.metrics import best_f1_threshold, f1, pearson, precision, recall, spearman
+from kosim.encoders.metrics import (
+    best_f1_threshold,
+    f1,
+    nearly_constant,
+    pearson,
+    precision,
+    recall,
+    spearman,
+)
 
 GENERATOR = np.random.default_rng(7)
 LABELS = GENERATOR.integers(0, 36, 200) / 7
@@ -114,3 +122,9 @@ def test_calling_all_similar_gives_the_lowest_score():
 def test_between_neighbouring_floats_the_upper_one_decides():
     upper = np.nextafter(1.0, 2.0)
     assert f1([0, 5], [1.0, upper], threshold=best_f1_threshold([0, 5], [1.0, upper])) == 1.0
+
+
+@pytest.mark.parametrize(("spread", "same"), [(2**-22, True), (1e-4, False), (0.0, True)])
+def test_values_within_float32s_rounding_are_nearly_constant(spread, same):
+    cosines = np.linspace(0.9999998 - spread, 0.9999998, 50).astype(np.float32)
+    assert nearly_constant(cosines) == same

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -20,9 +22,11 @@ from kosim.experiments.comparison.evaluation import (
     evaluate,
     evaluate_sources,
     plot_scores,
+    score_pairs,
     swap_asymmetry,
 )
 from kosim.experiments.comparison.results import ComparisonResults
+from kosim.experiments.data.cleaning import distinct_numbers
 from kosim.experiments.settings import EvaluationSettings
 from kosim.experiments.study.figures import Undefined
 from tests.experiments.fixtures import example_results
@@ -61,12 +65,57 @@ def test_values_agree_with_independent_libraries() -> None:
 
 def test_a_source_has_the_figures_of_its_own_pairs() -> None:
     sources = ["even", "odd"] * 40
-    pairs = LabelledPairs.from_lists([("a", "b")] * 80, LABELS, sources)
+    pairs = LabelledPairs.from_lists([("a", f"b{row}") for row in range(80)], LABELS, sources)
     scored = contender("bi", "bi", 1.0)
     found = evaluate_sources(scored, pairs, SETTINGS)
     assert found["odd"].n == 40
     expected = stats.pearsonr(LABELS[1::2], scored.scores[0][1::2]).statistic
     assert found["odd"].pearson.value == pytest.approx(expected)
+
+
+def test_copies_and_swapped_pairs_add_nothing_to_any_test() -> None:
+    one, other = contender("bi", "bi", 1.0), contender("cross", "cross", 0.8)
+    (once,) = compare_all([one, other], LABELS, SETTINGS)
+    pairs = [(f"a{number}", f"b{number}") for number in range(80)]
+    copied = LabelledPairs.from_lists(pairs + [(b, a) for a, b in pairs] * 2, list(LABELS) * 3)
+    numbers, rows = distinct_numbers(copied), np.tile(np.arange(80), 3)
+    assert numbers.tolist() == rows.tolist()
+    many = [
+        replace(each, scores=each.scores[:, rows], swapped=None, copies=numbers)
+        for each in (one, other)
+    ]
+    (thrice,) = compare_all(many, copied.labels, SETTINGS)
+    assert thrice.mcnemar == once.mcnemar
+    assert thrice.williams_p_value == pytest.approx(once.williams_p_value)
+    for metric in ("pearson", "spearman", "f1", "f1_tuned"):
+        gap, expected = thrice.difference(metric), once.difference(metric)
+        assert (gap.low, gap.high, gap.p_value) == pytest.approx(
+            (expected.low, expected.high, expected.p_value)
+        )
+        assert gap.pairs_needed == expected.pairs_needed
+
+
+class Collapsed:
+    """An encoder whose cosines differ by rounding only, which its calibration spreads."""
+
+    def score(self, pairs: list[tuple[str, str]], *, raw: bool) -> np.ndarray:
+        assert raw
+        steps = np.random.default_rng(0).integers(0, 4, len(pairs)).astype(np.float32)
+        return np.float32(0.9999998) - steps * np.float32(2**-24)
+
+    def calibration(self, raw: np.ndarray) -> np.ndarray:
+        return ((raw - raw.min()) / np.ptp(raw) * 4 + 0.5).astype(np.float32)
+
+
+def test_scores_that_differ_by_rounding_only_are_the_same_score() -> None:
+    encoder = Collapsed()
+    scores = score_pairs(encoder, [("a", "b")] * 80)  # type: ignore[arg-type]
+    assert np.ptp(encoder.calibration(encoder.score([("a", "b")] * 80, raw=True))) == 4
+    assert np.ptp(scores) == 0
+    scored = ScoredContender("bi", "bi", scores[None], np.array([2.5]))
+    found = evaluate(scored, LABELS, SETTINGS)["pearson"]
+    assert isinstance(found, Undefined)
+    assert "the scores are constant" in found.cause
 
 
 def test_an_undefined_metric_says_why() -> None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kosim.encoders.errors import UndefinedMetricError
+from kosim.encoders.metrics import f1, pearson
 from kosim.experiments.study.figures import (
     Comparison,
     Difference,
@@ -14,6 +19,7 @@ from kosim.experiments.study.figures import (
     between,
     written,
 )
+from kosim.experiments.study.language import text
 
 VALUES = st.floats(-1, 1, allow_nan=False)
 
@@ -33,7 +39,8 @@ def test_estimates_and_differences_are_written_to_three_digits() -> None:
 
 def test_a_figure_without_a_value_keeps_only_the_cause() -> None:
     said = Undefined("the labels are constant (all 3), so it is undefined; give other pairs")
-    assert written(said) == "– (the labels are constant (all 3))"
+    assert text(written(said), "en") == "– (the labels are constant (all 3))"
+    assert text(written(said), "ko") == "– (정답이 모두 3)"
 
 
 @given(differences())
@@ -94,3 +101,14 @@ def test_fields_of_other_versions_do_no_harm(unknown: dict) -> None:
     figure = {"value": 0.02, "low": 0.01, "high": 0.03, "p_value": 0.01, **unknown}
     found = Comparison.model_validate({"first": "a", "second": "b", "pearson": figure})
     assert found.difference("pearson") is not None
+
+
+def test_the_cause_of_a_missing_value_is_said_in_both_languages() -> None:
+    labels = np.array([1.0, 2.0, 2.5, 1.5])
+    for metric in (lambda: f1(labels, labels), lambda: pearson(np.ones(4), labels)):
+        with pytest.raises(UndefinedMetricError) as raised:
+            metric()
+        why = Undefined(str(raised.value)).why
+        assert re.search("[가-힣]", why.ko)
+        assert not re.search("[a-z]{2}", why.ko)
+        assert re.findall(r"[\d.]+", why.en) == re.findall(r"[\d.]+", why.ko)

@@ -10,7 +10,7 @@ from kosim.encoders.records import LabelledPairs
 from kosim.experiments.comparison.finding import compute_finding
 from kosim.experiments.comparison.results import ComparisonResults
 from kosim.experiments.slices.overlap import bigram_overlap
-from tests.experiments.fixtures import bi_wins_results, example_results
+from tests.experiments.fixtures import bi_wins_results, example_results, settled
 
 
 def said(results: dict[str, Any]) -> dict[str, Any]:
@@ -26,24 +26,24 @@ def still_learning(name: str, results: dict[str, Any]) -> dict[str, Any]:
 def test_an_encoder_that_was_still_learning_is_named_first_with_what_to_try() -> None:
     assert not any("last epoch" in line for line in said(example_results())["warnings"])
     first = said(still_learning("bi", example_results()))["warnings"][0]
-    assert first.startswith("The last epoch of the bi-encoder was the best one")
-    assert "more epochs" in first
+    assert first.startswith("The last epoch was the best one of the bi-encoder")
+    assert "more --epochs" in first
 
 
 def test_a_rival_that_was_still_learning_holds_back_headline_and_advice() -> None:
-    sure = said(bi_wins_results())
-    assert "lose quality" in sure["sentences"][-1]
+    sure = said(settled(bi_wins_results()))
+    assert "lose quality" in sure["advice"]
     found = said(still_learning("cross", bi_wins_results()))
     assert found["headline"].startswith(
         "No verdict yet: the bi-encoder scores higher, but the cross-"
     )
-    assert "lose quality" not in " ".join(found["sentences"])
-    assert "train the cross-encoder further" in found["sentences"][-1]
+    assert "lose quality" not in " ".join([found["advice"], *found["sentences"]])
+    assert "train the cross-encoder again" in found["advice"]
 
 
 def test_a_leader_that_was_still_learning_leads_all_the_same() -> None:
     found = said(still_learning("cross", example_results()))
-    assert found["headline"].startswith("The cross-encoder is better")
+    assert found["headline"].startswith("The cross-encoder is ahead for now")
 
 
 @pytest.mark.parametrize(("trivial", "warned"), [(0.84, True), (0.4, False)])
@@ -77,9 +77,36 @@ def test_a_validation_value_far_above_the_test_shows_both_label_mixes(
         labels = results["data"][split]["labels"]
         labels["histogram"] = {"edges": [0.0, 1.0, 5.0], "counts": counts}
     lines = [line for line in said(results)["warnings"] if "validation pairs" in line]
+    assert len(lines) <= 1
     assert bool(lines) == warned
     if warned:
         assert "37.0% of the training pairs, 21.0% of the test's" in lines[0]
+
+
+@pytest.mark.parametrize(("name", "constant"), [("bi", True), ("cross", True), ("bi", False)])
+def test_an_encoder_that_gives_every_pair_one_score_holds_the_verdict_back(
+    name: str, constant: bool
+) -> None:
+    results = settled(bi_wins_results())
+    results["encoders"][name]["seeds"]["2"]["constant"] = constant
+    found = said(results)
+    assert any("gives every pair the same score" in line for line in found["warnings"]) == constant
+    assert found["headline"].startswith("No verdict: ") == constant
+    verdict = compute_finding(ComparisonResults.model_validate(results)).figures
+    assert (verdict["winner"] is None) == constant
+    assert (f"train the {name}-encoder again" in found["advice"]) == constant
+
+
+@pytest.mark.parametrize(("moved", "warned"), [(0.0005, True), (0.01, False)])
+def test_a_training_loss_that_does_not_move_holds_the_verdict_back(
+    moved: float, warned: bool
+) -> None:
+    results = settled(bi_wins_results())
+    for row in results["encoders"]["cross"]["seeds"]["1"]["history"]:
+        row["train_loss"] = 0.693 - moved * (row["epoch"] == 5)
+    found = said(results)
+    assert any("did not move" in line for line in found["warnings"]) == warned
+    assert found["headline"].startswith("No verdict yet") == warned
 
 
 def test_the_overlap_of_bigrams_by_hand() -> None:

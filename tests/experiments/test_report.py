@@ -8,20 +8,33 @@ from functools import cache
 from html.parser import HTMLParser
 from typing import Any
 
+import numpy as np
 import pytest
 
+from kosim.encoders.records import LabelledPairs
+from kosim.encoders.training.config import TrainingConfig
 from kosim.experiments.comparison import plots
 from kosim.experiments.comparison.report import COMPARISON
 from kosim.experiments.comparison.results import ComparisonResults
+from kosim.experiments.data.data_report import describe_part, token_lengths
+from kosim.experiments.settings import (
+    CompareSettings,
+    DataSettings,
+    EncoderSettings,
+    EvaluationSettings,
+)
 from kosim.experiments.study.language import Language, Line
 from kosim.experiments.study.notation import amount, duration, p_value
-from kosim.experiments.study.report.canvas import Plot, say
-from kosim.experiments.study.report.render import escape_markdown
+from kosim.experiments.study.report.canvas import Plot, colour, say
+from kosim.experiments.study.report.document import Table
+from kosim.experiments.study.report.render import escape_markdown, in_both
+from kosim.experiments.study.report.vocabulary import KOREAN
 from tests.experiments.fixtures import (
     HOSTILE,
     SOURCES,
     VARIANTS,
     example_results,
+    three_encoders_results,
     undefined_results,
 )
 
@@ -116,8 +129,15 @@ def test_hostile_names_reach_the_plots_as_text() -> None:
 
 def test_the_page_opens_with_the_verdict_in_both_languages() -> None:
     page = page_of("example")
-    for said in ("크로스인코더가 더 낫습니다", "The cross-encoder is better"):
-        assert page.index(f">{said}") < page.index("<main>")
+    said = (
+        "인코더마다 한 번만",
+        "Each encoder was trained",
+        "지금은 크로스",
+        "The cross-encoder is a",
+    )
+    places = [page.index(f">{start}") for start in said]
+    # Warnings first.
+    assert max(places[:2]) < min(places[2:]) < max(places) < page.index("<main>")
 
 
 @pytest.mark.parametrize("language", ["en", "ko"])
@@ -162,8 +182,9 @@ def test_plots_follow_the_page_into_the_dark() -> None:
 @pytest.mark.parametrize(
     "title",
     [
-        "bi: loss and metric by epoch",
-        "cross: score against label",
+        "bi-encoder: loss and metric by epoch",
+        "cross-encoder: score against label",
+        "On the test pairs, with 95% intervals",
         "Pearson by source",
         "F1 over the threshold",
         "Quality against speed",
@@ -173,6 +194,40 @@ def test_plots_follow_the_page_into_the_dark() -> None:
 def test_every_plot_is_there(title: str) -> None:
     figures = " ".join(re.findall(r"<figcaption>.*?</figcaption>", page_of("example")))
     assert f">{title}</span>" in figures
+
+
+def test_what_only_an_expert_asks_for_is_folded() -> None:
+    folded = re.findall(r'<details id="([^"]+)">', page_of("example"))
+    assert folded == ["sources", "disagreements", "training", "data", "environment"]
+    assert "<details open" not in page_of("example")
+
+
+def test_every_cell_knows_its_column_in_both_languages() -> None:
+    page = Page(page_of("example"))
+    cells = [given for tag, given in page.attributes if tag == "td" and "data-en" in given]
+    assert {("cross-encoder", "크로스인코더"), ("cross − bi", "크로스 − 바이")} <= {
+        (given["data-en"], given["data-ko"]) for given in cells
+    }
+
+
+def test_no_table_has_a_row_or_a_column_of_nothing() -> None:
+    (table,) = Table.of(
+        "c",
+        ("", "a", "b", "c"),
+        [("x", "1", "–", "t"), ("y", "–", "", "u"), ("z", "–", "", "")],
+        [3],
+    )
+    assert table.columns == ("", "a", "c")
+    assert table.rows == (("x", "1", "t"), ("y", "–", "u"))
+    assert table.prose == {2}
+    assert Table.of("c", ("", "a"), [("x", Line("–", "–"))]) == []
+
+
+def test_either_kind_keeps_its_colour() -> None:
+    results = three_encoders_results()
+    tones = plots.tones_of(typed(results))
+    assert [tones[name] for name in ("bi", "cross")] == [colour(0), colour(1)]
+    assert len(set(tones.values())) == 3
 
 
 def test_without_training_there_are_no_learning_curves() -> None:
@@ -187,7 +242,7 @@ def test_without_a_curve_of_f1_there_is_none_and_it_says_where_it_is_highest() -
     results = typed(example_results())
     (plot,) = plots.f1_over_threshold(results)
     curve = results.encoders["bi"].scores.f1
-    assert f"bi highest at {curve.index(max(curve)) * 0.05:.2f}" in plot.alt.en
+    assert f"bi-encoder highest at {curve.index(max(curve)) * 0.05:.2f}" in plot.alt.en
     results = example_results()
     for contender in results["encoders"].values():
         contender["scores"]["f1"] = None
@@ -197,7 +252,7 @@ def test_without_a_curve_of_f1_there_is_none_and_it_says_where_it_is_highest() -
 def test_several_seeds_are_named_and_their_spread_is_given() -> None:
     assert "Values are means over 3 seeds" in page_of("seeds")
     assert "Spread over seeds" in page_of("seeds")
-    assert "bi: score against label, seed 1" in page_of("seeds")
+    assert "bi-encoder: score against label, seed 1" in page_of("seeds")
 
 
 @pytest.mark.parametrize("variant", PAGES)
@@ -218,15 +273,20 @@ def test_markdown_tables_have_rows_of_one_length(variant: str, language: Languag
 
 def test_markdown_opens_with_the_verdict_in_its_language() -> None:
     english, korean = (render_markdown(example_results(), each) for each in ("en", "ko"))
-    assert english.startswith("# The cross-encoder is better: Pearson 0.899 against 0.880")
-    assert korean.startswith("# 크로스인코더가 더 낫습니다")
+    assert english.startswith("# klue-sts: bi-encoder or cross-encoder?")
+    assert korean.startswith("# klue-sts: 바이인코더인가, 크로스인코더인가?")
+    assert "**The cross-encoder is ahead for now: Pearson 0.899 against 0.880" in english
+    assert "**지금은 크로스인코더가 앞섭니다" in korean
     assert not re.search("[가-힣]", english.split("## Disagreements")[0].split("출처")[0][:2000])
 
 
 def test_markdown_and_page_hold_the_same_figures() -> None:
-    markdown = render_markdown(example_results())
+    markdown, page = (
+        render_markdown(example_results()),
+        re.sub("</?span.*?>", "", page_of("example")),
+    )
     for figure in ("0.899 [0.879, 0.919]", "+0.019 [0.004, 0.034]", "p = 0.012"):
-        assert figure in page_of("example")
+        assert figure in page
         assert figure in markdown
 
 
@@ -242,6 +302,14 @@ def test_markdown_shows_hostile_text_as_text() -> None:
     assert "\\<script\\>" in line
     assert "[a\\](b)" in line
     assert len(re.findall(r"(?<!\\)\|", line)) == 6
+
+
+def test_no_line_of_the_page_ends_inside_a_figure_or_an_option() -> None:
+    shown = in_both(Line("a --seeds <b> [−0.1, 0.2], p = 0.03; 8.13 ms", "가"))
+    assert re.findall(r'<span class="whole">(.*?)</span>', shown) == [
+        *("--seeds", "[−0.1, 0.2]", "p = 0.03", "8.13 ms")
+    ]
+    assert "&lt;b&gt;" in shown
 
 
 def test_markdown_escapes_line_breaks() -> None:
@@ -300,3 +368,19 @@ def test_durations_in_korean() -> None:
 def test_amounts_keep_about_three_figures() -> None:
     figures = [0.0123, 0.5, 8.125, 34.66, 99.97, 1234.4]
     assert [amount(value) for value in figures] == ["0.012", "0.50", "8.12", "34.7", "100", "1,234"]
+
+
+def test_every_fact_of_data_and_settings_has_a_korean_word() -> None:
+    settings = [CompareSettings, DataSettings, EvaluationSettings, EncoderSettings, TrainingConfig]
+    named = {field for model in settings for field in model.model_fields}
+    pairs = LabelledPairs.from_lists([("가", "나"), ("다", "라")], [0.0, 5.0], ["s", "s"])
+    named |= keys_of(describe_part(pairs, "train")) - {"s"}
+    named |= keys_of(token_lengths(pairs, lambda ones, others: np.ones(2, dtype=int), 9)) - {"s"}
+    apart = {"by_source", "histogram", "edges", "counts", "name"}
+    assert sorted(named - apart - set(KOREAN)) == []
+
+
+def keys_of(facts: Any) -> set[str]:
+    if not isinstance(facts, dict):
+        return set()
+    return set(facts).union(*map(keys_of, facts.values()))

@@ -189,3 +189,41 @@ def test_no_number_of_pairs_shows_what_is_not_there():
 def test_a_power_of_one_is_refused():
     with pytest.raises(ConfigError, match="power is 1;"):
         pairs_needed(Difference(0.01, 0.0, 0.02, 0.05), N, power=1.0)
+
+
+@pytest.mark.parametrize("metric", ALL, ids=lambda metric: type(metric).__name__)
+def test_copies_of_pairs_add_no_certainty(metric):
+    """40 pairs, each 20 times in any order, have the interval and the p-value of the 40."""
+    rows = np.random.default_rng(3).permutation(np.tile(np.arange(40), 20))
+    few, many = (LABELS[:40], GOOD[:40], FAIR[:40]), (LABELS[rows], GOOD[rows], FAIR[rows])
+    once = estimate(*few[:2], metric, **FEW)
+    together = estimate(*many[:2], metric, copies=rows, **FEW)
+    assert vars(together) == pytest.approx(vars(once))
+    apart = estimate(*many[:2], metric, **FEW)
+    assert apart.high - apart.low < 0.5 * (once.high - once.low)
+    gap, gap_of_copies = (
+        difference(*few, metric, **FEW),
+        difference(*many, metric, copies=rows, **FEW),
+    )
+    assert gap_of_copies.low == pytest.approx(gap.low)
+    assert gap_of_copies.p_value == pytest.approx(gap.p_value)
+
+
+def test_copies_of_some_pairs_weigh_as_in_a_plain_bootstrap_of_whole_groups():
+    """Against the percentiles of resampled groups, one of three copies and the rest of one."""
+    copies = np.concatenate([np.repeat(np.arange(100), 3), np.arange(100, 319)])
+    labels, scores = LABELS[copies], GOOD[copies]
+    generator = np.random.default_rng(0)
+    members = [np.flatnonzero(copies == group) for group in range(319)]
+    drawn = [
+        stats.pearsonr(labels[rows], scores[rows]).statistic
+        for rows in (
+            np.concatenate([members[g] for g in generator.integers(0, 319, 319)])
+            for _ in range(1000)
+        )
+    ]
+    found = estimate(labels, scores, Pearson(), copies=copies, **FEW)
+    assert (found.low, found.high) == pytest.approx(np.percentile(drawn, [2.5, 97.5]), abs=0.006)
+    assert vars(estimate(LABELS, GOOD, Pearson(), copies=np.arange(N), **FEW)) == vars(
+        estimate(LABELS, GOOD, Pearson(), **FEW)
+    )

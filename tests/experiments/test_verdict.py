@@ -22,6 +22,7 @@ from tests.experiments.fixtures import (
     no_sources_results,
     one_encoder_results,
     seeds_results,
+    settled,
     three_encoders_results,
     undecided_results,
     undefined_results,
@@ -34,7 +35,8 @@ def compute_verdict(results: dict) -> dict:
 
 def english(results: dict) -> str:
     said = compute_verdict(results)["en"]
-    return " ".join([said["headline"], *said["sentences"], *said["warnings"]])
+    lines = [*said["warnings"], said["headline"], said["advice"] or "", *said["sentences"]]
+    return " ".join(lines)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -60,8 +62,9 @@ def test_the_verdict_is_json(variant: str) -> None:
 
 
 def test_a_significant_difference_has_a_winner() -> None:
-    verdict = compute_verdict(example_results())
+    verdict = compute_verdict(settled(example_results()))
     assert verdict["winner"] == "cross"
+    assert verdict["provisional"] is False
     assert verdict["sure"] is True
     assert verdict["difference"] == 0.019
     assert verdict["p_value"] == 0.012
@@ -92,14 +95,16 @@ def test_the_advice_is_to_rerank_when_the_cross_encoder_wins() -> None:
 
 
 def test_the_advice_is_the_bi_encoder_alone_when_it_wins() -> None:
-    assert "use the bi-encoder alone; reranking" in english(bi_wins_results())
+    said = english(settled(bi_wins_results()))
+    assert "What to do: use the bi-encoder alone; reranking" in said
 
 
 def test_the_costs_are_those_of_the_results() -> None:
     results = example_results()
     results["cost"]["out_of_reach"] = {"query_one_second": 1_234, "all_pairs_one_hour": 56_789}
     said = english(results)
-    assert "13.4 ms with the cross-encoder (85.0 pairs a second in batches)" in said
+    assert "One pair alone takes 11.2 ms with the bi-encoder, 13.4 ms with the cross-" in said
+    assert "In batches, pairs a second: 171 with the bi-encoder, 85.0 with the cross-" in said
     assert "beyond 1,234 sentences" in said
     assert "beyond 56,789" in said
 
@@ -143,7 +148,8 @@ def test_a_tiny_difference_is_called_tiny() -> None:
     results = example_results()
     results["encoders"]["cross"]["test"]["pearson"] = metric(0.883)
     results["difference"]["pearson"] = gap(0.003, 0.001, 0.0001)
-    said = english(results)
+    assert "is ahead for now, but only just" in english(results)
+    said = english(settled(results))
     assert "better, but only just" in said
     assert "real but tiny" in said
     assert "hardly worth the cross-encoder's time" in said
@@ -200,10 +206,10 @@ def test_two_encoders_of_one_kind_are_told_by_name() -> None:
         "bi-2": encoder("bi", 0.899, 0.83, 3.0, 170.0),
     }
     results["difference"] = comparison("bi-2", "bi", 0.019, 0.012)
-    verdict = compute_verdict(results)
+    verdict = compute_verdict(settled(results))
     assert verdict["winner"] == "bi-2"
     assert verdict["ko"]["headline"].startswith("‘bi-2’ 바이인코더가 더 낫습니다.")
-    assert "What to do: use the bi-encoder “bi-2”." in verdict["en"]["sentences"]
+    assert verdict["en"]["advice"] == "What to do: use the bi-encoder “bi-2”."
 
 
 def test_an_undefined_pearson_gives_no_verdict_but_the_reason() -> None:
@@ -241,6 +247,53 @@ def test_a_stand_in_backbone_is_a_warning() -> None:
 def test_few_test_pairs_are_a_warning() -> None:
     assert "only 60 pairs" in english(no_sources_results())
     assert "only 519 pairs" not in english(example_results())
+
+
+@pytest.mark.parametrize(("distinct", "warned"), [(40, True), (250, True), (500, False)])
+def test_copies_of_a_pair_are_no_more_pairs(distinct: int, warned: bool) -> None:
+    results = example_results()
+    results["data"]["test"]["distinct_pairs"] = distinct
+    said = f"519 pairs of which only {distinct} are distinct: every figure here is uncertain"
+    assert (said in english(results)) == warned
+
+
+def test_a_verdict_with_warnings_is_provisional() -> None:
+    verdict = compute_verdict(example_results())
+    assert verdict["provisional"] is True
+    assert verdict["en"]["headline"].startswith("The cross-encoder is ahead for now: Pearson 0.899")
+    assert verdict["en"]["advice"].startswith("What to do until that is settled: in a large")
+    assert verdict["ko"]["headline"].startswith("지금은 크로스인코더가 앞섭니다.")
+
+
+def test_equal_care_is_stated_with_what_each_made_of_it() -> None:
+    results = settled(example_results())
+    for contender, steps in zip(results["encoders"].values(), (700, 900), strict=True):
+        for run in contender["seeds"].values():
+            run |= {"ceiling": 10, "patience": 3, "train_pairs": 10_484, "trials": 4}
+            run |= {"train_digest": "d", "steps": steps}
+    said = english(results)
+    assert (
+        "Equal care: each was given 10,484 pairs, at most 10 epochs, patience 3, "
+        "4 configurations, 3 seeds. the bi-encoder trained 5 epochs, 2,100 steps, 30.6 min; "
+        "the cross-encoder trained 5 epochs, 2,700 steps, 30.6 min."
+    ).replace(". the", ". The") in said
+    assert "Unequal care" not in said
+
+
+@pytest.mark.parametrize(
+    "change", [{"ceiling": 4}, {"patience": 0}, {"trials": 24}, {"train_digest": "other"}]
+)
+def test_unequal_care_is_a_warning(change: dict[str, object]) -> None:
+    results = settled(example_results())
+    alike = {"ceiling": 10, "patience": 3, "train_digest": "d", "trials": 1}
+    for contender in results["encoders"].values():
+        for run in contender["seeds"].values():
+            run |= alike
+    assert compute_verdict(results)["en"]["warnings"] == []
+    for run in results["encoders"]["cross"]["seeds"].values():
+        run |= change
+    (warning,) = compute_verdict(results)["en"]["warnings"]
+    assert warning.startswith("Unequal care: the bi-encoder had")
 
 
 def test_seeds_that_spread_wider_than_the_difference_are_a_warning() -> None:

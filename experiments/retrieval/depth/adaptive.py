@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from scipy.stats import beta
@@ -12,6 +13,7 @@ from kosim.encoders.metrics import Floats
 from kosim.experiments.retrieval.depth.results import Calls, Impossible, Replayed
 from kosim.experiments.retrieval.significance import LEVEL
 from kosim.experiments.study.figures import Estimate
+from kosim.experiments.study.language import Line
 from kosim.experiments.study.progress import Progress
 from kosim.index.adaptive.deep_lists import sample_deep_lists
 from kosim.index.adaptive.policy import RELEVANT, CandidatePolicy, PolicyIdentity
@@ -46,7 +48,7 @@ def fit_policy(
         queries=queries,
         depth=min(depth, len(index)),
         seed=seed,
-        progress=lambda done, total: progress("sampling lists for the policy", done, total),
+        progress=partial(progress, Line("sampling lists for the policy", "정책용 목록 추출")),
     )
     identity = PolicyIdentity(
         encoder=index.encoder.fingerprint,

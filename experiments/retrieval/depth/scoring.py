@@ -20,6 +20,7 @@ from kosim.encoders.storage import atomic_file, read_json, write_json
 from kosim.experiments.retrieval.depth.plan import DOCUMENTS_AT_A_TIME, Band, ScoringPlan, draw
 from kosim.experiments.retrieval.depth.survival import ScoredQuery
 from kosim.experiments.retrieval.rankings import ABSENT
+from kosim.experiments.study.language import Line
 from kosim.experiments.study.progress import Progress
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.ranking import Rows
@@ -86,7 +87,8 @@ class DeepScores:
             if not part.is_file():
 
                 def report(done: int, start: int = start) -> None:
-                    progress("scoring deep lists", start * pairs + done, queries * pairs)
+                    stage = Line("scoring deep lists", "깊은 목록 채점")
+                    progress(stage, start * pairs + done, queries * pairs)
 
                 table = pa.concat_tables(self._score(rows, report))
                 with atomic_file(part) as partial:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import re
 import warnings
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -67,8 +68,22 @@ _STYLE: Any = {
 
 
 def colour(position: int) -> str:
-    """Return the stand-in colour of the contender at ``position``."""
+    """Return the stand-in colour of the series at ``position``."""
     return _SERIES[position % len(_SERIES)]
+
+
+def colours_by_kind(kinds: Sequence[str]) -> list[str]:
+    """Return a colour for each contender: warm ones for "bi", cool ones for the others.
+
+    The first of either kind has the colour that its kind has on the service's page.
+    """
+    met: Counter[bool] = Counter()
+    found = []
+    for kind in kinds:
+        cool = kind != "bi"
+        found.append(colour(2 * met[cool] + cool))
+        met[cool] += 1
+    return found
 
 
 @dataclass(frozen=True)

@@ -35,9 +35,24 @@ class Table:
         rows: Iterable[Sequence[Text]],
         prose: Iterable[int] = (),
     ) -> list[Table]:
-        """Return a table of the rows that say something, or no table where none does."""
-        said = tuple(tuple(row) for row in rows if any(str(c) not in _NOTHING for c in row[1:]))
-        return [cls(caption, tuple(columns), said, frozenset(prose))] if said else []
+        """Return a table of the rows and columns that say something, or none where none does."""
+        said = [tuple(row) for row in rows if any(map(_says, row[1:]))]
+        if not said:
+            return []
+        kept = [0, *(at for at in range(1, len(said[0])) if any(_says(row[at]) for row in said))]
+        heads, of_text = tuple(columns), frozenset(prose)
+        return [
+            cls(
+                caption,
+                tuple(heads[at] for at in kept),
+                tuple(tuple(row[at] for at in kept) for row in said),
+                frozenset(new for new, at in enumerate(kept) if at in of_text),
+            )
+        ]
+
+
+def _says(cell: Text) -> bool:
+    return any(part not in _NOTHING for part in ((cell,) if isinstance(cell, str) else cell))
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,9 @@ _COUNTED = {"n", "rows"}
 
 
 def record(caption: Text, values: Mapping[str, Any]) -> list[Table]:
-    """Return a table of names and values, or none where there are no values."""
-    return Table.of(caption, ("", ""), _flatten(values), [1])
+    """Return a table of names and values that say something, or none where there are none."""
+    kept = [(name, value) for name, value in _flatten(values) if value not in _IDLE]
+    return Table.of(caption, ("", ""), kept, [1])
 
 
 def origin(

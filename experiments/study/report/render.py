@@ -11,6 +11,7 @@ from markupsafe import Markup, escape
 
 from kosim.experiments.study.finding import Finding
 from kosim.experiments.study.language import Language, Line, Text, text
+from kosim.experiments.study.report.canvas import Plot
 from kosim.experiments.study.report.document import Section
 from kosim.experiments.study.results import Results
 
@@ -24,12 +25,19 @@ _ENVIRONMENT = Environment(
 )
 
 
+_WHOLE = re.compile(
+    r"(--[a-z][a-z-]*|\[[+−\d., ]+\]|p [=<] [\d.]*\d|[\d.,]+ (?:ms|s|min|h|days|years)\b)"
+)
+"""Options, intervals, p-values and times."""
+
+
 def render(
     form: str,
     results: Results,
     finding: Finding,
     sections: Sequence[Section],
     *,
+    opening: Plot | None = None,
     language: Language = "en",
 ) -> str:
     """Return a report.
@@ -39,12 +47,14 @@ def render(
         results: of which the header is shown.
         finding: what the report opens with.
         sections: what follows it; those without content are left out.
+        opening: the chart that stands beside the finding.
         language: of the Markdown, and in which the page opens.
     """
     return _ENVIRONMENT.get_template(f"report.{form}.j2").render(
         results=results,
         finding=finding,
         sections=[section for section in sections if section.tables or section.plots],
+        opening=opening,
         language=language,
     )
 
@@ -52,8 +62,18 @@ def render(
 def in_both(line: Text) -> Markup:
     """Return a text for the page, which shows it in the language that is switched on."""
     if isinstance(line, str) or line.en == line.ko:
-        return escape(text(line, "en"))
-    return Markup('<span lang="en">{}</span><span lang="ko">{}</span>').format(*line)
+        return _kept_whole(text(line, "en"))
+    spans = Markup('<span lang="en">{}</span><span lang="ko">{}</span>')
+    return spans.format(*map(_kept_whole, line))
+
+
+def _kept_whole(text: str) -> Markup:
+    """Return a text as HTML in which no line ends inside a figure or an option."""
+    parts = _WHOLE.split(text)
+    whole = Markup('<span class="whole">{}</span>')
+    return Markup("").join(
+        whole.format(part) if number % 2 else escape(part) for number, part in enumerate(parts)
+    )
 
 
 def escape_markdown(line: Text, language: Language = "en") -> str:

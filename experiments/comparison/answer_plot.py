@@ -1,0 +1,80 @@
+"""The chart of the answer, beside the headline."""
+
+from __future__ import annotations
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import NullLocator
+
+from kosim.experiments.comparison.facts import labels
+from kosim.experiments.comparison.plots import legend_of_contenders, tones_of
+from kosim.experiments.comparison.results import ComparisonResults
+from kosim.experiments.study.figures import Estimate
+from kosim.experiments.study.language import Line, both
+from kosim.experiments.study.notation import METRIC_NAMES, decimal
+from kosim.experiments.study.report.canvas import MUTED, Plot, say
+
+
+def answer(results: ComparisonResults) -> Plot | None:
+    """Return Pearson and F1 of every contender with their intervals: the chart of the answer."""
+    named, tones = list(labels(results).values()), list(tones_of(results).values())
+    found = [
+        (row, place, figure)
+        for row, metric in enumerate(("pearson", "f1"))
+        for place, encoder in enumerate(results.encoders.values())
+        if isinstance(figure := encoder.test.get(metric), Estimate)
+    ]
+    if not found:
+        return None
+    rows = [METRIC_NAMES[metric] for metric in ("pearson", "f1")][: max(r for r, *_ in found) + 1]
+    trivial = results.trivial.test if results.trivial is not None else None
+
+    def paint(axes: Axes) -> None:
+        for row, place, figure in found:
+            y = row + 0.28 + 0.3 * place * (2 / max(len(named), 2))
+            axes.plot(
+                [figure.low, figure.high], [y, y], color=tones[place], linewidth=5, alpha=0.35
+            )
+            axes.plot(figure.value, y, "o", color=tones[place], markersize=8)
+            axes.annotate(
+                decimal(figure.value),
+                (figure.high, y),
+                xytext=(7, 0),
+                textcoords="offset points",
+                va="center",
+                color=tones[place],
+                fontsize=12,
+                fontweight="bold",
+            )
+        for row, name in enumerate(rows):
+            axes.annotate(
+                say(name), (0, row), xycoords=("axes fraction", "data"), va="center", fontsize=10
+            )
+        if trivial is not None and trivial > min(figure.low for *_, figure in found) - 0.35:
+            axes.plot([trivial, trivial], [0.16, 0.72], color=MUTED, linestyle=(0, (2, 2)))
+            axes.annotate(
+                say(Line("shared bigrams", "바이그램 겹침")),
+                (trivial, 0.12),
+                ha="center",
+                va="bottom",
+                fontsize=8,
+                color=MUTED,
+            )
+        axes.set_ylim(len(rows) - 0.05, -0.25)
+        low, high = axes.get_xlim()
+        axes.set_xlim(low, high + 0.16 * (high - low))
+        axes.yaxis.set_major_locator(NullLocator())
+        axes.spines["left"].set_visible(False)
+        legend_of_contenders(axes, results)
+
+    figures = [
+        both(
+            "{metric} of {name} {figure}",
+            "{name} {metric} {figure}",
+            metric=rows[row],
+            name=named[place],
+            figure=str(figure),
+        )
+        for row, place, figure in found
+    ]
+    title = Line("On the test pairs, with 95% intervals", "테스트 결과와 95% 신뢰구간")
+    return Plot("answer", title, Line.join("; ", figures), paint, height=0.9 + 1.15 * len(rows))
