@@ -155,8 +155,8 @@ def _note_truncated(encoder: PairEncoder) -> None:
     if encoder.truncated:
         what = "pairs" if encoder.kind == "cross" else "texts"
         notes.print(
-            f"{encoder.truncated:,} {what} were cut at the {encoder.max_length} tokens that the "
-            f"{encoder.kind}-encoder reads",
+            f"{what} cut at the {encoder.max_length} tokens that the {encoder.kind}-encoder reads: "
+            f"{encoder.truncated:,}",
             style="yellow",
         )
 
