@@ -27,7 +27,7 @@ from kosim.encoders.errors import ArtifactError, QualityError
 from kosim.encoders.storage import atomic_folder, read_versioned_json, sha256, write_json
 
 _LOG = logging.getLogger(__name__)
-_FORMAT = 5
+_FORMAT = 6
 """Raised when an export of the same weights by the same libraries would come out differently."""
 
 _LIBRARIES = ("torch", "transformers", "sentence-transformers", "onnx", "onnxscript", "onnxruntime")

@@ -112,12 +112,18 @@ def test_int8_leaves_products_of_one_vector_a_row_alone(
     place = exported[kind] / "onnx" / "int8" / "model.onnx"
     graph = onnx.load(place, load_external_data=False).graph
     weights = {one.name: tuple(sorted(one.dims, reverse=True)) for one in graph.initializer}
-    by_type: dict[str, list[tuple[int, ...]]] = {"MatMul": [], "Gemm": [], "MatMulInteger": []}
+    by_type: dict[str, list[tuple[int, ...]]] = {
+        "MatMul": [],
+        "Gemm": [],
+        "MatMulIntegerToFloat": [],
+    }
     for node in graph.node:
         if node.op_type in by_type and node.input[1] in weights:
             by_type[node.op_type].append(weights[node.input[1]])
     assert sorted(by_type["MatMul"] + by_type["Gemm"]) == sorted(alone)
-    assert len(by_type["MatMulInteger"]) == 1 + layers * 6  # the embeddings' projection first
+    assert (
+        len(by_type["MatMulIntegerToFloat"]) == 1 + layers * 6
+    )  # the embeddings' projection first
 
 
 @pytest.mark.parametrize(("backend", "precision"), BOTH)
