@@ -33,7 +33,7 @@ from tests.faults.operations import OLD, arguments, old_index, read_policy, read
 from tests.index.vectors import unit_vectors
 
 FUZZED = settings(
-    max_examples=120,
+    max_examples=30,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
@@ -215,6 +215,16 @@ def _check(subject: Subject) -> None:
 @FUZZED
 @given(data=st.data())
 def test_edited_values(subjects: dict[str, Subject], name: str, data: st.DataObject) -> None:
+    subject = subjects[name]
+    subject.write(data.draw(edited(subject.content)))
+    _check(subject)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+@settings(FUZZED, max_examples=1_000)
+@given(data=st.data())
+def test_many_edited_values(subjects: dict[str, Subject], name: str, data: st.DataObject) -> None:
     subject = subjects[name]
     subject.write(data.draw(edited(subject.content)))
     _check(subject)

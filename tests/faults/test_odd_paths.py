@@ -25,7 +25,7 @@ def check_commands(*names: str) -> None:
 
 
 def test_reading_commands_name_odd_paths() -> None:
-    check_commands("data", "score", "rerank", "index add", "index verify")
+    check_commands("data", "index verify")
 
 
 @pytest.mark.slow
