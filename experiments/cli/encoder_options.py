@@ -136,8 +136,10 @@ class ComputeOptions:
 
         backend = self.choice.backend
         path = Path(folder)
-        exported = is_bundled(path) or export_folder(path, self.precision).is_dir()
-        if backend == "onnx" and not exported:
+        # The folder is looked at where that matters: opening an encoder says what is wrong with it.
+        if backend == "onnx" and not (
+            is_bundled(path) or export_folder(path, self.precision).is_dir()
+        ):
             notes.print(f"{folder} is exported to onnx in {self.precision} once", style="dim")
         encoder = load(path, backend=self.backend, precision=self.precision, device=self.device)
         if context := click.get_current_context(silent=True):
