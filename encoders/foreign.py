@@ -37,13 +37,16 @@ _LOG = logging.getLogger(__name__)
 
 def is_foreign(path: Path) -> bool:
     """Say whether a name stands for a model without ``kosim.json``: a folder, or a hub id."""
-    if path.is_dir():
-        files = (MANIFEST, "config.json", "modules.json")
-        ours, *models = ((path / file).is_file() for file in files)
-        return not ours and any(models)
-    # A missing folder inside one that is there is a slip of the pen, and none of the hub.
-    owner = path.parts[0] if len(path.parts) == 2 else "/"
-    return not path.exists() and not Path(owner).exists()
+    try:
+        if path.is_dir():
+            files = (MANIFEST, "config.json", "modules.json")
+            ours, *models = ((path / file).is_file() for file in files)
+            return not ours and any(models)
+        # A missing folder inside one that is there is a slip of the pen, and none of the hub.
+        owner = path.parts[0] if len(path.parts) == 2 else "/"
+        return not path.exists() and not Path(owner).exists()
+    except OSError:
+        return False  # It cannot be read, as opening it will say.
 
 
 def find_foreign(path: Path) -> Backbone:

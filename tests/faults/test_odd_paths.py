@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from kosim.encoders.bi import BiEncoder
+from kosim.encoders.errors import ArtifactError
+from kosim.encoders.loading import load
 from tests.checkout import ROOT, environment
 from tests.encoders.tiny import tiny_encoder, write_koelectra
 
@@ -45,3 +47,8 @@ def test_all_files_of_an_encoder_may_be_read_alike(tmp_path: Path, mask: int) ->
         os.umask(before)
     modes = {path.stat().st_mode & 0o777 for path in (tmp_path / "saved").rglob("*.*")}
     assert {mode for mode in modes if not mode & 0o100} == {0o666 & ~mask}
+
+
+def test_a_name_that_is_too_long_is_no_encoder(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match="File name too long"):
+        load(tmp_path / ("긴" * 100))
