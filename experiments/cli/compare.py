@@ -55,8 +55,12 @@ if TYPE_CHECKING:
     help="Seeds of the training runs, one run for each.",
     shown_default="of CONFIG",
 )
-@model_option("--bi", multiple=True, help="Saved bi-encoder to compare as it is.")
-@model_option("--cross", multiple=True, help="Saved cross-encoder to compare as it is.")
+@model_option(
+    "--bi", multiple=True, help="Trained bi-encoder to compare as it is: a folder or hub id."
+)
+@model_option(
+    "--cross", multiple=True, help="Trained cross-encoder to compare as it is: a folder or hub id."
+)
 @option(
     "--slices",
     metavar="COLUMN,...",

@@ -64,7 +64,7 @@ def model_option(*names: str, **described: Any) -> Callable[[Command], Command]:
 
 
 def encoder_option(
-    *, help: str = "Bi-encoder that retrieves: a folder, or mini-bi.", **described: Any
+    *, help: str = "Bi-encoder that retrieves: a folder, hub id, or mini-bi.", **described: Any
 ) -> Callable[[Command], Command]:
     """Return the option ``--encoder`` of the commands that retrieve."""
     return model_option("--encoder", help=help, **described)
@@ -72,7 +72,7 @@ def encoder_option(
 
 def reranker_option(
     *,
-    help: str = "Encoder that reranks, best a cross-encoder: a folder, or mini-cross.",
+    help: str = "Encoder that reranks, best a cross-encoder: a folder, hub id, or mini-cross.",
     **described: Any,
 ) -> Callable[[Command], Command]:
     """Return the option ``--reranker`` of the commands that rerank."""

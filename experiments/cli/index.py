@@ -51,7 +51,7 @@ def index_command() -> None:
 
 @index_command.command("build")
 @click.argument("corpus")
-@encoder_option(required=True, help="Bi-encoder that encodes: a folder, or mini-bi.")
+@encoder_option(required=True, help="Bi-encoder that encodes: a folder, hub id, or mini-bi.")
 @out_option(required=True)
 @option("--type", "index_type", type=INDEX_TYPES, default="auto", help="Type of the index.")
 @corpus_options

@@ -21,7 +21,7 @@ from kosim.experiments.cli.options import json_option, min_score_option, option,
 @click.command("rerank")
 @reranker_option(
     required=True,
-    help="Encoder of either kind: a folder, mini-cross, or mini-bi.",
+    help="Encoder of either kind: a folder, hub id, mini-cross, or mini-bi.",
     aliases=("--encoder",),
 )
 @option("--query", required=True, metavar="SENTENCE", help="Sentence to compare with.")
