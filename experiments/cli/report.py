@@ -34,7 +34,7 @@ class _AnyResults(Results):
 
 
 @click.command("report")
-@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("folder", type=click.Path(path_type=Path))
 @language_option
 @json_option
 def report_command(folder: Path, as_json: bool) -> None:

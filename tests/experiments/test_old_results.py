@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from kosim.experiments.cli import main
 from kosim.experiments.comparison.report import COMPARISON
 from kosim.experiments.retrieval.depth.report import DEPTH
 from kosim.experiments.retrieval.report import RETRIEVAL
@@ -50,3 +52,25 @@ def test_the_figures_are_those_of_the_file() -> None:
     assert isinstance(gap, Difference)
     recorded = old["difference"]["f1"]
     assert (gap.value, gap.low, gap.high) == tuple(recorded[k] for k in ("value", "low", "high"))
+
+
+def test_a_report_is_rendered_again_without_changing_a_figure(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    before = json.loads((RESULTS / "bench" / "results.json").read_text("utf-8"))
+    (folder / "results.json").write_text(json.dumps(before | {"verdict": {}}), encoding="utf-8")
+    shown = CliRunner().invoke(main, ["report", str(folder), "--lang", "ko"])
+    assert shown.exit_code == 0, shown.output
+    assert "보고서: " in shown.output
+    assert '<html lang="ko">' in (folder / "report.html").read_text("utf-8")
+    after = json.loads((folder / "results.json").read_text("utf-8"))
+    assert "최대" in after["finding"]["ko"]["headline"]
+    assert {**after, "finding": None} == {**before, "finding": None}
+
+
+def test_a_folder_without_known_results_is_refused(tmp_path: Path) -> None:
+    header = {"format": 1, "name": "x", "created": "now", "kosim_version": "0"}
+    (tmp_path / "results.json").write_text(json.dumps(header), encoding="utf-8")
+    refused = CliRunner().invoke(main, ["report", str(tmp_path)])
+    assert refused.exit_code == 2
+    assert "of no experiment that has a report" in refused.output
