@@ -152,7 +152,7 @@ def measure(
     model: str, calibration: LabelledPairs, validation: LabelledPairs, rounds: int
 ) -> list[dict[str, Any]]:
     """Return a row for each way: quality, and the ratio of its speed to torch's."""
-    encoder = load(model, device="cpu")
+    encoder = load(model, backend="torch", device="cpu")
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         ways = runtimes(encoder, calibration, Path(folder))

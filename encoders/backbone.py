@@ -9,9 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import hf_hub_download, snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
 from kosim.encoders.bundle import BUNDLED, BUNDLED_NAMES
 from kosim.encoders.errors import BackboneError, KosimError
 from kosim.encoders.network_files import check_modules, check_sizes
@@ -89,6 +86,13 @@ def hidden_size(name: str, *, revision: str | None = None) -> int | None:
     """
     path = BUNDLED / name if name in BUNDLED_NAMES else Path(name).expanduser()
     if not path.is_dir():
+        from huggingface_hub import hf_hub_download
+        from huggingface_hub.errors import (
+            HfHubHTTPError,
+            HFValidationError,
+            LocalEntryNotFoundError,
+        )
+
         try:
             path = Path(hf_hub_download(name, _CONFIG, revision=revision)).parent
         except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError):
@@ -115,6 +119,9 @@ def _bundled(name: str, revision: str | None) -> Path:
 
 
 def _fetch(name: str, revision: str | None, weights: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
     try:
         return Path(
             snapshot_download(name, revision=revision, allow_patterns=[*_SUPPORT_FILES, weights])

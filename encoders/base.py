@@ -1,115 +1,120 @@
-"""The one interface that a bi-encoder and a cross-encoder share."""
+"""What a bi-encoder and a cross-encoder share: a tokenizer, a calibration, and what computes."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
-from contextlib import nullcontext
+from abc import abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
-import torch
-from tokenizers import Encoding
-from transformers import PreTrainedTokenizerBase
 
-from kosim.encoders.artifact import Manifest, write_artifact
+from kosim.encoders.artifact import Manifest, saved_model_arguments, write_artifact
 from kosim.encoders.backbone import Backbone
 from kosim.encoders.calibration import MonotoneCalibration
-from kosim.encoders.classic_layout import write_classic_layout
-from kosim.encoders.compute.backends import start
+from kosim.encoders.compute.backends import check_machine
 from kosim.encoders.compute.choice import ComputeChoice
-from kosim.encoders.compute.export_store import ExportStore
-from kosim.encoders.compute.first_token import is_supported
+from kosim.encoders.compute.export_store import Export, ExportStore
 from kosim.encoders.compute.inference import outputs
-from kosim.encoders.compute.network import Network, Output
-from kosim.encoders.compute.runtime import Backend, FloatArray, Precision, Runtime
-from kosim.encoders.compute.tokens import count_cut
-from kosim.encoders.compute.torch_runtime import TorchRuntime
-from kosim.encoders.errors import ArtifactError, ConfigError, DataError
-from kosim.encoders.explanation import (
-    ORDERS,
-    Explanation,
-    Masking,
-    Unit,
-    explain_pair,
-    mask_token,
-)
-from kosim.encoders.records import DECISION_THRESHOLD, Hit, Kind, Pair
+from kosim.encoders.compute.onnx_runtime import OnnxRuntime
+from kosim.encoders.compute.runtime import Backend, FloatArray, Output, Precision, Runtime
+from kosim.encoders.compute.text_reader import TextReader, count_cut
+from kosim.encoders.errors import ArtifactError, ConfigError
+from kosim.encoders.records import DECISION_THRESHOLD, Kind
+from kosim.encoders.scoring import PairScorer
 from kosim.encoders.suitability import limited_length, position_limit
-from kosim.encoders.texts import as_pairs, as_text, as_texts
-from kosim.encoders.tokenizers.composition import compose_before, pipeline_content, uncomposed
-from kosim.encoders.tokenizers.text_step import step_of
+
+if TYPE_CHECKING:
+    from tokenizers import Encoding
+    from transformers import PreTrainedTokenizerBase
+
+    from kosim.encoders.compute.network import Network
 
 __all__ = ["FloatArray", "Kind", "PairEncoder"]
 
 
-class PairEncoder(ABC):
+class PairEncoder(PairScorer):
     """Scores sentence pairs and ranks documents; a bi-encoder and a cross-encoder alike.
 
-    ``model`` is the sentence-transformers model underneath, ``backbone`` says what it was
-    made from, ``runtime`` is what computes. ``calibration`` maps its raw values to 0-5 and
-    ``threshold`` is the score from which a pair counts as similar; training chooses both on
-    validation data. ``truncated`` counts the inputs that were cut since it was opened. Every
-    encoder composes its texts (NFC); ``composed`` says whether its fingerprint tells, which those
-    saved by version 0.1 do not.
+    ``backbone`` says what it was made from, ``runtime`` is what computes. ``calibration`` maps its
+    raw values to 0-5 and ``threshold`` is the score from which a pair counts as similar; training
+    chooses both on validation data. ``truncated`` counts the inputs that were cut since it was
+    opened. Every encoder composes its texts (NFC); ``composed`` says whether its fingerprint tells,
+    which those saved by version 0.1 do not.
+
+    It is made around a sentence-transformers ``model``, which torch computes, or around an export
+    of one, which needs no torch: then the model is opened when something asks for it.
     """
 
-    kind: ClassVar[Kind]
     output: ClassVar[Output]
     """The output of the network that a score is made of."""
 
-    order_matters: ClassVar[bool]
-    """Whether a pair can score differently when its sentences are swapped."""
-
     def __init__(
         self,
-        model: Any,
+        model: Any = None,
         *,
         backbone: Backbone,
         calibration: MonotoneCalibration | None = None,
         threshold: float = DECISION_THRESHOLD,
         training: dict[str, Any] | None = None,
         composed: bool = True,
+        exported: tuple[Manifest, Export] | None = None,
     ) -> None:
-        self.model = model
-        compose_before(model.tokenizer)
         self.composed = composed
         self.backbone = backbone
         self.calibration = calibration or MonotoneCalibration.identity()
         self.threshold = threshold
         self.training = training
         self.truncated = 0
-        self._positions = position_limit(model.transformers_model)
-        self.runtime: Runtime = TorchRuntime(self._network())
+        self._model: Any = None
+        self._exported = exported
+        self._reader: TextReader | None = None
         self._full_fingerprint: str | None = None
+        self.runtime: Runtime
+        if exported is not None:
+            export = exported[1]
+            self._full_fingerprint = export.record.fingerprint
+            self._positions = export.record.positions
+            self.runtime = OnnxRuntime(export.graph, export.precision, weights=export.weights)
+        else:
+            from kosim.encoders.compute.torch_runtime import TorchRuntime
+
+            self._take(model)
+            self._positions = position_limit(model.transformers_model)
+            self.runtime = TorchRuntime(self._network())
+
+    @classmethod
+    def open(cls, folder: Path, manifest: Manifest, *, device: str | None) -> Self:
+        """Open a verified artifact folder; use :func:`kosim.load`, which verifies it."""
+        model = cls._open_model(folder, manifest, device=device, weights=True)
+        return cls(model, **manifest.encoder_arguments(folder))
+
+    @classmethod
+    def open_export(cls, folder: Path, manifest: Manifest, export: Export) -> Self:
+        """Open the export of a verified artifact folder, without torch.
+
+        Raises:
+            ArtifactError: onnxruntime cannot run it on this machine.
+        """
+        encoder = cls(**manifest.encoder_arguments(folder), exported=(manifest, export))
+        encoder._reader = encoder._open_reader()  # what cannot be read is found now
+        return encoder
+
+    @classmethod
+    def _open_model(
+        cls, folder: Path, manifest: Manifest, *, device: str | None, weights: bool
+    ) -> Any:
+        """Return the sentence-transformers model of an artifact."""
+        from kosim.encoders.tokenizers.text_step import apply_before
+
+        model = cls._model_type()(str(folder), **saved_model_arguments(device, weights=weights))
+        apply_before(model.tokenizer, manifest.text_step)
+        return model
 
     @classmethod
     @abstractmethod
-    def open(
-        cls, folder: Path, manifest: Manifest, *, device: str | None, weights: bool = True
-    ) -> Self:
-        """Open a verified artifact folder; use :func:`kosim.load`, which verifies it.
-
-        Without ``weights`` the encoder can compute only from an export.
-        """
-
-    @abstractmethod
-    def token_lengths(self, pairs: Sequence[Pair]) -> npt.NDArray[np.int64]:
-        """Return the tokens that each pair costs, uncut: (n,).
-
-        For a cross-encoder the pair as one sequence, for a bi-encoder the longer of its two
-        sentences: the length to which a batch is padded.
-        """
-
-    @abstractmethod
-    def _raw_scores(
-        self, pairs: list[Pair], *, batch_size: int | None, progress: bool
-    ) -> FloatArray:
-        """Return the model's own values, (n,) float32."""
+    def _model_type(cls) -> Any:
+        """Return the class of sentence-transformers that opens a model of this kind."""
 
     @abstractmethod
     def _reads_first_token(self) -> bool:
@@ -117,23 +122,55 @@ class PairEncoder(ABC):
 
     @abstractmethod
     def _settings(self) -> dict[str, Any]:
-        """Return what of the settings only this kind has."""
+        """Return what of the model's settings only this kind has."""
+
+    def settings(self) -> dict[str, Any]:
+        """Return what besides weights and tokenizer changes a score, JSON values."""
+        if self._exported is None:
+            return {"max_length": self._stated_length, **self._settings()}
+        return self._exported[1].record.settings
+
+    def _take(self, model: Any) -> None:
+        from kosim.encoders.tokenizers.composition import compose_before
+
+        compose_before(model.tokenizer)
+        self._model = model
+
+    @property
+    def model(self) -> Any:
+        """The sentence-transformers model underneath.
+
+        That of an export is opened when it is first asked for, with its weights where they are
+        those that were exported.
+        """
+        if self._model is None and self._exported is not None:
+            check_machine(ComputeChoice())
+            manifest, _ = self._exported
+            full = self.precision == "fp32"
+            self._take(self._open_model(self.backbone.path, manifest, device=None, weights=full))
+        return self._model
 
     def _network(self) -> Network:
         """Return the network as one module, for whatever is to compute it."""
+        from kosim.encoders.compute.network import Network
+
         return Network(self.model, self.output, first_token=self.first_token_only)
 
-    def _outputs(
-        self, encodings: Sequence[Encoding], *, batch_size: int | None, progress: bool
+    def outputs(
+        self,
+        encodings: Sequence[Encoding],
+        *,
+        batch_size: int | None = None,
+        progress: bool = False,
     ) -> FloatArray:
-        """Return the network's output for each tokenised input, (n, width) float32.
+        """Return the network's output for each of n >= 1 tokenised inputs, (n, width) float32.
 
         Raises:
             ArtifactError: an output is NaN or infinite.
         """
         self.truncated += count_cut(encodings)
         found = outputs(
-            self.runtime, self.tokenizer, encodings, batch_size=batch_size, progress=progress
+            self.runtime, self.reader.layout, encodings, batch_size=batch_size, progress=progress
         )
         if not np.isfinite(found).all():
             raise ArtifactError(
@@ -145,6 +182,8 @@ class PairEncoder(ABC):
     @property
     def first_token_only(self) -> bool:
         """Whether the last layer is computed for the first token alone; no output hangs on it."""
+        from kosim.encoders.compute.first_token import is_supported
+
         return self._reads_first_token() and is_supported(self.model)
 
     @property
@@ -159,13 +198,10 @@ class PairEncoder(ABC):
 
     @property
     def has_full_weights(self) -> bool:
-        """Whether the weights are in memory as they were trained: to be trained or saved."""
+        """Whether the weights can be trained or saved: they are there as they were trained."""
+        if self._exported is not None:
+            return self.precision == "fp32"
         return ComputeChoice(self.backend, self.precision) == ComputeChoice()
-
-    @property
-    def calibrated(self) -> bool:
-        """Whether scores were fitted to labels; else they are raw values spread over 0-5."""
-        return self.calibration != MonotoneCalibration.identity()
 
     @property
     def max_length(self) -> int:
@@ -173,11 +209,13 @@ class PairEncoder(ABC):
         return min(self._stated_length, self._positions or self._stated_length)
 
     def limit_length(self, tokens: int) -> None:
-        """Cut inputs at another number of tokens from now on.
+        """Cut inputs at another number of tokens from now on; torch computes then.
 
         Raises:
             ConfigError: the network has fewer positions, or no text fits.
         """
+        if self._exported is not None:
+            self.compute_with(ComputeChoice())
         self.model.max_seq_length = limited_length(
             tokens, self.model.transformers_model, self.backbone.name
         )
@@ -185,7 +223,38 @@ class PairEncoder(ABC):
     @property
     def _stated_length(self) -> int:
         # An encoder of version 0.1 may state more than its network can read.
+        if self._exported is not None:
+            return int(self._exported[1].record.settings["max_length"])
         return int(self.model.max_seq_length)
+
+    @property
+    def reader(self) -> TextReader:
+        """What makes tokens of texts and pairs."""
+        if self._reader is None or self._reader.max_length != self.max_length:
+            self._reader = self._open_reader()
+        return self._reader
+
+    def _open_reader(self) -> TextReader:
+        if self._exported is None:
+            return TextReader.of(self.tokenizer, self.max_length, prompt=self.prompt)
+        manifest, export = self._exported
+        return TextReader.open(
+            export.tokenizer,
+            export.record.layout,
+            self.max_length,
+            prompt=self.prompt,
+            text_step=manifest.text_step,
+        )
+
+    @property
+    def prompt(self) -> str:
+        """The text put before every sentence; empty when there is none."""
+        return ""
+
+    @property
+    def mask_token(self) -> str | None:
+        """The text of the tokenizer's mask token, if it has one."""
+        return self.reader.layout.mask_token
 
     @property
     def tokenizer(self) -> PreTrainedTokenizerBase:
@@ -195,123 +264,17 @@ class PairEncoder(ABC):
     @property
     def parameters(self) -> int:
         """The number of the model's weights."""
+        if self._exported is not None:
+            return self._exported[1].record.parameters
         return sum(weight.numel() for weight in self.model.parameters())
 
     @property
     def hidden_size(self) -> int | None:
         """The width of the network, or None where its config does not say."""
+        if self._exported is not None:
+            return self._exported[1].record.hidden_size
         config = getattr(self.model.transformers_model, "config", None)
         return getattr(config, "hidden_size", None)
-
-    def score(
-        self,
-        pairs: Iterable[Pair],
-        *,
-        batch_size: int | None = None,
-        raw: bool = False,
-        symmetric: bool = False,
-        progress: bool = False,
-    ) -> FloatArray:
-        """Score pairs.
-
-        Args:
-            pairs: n pairs of sentences, in a list, an array or any iterable.
-            batch_size: pairs or sentences computed at a time, at most; by default as many as
-                a number of tokens allows.
-            raw: return the model's own value (cosine, or the cross-encoder's activation)
-                instead of a score on 0-5.
-            symmetric: average the raw values of both orders of each pair, at twice the cost
-                where the order matters.
-            progress: show a progress bar on standard error.
-
-        Returns:
-            (n,) float32, on 0-5 unless ``raw``.
-
-        Raises:
-            DataError: ``pairs`` is a string or a table, or a member is not a pair of strings.
-            ArtifactError: the network computes no numbers, as after a training that diverged.
-        """
-        checked = as_pairs(pairs)
-        if not checked:
-            return np.zeros(0, dtype=np.float32)
-        values = self._raw_scores(checked, batch_size=batch_size, progress=progress)
-        if symmetric and self.order_matters:
-            swapped = [(second, first) for first, second in checked]
-            values = (
-                values + self._raw_scores(swapped, batch_size=batch_size, progress=progress)
-            ) / np.float32(2)
-        return values if raw else self.calibration(values)
-
-    def rank(
-        self,
-        query: str,
-        documents: Iterable[str],
-        *,
-        top_k: int | None = None,
-        min_score: float | None = None,
-        symmetric: bool = False,
-    ) -> list[Hit]:
-        """Rank documents by similarity to a query, best first, ties by position.
-
-        Args:
-            query: one sentence.
-            documents: the texts to rank, in a list, an array, a Series or any iterable.
-            top_k: how many hits to return; all when None.
-            min_score: leave out documents that score below this on 0-5.
-            symmetric: as for :meth:`score`.
-
-        Raises:
-            DataError: ``documents`` is a string or a table, a text is not a string, or the query
-                is blank.
-            ConfigError: ``top_k`` is below 1.
-        """
-        if top_k is not None and top_k < 1:
-            raise ConfigError(f"top_k is {top_k}; ask for at least 1 hit")
-        asked, texts = as_text(query, "the query"), as_texts(documents, "documents")
-        if not asked.strip():
-            raise DataError("the query is empty; give a sentence")
-        pairs = [(asked, text) for text in texts]
-        raw = self.score(pairs, raw=True, symmetric=symmetric)
-        scores = self.calibration(raw)
-        order = np.argsort(-raw, kind="stable")[:top_k]
-        return [
-            Hit(position=int(i), text=texts[i], score=float(scores[i]), raw=float(raw[i]))
-            for i in order
-            if min_score is None or scores[i] >= min_score
-        ]
-
-    def settings(self) -> dict[str, Any]:
-        """Return what besides weights and tokenizer changes a score, JSON values."""
-        return {"max_length": self._stated_length, **self._settings()}
-
-    def explain(
-        self,
-        sentence1: str,
-        sentence2: str,
-        *,
-        unit: Unit = "word",
-        masking: Masking = "removal",
-        orders: int = ORDERS,
-        seed: int = 0,
-    ) -> Explanation:
-        """Explain the score of a pair: what each word of both sentences adds to it, in points.
-
-        Args:
-            sentence1: the first sentence.
-            sentence2: the second sentence.
-            unit: words between spaces (eojeol), or Kiwi's morphemes.
-            masking: what stands for a word that is left out: nothing, or the mask token.
-            orders: even number of orders that are drawn where there are many words.
-            seed: of the drawn orders.
-
-        Raises:
-            DataError: a sentence is not a string, both are blank, or they are too long.
-            ConfigError: an option is unknown, or the tokenizer has no mask token.
-            MissingExtraError: ``unit`` is morpheme and kiwipiepy is not installed.
-        """
-        pair = as_text(sentence1, "sentence 1"), as_text(sentence2, "sentence 2")
-        mask = None if masking == "removal" else mask_token(self.tokenizer, masking)
-        return explain_pair(self.score, pair, unit=unit, mask=mask, orders=orders, seed=seed)
 
     def fingerprint(self) -> str:
         """Return a SHA-256 over everything that changes a raw score or a vector.
@@ -324,17 +287,10 @@ class PairEncoder(ABC):
         """
         if self._full_fingerprint is not None:
             return self._full_fingerprint
-        digest = hashlib.sha256()
-        for name, tensor in sorted(self.model.state_dict().items()):
-            digest.update(name.encode())
-            digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().data)
-        tokenizer = pipeline_content(self.tokenizer, composed=self.composed)
+        from kosim.encoders.weights import fingerprint_of
+
         settings = {"kind": self.kind, **self.settings()}
-        if (step := step_of(self.tokenizer)) is not None:
-            settings["text_step"] = f"{step.name} {step.version}"
-        for part in (tokenizer, settings):
-            digest.update(json.dumps(part, sort_keys=True, ensure_ascii=False).encode())
-        return digest.hexdigest()
+        return fingerprint_of(self.model, settings, composed=self.composed)
 
     def compute_with(self, choice: ComputeChoice, exports: ExportStore | None = None) -> None:
         """Compute with another backend or in another precision from now on.
@@ -356,21 +312,29 @@ class PairEncoder(ABC):
             return
         if not self.has_full_weights:
             raise ConfigError(f"this encoder was opened for {present}; load it again for {choice}")
-        self.runtime, self._full_fingerprint = start(
-            choice,
-            self._network(),
-            lambda: exports or ExportStore(self.fingerprint()),
-            self.fingerprint,
-        )
+        check_machine(choice)
+        from kosim.encoders.compute.torch_runtime import TorchRuntime
 
-    def compute_as(self, encoder: PairEncoder) -> None:
-        """Compute by the runtime of another encoder, which has the same weights."""
-        self.runtime = encoder.runtime
-        self.composed = encoder.composed
-        self._full_fingerprint = encoder._full_fingerprint
+        network = self._network()  # opens the model of an export
+        self._exported = None
+        self._full_fingerprint = None  # of weights that may have been changed since
+        fingerprint = self.fingerprint()
+        if choice.backend == "torch":
+            self.runtime = TorchRuntime(network, choice.precision)
+            self._full_fingerprint = None if choice == ComputeChoice() else fingerprint
+            return
+        exports = exports or ExportStore(fingerprint)
+        export = exports.find(choice.precision) or exports.make(
+            network, choice.precision, fingerprint, self.settings()
+        )
+        self._full_fingerprint = export.record.fingerprint
+        network.model.to("meta")  # keeps shapes and settings, and frees the weights
+        self.runtime = OnnxRuntime(export.graph, choice.precision, weights=export.weights)
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
         """Write the artifact: a sentence-transformers folder and ``kosim.json``, whole or not.
+
+        torch computes from then on, where an export in full precision did before.
 
         Raises:
             StorageError: the folder exists and ``overwrite`` is false, or cannot be written.
@@ -381,6 +345,10 @@ class PairEncoder(ABC):
                 f"an encoder in {self.precision} by {self.backend} is not saved: copy the artifact "
                 "it was loaded from, or save it before it is given another backend or precision"
             )
+        self.compute_with(ComputeChoice())
+        from kosim.encoders.tokenizers.text_step import step_of
+        from kosim.encoders.weights import write_model
+
         step = step_of(self.tokenizer)
         manifest = Manifest(
             kind=self.kind,
@@ -397,16 +365,8 @@ class PairEncoder(ABC):
         write_artifact(
             Path(folder),
             manifest,
-            self._write_model,
+            lambda target: write_model(
+                self.model, target, composed=self.composed, max_length=self._stated_length
+            ),
             overwrite=overwrite,
-        )
-
-    def _write_model(self, folder: Path) -> None:
-        # An encoder of version 0.1 keeps the tokenizer by which its fingerprint was taken.
-        with nullcontext() if self.composed else uncomposed(self.tokenizer):
-            self.model.save(str(folder))
-        write_classic_layout(
-            folder,
-            max_length=self._stated_length,
-            tokenizer_inputs=self.tokenizer.model_input_names,
         )

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, Self, get_args
+from typing import TYPE_CHECKING, Any, Self, get_args
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from sentence_transformers import SentenceTransformer
-from sentence_transformers.base.modules import Normalize, Transformer
-from sentence_transformers.sentence_transformer.modules import Pooling
 
-from kosim.encoders.artifact import Manifest, saved_model_arguments
 from kosim.encoders.backbone import (
     FULL_PRECISION,
     find_backbone,
@@ -21,17 +17,24 @@ from kosim.encoders.backbone import (
     seeded,
 )
 from kosim.encoders.base import FloatArray, PairEncoder
+from kosim.encoders.compute.backends import check_machine
 from kosim.encoders.compute.choice import ComputeChoice
-from kosim.encoders.compute.network import Network
+from kosim.encoders.compute.onnx_runtime import OnnxRuntime
 from kosim.encoders.compute.runtime import Backend, Precision
-from kosim.encoders.compute.tokens import tokenise_texts
+from kosim.encoders.compute.text_reader import TextReader
 from kosim.encoders.errors import BackboneError, ConfigError
 from kosim.encoders.network_files import check_finite
-from kosim.encoders.provenance import read_provenance
 from kosim.encoders.records import Pair, PoolingMode
+from kosim.encoders.scoring import cosines
 from kosim.encoders.suitability import check_scoring, fit_inputs, limited_length
 from kosim.encoders.texts import as_texts
-from kosim.encoders.tokenizers.text_step import apply_before
+
+if TYPE_CHECKING:
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Pooling
+
+    from kosim.encoders.compute.network import Network
 
 _PROMPT_NAME = "similarity"
 
@@ -84,6 +87,13 @@ class BiEncoder(PairEncoder):
         """
         choice = ComputeChoice.of(backend, precision)
         device = choice.device(device)
+        check_machine(ComputeChoice())
+        from sentence_transformers import SentenceTransformer
+        from sentence_transformers.base.modules import Normalize
+
+        from kosim.encoders.provenance import read_provenance
+        from kosim.encoders.tokenizers.text_step import apply_before
+
         if pooling is not None and pooling not in get_args(PoolingMode):
             raise ConfigError(f"pooling {pooling!r} is unknown; choose mean, cls or max")
         backbone = find_backbone(model, revision=revision)
@@ -113,22 +123,23 @@ class BiEncoder(PairEncoder):
         return encoder
 
     @classmethod
-    def open(
-        cls, folder: Path, manifest: Manifest, *, device: str | None, weights: bool = True
-    ) -> Self:
-        """Open a verified artifact folder; use :func:`kosim.load`, which verifies it."""
-        network = SentenceTransformer(str(folder), **saved_model_arguments(device, weights=weights))
-        apply_before(network.tokenizer, manifest.text_step)
-        return cls(network, **manifest.encoder_arguments(folder))
+    def _model_type(cls) -> Any:
+        from sentence_transformers import SentenceTransformer
+
+        return SentenceTransformer
 
     @property
     def prompt(self) -> str:
         """The text put before every sentence; empty when there is none."""
+        if self._exported is not None:
+            return str(self.settings().get("prompt") or "")
         return default_prompt(self.model)
 
     @property
     def dimension(self) -> int:
         """The length of a sentence vector."""
+        if isinstance(self.runtime, OnnxRuntime):
+            return self.runtime.width
         return int(self.model.get_embedding_dimension())
 
     def encode(
@@ -152,22 +163,18 @@ class BiEncoder(PairEncoder):
         positions = {text: position for position, text in enumerate(dict.fromkeys(texts))}
         if not positions:
             return np.zeros((0, self.dimension), dtype=np.float32)
-        prompted = [self.prompt + text for text in positions]
-        encodings = tokenise_texts(self.tokenizer, prompted, self.max_length)
-        vectors = self._outputs(encodings, batch_size=batch_size, progress=progress)
+        tokens = self.reader.texts(list(positions))
+        vectors = self.outputs(tokens.encodings, batch_size=batch_size, progress=progress)
         return vectors[[positions[text] for text in texts]]
 
     def token_lengths(self, pairs: Sequence[Pair]) -> npt.NDArray[np.int64]:
         """Return the tokens of each pair's longer sentence, prompt included, uncut: (n,)."""
-        firsts = self._lengths([self.prompt + first for first, _ in pairs])
-        seconds = self._lengths([self.prompt + second for _, second in pairs])
-        return np.maximum(firsts, seconds)
-
-    def _lengths(self, texts: list[str]) -> npt.NDArray[np.int64]:
-        encoded = self.tokenizer(texts, truncation=False, verbose=False)["input_ids"]
-        return np.array([len(ids) for ids in encoded], dtype=np.int64)
+        lengths = self.reader.texts([text for pair in pairs for text in pair]).lengths
+        return np.maximum(lengths[::2], lengths[1::2])
 
     def _network(self) -> Network:
+        from kosim.encoders.compute.network import Network
+
         return Network(
             self.model,
             self.output,
@@ -186,18 +193,18 @@ class BiEncoder(PairEncoder):
         """
         if not self.prompt or all(pooling.include_prompt for pooling in self._poolings()):
             return 0
-        ids = tokenise_texts(self.tokenizer, [self.prompt], self.max_length)[0].ids
+        reader = TextReader.of(self.tokenizer, self.max_length, prompt=self.prompt)
+        ids = reader.texts([""]).encodings[0].ids
         return len(ids) - (ids[-1] in self.tokenizer.all_special_ids)
 
     def _raw_scores(
         self, pairs: list[Pair], *, batch_size: int | None, progress: bool
     ) -> FloatArray:
-        texts = [text for pair in pairs for text in pair]
-        vectors = self.encode(texts, batch_size=batch_size, progress=progress)
-        cosines = np.einsum("ij,ij->i", vectors[::2], vectors[1::2])
-        return cosines.clip(-1, 1)  # float32 makes 1.0000004 of equal vectors
+        return cosines(partial(self.encode, batch_size=batch_size, progress=progress), pairs)
 
     def _poolings(self) -> list[Pooling]:
+        from sentence_transformers.sentence_transformer.modules import Pooling
+
         return [module for module in self.model if isinstance(module, Pooling)]
 
     def _settings(self) -> dict[str, Any]:
@@ -222,5 +229,8 @@ def default_prompt(model: SentenceTransformer) -> str:
 
 
 def _modules(path: Path, pooling: PoolingMode) -> list[torch.nn.Module]:
+    from sentence_transformers.base.modules import Transformer
+    from sentence_transformers.sentence_transformer.modules import Pooling
+
     transformer = Transformer(str(path), model_kwargs=dict(FULL_PRECISION))
     return [transformer, Pooling(transformer.get_embedding_dimension(), pooling_mode=pooling)]

@@ -8,7 +8,6 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, model_validator
-from sklearn.isotonic import IsotonicRegression
 
 from kosim.encoders.records import LABEL_HIGH, LABEL_LOW
 
@@ -64,6 +63,8 @@ class MonotoneCalibration(BaseModel):
             raw: (n,) raw values.
             labels: (n,) gold labels on 0-5.
         """
+        from sklearn.isotonic import IsotonicRegression  # which costs more than all else here
+
         values = np.asarray(raw, dtype=np.float64)
         gold = np.asarray(labels, dtype=np.float64)
         order = np.argsort(values, kind="stable")

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from sentence_transformers import CrossEncoder as PairClassifier
 
-from kosim.encoders.artifact import Manifest, saved_model_arguments
 from kosim.encoders.backbone import (
     FULL_PRECISION,
     find_backbone,
@@ -19,12 +15,11 @@ from kosim.encoders.backbone import (
     seeded,
 )
 from kosim.encoders.base import FloatArray, PairEncoder
+from kosim.encoders.compute.backends import check_machine
 from kosim.encoders.compute.choice import ComputeChoice
 from kosim.encoders.compute.runtime import Backend, Precision
-from kosim.encoders.compute.tokens import tokenise_pairs
 from kosim.encoders.errors import BackboneError
 from kosim.encoders.network_files import check_finite
-from kosim.encoders.provenance import read_provenance
 from kosim.encoders.records import Pair
 from kosim.encoders.suitability import (
     check_scoring,
@@ -32,7 +27,21 @@ from kosim.encoders.suitability import (
     fit_inputs,
     limited_length,
 )
-from kosim.encoders.tokenizers.text_step import apply_before
+
+
+def _logistic(logits: FloatArray) -> FloatArray:
+    # In the form of which neither side overflows.
+    small = np.exp(-np.abs(logits))
+    ratio = np.where(logits < 0, small, np.ones_like(small)) / (1 + small)
+    return ratio.astype(np.float32, copy=False)
+
+
+_ACTIVATIONS: dict[str, Callable[[FloatArray], FloatArray]] = {
+    "Sigmoid": _logistic,
+    "Identity": lambda logits: logits,
+    "Tanh": np.tanh,
+}
+"""What torch calls an activation, and the same without torch."""
 
 
 class CrossEncoder(PairEncoder):
@@ -81,6 +90,12 @@ class CrossEncoder(PairEncoder):
         """
         choice = ComputeChoice.of(backend, precision)
         device = choice.device(device)
+        check_machine(ComputeChoice())
+        from sentence_transformers import CrossEncoder as PairClassifier
+
+        from kosim.encoders.provenance import read_provenance
+        from kosim.encoders.tokenizers.text_step import apply_before
+
         backbone = find_backbone(model, revision=revision)
         with opening(f"backbone {model}"), seeded(seed):
             network = PairClassifier(
@@ -102,19 +117,14 @@ class CrossEncoder(PairEncoder):
         return encoder
 
     @classmethod
-    def open(
-        cls, folder: Path, manifest: Manifest, *, device: str | None, weights: bool = True
-    ) -> Self:
-        """Open a verified artifact folder; use :func:`kosim.load`, which verifies it."""
-        network = PairClassifier(str(folder), **saved_model_arguments(device, weights=weights))
-        apply_before(network.tokenizer, manifest.text_step)
-        return cls(network, **manifest.encoder_arguments(folder))
+    def _model_type(cls) -> Any:
+        from sentence_transformers import CrossEncoder as PairClassifier
+
+        return PairClassifier
 
     def token_lengths(self, pairs: Sequence[Pair]) -> npt.NDArray[np.int64]:
         """Return the tokens of each pair as one sequence, uncut: (n,)."""
-        firsts, seconds = [first for first, _ in pairs], [second for _, second in pairs]
-        encoded = self.tokenizer(firsts, seconds, truncation=False, verbose=False)["input_ids"]
-        return np.array([len(ids) for ids in encoded], dtype=np.int64)
+        return self.reader.pairs(pairs).lengths
 
     def _reads_first_token(self) -> bool:
         # Other heads, such as a pooling of all tokens, are modules behind a bare transformer.
@@ -124,10 +134,20 @@ class CrossEncoder(PairEncoder):
         self, pairs: list[Pair], *, batch_size: int | None, progress: bool
     ) -> FloatArray:
         positions = {pair: position for position, pair in enumerate(dict.fromkeys(pairs))}
-        encodings = tokenise_pairs(self.tokenizer, list(positions), self.max_length)
-        logits = self._outputs(encodings, batch_size=batch_size, progress=progress)[:, 0]
+        tokens = self.reader.pairs(list(positions))
+        logits = self.outputs(tokens.encodings, batch_size=batch_size, progress=progress)[:, 0]
+        return self.activated(logits)[[positions[pair] for pair in pairs]]
+
+    def activated(self, logits: FloatArray) -> FloatArray:
+        """Return the raw scores that the classifier's logits mean, of any shape."""
+        if self._exported is not None:
+            name = self.settings().get("activation")
+            if name in _ACTIVATIONS:
+                return _ACTIVATIONS[name](logits)
+        import torch
+
         scores: FloatArray = self.model.activation_fn(torch.from_numpy(logits)).numpy()
-        return scores[[positions[pair] for pair in pairs]]
+        return scores
 
     def _settings(self) -> dict[str, Any]:
         return {"activation": type(self.model.activation_fn).__name__}

@@ -12,13 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sentence_transformers import CrossEncoder as PairClassifier
-from sentence_transformers import SentenceTransformer
-from sentence_transformers.base.modules import Normalize, Transformer
-
 from kosim.encoders.artifact import MANIFEST
 from kosim.encoders.backbone import FULL_PRECISION, Backbone, find_backbone, opening
 from kosim.encoders.bi import BiEncoder
+from kosim.encoders.compute.backends import check_machine
+from kosim.encoders.compute.choice import ComputeChoice
 from kosim.encoders.cross import CrossEncoder
 from kosim.encoders.errors import ArtifactError
 from kosim.encoders.network_files import check_finite
@@ -92,6 +90,7 @@ def open_foreign(found: Backbone, *, device: str | None) -> BiEncoder | CrossEnc
         ArtifactError: it is neither kind, damaged, or cannot score.
     """
     kind = foreign_kind(found)
+    check_machine(ComputeChoice())
     with opening(found.name, as_error=ArtifactError):
         encoder = _OPEN[kind](found, device)
         check_scoring(encoder, found.name)
@@ -105,6 +104,9 @@ def open_foreign(found: Backbone, *, device: str | None) -> BiEncoder | CrossEnc
 
 
 def _open_bi(found: Backbone, device: str | None) -> BiEncoder:
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.base.modules import Normalize, Transformer
+
     model = SentenceTransformer(
         str(found.path),
         device=device,
@@ -130,6 +132,8 @@ def _open_bi(found: Backbone, device: str | None) -> BiEncoder:
 
 
 def _open_cross(found: Backbone, device: str | None) -> CrossEncoder:
+    from sentence_transformers import CrossEncoder as PairClassifier
+
     model = PairClassifier(
         str(found.path),
         device=device,

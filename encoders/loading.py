@@ -9,9 +9,9 @@ from kosim.encoders.artifact import MANIFEST, Manifest, read_manifest
 from kosim.encoders.backbone import opening
 from kosim.encoders.bi import BiEncoder
 from kosim.encoders.bundle import saved_encoder
-from kosim.encoders.compute.backends import is_exported
+from kosim.encoders.compute.backends import check_machine, default_backend
 from kosim.encoders.compute.choice import ComputeChoice
-from kosim.encoders.compute.export_store import ExportStore
+from kosim.encoders.compute.export_store import Export, ExportStore, check_exporter
 from kosim.encoders.compute.runtime import Backend, Precision
 from kosim.encoders.cross import CrossEncoder
 from kosim.encoders.errors import ArtifactError
@@ -37,9 +37,11 @@ def load(
             length, prompt, pooling and activation, and no calibration: see
             :attr:`~kosim.encoders.base.PairEncoder.calibrated`.
         device: torch device; the best there is when None.
-        backend: what computes: torch, or onnx (the extra ``onnx``), which is faster on a CPU and
-            exports the encoder at the first time, into its folder or, for models of others, the
-            user's cache; torch by default, onnx for int8.
+        backend: what computes: torch, or onnx (the extra ``onnx``), which starts sooner, is faster
+            on a CPU, and exports the encoder at the first time, into its folder or, for models of
+            others, the user's cache. By default onnx where onnxruntime and an export are there, as
+            of the bundled encoders, and for int8; torch otherwise, with a GPU, for models of
+            others, and where another device than the CPU is given.
         precision: arithmetic of the network. int8 (onnx) is the fastest and takes a quarter of
             the memory for all but the embeddings; bf16 (torch) halves the memory, and its speed
             pays only where the processor has instructions for it.
@@ -51,24 +53,60 @@ def load(
         QualityError: the export was refused, because it loses too much.
         StorageError: the export cannot be written.
     """
-    choice = ComputeChoice.of(backend, precision)
-    device = choice.device(device)
+    asked = ComputeChoice.of(backend, precision)
+    asked.device(device)  # what does not fit is said first
     path = saved_encoder(folder)
     if is_foreign(path):
-        foreign = open_foreign(find_foreign(path), device=device)
-        foreign.compute_with(choice)
+        check_machine(asked)
+        foreign = open_foreign(find_foreign(path), device=asked.device(device))
+        foreign.compute_with(asked)
         return foreign
     manifest = read_manifest(path)
     check_kind(path, manifest.kind, error=ArtifactError)
     check_sizes(path, error=ArtifactError)
     exports = ExportStore(manifest.measured, path)
-    exported = is_exported(choice, exports)
-    with opening(str(path), ArtifactError):
-        encoder = KINDS[manifest.kind].open(path, manifest, device=device, weights=not exported)
-    check_complete(path, encoder.model, error=ArtifactError)
-    _check_settings(path, manifest, encoder.settings())
-    encoder.compute_with(choice, exports)
-    return encoder
+    choice, export = choose(exports, backend, precision, device)
+    kind = KINDS[manifest.kind]
+    if export is None:
+        with opening(str(path), ArtifactError):
+            encoder = kind.open(path, manifest, device=choice.device(device))
+        check_complete(path, encoder.model, error=ArtifactError)
+        _check_settings(path, manifest, encoder.settings())
+        if choice.backend == "torch":
+            encoder.compute_with(choice, exports)
+            return encoder
+        export = exports.make(
+            encoder._network(), precision, encoder.fingerprint(), encoder.settings()
+        )
+    _check_settings(path, manifest, export.record.settings)
+    return kind.open_export(path, manifest, export)
+
+
+def choose(
+    exports: ExportStore, backend: Backend | None, precision: Precision, device: str | None
+) -> tuple[ComputeChoice, Export | None]:
+    """Return what is to compute a saved encoder, and the export that it computes from.
+
+    Returns:
+        No export for torch, and for onnx where one can be made.
+
+    Raises:
+        ConfigError: the backend or precision is unknown, or they or the device do not fit.
+        MissingExtraError: the backend's packages are not installed, or there is no export and
+            those that make one are not.
+        QualityError: the export was refused, because it loses too much.
+    """
+    if backend is None:
+        backend = default_backend(exports, precision, device)
+    choice = ComputeChoice.of(backend, precision)
+    choice.device(device)
+    check_machine(choice)
+    if choice.backend == "torch":
+        return choice, None
+    export = exports.find(precision)
+    if export is None:
+        check_exporter(exports.saved or "this encoder")
+    return choice, export
 
 
 def _check_settings(folder: Path, manifest: Manifest, found: dict[str, Any]) -> None:

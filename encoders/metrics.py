@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
 
 from kosim.encoders.errors import DataError, UndefinedMetricError
 from kosim.encoders.records import DECISION_THRESHOLD
@@ -97,6 +96,8 @@ def spearman(labels: npt.ArrayLike, scores: npt.ArrayLike) -> float:
     """
     gold, rows = check_pairs(labels, scores)
     check_correlation(gold, rows)
+    from scipy.stats import rankdata  # takes long to import
+
     return pearson(rankdata(gold), rankdata(rows[0]))
 
 

@@ -26,7 +26,6 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from pydantic import BaseModel, ValidationError
-from safetensors import SafetensorError
 
 from kosim.encoders.errors import KosimError, StorageError, UnconfirmedWriteError
 
@@ -81,7 +80,7 @@ def _remove(path: Path) -> None:
 def _as_storage_error(target: Path) -> Iterator[None]:
     try:
         yield
-    except (OSError, SafetensorError) as error:  # safetensors hides a full disk in its own type
+    except OSError as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise StorageError(f"cannot write {target}: {reason}; nothing was changed there") from error
     except UnconfirmedWriteError as error:  # of a file in a folder that is given up with it
@@ -89,8 +88,9 @@ def _as_storage_error(target: Path) -> Iterator[None]:
             f"cannot write {target}: {error.__cause__}; nothing was changed there"
         ) from error
     except Exception as error:
-        # tokenizers raises nothing more exact than this when it cannot write.
-        if type(error) is not Exception or _RUST_ERROR not in str(error):
+        # safetensors and tokenizers hide a full disk, the one in a type of its own.
+        hides = type(error) is Exception or type(error).__name__ == "SafetensorError"
+        if not hides or _RUST_ERROR not in str(error):
             raise
         raise StorageError(f"cannot write {target}: {error}; nothing was changed there") from error
 

@@ -12,23 +12,19 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 from uuid import UUID
-
-import pandas as pd
 
 from kosim.encoders.errors import ConfigError, DataError
 from kosim.encoders.table_formats.cells import csv_rows, tsv_rows
-from kosim.encoders.table_formats.columnar import (
-    arrow_rows,
-    is_saved_dataset,
-    parquet_rows,
-    saved_dataset_rows,
-)
 from kosim.encoders.table_formats.excel import excel_rows
 from kosim.encoders.table_formats.json_rows import json_line_rows, json_rows
 from kosim.encoders.table_formats.lines import Lines, check_encoding, text_rows
-from kosim.encoders.table_formats.recognition import recognised_format, suffix_format
+from kosim.encoders.table_formats.recognition import (
+    is_saved_dataset,
+    recognised_format,
+    suffix_format,
+)
 from kosim.encoders.table_formats.rows import (
     MOST_COLUMNS,
     Format,
@@ -46,6 +42,9 @@ from kosim.encoders.table_formats.source import (
     printable,
     source_name,
 )
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "LARGEST_TABLE",
@@ -92,14 +91,26 @@ def id_text(value: object) -> str | None:
     return str(value) if isinstance(value, int | UUID) else None
 
 
+def _parquet_rows(source: Source, options: ReadingOptions) -> Iterator[Row]:
+    from kosim.encoders.table_formats.columnar import parquet_rows  # takes long to import
+
+    return parquet_rows(source, options)
+
+
+def _arrow_rows(source: Source, options: ReadingOptions) -> Iterator[Row]:
+    from kosim.encoders.table_formats.columnar import arrow_rows
+
+    return arrow_rows(source, options)
+
+
 _READERS: dict[Format, Callable[[Source, ReadingOptions], Iterator[Row]]] = {
     "text": text_rows,
     "csv": csv_rows,
     "tsv": tsv_rows,
     "jsonl": json_line_rows,
     "json": json_rows,
-    "parquet": parquet_rows,
-    "arrow": arrow_rows,
+    "parquet": _parquet_rows,
+    "arrow": _arrow_rows,
     "xlsx": excel_rows,
 }
 
@@ -158,6 +169,8 @@ def read_table(
         raise DataError(
             f"{source_name(path)} holds no rows: a table needs at least one row of data"
         )
+    import pandas as pd  # takes as long as all else here, and rows alone need it not
+
     return pd.DataFrame(records, dtype=object)
 
 
@@ -243,6 +256,8 @@ def _rows(
     largest: int | None = None,
 ) -> Iterator[Row]:
     if str(path) != STANDARD_INPUT and is_saved_dataset(path):
+        from kosim.encoders.table_formats.columnar import saved_dataset_rows
+
         yield from saved_dataset_rows(path, largest=largest)
         return
     with open_source(path, largest=largest) as source:

@@ -9,7 +9,7 @@ from itertools import islice
 
 from transformers import PreTrainedTokenizerBase
 
-from kosim.encoders.compute.tokens import tokenise_whole
+from kosim.encoders.compute.text_reader import TextReader
 from kosim.encoders.errors import BackboneError
 
 REFUSED = 0.3
@@ -52,7 +52,8 @@ def unknown_share(tokenizer: PreTrainedTokenizerBase, texts: Iterable[str]) -> U
     """
     unknown = tokenizer.unk_token_id
     chosen = list(islice(dict.fromkeys(texts), _MOST))
-    encoded = [one.ids for one in tokenise_whole(tokenizer, chosen)]
+    reader = TextReader.of(tokenizer, max_length=512)  # where it cuts, which no part is
+    encoded = [one.ids for one in reader.parts(chosen)]
     # An unknown token that is the padding or end token too, as GPT-2 has it, is none.
     none = unknown is None or unknown in (tokenizer.pad_token_id, tokenizer.eos_token_id)
     counts = [0 if none else ids.count(unknown) for ids in encoded]

@@ -8,7 +8,6 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Literal, get_args
 
-from kosim.encoders.bi import BiEncoder
 from kosim.encoders.encoder_identity import EncoderIdentity
 from kosim.encoders.errors import (
     ConfigError,
@@ -16,6 +15,7 @@ from kosim.encoders.errors import (
     KosimError,
     StorageError,
 )
+from kosim.encoders.interface import SentenceEncoder
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.documents import Document
 from kosim.index.index_encoder import check_encoder
@@ -47,7 +47,7 @@ Report = Callable[[BuildProgress], None]
 
 def build_index(
     corpus: Iterable[Document],
-    encoder: BiEncoder,
+    encoder: SentenceEncoder,
     folder: str | Path,
     *,
     type: IndexType | Literal["auto"] = "auto",
@@ -99,7 +99,7 @@ def build_index(
 def extend_index(
     index: CorpusIndex,
     corpus: Iterable[Document],
-    encoder: BiEncoder,
+    encoder: SentenceEncoder,
     *,
     on_duplicate: Literal["refuse", "replace"] = "refuse",
     progress: Report | None = None,
@@ -180,7 +180,7 @@ def check_build(folder: Path, type: str, block_size: int, *, overwrite: bool) ->
         raise StorageError(f"{folder} exists already; choose another folder or overwrite it")
 
 
-def identify(encoder: BiEncoder, name: str | None = None) -> EncoderIdentity:
+def identify(encoder: SentenceEncoder, name: str | None = None) -> EncoderIdentity:
     """Return what an index remembers of its encoder; ``name`` is its artifact folder by default."""
     return EncoderIdentity(
         fingerprint=encoder.fingerprint(),
@@ -189,7 +189,9 @@ def identify(encoder: BiEncoder, name: str | None = None) -> EncoderIdentity:
     )
 
 
-def spool_settings(encoder: BiEncoder, identity: EncoderIdentity, block_size: int) -> SpoolSettings:
+def spool_settings(
+    encoder: SentenceEncoder, identity: EncoderIdentity, block_size: int
+) -> SpoolSettings:
     """Return what all encoded blocks of a build have in common."""
     return SpoolSettings(
         fingerprint=identity.fingerprint,
@@ -208,7 +210,7 @@ def _checked(corpus: Iterable[Document], size: int) -> Iterator[Columns]:
         yield Columns.checked(some)
 
 
-def encoded(columns: Columns, encoder: BiEncoder) -> Block:
+def encoded(columns: Columns, encoder: SentenceEncoder) -> Block:
     """Return documents with their vectors."""
     return Block.of(columns, encoder.encode(columns.texts), encoder.dimension)
 
@@ -224,7 +226,7 @@ class _Filled:
 def _fill(
     spool: Spool,
     checked: Iterable[Columns],
-    encoder: BiEncoder,
+    encoder: SentenceEncoder,
     *,
     unique: bool,
     progress: Report | None,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kosim.encoders.bi import BiEncoder
 from kosim.encoders.errors import CorpusIndexError
 from kosim.encoders.foreign import is_foreign
+from kosim.encoders.interface import SentenceEncoder
 from kosim.index.searchable import HoldsVectors
 
 
-def check_encoder(index: HoldsVectors, encoder: BiEncoder) -> None:
+def check_encoder(index: HoldsVectors, encoder: SentenceEncoder) -> None:
     """Check that an index holds the vectors of ``encoder``.
 
     Raises:

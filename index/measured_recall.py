@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from pydantic import BaseModel, Field
 
-from kosim.encoders.bi import BiEncoder
 from kosim.encoders.errors import ConfigError, CorpusIndexError, StorageError
+from kosim.encoders.interface import SentenceEncoder
 from kosim.encoders.storage import read_versioned_json, write_json
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.index_encoder import check_encoder
@@ -21,7 +21,11 @@ _ROUNDING = 1e-6
 
 
 def measured_recall(
-    index: CorpusIndex, sample: int = SAMPLE, *, k: int = DEPTH, encoder: BiEncoder | None = None
+    index: CorpusIndex,
+    sample: int = SAMPLE,
+    *,
+    k: int = DEPTH,
+    encoder: SentenceEncoder | None = None,
 ) -> float | None:
     """Return recall@k of the index against comparing with every stored vector.
 
@@ -78,7 +82,7 @@ class _Kept(BaseModel):
     recall: float | None = Field(ge=0, le=1)
 
 
-def kept_recall(index: CorpusIndex, encoder: BiEncoder) -> float | None:
+def kept_recall(index: CorpusIndex, encoder: SentenceEncoder) -> float | None:
     """Return :func:`measured_recall` of an encoder's arithmetic, measured once a generation.
 
     It is kept in the index, unless that cannot be written.

@@ -9,9 +9,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from kosim.encoders.base import FloatArray, PairEncoder
-from kosim.encoders.bi import BiEncoder
+from kosim.encoders.compute.runtime import FloatArray
 from kosim.encoders.errors import ConfigError
+from kosim.encoders.interface import Encoder, SentenceEncoder
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.documents import Document, check_document
 from kosim.index.index_encoder import check_encoder
@@ -53,10 +53,10 @@ class MinedPair:
 def mine(
     source: CorpusIndex,
     *,
-    encoder: BiEncoder | None = None,
+    encoder: SentenceEncoder | None = None,
     top: int | None = 100,
     min_score: float | None = None,
-    reranker: PairEncoder | None = None,
+    reranker: Encoder | None = None,
     candidates: int | None = None,
     progress: Progress | None = None,
 ) -> list[MinedPair]:
@@ -111,11 +111,11 @@ def mine(
 
 def mine_texts(
     documents: Iterable[Document],
-    encoder: BiEncoder,
+    encoder: SentenceEncoder,
     *,
     top: int | None = 100,
     min_score: float | None = None,
-    reranker: PairEncoder | None = None,
+    reranker: Encoder | None = None,
     candidates: int | None = None,
     progress: Progress | None = None,
 ) -> list[MinedPair]:
@@ -147,7 +147,7 @@ def mine_texts(
 
 
 def _pairs_to_compare(
-    top: int | None, min_score: float | None, reranker: PairEncoder | None, candidates: int | None
+    top: int | None, min_score: float | None, reranker: Encoder | None, candidates: int | None
 ) -> int:
     for name, value in (("top", top), ("candidates", candidates)):
         if value is not None and value < 1:
@@ -174,8 +174,8 @@ def _ranked(
     first: Rows,
     second: Rows,
     documents: Callable[[Rows], list[Document]],
-    scorer: PairEncoder,
-    reranker: PairEncoder | None,
+    scorer: Encoder,
+    reranker: Encoder | None,
     top: int | None,
     min_score: float | None,
     progress: Progress | None,

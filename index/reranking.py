@@ -12,9 +12,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from kosim.encoders.base import FloatArray, PairEncoder
 from kosim.encoders.calibration import MonotoneCalibration
+from kosim.encoders.compute.runtime import FloatArray
 from kosim.encoders.errors import ConfigError
+from kosim.encoders.interface import Encoder
 from kosim.encoders.records import Pair
 
 NEAR = 3
@@ -25,7 +26,7 @@ _CHUNK = 512
 
 
 def score_pairs(
-    encoder: PairEncoder,
+    encoder: Encoder,
     pairs: Sequence[Pair],
     *,
     symmetric: bool = False,
@@ -95,7 +96,7 @@ def near_border(raw: FloatArray, k: int, *, near: int = NEAR) -> npt.NDArray[np.
     return flags & scored & (scored.sum(axis=1, keepdims=True) > k)
 
 
-def check_refiner(refiner: PairEncoder | None, reranker: PairEncoder | None) -> None:
+def check_refiner(refiner: Encoder | None, reranker: Encoder | None) -> None:
     """Check that a refiner is the reranker in full precision.
 
     Raises:

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from typing_extensions import TypeVar
 
-from kosim.encoders.base import FloatArray, PairEncoder
-from kosim.encoders.bi import BiEncoder
+from kosim.encoders.compute.runtime import FloatArray
 from kosim.encoders.errors import ConfigError, DataError
+from kosim.encoders.interface import Encoder, SentenceEncoder
 from kosim.encoders.texts import as_texts
 from kosim.index.adaptive.policy import CandidatePolicy
 from kosim.index.corpus_index import CorpusIndex
@@ -47,10 +47,10 @@ class Searcher(Generic[Index_co]):
     def __init__(
         self,
         index: Index_co,
-        encoder: BiEncoder,
-        reranker: PairEncoder | None = None,
+        encoder: SentenceEncoder,
+        reranker: Encoder | None = None,
         *,
-        refiner: PairEncoder | None = None,
+        refiner: Encoder | None = None,
     ) -> None:
         check_encoder(index, encoder)
         check_refiner(refiner, reranker)
@@ -114,7 +114,7 @@ class Searcher(Generic[Index_co]):
         raw = None
         if self.reranker is not None:
 
-            def score(encoder: PairEncoder, wanted: npt.NDArray[np.bool_]) -> FloatArray:
+            def score(encoder: Encoder, wanted: npt.NDArray[np.bool_]) -> FloatArray:
                 return _reranked(
                     encoder, queries, np.where(wanted, rows, -1), reader, symmetric=symmetric
                 )
@@ -282,7 +282,7 @@ class Searcher(Generic[Index_co]):
 
 
 def _reranked(
-    encoder: PairEncoder,
+    encoder: Encoder,
     queries: Sequence[str],
     rows: Rows,
     reader: DocumentReader,

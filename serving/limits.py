@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from fastapi import Response
 
-from kosim.encoders.base import PairEncoder
+from kosim.encoders.interface import Encoder
 from kosim.serving.models import name_of
 from kosim.serving.problems import Problem
 from kosim.serving.settings import ServingSettings
@@ -91,7 +91,7 @@ class Limits:
             )
 
 
-def tell_uncalibrated(response: Response, *encoders: PairEncoder) -> None:
+def tell_uncalibrated(response: Response, *encoders: Encoder) -> None:
     """Name in a header the encoders whose scores were never fitted to labels, if any."""
     if names := [name_of(encoder) for encoder in encoders if not encoder.calibrated]:
         response.headers[UNCALIBRATED] = quote(", ".join(names), safe="/, ")

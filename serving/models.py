@@ -8,18 +8,18 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, get_args
 
-import torch
-
 from kosim.encoders.artifact import read_manifest
 from kosim.encoders.base import PairEncoder
 from kosim.encoders.bi import BiEncoder
 from kosim.encoders.bundle import MINI_BI, MINI_CROSS, saved_encoder
-from kosim.encoders.compute.backends import check_machine
 from kosim.encoders.compute.choice import ComputeChoice
+from kosim.encoders.compute.export_store import ExportStore
+from kosim.encoders.compute.runtime import Precision
 from kosim.encoders.cross import CrossEncoder
 from kosim.encoders.errors import ConfigError, CorpusIndexError
 from kosim.encoders.foreign import find_foreign, foreign_kind, is_foreign
-from kosim.encoders.loading import load
+from kosim.encoders.interface import Encoder
+from kosim.encoders.loading import choose, load
 from kosim.encoders.records import Kind
 from kosim.encoders.suitability import check_scoring
 from kosim.index.corpus_index import CorpusIndex
@@ -74,18 +74,17 @@ class Models:
         batches = BatchSettings(
             settings.batch_wait / 1000, settings.batch_tokens, settings.batching
         )
-        choice = ComputeChoice.of(settings.backend, settings.precision)
-        exact = choice.full if settings.refine else choice
+        exact: Precision = "fp32" if settings.refine else settings.precision
         bi = None
         if (folder := _bi_folder(settings, index)) is not None:
-            encoder = _loaded(folder, BiEncoder, exact, settings.device)
+            encoder = _loaded(folder, BiEncoder, settings, exact)
             bi = BatchedBiEncoder(encoder, batches, report("bi"))
         refiner = None
         if cross is None and settings.cross is not None:
-            classifier = _loaded(settings.cross, CrossEncoder, choice, settings.device)
+            classifier = _loaded(settings.cross, CrossEncoder, settings, settings.precision)
             cross = BatchedCrossEncoder(classifier, batches, report("cross"))
             if settings.refine:
-                classifier = _loaded(settings.cross, CrossEncoder, exact, settings.device)
+                classifier = _loaded(settings.cross, CrossEncoder, settings, exact)
                 refiner = BatchedCrossEncoder(classifier, batches, report("refiner"))
         searcher = None
         if index is not None and bi is not None:
@@ -152,7 +151,6 @@ def check_models(settings: ServingSettings) -> None:
     """
     choice = ComputeChoice.of(settings.backend, settings.precision)
     _check_device(choice.device(settings.device))
-    check_machine(choice)
     if settings.cross is not None:
         _checked(settings, settings.cross, "cross")
     index: HoldsVectors | None = None
@@ -171,7 +169,7 @@ def check_models(settings: ServingSettings) -> None:
         )
 
 
-def name_of(encoder: PairEncoder) -> str:
+def name_of(encoder: Encoder) -> str:
     """Return the name by which an encoder is served: that of its folder, or of the hub."""
     if encoder.backbone.path.name == encoder.backbone.revision:
         return encoder.backbone.name
@@ -195,11 +193,20 @@ def _checked(settings: ServingSettings, path: Path, kind: Kind) -> str | None:
     found = manifest.kind if manifest else foreign_kind(find_foreign(path))
     if found != kind:
         raise ConfigError(f"--{kind} {path} is a {found}-encoder; give it as --{found}")
-    return manifest.fingerprint if manifest else None
+    if manifest is None:
+        return None
+    exports = ExportStore(manifest.measured, path)
+    choose(exports, settings.backend, settings.precision, settings.device)
+    return manifest.fingerprint
 
 
-def _loaded(folder: Path, kind: type[Opened], choice: ComputeChoice, device: str | None) -> Opened:
-    encoder = load(folder, device=device, backend=choice.backend, precision=choice.precision)
+def _loaded(
+    folder: Path, kind: type[Opened], settings: ServingSettings, precision: Precision
+) -> Opened:
+    backend = settings.backend
+    if backend is None and settings.precision != "fp32":  # what refines has the same one
+        backend = ComputeChoice.of(None, settings.precision).backend
+    encoder = load(folder, device=settings.device, backend=backend, precision=precision)
     if not isinstance(encoder, kind):
         raise ConfigError(f"{folder} is a {encoder.kind}-encoder; a {kind.kind}-encoder is needed")
     check_scoring(encoder, str(folder))  # a server that is ready must not fail on a long text
@@ -207,8 +214,10 @@ def _loaded(folder: Path, kind: type[Opened], choice: ComputeChoice, device: str
 
 
 def _check_device(device: str | None) -> None:
-    if device is None:
+    if device in (None, "cpu"):
         return
+    import torch
+
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
-import torch
 from fastapi import Depends, Request
 
+from kosim.encoders.compute.threads import set_thread_count, thread_count
 from kosim.encoders.errors import IndexLockedError
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.searchable import Searchable
@@ -55,7 +55,7 @@ class Service:
             KosimError: a model or the index cannot be opened.
         """
         forget_dead_processes()
-        torch.set_num_threads(max(1, torch.get_num_threads() // settings.workers))
+        set_thread_count(max(1, thread_count() // settings.workers))
         models = Models.open(settings, metrics.batch_report, cluster)
         admission = Admission(settings.queue, metrics.inside.set)
         return cls(models, Limits.of(settings), admission, metrics)

@@ -53,7 +53,8 @@ class ServingSettings(BaseModel):
     )
     backend: Backend | None = Field(
         None,
-        description="Library that computes; onnx is faster on a CPU. Default: torch (int8: onnx).",
+        description="Library that computes; onnx is faster on a CPU. Default: onnx where an export "
+        "is there and for int8, torch otherwise.",
     )
     precision: Precision = Field(
         "fp32",

@@ -49,7 +49,7 @@ def bundle_encoder(artifact: Path, out: Path, card: str, *, overwrite: bool) -> 
         ClickException: the folder is larger than a package can carry.
         KosimError: the artifact is damaged, or ``out`` exists.
     """
-    encoder = load(artifact, device="cpu")
+    encoder = load(artifact, backend="torch", device="cpu")
     for weight in encoder.model.parameters():
         weight.data = weight.data.half().float()
     encoder.backbone = type(encoder.backbone)(name=MINI, path=encoder.backbone.path)

@@ -53,4 +53,5 @@ distill rtd rtd-distilled "$RTD_DISTILL_MINUTES"
 python -m benchmarks.mini.starts --starts "$WORK" --out "$WORK/starts"
 python -m benchmarks.mini.bundle --backbone "$WORK/$SHIPPED" --overwrite
 python -m benchmarks.mini.bundle_encoders --runs "$WORK/starts" --start "$SHIPPED" --overwrite
+python -m benchmarks.mini.bundle_exports
 python -m benchmarks.mini.speed --teacher "$TEACHER"

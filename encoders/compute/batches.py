@@ -8,10 +8,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 from tokenizers import Encoding
-from transformers import PreTrainedTokenizerBase
 
-from kosim.encoders.compute.network import input_names
 from kosim.encoders.compute.runtime import TokenBatch
+from kosim.encoders.compute.text_reader import InputLayout
 
 Rows = npt.NDArray[np.int64]
 
@@ -78,15 +77,15 @@ class PaddedBuffers:
     A batch is valid until the next one is made.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, encodings: Sequence[Encoding]) -> None:
+    def __init__(self, layout: InputLayout, encodings: Sequence[Encoding]) -> None:
         self._encodings = encodings
-        self._left = tokenizer.padding_side == "left"
+        self._left = layout.padding_side == "left"
         self._fill = {
-            "input_ids": int(tokenizer.pad_token_id or 0),
-            "token_type_ids": int(getattr(tokenizer, "pad_token_type_id", 0)),
+            "input_ids": layout.pad_id,
+            "token_type_ids": layout.pad_type_id,
             "attention_mask": 0,
         }
-        self._buffers = {name: np.empty(0, dtype=np.int64) for name in input_names(tokenizer)}
+        self._buffers = {name: np.empty(0, dtype=np.int64) for name in layout.names}
 
     def batch(self, rows: Rows) -> TokenBatch:
         """Return the inputs at ``rows``, padded to the longest of them."""

@@ -1,4 +1,4 @@
-"""The exported graphs of an encoder: made once, kept beside its weights, checked before use."""
+"""The exports of an encoder: made once, kept beside its weights, checked before use."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import atexit
 import functools
 import importlib
 import importlib.metadata
+import importlib.util
+import json
 import logging
 import os
 import shutil
@@ -14,32 +16,44 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
-from filelock import FileLock
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from kosim.encoders.artifact import EXPORTS
 from kosim.encoders.bundle import is_bundled
-from kosim.encoders.compute.network import Network
-from kosim.encoders.compute.onnx_graph import export_graph, quantise_graph
 from kosim.encoders.compute.runtime import Precision
-from kosim.encoders.errors import ArtifactError, QualityError
-from kosim.encoders.storage import atomic_folder, read_versioned_json, sha256, write_json
+from kosim.encoders.compute.text_reader import InputLayout, content_of, open_tokenizer
+from kosim.encoders.errors import ArtifactError, MissingExtraError, QualityError
+from kosim.encoders.storage import (
+    atomic_folder,
+    read_versioned_json,
+    sha256,
+    write_json,
+    write_text,
+)
+from kosim.encoders.suitability import position_limit
+
+if TYPE_CHECKING:
+    from kosim.encoders.compute.network import Network
 
 _LOG = logging.getLogger(__name__)
-_FORMAT = 6
-"""Raised when an export of the same weights by the same libraries would come out differently."""
+_FORMAT = 7
+"""Raised when an export of the same weights would come out differently."""
 
 _LIBRARIES = ("torch", "transformers", "sentence-transformers", "onnx", "onnxscript", "onnxruntime")
+_EXPORTERS = ("torch", "onnx", "onnxscript", "onnxruntime")
 _GRAPH = "model.onnx"
+_TOKENIZER = "tokenizer.json"
 _RECORD = "export.json"
 
 
 class ExportRecord(BaseModel):
-    """What an export was made from, and the SHA-256 of its files.
+    """What an export was made from, what an encoder is made of besides, and the files' SHA-256.
 
-    ``measured`` is that of the encoder's files, ``fingerprint`` was computed from its weights when
-    they were exported. ``refused`` says why an export may not be used; its files are then gone.
+    ``measured`` is that of the encoder's files, ``fingerprint`` and ``settings`` are those of the
+    opened encoder that was exported. ``refused`` says why an export may not be used; its files are
+    then gone.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -50,22 +64,50 @@ class ExportRecord(BaseModel):
     versions: dict[str, str]
     files: dict[str, str]
     refused: str | None = None
+    settings: dict[str, Any] = Field(default_factory=dict)
+    layout: InputLayout = InputLayout()
+    parameters: int = 0
+    positions: int | None = None
+    hidden_size: int | None = None
 
 
 @dataclass(frozen=True)
 class Export:
-    """A graph that was checked, and the fingerprint of the weights that it was made from."""
+    """A valid export in ``folder``, of an encoder that is saved in ``artifact``, if it is."""
 
-    graph: Path
-    fingerprint: str
+    folder: Path
+    record: ExportRecord
+    artifact: Path | None
+
+    @property
+    def precision(self) -> Precision:
+        """The arithmetic of the network."""
+        return cast(Precision, self.folder.name)
+
+    @property
+    def graph(self) -> Path:
+        """The network."""
+        return self.folder / _GRAPH
+
+    @property
+    def weights(self) -> Path | None:
+        """The folder that has the graph's weights, where it is not the graph's own."""
+        return None if f"{_GRAPH}.data" in self.record.files else self.artifact
+
+    @property
+    def tokenizer(self) -> Path:
+        """The ``tokenizer.json``: the artifact's own, unless that one does not say it all."""
+        own = _TOKENIZER in self.record.files or self.artifact is None
+        return (self.folder if own or self.artifact is None else self.artifact) / _TOKENIZER
 
 
 class ExportStore:
     """Finds and makes the exports of one encoder.
 
-    They lie in the artifact's folder ``onnx``, one folder a precision. An encoder without an
-    artifact, with a bundled one, or with one that cannot be written, has them in the user's cache
-    (``$XDG_CACHE_HOME/kosim/onnx``); where that cannot be written either, in a temporary folder.
+    They lie in the artifact's folder ``onnx``, one folder a precision. Those of an encoder without
+    an artifact, with a bundled one, or with one that cannot be written, are made in the user's
+    cache (``$XDG_CACHE_HOME/kosim/onnx``); where that cannot be written either, in a temporary
+    folder.
 
     Args:
         measured: a hexadecimal SHA-256 of what the encoder was opened from, as it was read. What
@@ -75,14 +117,14 @@ class ExportStore:
 
     def __init__(self, measured: str, artifact: Path | None = None) -> None:
         self.measured = measured
+        self.saved = artifact
         self.artifact = None if artifact is None or is_bundled(artifact) else artifact
         self._checked: dict[Precision, Export] = {}
 
     def find(self, precision: Precision) -> Export | None:
         """Return the export in ``precision`` if a valid one is there.
 
-        One that belongs to other weights or library versions, or is damaged, is named in a
-        warning and not returned.
+        One that belongs to other weights, or is damaged, is named in a warning and not returned.
 
         Raises:
             QualityError: the export of these weights was refused.
@@ -100,22 +142,30 @@ class ExportStore:
             _LOG.warning("the export %s %s; it is made again", export, found)
         return None
 
-    def make(self, network: Network, precision: Precision, fingerprint: str) -> Export:
+    def make(
+        self, network: Network, precision: Precision, fingerprint: str, settings: dict[str, Any]
+    ) -> Export:
         """Export the network with its weights, or take what another process has just made.
 
         Args:
             network: with its weights.
             precision: that of the graph.
             fingerprint: of the weights, computed from them.
+            settings: of the encoder, as its model has them.
 
         Raises:
+            MissingExtraError: the packages that export are not installed.
             BackboneError: torch cannot export this architecture.
             QualityError: the export of these weights was refused.
             StorageError: the disk is full or cannot be written.
         """
+        check_exporter()
+        from kosim.encoders.compute.onnx_graph import export_graph, quantise_graph
+
         export = self._writable() / precision
-        with FileLock(export.parent / f"{precision}.lock"):
-            if export.is_dir() and isinstance(found := self._checked_export(export), Export):
+        with _locked(export):
+            found = self._checked_export(export) if export.is_dir() else None
+            if isinstance(found, Export):
                 return found
             with atomic_folder(export, overwrite=True) as partial:
                 if precision == "fp32":
@@ -123,9 +173,20 @@ class ExportStore:
                 else:
                     with self._full_graph(network) as graph:
                         quantise_graph(graph, partial / _GRAPH)
+                self._write_tokenizer(network.model.tokenizer, partial / _TOKENIZER)
                 files = {file.name: sha256(file) for file in sorted(partial.iterdir())}
-                write_json(partial / _RECORD, self._record(files, fingerprint).model_dump())
-        return Export(export / _GRAPH, fingerprint)
+                config = getattr(network.model.transformers_model, "config", None)
+                record = self._record(files, fingerprint).model_copy(
+                    update={
+                        "settings": settings,
+                        "layout": InputLayout.of(network.model.tokenizer),
+                        "positions": position_limit(network.model.transformers_model),
+                        "parameters": sum(one.numel() for one in network.model.parameters()),
+                        "hidden_size": getattr(config, "hidden_size", None),
+                    }
+                )
+                write_json(partial / _RECORD, record.model_dump(mode="json"))
+        return Export(export, record, self.saved)
 
     def keep(self, precision: Precision) -> Export | None:
         """Return the export in ``precision``, copied into the artifact's folder if it can be.
@@ -133,15 +194,13 @@ class ExportStore:
         Raises:
             StorageError: the disk is full or cannot be written.
         """
-        found, export = self.find(precision), self._writable() / precision
-        if found is None or found.graph.parent == export:
+        found = self.find(precision)
+        if found is None or self.artifact is None or found.folder.parent.parent == self.artifact:
             return found
-        with (
-            FileLock(export.parent / f"{precision}.lock"),
-            atomic_folder(export, overwrite=True) as partial,
-        ):
-            shutil.copytree(found.graph.parent, partial, dirs_exist_ok=True)
-        self._checked[precision] = Export(export / _GRAPH, found.fingerprint)
+        export = self._writable() / precision
+        with _locked(export), atomic_folder(export, overwrite=True) as partial:
+            shutil.copytree(found.folder, partial, dirs_exist_ok=True)
+        self._checked[precision] = Export(export, found.record, self.saved)
         return self._checked[precision]
 
     def refuse(self, precision: Precision, reason: str) -> None:
@@ -150,7 +209,7 @@ class ExportStore:
         for root in self._roots():
             shutil.rmtree(root / precision, ignore_errors=True)
         export = self._writable() / precision
-        with FileLock(export.parent / f"{precision}.lock"), atomic_folder(export) as partial:
+        with _locked(export), atomic_folder(export) as partial:
             write_json(partial / _RECORD, self._record({}, "", refused=reason).model_dump())
 
     def allow(self, precision: Precision) -> None:
@@ -166,20 +225,23 @@ class ExportStore:
     def _full_graph(self, network: Network) -> Iterator[Path]:
         """Yield the graph in full precision: the one that is kept, or a temporary one."""
         kept = self.find("fp32")
-        if kept is not None:
+        if kept is not None and kept.weights is None:
             yield kept.graph
             return
+        from kosim.encoders.compute.onnx_graph import export_graph
+
         with tempfile.TemporaryDirectory(prefix="kosim-") as folder:
             export_graph(network, Path(folder) / _GRAPH)
             yield Path(folder) / _GRAPH
 
     def _roots(self) -> list[Path]:
-        beside = [self.artifact / EXPORTS] if self.artifact else []
+        beside = [self.saved / EXPORTS] if self.saved else []
         return [*beside, *(cache / self.measured[:32] for cache in _caches())]
 
     def _writable(self) -> Path:
         """Return the first of the folders that can be written, made if it is not there."""
-        for root in self._roots():
+        bundled = self.saved is not None and self.artifact is None
+        for root in self._roots()[bundled:]:
             with suppress(OSError):
                 present = next(one for one in (root, *root.parents) if one.exists())
                 if os.access(present, os.W_OK):
@@ -192,6 +254,16 @@ class ExportStore:
         root = _temporary() / self.measured[:32]
         root.mkdir(exist_ok=True)
         return root
+
+    def _write_tokenizer(self, tokenizer: Any, target: Path) -> None:
+        """Write the tokenizer, unless the artifact's own file says all of it.
+
+        A class that is named for an architecture can add to that file, or have none.
+        """
+        content = content_of(tokenizer.backend_tokenizer)
+        own = self.saved / _TOKENIZER if self.saved else None
+        if own is None or not own.is_file() or content_of(open_tokenizer(own)) != content:
+            write_text(target, json.dumps(content, ensure_ascii=False))
 
     def _record(
         self, files: dict[str, str], fingerprint: str, *, refused: str | None = None
@@ -208,8 +280,11 @@ class ExportStore:
     def _checked_export(self, export: Path) -> Export | str:
         """Return an export, or why it must be made again.
 
+        What made it does not matter: an export is all that computes. What was refused may be better
+        if other libraries make it.
+
         Raises:
-            QualityError: it need not be: it was refused.
+            QualityError: it was refused.
         """
         try:
             record = read_versioned_json(
@@ -221,10 +296,10 @@ class ExportStore:
             return "was made from other weights"
         if record.format != _FORMAT:
             return f"is of format {record.format}, not {_FORMAT}"
-        for name, version in _versions().items():
-            if (before := record.versions.get(name)) != version:
-                return f"was made with {name} {before}, not {version}"
         if record.refused is not None:
+            for name, version in _versions().items():
+                if (before := record.versions.get(name)) != version:
+                    return f"was refused as made with {name} {before}, not {version}"
             raise QualityError(f"{export} was refused by kosim export: {record.refused}")
         try:
             present = {file.name for file in export.iterdir()} - {_RECORD}
@@ -235,7 +310,7 @@ class ExportStore:
             return f"cannot be read ({error.strerror})"
         if damaged or _GRAPH not in present:
             return f"is damaged: {(damaged or [_GRAPH])[0]} is missing or was changed"
-        return Export(export / _GRAPH, record.fingerprint)
+        return Export(export, record, self.saved)
 
 
 def export_folder(artifact: Path, precision: Precision) -> Path:
@@ -243,8 +318,23 @@ def export_folder(artifact: Path, precision: Precision) -> Path:
     return artifact / EXPORTS / precision
 
 
+def check_exporter(encoder: str | Path = "this encoder") -> None:
+    """Check that the packages are installed by which a network becomes a graph.
+
+    Raises:
+        MissingExtraError: one is not.
+    """
+    for package in _EXPORTERS:
+        if importlib.util.find_spec(package) is None:
+            raise MissingExtraError(
+                f"{encoder} has no export of its weights, and making one needs {package}, which is "
+                'not installed: pip install "kosim[onnx]", or run kosim export where it is '
+                "installed and copy the folder onnx"
+            )
+
+
 def _versions() -> dict[str, str]:
-    return {name: _version(name) for name in _LIBRARIES}
+    return {name: _version(name) for name in _LIBRARIES if _is_there(name)}
 
 
 def _version(library: str) -> str:
@@ -254,6 +344,19 @@ def _version(library: str) -> str:
     except importlib.metadata.PackageNotFoundError:
         module = importlib.import_module(library.replace("-", "_"))
         return str(getattr(module, "__version__", "unknown"))
+
+
+def _is_there(library: str) -> bool:
+    return importlib.util.find_spec(library.replace("-", "_")) is not None
+
+
+@contextmanager
+def _locked(export: Path) -> Iterator[None]:
+    from filelock import FileLock
+
+    export.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(export.parent / f"{export.name}.lock"):
+        yield
 
 
 def _caches() -> list[Path]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from transformers import PreTrainedTokenizerBase
 
 from kosim.encoders.compute.first_token import for_first_token
-
-Output = Literal["sentence_embedding", "scores"]
-"""What sentence-transformers calls the output of a bi-encoder and of a cross-encoder."""
+from kosim.encoders.compute.runtime import Output
+from kosim.encoders.compute.text_reader import input_names
 
 
 class Network(torch.nn.Module):
@@ -43,9 +41,3 @@ class Network(torch.nn.Module):
             features["prompt_length"] = self.prompt_tokens
         output: torch.Tensor = self.computed(features)[self.output]
         return output
-
-
-def input_names(tokenizer: PreTrainedTokenizerBase) -> tuple[str, ...]:
-    """Return the inputs that the tokenizer makes for its model."""
-    known = ("input_ids", "token_type_ids", "attention_mask")
-    return tuple(name for name in known if name in tokenizer.model_input_names)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import tempfile
 import warnings
@@ -16,27 +15,12 @@ from transformers import PreTrainedModel
 
 from kosim.encoders.compute.network import Network
 from kosim.encoders.compute.row_quantisation import quantise_by_row
-from kosim.encoders.errors import BackboneError, MissingExtraError
+from kosim.encoders.errors import BackboneError
 
 if TYPE_CHECKING:
     import onnx
 
-_PACKAGES = ("onnx", "onnxruntime", "onnxscript")
 _NOISY = "torch.onnx._internal.exporter._registration"
-
-
-def check_onnx() -> None:
-    """Check that the packages of the extra ``onnx`` are installed.
-
-    Raises:
-        MissingExtraError: one is not.
-    """
-    for package in _PACKAGES:
-        if importlib.util.find_spec(package) is None:
-            raise MissingExtraError(
-                f"backend onnx needs {package}, which is not installed: "
-                'pip install "kosim[onnx]", or use backend torch'
-            )
 
 
 def export_graph(network: Network, graph: Path) -> None:

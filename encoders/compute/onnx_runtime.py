@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import torch
-
 from kosim.encoders.compute.runtime import (
     FloatArray,
     Item,
@@ -17,17 +15,20 @@ from kosim.encoders.compute.runtime import (
     Runtime,
     TokenBatch,
 )
+from kosim.encoders.compute.threads import thread_count
 from kosim.encoders.errors import ArtifactError
 
 _TOKEN_BUDGET = 1_024
 """Padded tokens of a batch, which one core computes."""
+
+_WEIGHTS_FOLDER = "session.model_external_initializers_file_folder_path"
 
 _DISABLED = ("SkipLayerNormFusion",)
 """Its kernel takes 3.5 times as long on a CPU as the addition and normalisation that it fuses."""
 
 
 class OnnxRuntime(Runtime):
-    """Runs an exported graph on the CPU, with as many threads as torch has.
+    """Runs an exported graph on the CPU, with :func:`thread_count` threads.
 
     Each thread computes a batch of its own: so none waits for the others at the end of each of the
     graph's hundred steps, and none spins while torch or FAISS need the cores.
@@ -38,7 +39,8 @@ class OnnxRuntime(Runtime):
 
     backend = "onnx"
 
-    def __init__(self, graph: Path, precision: Precision) -> None:
+    def __init__(self, graph: Path, precision: Precision, *, weights: Path | None = None) -> None:
+        """Open a graph; ``weights`` is the folder of its weights if they are not beside it."""
         import onnxruntime
 
         self.precision = precision
@@ -46,9 +48,13 @@ class OnnxRuntime(Runtime):
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
+        content: str | bytes = str(graph)
+        if weights is not None:
+            content = graph.read_bytes()
+            options.add_session_config_entry(_WEIGHTS_FOLDER, str(weights))
         try:
             self._session = onnxruntime.InferenceSession(
-                str(graph),
+                content,
                 options,
                 providers=["CPUExecutionProvider"],
                 disabled_optimizers=list(_DISABLED),
@@ -60,12 +66,17 @@ class OnnxRuntime(Runtime):
                 "or remove that folder to have it exported again"
             ) from error
         self._inputs = [one.name for one in self._session.get_inputs()]
-        self._threads = torch.get_num_threads()
+        self._threads = thread_count()
         self._start_threads()
 
     def _start_threads(self) -> None:
         self._process = os.getpid()
         self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="onnx")
+
+    @property
+    def width(self) -> int:
+        """The width of the network's output."""
+        return int(self._session.get_outputs()[0].shape[1])
 
     @property
     def token_budget(self) -> int:

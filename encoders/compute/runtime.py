@@ -17,6 +17,9 @@ Precision = Literal["fp32", "bf16", "int8"]
 
 TrainingPrecision = Literal["fp32", "bf16"]
 """Those in which weights can be learnt."""
+Output = Literal["sentence_embedding", "scores"]
+"""What sentence-transformers calls the output of a bi-encoder and of a cross-encoder."""
+
 FloatArray = npt.NDArray[np.float32]
 TokenBatch = Mapping[str, npt.NDArray[np.int64]]
 """What the tokenizer calls a model's inputs (``input_ids``, ``attention_mask``, perhaps

@@ -8,6 +8,7 @@ import torch
 
 from kosim.encoders.compute.network import Network
 from kosim.encoders.compute.runtime import FloatArray, Precision, Runtime, TokenBatch
+from kosim.encoders.compute.threads import thread_count
 
 _CPU_BUDGET = 2_048
 """Padded tokens of a batch: enough to keep all cores busy, few enough for their caches."""
@@ -24,6 +25,8 @@ class TorchRuntime(Runtime):
         if precision == "bf16":
             network.model.to(torch.bfloat16)
         self.precision = precision
+        if (threads := thread_count()) != torch.get_num_threads():
+            torch.set_num_threads(threads)
         self._network = network
         self._process = os.getpid()
 

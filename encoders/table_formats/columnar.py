@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from kosim.encoders.errors import DataError
+from kosim.encoders.table_formats.recognition import SPLITS, STATE
 from kosim.encoders.table_formats.rows import ReadingOptions, Row, check_columns
 from kosim.encoders.table_formats.source import Source, open_source, printable, reading, source_name
 
@@ -21,8 +22,6 @@ LARGEST_COLUMN_CHUNK = 1 << 31
 
 _ROWS_AT_A_TIME = 8_192
 _BYTES_AT_A_TIME = 1 << 28
-_STATE = "state.json"
-_SPLITS = "dataset_dict.json"
 
 
 def parquet_rows(source: Source, options: ReadingOptions) -> Iterator[Row]:
@@ -41,15 +40,6 @@ def arrow_rows(source: Source, options: ReadingOptions) -> Iterator[Row]:
     """Yield the rows of an Arrow file, of the kind with a footer or of the kind that streams."""
     with source.seekable() as opened, _sound(source.name, "Arrow"):
         yield from _arrow_rows(source, opened, 0)
-
-
-def is_saved_dataset(path: str | Path) -> bool:
-    """Tell whether a path is a folder that Hugging Face's ``save_to_disk`` wrote."""
-    folder = Path(path)
-    try:
-        return (folder / _STATE).is_file() or (folder / _SPLITS).is_file()
-    except (OSError, ValueError):
-        return False
 
 
 def saved_dataset_rows(path: str | Path, *, largest: int | None) -> Iterator[Row]:
@@ -73,13 +63,13 @@ def saved_dataset_rows(path: str | Path, *, largest: int | None) -> Iterator[Row
 
 def _data_files(folder: Path) -> list[Path]:
     name = source_name(folder)
-    if (folder / _SPLITS).is_file():
-        splits = _described(folder / _SPLITS, "splits")
+    if (folder / SPLITS).is_file():
+        splits = _described(folder / SPLITS, "splits")
         if len(splits) != 1:
             found = ", ".join(source_name(folder / split) for split in splits)
             raise DataError(f"{name} holds several splits; give one of them: {found or 'none'}")
         folder = folder / splits[0]
-    files = _described(folder / _STATE, "_data_files")
+    files = _described(folder / STATE, "_data_files")
     if not files:
         raise DataError(f"{name} holds no rows: a table needs at least one row of data")
     return [folder / file for file in files]

@@ -15,6 +15,9 @@ from kosim.encoders.table_formats.lines import decoded_head, marked_encoding
 from kosim.encoders.table_formats.rows import Format, ReadingOptions
 from kosim.encoders.table_formats.source import HEAD, Source
 
+STATE, SPLITS = "state.json", "dataset_dict.json"
+"""Files of a folder that Hugging Face's ``save_to_disk`` wrote."""
+
 SUFFIXES: dict[str, Format] = {
     ".csv": "csv",
     ".tsv": "tsv",
@@ -170,3 +173,12 @@ def _check_is_text(source: Source) -> None:
             f"{source.name} is no text: it holds NUL bytes; if it is UTF-16 without a byte order "
             "mark, name its encoding (utf-16-le or utf-16-be)"
         )
+
+
+def is_saved_dataset(path: str | Path) -> bool:
+    """Tell whether a path is a folder that Hugging Face's ``save_to_disk`` wrote."""
+    folder = Path(path)
+    try:
+        return (folder / STATE).is_file() or (folder / SPLITS).is_file()
+    except (OSError, ValueError):
+        return False

@@ -11,12 +11,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tokenizers import normalizers
-from transformers import PreTrainedTokenizerBase
 
 from kosim.encoders.errors import BackboneError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 _COMPOSING = ("NFC", "NFKC")
 _OWN = "_kosim_own_normalizer"
@@ -37,9 +39,15 @@ def compose_before(tokenizer: PreTrainedTokenizerBase) -> None:
     own = backend.normalizer
     if _composes(own):
         return
-    steps = [normalizers.NFC()] if own is None else [normalizers.NFC(), own]
     setattr(tokenizer, _OWN, own)
-    backend.normalizer = normalizers.Sequence(steps)
+    backend.normalizer = composing(own)
+
+
+def composing(own: Any) -> Any:
+    """Return a normalizer that composes before it does what ``own`` does, if it does not yet."""
+    if _composes(own):
+        return own
+    return normalizers.Sequence([normalizers.NFC()] if own is None else [normalizers.NFC(), own])
 
 
 @contextmanager

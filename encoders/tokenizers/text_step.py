@@ -7,12 +7,13 @@ our encoders apply it. Whoever opens a tokenizer without them applies it himself
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Protocol
-
-from transformers import PreTrainedTokenizerBase
+from typing import TYPE_CHECKING, Any, Protocol
 
 from kosim.encoders.errors import ConfigError
 from kosim.encoders.tokenizers.kiwi import composed, kiwi_version, load_kiwi
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 
 class TextStep(Protocol):
@@ -88,12 +89,6 @@ def step_of(tokenizer: PreTrainedTokenizerBase) -> TextStep | None:
     """Return the step that a tokenizer applies to its texts, if any."""
     step: TextStep | None = getattr(tokenizer, "_kosim_text_step", None)
     return step
-
-
-def stepped(tokenizer: PreTrainedTokenizerBase, texts: Iterable[str]) -> list[str]:
-    """Return texts as the tokenizer's own files expect them: for who calls its backend directly."""
-    step = step_of(tokenizer)
-    return list(texts) if step is None else list(step.apply(texts))
 
 
 def apply_before(tokenizer: PreTrainedTokenizerBase, name: str | None) -> None:

@@ -14,6 +14,7 @@ from transformers import TrainerCallback
 
 from kosim.encoders.base import PairEncoder
 from kosim.encoders.calibration import MonotoneCalibration
+from kosim.encoders.compute.choice import ComputeChoice
 from kosim.encoders.errors import ConfigError, TrainingError
 from kosim.encoders.metrics import best_f1_threshold
 from kosim.encoders.records import LabelledPairs
@@ -207,6 +208,7 @@ def _check(
             f"an encoder in {encoder.precision} by {encoder.backend} cannot be trained; load it "
             "with backend torch in fp32"
         )
+    encoder.compute_with(ComputeChoice())
     of_kind, name = TRAINING_BY_KIND[encoder.kind], _loss(encoder, config)
     if name not in of_kind.losses:
         raise ConfigError(

@@ -83,7 +83,7 @@ backend_option = option(
     "--backend",
     type=click.Choice(get_args(Backend)),
     help="Library that computes; onnx is faster on a CPU.",
-    shown_default="torch, and onnx for int8",
+    shown_default="onnx where an export is there and for int8, torch otherwise",
 )
 
 precision_option = option(
@@ -119,6 +119,8 @@ class ComputeOptions:
 
     def in_full_precision(self) -> ComputeOptions:
         """Return the same backend, to compute in full precision."""
+        if self.precision == "fp32":
+            return self
         full = self.choice.full
         return replace(self, backend=full.backend, precision=full.precision)
 

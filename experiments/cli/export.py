@@ -74,7 +74,7 @@ def export_command(
         "model": str(model),
         "backend": backend,
         "precision": precision,
-        "export": None if export is None else str(export.graph.parent),
+        "export": None if export is None else str(export.folder),
     }
     if pairs is not None:
         with working(f"scoring {len(pairs)} pairs"):

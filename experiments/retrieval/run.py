@@ -15,6 +15,7 @@ from kosim.encoders.base import PairEncoder
 from kosim.encoders.beir import BeirFolder
 from kosim.encoders.bi import BiEncoder
 from kosim.encoders.errors import ConfigError, CorpusIndexError
+from kosim.encoders.interface import Encoder, SentenceEncoder
 from kosim.experiments.data.sentence_groups import SentenceGroups, load_groups
 from kosim.experiments.retrieval.evaluation import RetrievalSettings, evaluate_retrieval
 from kosim.experiments.retrieval.queries import (
@@ -185,16 +186,16 @@ def _documents(
 
 
 def describe_encoders(
-    encoder: BiEncoder, reranker: PairEncoder | None, models: Mapping[str, str]
+    encoder: SentenceEncoder, reranker: Encoder | None, models: Mapping[str, str]
 ) -> dict[str, Any]:
     """Return what a report says of the encoders; ``models`` says where they came from, by role."""
-    roles = {"encoder": encoder, "reranker": reranker}
+    roles: dict[str, Encoder | None] = {"encoder": encoder, "reranker": reranker}
     return {
         role: {
             "name": models.get(role),
             "kind": used.kind,
             "backbone": used.backbone.name,
-            "parameters": used.parameters,
+            "parameters": used.parameters if isinstance(used, PairEncoder) else None,
             "max_length": used.max_length,
             "fingerprint": used.fingerprint(),
         }

@@ -39,7 +39,7 @@ def check_export(folder: Path, choice: ComputeChoice, pairs: LabelledPairs) -> d
     Raises:
         UndefinedMetricError: the labels are constant, or none is similar.
     """
-    full = load(folder, device="cpu")
+    full = load(folder, backend="torch", device="cpu")
     exported = load(folder, backend=choice.backend, precision=choice.precision)
     sides = {"full": full, "exported": exported}
     scores = {name: encoder.score(pairs.pairs) for name, encoder in sides.items()}

@@ -8,20 +8,19 @@ from which value on it is safe to stop is found on other queries, see `index/can
 from __future__ import annotations
 
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit
-from scipy.stats import norm
-from sklearn.linear_model import LogisticRegression
 
 Floats = npt.NDArray[np.float64]
 
 _FITTED_FOR = (1, 3, 10, 30)
 _MOST_EXAMPLES = 100_000
 _FEATURES = 6
-_PROBABILITIES = norm.cdf(np.linspace(-3.5, 3.5, 141))
+_NORMAL = np.linspace(-3.5, 3.5, 141)
+_PROBABILITIES = np.array([NormalDist().cdf(value) for value in _NORMAL.tolist()])
 
 
 @dataclass(frozen=True)
@@ -78,6 +77,8 @@ class EntryModel:
         if len(np.unique(y)) < 2:
             return blank
         centre, scale = x.mean(axis=0), x.std(axis=0) + 1e-9
+        from sklearn.linear_model import LogisticRegression  # takes long to import
+
         regression = LogisticRegression(C=1.0, max_iter=500)
         regression.fit(_products((x - centre) / scale), y)
         weights = np.concatenate([regression.intercept_, regression.coef_[0]])
@@ -149,12 +150,12 @@ class EntryModel:
         x = self.features(cosines, scored, self.to_beat(scored, k))[rest]
         values = self.weights[0] + _products((x - self.centre) / self.scale) @ self.weights[1:]
         chances = np.zeros(rest.shape)
-        chances[rest] = expit(values)
+        chances[rest] = (1 + np.tanh(values / 2)) / 2
         return chances.sum(axis=1)
 
     def _normal(self, scores: Floats) -> Floats:
         values, first = np.unique(self.quantiles, return_index=True)
-        return np.interp(scores, values, norm.ppf(_PROBABILITIES)[first])
+        return np.interp(scores, values, _NORMAL[first])
 
 
 def _products(x: Floats) -> Floats:

@@ -12,15 +12,17 @@ import json
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csc_array, csr_array, vstack
 
 from kosim.encoders.durable_file import read_array, write_array
 from kosim.encoders.errors import CorpusIndexError
 from kosim.encoders.storage import sha256, write_json
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 MANIFEST = "manifest.json"
 _FORMAT = 1
@@ -67,6 +69,8 @@ class Postings:
 
         ``progress`` is called after each batch with the number of its documents.
         """
+        from scipy.sparse import csr_array  # takes long to import, and a search needs it not
+
         vocabulary: dict[str, int] = {}
         counted: list[csr_array] = []
         lengths: list[Integers] = [np.zeros(0, dtype=np.int32)]
@@ -95,6 +99,8 @@ class Postings:
     @classmethod
     def merge(cls, parts: Sequence[Postings]) -> Self:
         """Return the postings of the documents of all parts, those of the first part first."""
+        from scipy.sparse import csc_array, csr_array
+
         vocabulary: dict[bytes, int] = {}
         counted: list[csr_array] = []
         for part in parts:
@@ -234,6 +240,8 @@ def _assembled(
             way, so that its memory is free when the result is whole.
         lengths: terms of each document.
     """
+    from scipy.sparse import csr_array, vstack
+
     order = sorted(range(len(terms)), key=terms.__getitem__)
     ranks = np.empty(len(terms), dtype=np.int32)
     ranks[order] = np.arange(len(terms), dtype=np.int32)

@@ -89,7 +89,9 @@ def deployed(settings: ServingSettings, *, seconds: float = _START_SECONDS) -> I
             remote = (
                 None
                 if cross is None
-                else RemoteCrossEncoder(cross, handles.pop(0), settings.reranker_seconds)
+                else RemoteCrossEncoder(
+                    cross, settings.precision, handles.pop(0), settings.reranker_seconds
+                )
             )
             index = None
             if shards is not None:

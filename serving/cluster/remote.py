@@ -15,15 +15,16 @@ from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 
 from kosim.encoders.artifact import read_manifest
-from kosim.encoders.base import FloatArray
-from kosim.encoders.cross import CrossEncoder
-from kosim.encoders.errors import ClusterError, KosimError, ShardMissingError
+from kosim.encoders.backbone import Backbone
+from kosim.encoders.compute.runtime import FloatArray, Precision
+from kosim.encoders.compute.text_reader import Lengths
+from kosim.encoders.errors import ArtifactError, ClusterError, KosimError, ShardMissingError
 from kosim.encoders.records import Pair
+from kosim.encoders.scoring import PairScorer
+from kosim.encoders.storage import read_json
 from kosim.index.lexical.bm25 import WordStatistics
 from kosim.index.sharding.shard import ShardAnswer, ShardCall
-from kosim.serving.batched_encoders import described
 from kosim.serving.ticket import count_tokens
-from kosim.serving.tokens import Lengths, TokenReader
 
 Answer = TypeVar("Answer")
 
@@ -137,23 +138,37 @@ class RemoteShard:
         return ShardMissingError(f"shard {self.name} did not answer within {self._seconds:g} s")
 
 
-class RemoteCrossEncoder(CrossEncoder):
-    """A cross-encoder that many threads may use; its weights are where its replicas are.
+class RemoteCrossEncoder(PairScorer):
+    """A cross-encoder that many threads may use; tokenizer and network are where its replicas are.
 
     Args:
         folder: a saved cross-encoder.
+        precision: the arithmetic of the replicas.
         handle: of its deployment.
         seconds: in which a score must come.
     """
 
-    def __init__(self, folder: Path, handle: DeploymentHandle, seconds: float) -> None:
+    kind = "cross"
+    order_matters = True
+
+    def __init__(
+        self, folder: Path, precision: Precision, handle: DeploymentHandle, seconds: float
+    ) -> None:
         manifest = read_manifest(folder)
-        encoder = CrossEncoder.open(folder, manifest, device=None, weights=False)
-        super().__init__(encoder.model, **described(encoder))
+        self.backbone = Backbone(manifest.backbone, folder, manifest.revision)
+        self.calibration, self.threshold = manifest.calibration, manifest.threshold
+        self.max_length = int(manifest.settings["max_length"])
+        self.precision = precision
         self._fingerprint = manifest.fingerprint
-        self._tokens = TokenReader(encoder)
         self._handle = handle
         self._seconds = seconds
+
+    @property
+    def mask_token(self) -> str | None:
+        """The text of the tokenizer's mask token, if it has one."""
+        said = read_json(self.backbone.path / "tokenizer_config.json", error=ArtifactError)
+        token = said.get("mask_token")
+        return token["content"] if isinstance(token, dict) else token
 
     @property
     def alive(self) -> bool:
@@ -169,7 +184,8 @@ class RemoteCrossEncoder(CrossEncoder):
 
     def token_lengths(self, pairs: Sequence[Pair]) -> Lengths:
         """Return the tokens of each pair as one sequence, uncut: (n,)."""
-        return self._tokens.pairs(pairs).lengths
+        calls = self._sent(self._handle.token_lengths.remote, pairs, _TOGETHER)
+        return np.concatenate([self._result(call) for call in calls])
 
     def _raw_scores(
         self, pairs: list[Pair], *, batch_size: int | None, progress: bool
@@ -179,14 +195,22 @@ class RemoteCrossEncoder(CrossEncoder):
         Raises:
             ClusterError: none answers in time.
         """
-        count_tokens(self.token_lengths(pairs), self.max_length)
         size = min(_TOGETHER, batch_size or _TOGETHER)
-        calls: list[Call[FloatArray]] = [
-            Call(partial(self._handle.score.remote, pairs[start : start + size]), self._seconds)
+        calls = self._sent(self._handle.score.remote, pairs, size)
+        answers: list[tuple[FloatArray, Lengths]] = [self._result(call) for call in calls]
+        count_tokens(np.concatenate([lengths for _, lengths in answers]), self.max_length)
+        return np.concatenate([scores for scores, _ in answers])
+
+    def _sent(self, send: Callable[..., Any], pairs: Sequence[Pair], size: int) -> list[Call[Any]]:
+        """Return a call for every ``size`` pairs, all of them on their way."""
+        return [
+            Call(partial(send, list(pairs[start : start + size])), self._seconds)
             for start in range(0, len(pairs), size)
         ]
+
+    def _result(self, call: Call[Answer]) -> Answer:
         try:
-            return np.concatenate([call.result() for call in calls])
+            return call.result()
         except TimeoutError as error:
             raise ClusterError(
                 f"no reranker answered within {self._seconds:g} s; try again later, or start more "

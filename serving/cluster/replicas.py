@@ -18,6 +18,7 @@ from kosim.index.sharding.shard import Shard, ShardAnswer, ShardCall
 
 if TYPE_CHECKING:
     from kosim.encoders.compute.runtime import Backend, FloatArray, Precision
+    from kosim.encoders.compute.text_reader import Lengths
     from kosim.encoders.records import Pair
     from kosim.serving.microbatch import BatchSettings
 
@@ -81,6 +82,10 @@ class RerankerReplica:
             )
         self._encoder = BatchedCrossEncoder(encoder, job.batches, lambda _: None)
 
-    def score(self, pairs: Sequence[Pair]) -> FloatArray:
-        """Return the raw scores of n pairs, (n,) float32."""
-        return self._encoder.score(pairs, raw=True)
+    def score(self, pairs: Sequence[Pair]) -> tuple[FloatArray, Lengths]:
+        """Return the raw scores of n pairs, (n,) float32, and their tokens, uncut."""
+        return self._encoder.score_counted(pairs)
+
+    def token_lengths(self, pairs: Sequence[Pair]) -> Lengths:
+        """Return the tokens of n pairs, uncut: (n,)."""
+        return self._encoder.token_lengths(pairs)

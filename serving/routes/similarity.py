@@ -8,7 +8,7 @@ from typing import Literal
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from kosim.encoders.base import PairEncoder
+from kosim.encoders.interface import Encoder
 from kosim.encoders.records import DECISION_THRESHOLD, Pair
 from kosim.serving.fields import Call, Text
 from kosim.serving.limits import tell_truncated, tell_uncalibrated
@@ -140,7 +140,7 @@ async def similarity(call: Pairs, service: Served, response: Response) -> Simila
     return answer
 
 
-def _chosen(service: Service, asked: str | None) -> dict[str, PairEncoder]:
+def _chosen(service: Service, asked: str | None) -> dict[str, Encoder]:
     served = service.models.served
     if asked is None:
         return dict(served)
@@ -153,7 +153,7 @@ def _chosen(service: Service, asked: str | None) -> dict[str, PairEncoder]:
     return {kind: served[kind] for kind in wanted}
 
 
-def _scored(encoder: PairEncoder, pairs: list[Pair], *, symmetric: bool) -> EncoderScores:
+def _scored(encoder: Encoder, pairs: list[Pair], *, symmetric: bool) -> EncoderScores:
     started, ticket = time.perf_counter(), TICKET.get()
     before = ticket.truncated
     raw = encoder.score(pairs, raw=True, symmetric=symmetric)

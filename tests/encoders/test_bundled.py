@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -13,6 +14,7 @@ from kosim.encoders.compute.export_store import ExportStore
 from kosim.encoders.distillation.teacher import open_teacher
 from kosim.encoders.errors import BackboneError
 from kosim.encoders.loading import KINDS, load
+from kosim.experiments.data.datasets import load_sample
 from tests.encoders.tiny import write_koelectra
 
 
@@ -70,6 +72,23 @@ def test_the_encoders_that_are_shipped_are_small_and_score(kind: str) -> None:
         [("거실 불 꺼 줘", "거실 조명을 꺼 줄래?"), ("거실 불 꺼 줘", "숙소가 역에서 가까웠어요.")]
     )
     assert same >= encoder.threshold > other
+
+
+def test_the_exports_that_are_shipped_compute_as_torch(kind: str) -> None:
+    name = {"bi": MINI_BI, "cross": MINI_CROSS}[kind]
+    frame = load_sample("test").frame.head(100)
+    pairs = list(zip(frame.sentence1, frame.sentence2, strict=True))
+    exported, full = load(name), load(name, backend="torch", device="cpu")
+    assert (exported.backend, full.backend) == ("onnx", "torch")
+    np.testing.assert_allclose(exported.score(pairs), full.score(pairs), atol=1e-4)
+    assert exported.parameters == full.parameters
+    assert exported.hidden_size == full.hidden_size
+    assert exported.max_length == full.max_length
+    assert exported.settings() == full.settings()
+    assert exported.reader.layout == full.reader.layout
+    assert exported.token_lengths(pairs).tolist() == full.token_lengths(pairs).tolist()
+    folder = saved_encoder(name) / "onnx"
+    assert sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) < 100_000
 
 
 def test_only_bundled_names_are_not_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,6 @@ from kosim.encoders.training import train
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.documents import Document
 from kosim.index.index_encoder import check_encoder
-from kosim.serving.tokens import TokenReader
 from tests.encoders.tiny import SENTENCES, TRAIN, VALIDATION, config, tiny_encoder
 
 RECORDED = {
@@ -71,8 +70,8 @@ def test_the_backend_of_the_tokenizer_composes_by_itself(encoder: PairEncoder) -
     assert backend.token_to_id("[UNK]") not in backend.encode(text).ids
 
 
-def test_the_service_tokenises_through_the_same_door(encoder: PairEncoder) -> None:
-    reader = TokenReader(encoder)
+def test_the_reader_composes_and_counts_alike(encoder: PairEncoder) -> None:
+    reader = encoder.reader
     read, expected = reader.pairs(DECOMPOSED), reader.pairs(PAIRS)
     assert [one.ids for one in read.encodings] == [one.ids for one in expected.encodings]
     np.testing.assert_array_equal(read.lengths, expected.lengths)

@@ -89,10 +89,11 @@ def test_score_is_that_of_the_chosen_precision(exported: dict[str, Path]) -> Non
 def test_rerank_and_mine_take_a_backend(exported: dict[str, Path], corpus: Path) -> None:
     options = ("--encoder", exported["bi"], "--backend", "onnx")
     hits = json.loads(answer("rerank", *options, "--query", QUERY, corpus, "--json"))["hits"]
-    torch = load(exported["bi"]).rank(QUERY, TEXTS)
+    torch = load(exported["bi"], backend="torch").rank(QUERY, TEXTS)
     assert [hit["score"] for hit in hits] == pytest.approx([hit.score for hit in torch], abs=1e-4)
     mined = answer("mine", corpus, *options, "--top-k", 3, "--json")
-    plain = answer("mine", corpus, "--encoder", exported["bi"], "--top-k", 3, "--json")
+    of_torch = ("--encoder", exported["bi"], "--backend", "torch")
+    plain = answer("mine", corpus, *of_torch, "--top-k", 3, "--json")
     scores = [[json.loads(line)["score"] for line in out.splitlines()] for out in (mined, plain)]
     assert scores[0] == pytest.approx(scores[1], abs=1e-4)
 

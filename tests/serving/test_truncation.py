@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -11,12 +12,12 @@ import pytest
 from fastapi.testclient import TestClient
 
 from kosim.encoders.bi import BiEncoder
+from kosim.encoders.compute.text_reader import TextReader
 from kosim.encoders.cross import CrossEncoder
 from kosim.encoders.loading import load
 from kosim.serving.batched_encoders import BatchedBiEncoder, BatchedCrossEncoder
 from kosim.serving.limits import TRUNCATED
 from kosim.serving.microbatch import BatchSettings
-from kosim.serving.tokens import TokenReader
 from tests.encoders.tiny import SENTENCES, WORDS
 from tests.serving.conftest import TEXTS
 
@@ -85,35 +86,33 @@ def test_the_cut_is_the_encoders_own(
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many texts each call of a tokenizer got."""
     calls: list[int] = []
-    parts = TokenReader._parts
+    encoded = TextReader._encoded
 
-    def counting(self: TokenReader, texts: list[str]) -> Any:
-        calls.append(len(texts))
-        return parts(self, texts)
+    def counting(self: TextReader, texts: list[str], **options: Any) -> Any:
+        calls.extend([len(texts)] if texts else [])
+        return encoded(self, texts, **options)
 
-    monkeypatch.setattr(TokenReader, "_parts", counting)
+    monkeypatch.setattr(TextReader, "_encoded", counting)
     return calls
 
 
 @pytest.mark.parametrize("kind", ["bi", "cross"])
 def test_each_text_becomes_tokens_once(
-    encoders: dict[str, Any], kind: str, counted: list[int], monkeypatch: pytest.MonkeyPatch
+    encoders: dict[str, Any], kind: str, counted: list[int]
 ) -> None:
-    def refuse(*_: object) -> None:
-        raise AssertionError("the network's tokenizer was used")
-
     encoder = load(encoders[kind], device="cpu")
     expected = encoder.score([SENTENCES[:2], [SENTENCES[0], SENTENCES[2]]])
-    for name in ("bi.tokenise_texts", "cross.tokenise_pairs"):
-        monkeypatch.setattr(f"kosim.encoders.{name}", refuse)
+    counted.clear()
     batched: Callable[..., Any] = BatchedBiEncoder if kind == "bi" else BatchedCrossEncoder
     served = batched(encoder, BatchSettings(), lambda _: None)
     try:
         scores = served.score([SENTENCES[:2], [SENTENCES[0], SENTENCES[2]]])
+        assert counted == [3]
+        served.score([SENTENCES[:2]], symmetric=True)
     finally:
         served.close()
     np.testing.assert_allclose(scores, expected, atol=1e-5)
-    assert counted == [3]
+    assert counted == [3, 2]
 
 
 def test_tokens_are_counted_beside_the_event_loop(
@@ -121,13 +120,13 @@ def test_tokens_are_counted_beside_the_event_loop(
 ) -> None:
     threads: list[str] = []
     for name in ("texts", "pairs"):
-        read = getattr(TokenReader, name)
+        read = getattr(TextReader, name)
 
-        def noting(self: TokenReader, inputs: Any, read: Any = read) -> Any:
+        def noting(self: TextReader, inputs: Any, read: Any = read) -> Any:
             threads.append(threading.current_thread().name)
             return read(self, inputs)
 
-        monkeypatch.setattr(TokenReader, name, noting)
+        monkeypatch.setattr(TextReader, name, noting)
     client.post("/v1/rerank", json={"query": SENTENCES[0], "documents": SENTENCES})
     client.post("/v1/embeddings", json={"input": SENTENCES})
     client.post("/v1/search", json={"query": SENTENCES[0]})
@@ -135,16 +134,16 @@ def test_tokens_are_counted_beside_the_event_loop(
 
 
 def test_tokens_are_those_of_the_encoder(bi: BiEncoder, cross: CrossEncoder) -> None:
-    from kosim.encoders.compute.tokens import tokenise_pairs, tokenise_texts
-
     texts = ["", "가", LONG, LONGER, *SENTENCES[:3]]
     pairs = [(one, other) for one in texts for other in texts]
-    read = TokenReader(bi, prompt=bi.prompt).texts(texts)
-    own = tokenise_texts(bi.tokenizer, [bi.prompt + text for text in texts], bi.max_length)
-    assert [one.ids for one in read.encodings] == [one.ids for one in own]
-    both = TokenReader(cross).pairs(pairs)
-    own = tokenise_pairs(cross.tokenizer, pairs, cross.max_length)
-    assert [(one.ids, one.type_ids) for one in both.encodings] == [
-        (one.ids, one.type_ids) for one in own
-    ]
-    assert both.lengths.tolist() == cross.token_lengths(pairs).tolist()
+    whole = {encoder.kind: copy.deepcopy(encoder.tokenizer) for encoder in (bi, cross)}
+    read = bi.reader.texts(texts)
+    own = whole["bi"](texts, truncation=True, max_length=bi.max_length)
+    assert [one.ids for one in read.encodings] == own["input_ids"]
+    both = cross.reader.pairs(pairs)
+    firsts, seconds = (list(side) for side in zip(*pairs, strict=True))
+    cut = whole["cross"](firsts, seconds, truncation="longest_first", max_length=cross.max_length)
+    assert [one.ids for one in both.encodings] == cut["input_ids"]
+    assert [one.type_ids for one in both.encodings] == cut["token_type_ids"]
+    uncut = whole["cross"](firsts, seconds, truncation=False, verbose=False)["input_ids"]
+    assert both.lengths.tolist() == cross.token_lengths(pairs).tolist() == [*map(len, uncut)]

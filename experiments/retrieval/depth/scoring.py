@@ -14,8 +14,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from kosim.encoders.base import FloatArray, PairEncoder
+from kosim.encoders.compute.runtime import FloatArray
 from kosim.encoders.errors import DataError, StorageError
+from kosim.encoders.interface import Encoder
 from kosim.encoders.storage import atomic_file, read_json, write_json
 from kosim.experiments.retrieval.depth.plan import DOCUMENTS_AT_A_TIME, Band, ScoringPlan, draw
 from kosim.experiments.retrieval.depth.survival import ScoredQuery
@@ -260,7 +261,7 @@ def _identify(plan: ScoringPlan, searcher: Searcher) -> dict[str, Any]:
     }
 
 
-def _scorer(reranker: PairEncoder) -> str:
+def _scorer(reranker: Encoder) -> str:
     """Name what makes a score; that of full weights by their fingerprint alone."""
     lowered = "" if reranker.precision == "fp32" else f" in {reranker.precision}"
     return f"{reranker.fingerprint()}{lowered}"
