@@ -1,1 +1,1 @@
-"""What turns text into scores or vectors; the public names are those of :mod:`kosim`."""
+"""What turns text into scores or vectors; the public names are those of `kosim`."""

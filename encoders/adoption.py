@@ -43,8 +43,8 @@ def adopt(
     """Open a model that others trained and calibrate it, to be saved.
 
     Args:
-        model: what :func:`kosim.load` opens; or, with ``pooling``, a plain transformers model.
-        validation: labelled pairs for :func:`calibrate`; without them it stays uncalibrated.
+        model: what `load` opens; or, with ``pooling``, a plain transformers model.
+        validation: labelled pairs for `calibrate`; without them it stays uncalibrated.
         pooling: makes a bi-encoder of a plain transformers model: mean, cls or max.
         prompt: text put before every sentence of a bi-encoder, instead of the model's own.
         max_length: tokens after which an input is cut; by default as the model says.

@@ -61,9 +61,9 @@ class Manifest(BaseModel):
     """The content of ``kosim.json``: all of an encoder that its model's own files do not say.
 
     ``files`` gives the SHA-256 of every other file of the folder but the model card and exports;
-    ``fingerprint`` is that of :meth:`kosim.encoders.base.PairEncoder.fingerprint`; ``text_step``
+    ``fingerprint`` is that of `fingerprint`; ``text_step``
     names what is done to a text before the tokenizer (see
-    :mod:`kosim.encoders.tokenizers.text_step`). ``composed`` says that the tokenizer's own
+    `text_step`). ``composed`` says that the tokenizer's own
     files compose texts, which the fingerprint covers; it is None in encoders that were saved by
     version 0.1, whose texts are composed all the same. ``checksum`` is of all the rest.
     """

@@ -85,7 +85,7 @@ class PairEncoder(PairScorer):
 
     @classmethod
     def open(cls, folder: Path, manifest: Manifest, *, device: str | None) -> Self:
-        """Open a verified artifact folder; use :func:`kosim.load`, which verifies it."""
+        """Open a verified artifact folder; use `load`, which verifies it."""
         model = cls._open_model(folder, manifest, device=device, weights=True)
         return cls(model, **manifest.encoder_arguments(folder))
 

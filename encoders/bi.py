@@ -73,9 +73,9 @@ class BiEncoder(PairEncoder):
             max_length: tokens after which a sentence is cut.
             device: torch device; the best there is when None.
             seed: of weights that the backbone does not have.
-            backend: what computes, as in :func:`kosim.load`; the export goes to the user's
+            backend: what computes, as in `load`; the export goes to the user's
                 cache.
-            precision: arithmetic of the network, as in :func:`kosim.load`.
+            precision: arithmetic of the network, as in `load`.
             text_step: what is done to a text before the tokenizer, such as ``"morphemes"``; by
                 default what the backbone's ``kosim.json`` says.
 

@@ -76,9 +76,9 @@ class CrossEncoder(PairEncoder):
             max_length: tokens after which a pair is cut.
             device: torch device; the best there is when None.
             seed: of the new classifier's weights.
-            backend: what computes, as in :func:`kosim.load`; the export goes to the user's
+            backend: what computes, as in `load`; the export goes to the user's
                 cache.
-            precision: arithmetic of the network, as in :func:`kosim.load`.
+            precision: arithmetic of the network, as in `load`.
             text_step: what is done to a text before the tokenizer, such as ``"morphemes"``; by
                 default what the backbone's ``kosim.json`` says.
 

@@ -31,11 +31,11 @@ def load(
     """Open a saved encoder after checking every file of it, or a model that others made.
 
     Args:
-        folder: what :meth:`kosim.encoders.base.PairEncoder.save` wrote; or the name of a bundled
+        folder: what `save` wrote; or the name of a bundled
             encoder: ``mini-bi``, ``mini-cross``; or a sentence-transformers model or a
             cross-encoder with one label, by folder or hub id. The last two have their own maximum
             length, prompt, pooling and activation, and no calibration: see
-            :attr:`~kosim.encoders.base.PairEncoder.calibrated`.
+            `calibrated`.
         device: torch device; the best there is when None.
         backend: what computes: torch, or onnx (the extra ``onnx``), which starts sooner, is faster
             on a CPU, and exports the encoder at the first time, into its folder or, for models of

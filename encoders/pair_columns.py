@@ -76,7 +76,7 @@ class PairColumns:
     def find(self, columns: Iterable[object], where: str, *, labelled: bool = True) -> Self:
         """Return the columns of a table as it spells them; what is not named is looked for.
 
-        The names that are known stand in :mod:`kosim.encoders.column_names`. A table without a
+        The names that are known stand in `column_names`. A table without a
         source is fine, and so is one without labels unless it must be ``labelled``.
 
         Raises:

@@ -112,7 +112,7 @@ class PairScorer(ABC):
             documents: the texts to rank, in a list, an array, a Series or any iterable.
             top_k: how many hits to return; all when None.
             min_score: leave out documents that score below this on 0-5.
-            symmetric: as for :meth:`score`.
+            symmetric: as for `score`.
 
         Raises:
             DataError: ``documents`` is a string or a table, a text is not a string, or the query

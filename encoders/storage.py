@@ -4,7 +4,7 @@ A file is written under a temporary name in its own folder, flushed to the disk 
 folder is filled under a temporary name beside its target, flushed and exchanged with what is
 there. A crash leaves at worst a hidden temporary entry, which the next write of the same name
 removes. Where the file system cannot exchange two folders, an overwrite renames twice; killed
-between the two it leaves the old folder as ``.NAME.retired``, which :func:`put_back` finds.
+between the two it leaves the old folder as ``.NAME.retired``, which `put_back` finds.
 
 A temporary entry is locked by the process that fills it, so that another one neither removes it
 nor takes it for a leftover.
@@ -346,7 +346,7 @@ def read_versioned_json(
         remedy: what to do about a damaged file, for the message.
 
     Raises:
-        KosimError: of the type ``error``; as for :func:`read_json`, or the file is of a newer
+        KosimError: of the type ``error``; as for `read_json`, or the file is of a newer
             format, or a field of it is wrong.
     """
     content = _content(path, error, remedy)
@@ -366,7 +366,7 @@ def _content(path: Path, error: type[KosimError], remedy: str) -> bytes:
 def parse_json(
     content: bytes, path: Path, *, error: type[KosimError], remedy: str = "restore it"
 ) -> dict[str, Any]:
-    """Return what :func:`read_json` does, for a file at ``path`` that was read already.
+    """Return what `read_json` does, for a file at ``path`` that was read already.
 
     Raises:
         KosimError: as there.
@@ -395,7 +395,7 @@ def parse_versioned_json(
     error: type[KosimError],
     remedy: str = "restore it",
 ) -> Model:
-    """Return what :func:`read_versioned_json` does, for a file at ``path`` that was read already.
+    """Return what `read_versioned_json` does, for a file at ``path`` that was read already.
 
     Raises:
         KosimError: as there.

@@ -161,7 +161,7 @@ def fit_inputs(model: Any, name: str) -> None:
 
 
 class Scorer(Protocol):
-    """An encoder, as far as :func:`check_scoring` uses it."""
+    """An encoder, as far as `check_scoring` uses it."""
 
     @property
     def max_length(self) -> int:

@@ -43,7 +43,7 @@ def as_text(value: str, what: str) -> str:
 def as_pairs(
     values: Iterable[Pair], what: str = "pair", *, wanted: str = "(sentence1, sentence2)"
 ) -> list[Pair]:
-    """Return pairs of texts as a list of tuples, as :func:`as_texts` does.
+    """Return pairs of texts as a list of tuples, as `as_texts` does.
 
     Args:
         values: any iterable of pairs, also an array of shape (n, 2).

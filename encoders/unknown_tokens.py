@@ -68,7 +68,7 @@ def check_readable(
     """Refuse a tokenizer that cannot read the texts; return a notice where it reads them badly.
 
     Args:
-        found: what :func:`unknown_share` counted.
+        found: what `unknown_share` counted.
         tokenizer: the same one, for the advice.
         name: what a message calls its backbone.
 

@@ -223,11 +223,11 @@ class RunSettings(Settings):
 
     @classmethod
     def parse(cls, content: Mapping[str, Any]) -> Self:
-        """Check raw settings; see :func:`parse_settings`."""
+        """Check raw settings; see `parse_settings`."""
         return parse_settings(cls, content)
 
     def to_toml(self) -> str:
-        """Return the settings as TOML that :func:`read_settings` accepts."""
+        """Return the settings as TOML that `read_settings` accepts."""
         return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
 
 

@@ -42,15 +42,15 @@ __all__ = ["CorpusIndex", "Snapshot"]
 class CorpusIndex:
     """A corpus on disk that is searched by vectors; crash-safe, for one writer and many readers.
 
-    What is read comes from one :class:`Snapshot`, and rows (what :meth:`search` returns) count
-    within it. The snapshot changes only in :meth:`refresh` and in the methods that write, never
+    What is read comes from one `Snapshot`, and rows (what `search` returns) count
+    within it. The snapshot changes only in `refresh` and in the methods that write, never
     behind the back of a caller. Several threads may use one object. A thread that must not see
-    another one's refresh between a search and the texts of its hits takes :attr:`snapshot` once
+    another one's refresh between a search and the texts of its hits takes `snapshot` once
     and asks that: it has the same methods for reading.
     """
 
     def __init__(self, snapshot: Snapshot) -> None:
-        """Wrap a snapshot that was read; use :meth:`open` or :meth:`create`."""
+        """Wrap a snapshot that was read; use `open` or `create`."""
         self._snapshot = snapshot
         self._refreshing = threading.Lock()
 
@@ -111,7 +111,7 @@ class CorpusIndex:
         segment_rows: int | None = None,
         timeout: float = 10.0,
     ) -> Self:
-        """Make an index of documents that were checked already: see :meth:`create`."""
+        """Make an index of documents that were checked already: see `create`."""
         folder = Path(folder)
 
         def fill(target: Path, previous: IndexManifest | None) -> None:
@@ -194,7 +194,7 @@ class CorpusIndex:
             return new.version != old.version
 
     def search(self, queries: FloatArray, k: int) -> tuple[FloatArray, IntArray]:
-        """Find the nearest documents: see :meth:`Snapshot.search`."""
+        """Find the nearest documents: see `search`."""
         return self._snapshot.search(queries, k)
 
     @cached_property
@@ -279,7 +279,7 @@ class CorpusIndex:
         on_duplicate: Literal["refuse", "replace"] = "refuse",
         timeout: float = 10.0,
     ) -> None:
-        """Add documents that were checked already: see :meth:`add`."""
+        """Add documents that were checked already: see `add`."""
         if on_duplicate not in ("refuse", "replace"):
             raise ConfigError(f"on_duplicate is {on_duplicate!r}; it is 'refuse' or 'replace'")
         if on_duplicate == "replace":

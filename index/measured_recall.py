@@ -83,7 +83,7 @@ class _Kept(BaseModel):
 
 
 def kept_recall(index: CorpusIndex, encoder: SentenceEncoder) -> float | None:
-    """Return :func:`measured_recall` of an encoder's arithmetic, measured once a generation.
+    """Return `measured_recall` of an encoder's arithmetic, measured once a generation.
 
     It is kept in the index, unless that cannot be written.
 

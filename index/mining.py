@@ -122,7 +122,7 @@ def mine_texts(
     """Find the most similar pairs of a corpus that is no index; its vectors stay in memory.
 
     Every pair is compared, so that above some 100,000 documents an index is faster. Arguments
-    and result are those of :func:`mine`.
+    and result are those of `mine`.
 
     Raises:
         ConfigError: a number is impossible.

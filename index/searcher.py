@@ -165,7 +165,7 @@ class Searcher(Generic[Index_co]):
         Args:
             queries: q sentences or, in the mode "dense", their (q, d) unit vectors.
             depth: documents a query.
-            mode: as in :meth:`search`.
+            mode: as in `search`.
 
         Returns:
             Scores (q, depth) float32, best first (cosine, BM25 or reciprocal ranks), and rows

@@ -96,7 +96,7 @@ def top_pairs_of_blocks(
     block: int = _BLOCK,
     progress: Callable[[int, int], None] | None = None,
 ) -> Pairs:
-    """Return what :func:`top_pairs` does, of ``size`` vectors that ``rows(start, stop)`` reads.
+    """Return what `top_pairs` does, of ``size`` vectors that ``rows(start, stop)`` reads.
 
     It holds two blocks of vectors, one block of products and some ``count`` pairs at a time.
     """
@@ -140,7 +140,7 @@ def neighbour_pairs(
         progress: called with (documents done, documents) while all are searched.
 
     Returns:
-        As :func:`top_pairs`; positions are those in ``live``.
+        As `top_pairs`; positions are those in ``live``.
     """
     best = _BestPairs(count, repeated=True)
     asked, depth = np.arange(len(live)), neighbours

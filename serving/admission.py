@@ -25,7 +25,7 @@ class Admission:
     """A bounded number of slots, and threads to work on for those who have one.
 
     A thread does no computing of its own worth the name: it waits for a
-    :class:`kosim.serving.microbatch.MicroBatcher`, or reads and writes an index. So none of
+    `MicroBatcher`, or reads and writes an index. So none of
     that ever happens on the event loop.
 
     Args:

@@ -50,7 +50,7 @@ class Limits:
         ]
 
     def cut_text(self, name: str, text: str, *, blank: bool = False) -> str:
-        """Return one text, cut at the limit of characters; raises a `Problem` as :meth:`cut`."""
+        """Return one text, cut at the limit of characters; raises a `Problem` as `cut`."""
         text = text[: self.characters]
         if not blank and not text.strip():
             raise Problem(422, "blank", f"{name} is blank; give a sentence", param=name)
@@ -79,7 +79,7 @@ class Limits:
                 )
 
     def check_count(self, name: str, count: int) -> None:
-        """Check a number of items; raises a `Problem` as :meth:`cut`."""
+        """Check a number of items; raises a `Problem` as `cut`."""
         if not count:
             raise Problem(422, "empty", f"{name} is empty; give at least one", param=name)
         if count > self.items:

@@ -94,7 +94,7 @@ class MicroBatcher(Generic[Item]):
     def submit(self, items: Sequence[Item]) -> Rows:
         """Return the rows of n items, (n, ...) float32; an item that stands twice is one.
 
-        Blocks, at most until the client of the present :data:`kosim.serving.ticket.TICKET` has
+        Blocks, at most until the client of the present `TICKET` has
         left;
         then its items wait no longer.
 

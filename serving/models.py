@@ -58,7 +58,7 @@ class Models:
         """Load the encoders, start their threads and open the index.
 
         Args:
-            settings: what :func:`check_models` has found to be in order.
+            settings: what `check_models` has found to be in order.
             report: of an encoder's kind, what is called after its every batch.
             cluster: where index and cross-encoder are at work already; here when None.
 

@@ -14,7 +14,7 @@ Value = TypeVar("Value")
 
 
 class Ticket:
-    """Belongs to one request and goes with it, as :data:`TICKET`, to whatever thread works for it.
+    """Belongs to one request and goes with it, as `TICKET`, to whatever thread works for it.
 
     A request waits for at most one thing at a time. ``tokens`` counts what was computed for it, and
     ``truncated`` the texts and pairs that were cut at an encoder's maximum length.

@@ -122,7 +122,7 @@ def as_tsv(rows: list[Row]) -> str:
 
 
 def main() -> None:
-    """Write ``train.tsv`` and ``test.tsv`` into :data:`FOLDER`."""
+    """Write ``train.tsv`` and ``test.tsv`` into `FOLDER`."""
     for split in PAIRS_PER_DOMAIN:
         write_text(FOLDER / f"{split}.tsv", as_tsv(generate(split)))
 

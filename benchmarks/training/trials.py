@@ -1,6 +1,6 @@
 """Train one encoder a trial and record what it reached, what it cost, and its learning curve.
 
-A plan is a file of JSON lines, one trial each (:class:`Trial`); the results are another, one line
+A plan is a file of JSON lines, one trial each (`Trial`); the results are another, one line
 for each finished trial. A trial that stands in the results is not run again, and a killed run goes
 on from the last epoch of the trial that it broke. The test pairs choose nothing here: epoch,
 calibration and threshold come from the validation pairs, and the tables choose by them too.

@@ -52,7 +52,7 @@ def shared_batches(
 
     Args:
         lengths: (n,) tokens of each input.
-        budget: padded tokens of a batch at most, as in :func:`batches_by_tokens`.
+        budget: padded tokens of a batch at most, as in `batches_by_tokens`.
         at_once: how many are computed at a time.
         most: inputs of a batch at most, if they are limited too.
     """

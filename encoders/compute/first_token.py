@@ -25,7 +25,7 @@ _FAMILIES = ("bert", "camembert", "electra", "roberta", "xlm-roberta")
 
 
 def is_supported(model: Any) -> bool:
-    """Return whether a sentence-transformers model has layers that :func:`for_first_token` knows.
+    """Return whether a sentence-transformers model has layers that `for_first_token` knows.
 
     Inputs that are padded on the left have their first token elsewhere.
     """

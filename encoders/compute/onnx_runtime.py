@@ -28,7 +28,7 @@ _DISABLED = ("SkipLayerNormFusion",)
 
 
 class OnnxRuntime(Runtime):
-    """Runs an exported graph on the CPU, with :func:`thread_count` threads.
+    """Runs an exported graph on the CPU, with `thread_count` threads.
 
     Each thread computes a batch of its own: so none waits for the others at the end of each of the
     graph's hundred steps, and none spins while torch or FAISS need the cores.

@@ -75,7 +75,7 @@ class TextReader:
         tokenizer: makes tokens of a text; this removes its settings of cutting and padding.
         layout: how they become an input.
         max_length: tokens after which an input is cut.
-        prompt: is put before every text of :meth:`texts`.
+        prompt: is put before every text of `texts`.
         step: is applied to every text first.
     """
 

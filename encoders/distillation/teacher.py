@@ -45,7 +45,7 @@ def open_teacher(
         revision: commit, tag or branch of a hub id.
         prompt: text put before every sentence; a saved bi-encoder has its own.
         device: torch device; the best there is when None.
-        precision: arithmetic of the network, as in :func:`kosim.load`.
+        precision: arithmetic of the network, as in `load`.
 
     Raises:
         BackboneError: nothing is there under that name, or it is no encoder of sentences.

@@ -52,7 +52,7 @@ def composing(own: Any) -> Any:
 
 @contextmanager
 def uncomposed(tokenizer: PreTrainedTokenizerBase) -> Iterator[None]:
-    """Take away what :func:`compose_before` added, for the time of a ``with`` statement."""
+    """Take away what `compose_before` added, for the time of a ``with`` statement."""
     if not hasattr(tokenizer, _OWN):
         yield
         return
@@ -72,7 +72,7 @@ def pipeline_content(tokenizer: PreTrainedTokenizerBase, *, composed: bool = Tru
 
     Args:
         tokenizer: a fast one.
-        composed: include the composing that :func:`compose_before` added. Encoders that were
+        composed: include the composing that `compose_before` added. Encoders that were
             saved before it existed have fingerprints without it.
     """
     content = json.loads(tokenizer.backend_tokenizer.to_str())

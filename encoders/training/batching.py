@@ -48,7 +48,7 @@ class LengthGroupedBatchSampler(DefaultBatchSampler):
     an epoch differs from the next, a batch holds random examples of one length, and a resumed
     run sees the batches that it would have seen. Without ``grouped`` nothing is sorted.
 
-    Of several ranks each gets its share of every batch, by :func:`deal`: all of them together
+    Of several ranks each gets its share of every batch, by `deal`: all of them together
     see the batches that one process would see. An incomplete batch goes to every rank whole, so
     that the mean over ranks is the mean over its examples.
 

@@ -30,7 +30,7 @@ CRITERIA: dict[Criterion, str] = {
 class TrainingConfig(BaseModel):
     """How an encoder is trained; the defaults are KoELECTRA's documented base values.
 
-    :func:`~kosim.encoders.training.defaults.default_training` returns better ones for a kind and
+    `default_training` returns better ones for a kind and
     the size of its backbone; commands and comparisons use those.
     """
 

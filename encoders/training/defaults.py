@@ -36,7 +36,7 @@ def default_training(kind: Kind, hidden_size: int | None = None, **changes: Any)
     Args:
         kind: bi or cross.
         hidden_size: width of the backbone's network; a base model's (768) when None.
-        changes: fields of :class:`TrainingConfig` that replace a default.
+        changes: fields of `TrainingConfig` that replace a default.
 
     Raises:
         pydantic.ValidationError: a change is unknown or impossible.
@@ -58,7 +58,7 @@ def multiplies_in_bf16(device: torch.device) -> bool:
 
 
 def defaults(kind: Kind, hidden_size: int | None) -> dict[str, Any]:
-    """Return the fields in which :func:`default_training` differs from the plain settings."""
+    """Return the fields in which `default_training` differs from the plain settings."""
     mini, small, base = _LEARNING_RATES[kind]
     rate = base
     if hidden_size is not None and hidden_size <= SMALL_WIDTH:

@@ -53,7 +53,7 @@ def train(
         train_pairs: what is learnt from.
         validation_pairs: what the epoch, the calibration and the threshold are chosen on.
         config: the settings; when None, those of
-            :func:`~kosim.encoders.training.defaults.default_training` for the kind and the width
+            `default_training` for the kind and the width
             of its network.
         folder: where checkpoints go, shared by all nodes; a temporary folder, removed
             afterwards, when None.

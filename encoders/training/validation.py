@@ -107,7 +107,7 @@ def check_validation(pairs: LabelledPairs) -> None:
     """Check that calibration and threshold can be chosen on validation pairs.
 
     Raises:
-        DataError: as :func:`check_labels`, or all are similar or none is.
+        DataError: as `check_labels`, or all are similar or none is.
     """
     check_labels("validation", pairs)
     similar = pairs.labels >= DECISION_THRESHOLD

@@ -60,7 +60,7 @@ def project(
     the scoring of the candidates. A dot product is counted as measured on this machine.
 
     Args:
-        measured: what :func:`measure` returned, by encoder.
+        measured: what `measure` returned, by encoder.
         bi: the bi-encoder that retrieves, if there is one.
         cross: the cross-encoder that scores, if there is one.
         candidates: how many hits the cross-encoder reranks.

@@ -84,7 +84,7 @@ def quality_against_speed(results: ComparisonResults) -> list[Plot]:
 
 _WAYS = {
     "bi": (Line("bi alone", "바이만"), "-"),
-    "rerank": (Line("retrieve, rerank", "검색 후 재정렬"), (0, (4, 2))),
+    "rerank": (Line("retrieve, rerank", "검색 후 재순위화"), (0, (4, 2))),
     "cross": (Line("cross alone", "크로스만"), "-"),
 }
 

@@ -138,7 +138,7 @@ def _cost_note(results: ComparisonResults) -> Text:
             both(
                 "The bi-encoder's way is faster from {query} sentences on for a query (reranking "
                 "included) and from {pairs} on for all pairs.",
-                "바이인코더 방식은 검색에서는 {query}문장부터(재정렬 포함), 모든 쌍 비교에서는 "
+                "바이인코더 방식은 검색에서는 {query}문장부터(재순위화 포함), 모든 쌍 비교에서는 "
                 "{pairs}문장부터 더 빠릅니다.",
                 query=count(query),
                 pairs=count(pairs),

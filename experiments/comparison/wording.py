@@ -3,7 +3,7 @@
 Every function reads the facts and returns a line, or None where it has nothing to say. Korean
 names end in the noun (``‘bi-2’ 바이인코더``) and figures stand apart, so that no particle depends
 on how a name or a figure is read aloud. What states a difference takes value, interval and sides
-from one :class:`~kosim.experiments.study.figures.Difference`.
+from one `Difference`.
 """
 
 from __future__ import annotations
@@ -107,7 +107,8 @@ def f1_agreement(facts: Facts) -> Line | None:
             way = Line("cannot tell them apart either", "F1로도 우열을 가릴 수 없습니다")
         elif agrees:
             way = Line(
-                "points the same way, within chance", "F1도 우연의 범위 안에서 같은 방향입니다"
+                "points the same way, within chance",
+                "F1도 같은 방향이지만 우연일 수 있는 차이입니다",
             )
         else:
             way = Line(

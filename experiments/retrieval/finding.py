@@ -79,7 +79,7 @@ def _reranking(results: RetrievalResults) -> Line | None:
     return both(
         "Reranking {depth} hits with the cross-encoder {verdict} the bi-encoder alone ({metric} "
         "{gap}); the median query takes {time} instead of {before}.",
-        "상위 {depth}개를 크로스인코더로 재정렬한 결과를 바이인코더 단독과 비교하면 {verdict} "
+        "상위 {depth}개를 크로스인코더로 재순위화한 결과를 바이인코더 단독과 비교하면 {verdict} "
         "({metric} {gap}). 질의 시간 중앙값은 {time} 대 {before}입니다.",
         depth=way.depth or 0,
         verdict=verdict,
@@ -100,7 +100,7 @@ def _enough(results: RetrievalResults) -> Line | None:
         if gap is not None and not gap.significant:
             return both(
                 "Depth {depth} cannot be told from the best, {best} ({gap}).",
-                "재정렬 깊이 {depth}개와 가장 좋은 {best}개 사이에는 확실한 차이가 없습니다 "
+                "재순위화 깊이 {depth}개와 가장 좋은 {best}개 사이에는 확실한 차이가 없습니다 "
                 "({gap}).",
                 depth=way.depth or 0,
                 best=best.depth or 0,
@@ -108,7 +108,7 @@ def _enough(results: RetrievalResults) -> Line | None:
             )
     return both(
         "No depth below {best} is as good: every smaller one is surely worse.",
-        "{best}개보다 얕은 재정렬은 모두 확실히 더 낮습니다.",
+        "{best}개보다 얕은 재순위화은 모두 확실히 더 낮습니다.",
         best=best.depth or 0,
     )
 

@@ -62,7 +62,7 @@ def grouped_task(
     """Ask the sentences of the ``chosen`` groups; the others of its group answer a sentence.
 
     Sentences are the same when their comparable forms are (see
-    :mod:`kosim.experiments.data.cleaning`). A sentence that stands in a group twice is asked once,
+    `cleaning`). A sentence that stands in a group twice is asked once,
     and every document that equals the query is left out of its results.
 
     Args:

@@ -90,7 +90,7 @@ def rerank_scores(
     """Return the reranker's raw score of every row, (q, m); -inf where there is none."""
     scores = np.full(rows.shape, -np.inf)
     for start in range(0, len(queries), _BLOCK):
-        progress(Line("reranking", "재정렬"), start, len(queries))
+        progress(Line("reranking", "재순위화"), start, len(queries))
         part = slice(start, start + _BLOCK)
         scores[part] = searcher.rerank(list(queries[part]), rows[part])
     scores[rows == ABSENT] = -np.inf

@@ -59,7 +59,7 @@ def build_sections(results: RetrievalResults) -> list[Section]:
             Line("Data, encoders and machine", "데이터, 인코더, 환경"),
             {
                 Line("Queries and corpus", "질의와 말뭉치"): dict(results.task),
-                Line("Index", "인덱스"): results.index,
+                Line("Index", "색인"): results.index,
                 Line("Encoders", "인코더"): results.encoders,
                 Line("Settings", "설정"): results.settings,
             },
@@ -75,7 +75,7 @@ def _note(results: RetrievalResults) -> Line:
         "time. The last row is what a perfect order would have: with several relevant sentences a "
         "query, recall at a small rank cannot be 1.",
         "질의 {queries}개의 평균이며 질의 자신은 결과에서 뺐습니다. 95% 신뢰구간은 그룹 {groups}"
-        "개를 통째로 재표집합니다. 재정렬한 결과 뒤에는 바이인코더의 순서가 이어집니다. 시간은 "
+        "개를 통째로 재표집합니다. 재순위화한 결과 뒤에는 바이인코더의 순서가 이어집니다. 시간은 "
         "질의 {timed}개를 하나씩 재었습니다. 마지막 행은 완벽한 순서의 값입니다. 질의마다 정답이 "
         "여럿이면 낮은 순위의 재현율은 1이 될 수 없습니다.",
         queries=count(results.task.queries),
@@ -162,7 +162,7 @@ def _quality_against_latency(results: RetrievalResults) -> Plot:
             say(
                 Line(
                     "a query, median (numbers: reranked)",
-                    "질의 하나의 시간, 중앙값(숫자: 재정렬한 수)",
+                    "질의 하나의 시간, 중앙값(숫자: 재순위화한 수)",
                 )
             )
         )

@@ -24,7 +24,7 @@ def way_name(mode: Mode, depth: int | None) -> Line:
     if depth is None:
         return first
     return Line(
-        f"{first.en}, then cross-encoder on {depth}", f"크로스인코더 재정렬(상위 {depth}개)"
+        f"{first.en}, then cross-encoder on {depth}", f"크로스인코더 재순위화(상위 {depth}개)"
     )
 
 

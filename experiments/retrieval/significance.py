@@ -4,7 +4,7 @@ Queries of one group ask the same in other words, so they succeed and fail toget
 one piece of evidence, not ten. The value is a ratio of sums over groups, S / N with S the sum of
 a group's values and N the number of its queries, so that groups may differ in size. A group's
 influence on it is (S - value N) / mean(N) (Cochran 1977, section 6.3; Hampel 1974), which is all
-that the studentised bootstrap of :mod:`kosim.experiments.statistics.resampling` needs.
+that the studentised bootstrap of `resampling` needs.
 """
 
 from __future__ import annotations

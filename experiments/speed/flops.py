@@ -16,7 +16,7 @@ def encoder_flops(
     A layer of width h with an inner width i takes, for n tokens, 2 n (4 h^2 + 2 h i) operations in
     its six matrix products with weights, and 4 n^2 h in the two of attention; a product and its
     sum count as two operations. Computed for the first token alone
-    (:mod:`kosim.encoders.compute.first_token`) the last layer, of a heads, takes
+    (`first_token`) the last layer, of a heads, takes
     2 (4 h^2 + 2 h i) and 4 n h a. Normalisation, softmax, embeddings and the head are left
     out, which are below a hundredth of it.
 

@@ -84,7 +84,7 @@ class Job:
 
 
 def measure(started: float, row: Row, workload: Workload, threads: int) -> Measurement:
-    """Measure a row; see :func:`kosim.experiments.speed.processes.alone` for ``started``."""
+    """Measure a row; see `alone` for ``started``."""
     torch.set_num_threads(threads)
     faiss.omp_set_num_threads(threads)
     return timed(started, lambda: _job(row, workload), workload.single_texts())

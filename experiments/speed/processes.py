@@ -24,7 +24,7 @@ def alone(
 ) -> Result:
     """Return what ``task`` returns in a new process.
 
-    It is first given the reading of :func:`time.monotonic` at which the process was started; all
+    It is first given the reading of `monotonic` at which the process was started; all
     processes of a machine share that clock.
 
     Raises:

@@ -16,7 +16,7 @@ TASKS: dict[Task, Line] = {
     "encode": Line("Encoding sentences", "문장 인코딩"),
     "score": Line("Scoring pairs", "문장 쌍 채점"),
     "search": Line("Search", "검색"),
-    "rerank": Line("Search and rerank", "검색 후 재정렬"),
+    "rerank": Line("Search and rerank", "검색 후 재순위화"),
 }
 
 

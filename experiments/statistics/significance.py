@@ -126,7 +126,7 @@ def difference(
 ) -> Difference:
     """Return metric(``minuend``) - metric(``subtrahend``), paired by pair.
 
-    ``copies`` is as for :func:`estimate`.
+    ``copies`` is as for `estimate`.
 
     Interval and p-value are the symmetric bootstrap-t ones and agree: p is at most 1 - level
     exactly when the interval excludes 0. Encoders without any difference have p = 1.

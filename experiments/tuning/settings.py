@@ -69,7 +69,7 @@ class TuneSettings(Settings):
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Read what :meth:`to_json` wrote.
+        """Read what `to_json` wrote.
 
         Raises:
             ConfigError: it wrote something else.

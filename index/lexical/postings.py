@@ -44,7 +44,7 @@ class Postings:
 
     ``rows`` and ``frequencies`` hold for each term the documents that have it, ascending, and how
     often they do; ``lengths`` (n,) is the number of terms of each document, with repetitions.
-    Make it with :meth:`build`, :meth:`merge` or :meth:`open`.
+    Make it with `build`, `merge` or `open`.
     """
 
     def __init__(self, arrays: dict[str, npt.NDArray[Any]]) -> None:

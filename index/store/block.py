@@ -79,7 +79,7 @@ class Block(Columns):
         """Return documents with their vectors, both checked.
 
         Raises:
-            DataError: as of `Columns.checked` and :meth:`of`.
+            DataError: as of `Columns.checked` and `of`.
         """
         documents = list(documents)
         # The vectors first: they say at once that something else was given.

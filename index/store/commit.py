@@ -73,7 +73,7 @@ def merge(snapshot: Snapshot, type: AnyType, segment_rows: int | None) -> None:
 
 
 def is_compact(snapshot: Snapshot, type: AnyType, segment_rows: int | None) -> bool:
-    """Return whether :func:`merge` would write again what is there already."""
+    """Return whether `merge` would write again what is there already."""
     limit = segment_limit(type) if segment_rows is None else segment_rows
     segments, rows = snapshot.segments, len(snapshot)
     wanted = choose_type(min(rows, limit))[0] if type == "auto" else type

@@ -53,7 +53,7 @@ class GenerationWriter:
     """Collects the segments of a new generation; used in a ``with`` that ends with a commit.
 
     Everything new has a random name, so that no reader takes a file for one of another
-    generation. Left without :meth:`commit`, it removes what it wrote.
+    generation. Left without `commit`, it removes what it wrote.
     """
 
     def __init__(

@@ -36,7 +36,7 @@ class SegmentWriter:
     """Collects blocks on the disk and makes a segment of them.
 
     Memory holds a record batch, the ids and 16 bytes a document for their hashes; vectors wait in
-    a raw file that :meth:`VectorIndex.write` gets mapped.
+    a raw file that `write` gets mapped.
     """
 
     def __init__(self, folder: Path, dimension: int) -> None:

@@ -76,7 +76,7 @@ def cross(encoders: dict[str, Path]) -> CrossEncoder:
 
 
 def make_index(folder: Path, encoder: BiEncoder) -> Path:
-    """Build an index of :data:`TEXTS` with ids d0, d1, ..."""
+    """Build an index of `TEXTS` with ids d0, d1, ..."""
     documents = [Document(f"d{n}", text, {"n": n}) for n, text in enumerate(TEXTS)]
     build_index(documents, encoder, folder)
     return folder

@@ -28,14 +28,14 @@ def _headline(results: DepthResults) -> Line:
             "No depth up to {deepest} keeps {share} of the hits. Retrieve deeper, or train the "
             "bi-encoder further",
             "깊이 {deepest}까지로는 결과의 {share} 유지 불가. 더 깊이 검색하거나 바이인코더를 더 "
-            "학습하세요",
+            "학습하십시오",
             deepest=found.deepest,
             share=share,
         )
     return both(
         "Rerank {depth} candidates {span}. That keeps {share} of the top {k} that scoring "
         "everything would find",
-        "재정렬 후보는 {depth}개 {span}로 충분. 전체를 채점했을 때의 상위 {k}개 중 {share} 유지",
+        "재순위화 후보는 {depth}개 {span}로 충분. 전체를 채점했을 때의 상위 {k}개 중 {share} 유지",
         depth=found.depth,
         span=found.span,
         share=share,

@@ -58,7 +58,7 @@ def build_sections(results: DepthResults) -> list[Section]:
             Line("Queries, encoders and machine", "질의, 인코더, 환경"),
             {
                 Line("Queries", "질의"): dict(results.queries),
-                Line("Index", "인덱스"): results.index,
+                Line("Index", "색인"): results.index,
                 Line("Encoders", "인코더"): results.encoders,
                 Line("Settings", "설정"): vars(results.settings),
             },
@@ -124,7 +124,7 @@ def _survival_plot(results: DepthResults) -> Plot:
         axes.xaxis.set_major_formatter(FixedFormatter([str(tick) for tick in ticks]))
         axes.xaxis.set_minor_locator(NullLocator())
         axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}%")
-        axes.set_xlabel(say(Line("candidates that are reranked", "재정렬하는 후보 수")))
+        axes.set_xlabel(say(Line("candidates that are reranked", "재순위화하는 후보 수")))
         axes.set_ylabel(say(Line("hits that survive", "남은 결과")))
 
     found = [
@@ -144,7 +144,7 @@ def _adaptive_note(results: DepthResults) -> Text:
         "counts of those which reranking its whole list would show; the interval of the miss rate "
         "is exact (Clopper–Pearson).",
         "말뭉치 문장 {sampled}개의 후보 {depth}개씩에 맞추고, 본 적 없는 이 보고서의 질의로 "
-        "재현했습니다. 전체를 재정렬했을 때 보일 결과를 하나라도 잃으면 놓친 질의입니다. 놓친 "
+        "재현했습니다. 전체를 재순위화했을 때 보일 결과를 하나라도 잃으면 놓친 질의입니다. 놓친 "
         "비율의 신뢰구간은 정확 구간(Clopper–Pearson)입니다.",
         sampled=count(results.adaptive.sampled),
         depth=results.adaptive.depth,

@@ -59,7 +59,7 @@ class Measurements(BaseModel):
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read a file that :meth:`save` wrote.
+        """Read a file that `save` wrote.
 
         Raises:
             DataError: it cannot be read, or holds no such measurements.

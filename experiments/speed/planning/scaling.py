@@ -33,7 +33,7 @@ def disk_bytes(type: IndexType, rows: int, dimension: int, sizes: Sequence[SizeF
     """Return the bytes of the vector structure on disk, without the documents.
 
     flat and hnsw: as many a row as measured (4 d, and 4 d + some 272 for the links of M = 32).
-    ivfpq: the lists of :func:`resident_bytes` and the vectors themselves, 4 d.
+    ivfpq: the lists of `resident_bytes` and the vectors themselves, 4 d.
     """
     if type == "ivfpq":
         return resident_bytes(type, rows, dimension, sizes) + rows * dimension * _FLOAT
