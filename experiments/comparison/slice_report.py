@@ -93,6 +93,15 @@ def concentrated(facts: Facts) -> Line | None:
         )
         for one, gap in gains[:NAMED]
     ]
+    if not overall.significant:
+        return both(
+            "Over all pairs the mean errors differ no more than by chance, but {name} errs less "
+            "in: {listed}.",
+            "전체 쌍의 평균 오차 차이는 우연을 넘지 않지만, 다음에서는 {name}의 오차가 더 "
+            "작습니다: {listed}.",
+            name=facts.name(better),
+            listed=Line.join("; ", listed),
+        )
     return both(
         "The advantage of {name} is concentrated in: {listed}. Over all pairs its mean error is "
         "{overall} points smaller.",
