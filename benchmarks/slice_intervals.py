@@ -143,7 +143,8 @@ def to_markdown(results: dict[str, Any]) -> str:
 def main(replicates: int, test_sets: int) -> None:
     """Simulate both and write the results."""
     results = {
-        "command": "python -m benchmarks.slice_intervals",
+        "command": f"python -m benchmarks.slice_intervals --replicates {replicates} "
+        f"--test-sets {test_sets}",
         "replicates": replicates,
         "coverage": [
             coverage(n, *correlations, replicates) for correlations in PAIRS for n in SIZES
