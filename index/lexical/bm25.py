@@ -2,7 +2,8 @@
 
 The Lucene variant, accurate lengths (Kamphuis, de Vries, Boytsov & Lin 2020, "Which BM25 do you
 mean?"): the sum over a query's terms of ``idf * tf / (tf + k1 * (1 - b + b * length / mean))``
-with ``idf = ln(1 + (N - df + 0.5) / (df + 0.5))``; a term counts as often as the query has it.
+with ``idf = ln(1 + (N - df + 0.5) / (df + 0.5))``; a term counts as often as the query has it,
+times its weight: 1 for a morpheme, less for a part of a word.
 
 bm25s, which is fast by computing every score of every term when an index is built, can't serve
 here: idf and mean length are frozen into its scores, so that a sentence added later could only
@@ -21,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kosim.index.lexical.postings import Postings
+from kosim.index.lexical.word_parts import weight as term_weight
 from kosim.index.ranking import Rows, Scores
 
 _K1 = 1.5
@@ -133,7 +135,7 @@ class Bm25:
             slices = self._slices(term)
             having = self._count(slices) if self._having is None else self._having[term]
             idf = math.log(1 + (self._documents - having + 0.5) / (having + 0.5))
-            weighed.append((np.float32(count * idf), term, slices))
+            weighed.append((np.float32(count * idf * term_weight(term)), term, slices))
         weighed.sort(key=lambda row: (-row[0], row[1]))
         return [
             [_Weighted(slices[number], weight) for weight, _, slices in weighed]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import shutil
 import threading
@@ -17,7 +18,8 @@ from kosim.encoders.storage import atomic_folder
 from kosim.encoders.texts import as_texts
 from kosim.index.lexical.bm25 import Bm25, PostingsPart, WordStatistics
 from kosim.index.lexical.morphemes import Analyzer, MorphemeAnalyzer
-from kosim.index.lexical.postings import Postings, damaged_files, read_generation
+from kosim.index.lexical.postings import Postings, damaged_files, read_manifest
+from kosim.index.lexical.word_parts import WordPartAnalyzer
 from kosim.index.ranking import Ranking
 from kosim.index.store.snapshot import Part, Snapshot
 
@@ -26,6 +28,8 @@ _LOCK = ".lock"
 _BATCH = 1000
 
 Progress = Callable[[int], None]
+
+_log = logging.getLogger(__name__)
 
 
 class LexicalIndex:
@@ -38,15 +42,16 @@ class LexicalIndex:
 
     Args:
         folder: the index.
-        analyzer: what turns texts into terms; Kiwi's content morphemes when None.
+        analyzer: what turns texts into terms. When None, Kiwi's content morphemes and the parts of
+            words; postings that kosim 0.1 stored keep their terms, morphemes alone.
 
     Raises:
         MissingExtraError: kiwipiepy is not installed.
     """
 
     def __init__(self, folder: Path, *, analyzer: Analyzer | None = None) -> None:
-        self._analyzer = analyzer or MorphemeAnalyzer()
         self._folder = folder / FOLDER
+        self._analyzer = analyzer or _analyzer_of(self._folder)
         self._segments: dict[str, Postings] = {}
         self._delta = _Delta()
         self._generation = 0
@@ -104,7 +109,7 @@ class LexicalIndex:
         parts = self._prepared(snapshot, None)
         if not queries or not any(len(part.alive) for part in parts):
             return Ranking(scores, rows)
-        bm25, terms_of_queries = Bm25(parts, statistics), list(self._analyzer.terms(queries))
+        bm25, terms_of_queries = Bm25(parts, statistics), list(self._analyzer.query_terms(queries))
         try:
             for number, terms in enumerate(terms_of_queries):
                 found_scores, found_rows = bm25.search(terms, k)
@@ -123,7 +128,7 @@ class LexicalIndex:
         Raises:
             CorpusIndexError: the index or its postings are damaged.
         """
-        terms = [term for terms in self._analyzer.terms(queries) for term in terms]
+        terms = [term for terms in self._analyzer.query_terms(queries) for term in terms]
         return Bm25(self._prepared(snapshot, None)).statistics(terms)
 
     def verify(self, snapshot: Snapshot) -> list[str]:
@@ -206,8 +211,8 @@ class LexicalIndex:
                 if path.name.startswith("."):
                     gone = path.name.endswith((".partial", ".retired"))
                 else:
-                    written = read_generation(path) if path.name not in names else None
-                    gone = written is not None and written <= generation
+                    written = {} if path.name in names else read_manifest(path)
+                    gone = bool(written) and written["generation"] <= generation
                 if gone:
                     shutil.rmtree(path, ignore_errors=True)
 
@@ -260,6 +265,21 @@ class _Delta:
                 sets.append(postings)
                 row = end
         return sets, row
+
+
+def _analyzer_of(folder: Path) -> Analyzer:
+    """Return the newest analyser, or the earlier one where only that one's postings are stored."""
+    newest, earlier = WordPartAnalyzer(MorphemeAnalyzer()), MorphemeAnalyzer(earlier=True)
+    stored = {read_manifest(path).get("analyzer") for path in folder.glob("[!.]*")}
+    if earlier.version not in stored or newest.version in stored:
+        return newest
+    _log.warning(
+        "the words of %s were analysed by an earlier version, which does not find parts of words; "
+        "delete %s, and the next search by words analyses them anew",
+        folder.parent,
+        folder,
+    )
+    return earlier
 
 
 def _checked(queries: Iterable[str], k: int) -> list[str]:

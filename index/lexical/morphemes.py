@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Protocol
 
@@ -17,8 +18,11 @@ from kosim.encoders.tokenizers.kiwi import composed, kiwi_version, load_kiwi
 if TYPE_CHECKING:
     from kiwipiepy import Token
 
-_TAG_SET = 1
+_TAG_SET = 2
 """Raise this with every change of what a text's terms are: stored postings are then rebuilt."""
+
+_EARLIER = 1
+"""Terms of texts that were only composed; indexes whose postings have these keep them."""
 
 _STEMS = frozenset({"VV", "VA", "VCN"})
 """Verbs, adjectives and 아니다, indexed as ``덥다``: a stem alone may be another word's form."""
@@ -32,6 +36,12 @@ pattern. Not XSV, XSA and XSN: 친절하다 is found by 친절."""
 
 _LONG_RUN = re.compile(r"(.)\1{2,}", re.DOTALL)
 
+_NO_JAMO = re.compile("[^\u3130-\u318f]+")
+"""What NFKC may touch: it would make the parts of a syllable of ㅋㅋ, which Kiwi does not know."""
+
+_THOUSANDS = re.compile(r"(?<![\d,.])\d{1,3}(?:,\d{3})+(?![\d,]*\d)")
+_PLUSES, _SHARP = re.compile(r"(?<=[a-z])\+\+(?![a-z+])"), re.compile(r"(?<=[a-z])#(?![a-z#])")
+
 
 class Analyzer(Protocol):
     """Turns texts into terms."""
@@ -43,6 +53,9 @@ class Analyzer(Protocol):
     def terms(self, texts: Iterable[str]) -> Iterator[list[str]]:
         """Yield each text's terms, in order and with repetitions; none for a blank text."""
 
+    def query_terms(self, texts: Iterable[str]) -> Iterator[list[str]]:
+        """Yield the terms by which each text finds documents."""
+
 
 class MorphemeAnalyzer:
     """Turns Korean sentences into content morphemes.
@@ -50,22 +63,24 @@ class MorphemeAnalyzer:
     Args:
         num_workers: threads that analyse; as many as this process may use cores when None. Kiwi
             is loaded once a process, so the first analysis decides for all.
+        earlier: give the terms of kosim 0.1, for postings that it stored.
 
     Raises:
         MissingExtraError: kiwipiepy is not installed.
         ConfigError: ``num_workers`` is below 1.
     """
 
-    def __init__(self, *, num_workers: int | None = None) -> None:
+    def __init__(self, *, num_workers: int | None = None, earlier: bool = False) -> None:
         if num_workers is not None and num_workers < 1:
             raise ConfigError(f"num_workers is {num_workers}; give at least 1 thread")
         self.num_workers = num_workers or len(os.sched_getaffinity(0))
         self._version = kiwi_version("lexical search")
+        self._tag_set, self._normal = (_EARLIER, _lower) if earlier else (_TAG_SET, normal_form)
 
     @property
     def version(self) -> str:
         """Kiwi's version, that of its model, and ours."""
-        return f"{self._version}+terms-{_TAG_SET}"
+        return f"{self._version}+terms-{self._tag_set}"
 
     def terms(self, texts: Iterable[str]) -> Iterator[list[str]]:
         """Yield each text's terms, in order and with repetitions.
@@ -77,12 +92,28 @@ class MorphemeAnalyzer:
         Raises:
             DataError: a text is not a string.
         """
-        tokens = load_kiwi(self.num_workers).tokenize(map(_normalised, texts), echo=True)
+        tokens = load_kiwi(self.num_workers).tokenize(map(self._normal, texts), echo=True)
         for morphemes, text in tokens:
             yield _content(morphemes) or _all(morphemes) or _shortened(text).split()
 
+    query_terms = terms
 
-def _normalised(text: str) -> str:
+
+def normal_form(text: str) -> str:
+    """Return the text as words are compared.
+
+    That is NFKC in lower case, numbers without thousands separators. The signs of ``c++`` and
+    ``c#`` become letters (those of clicks), so that they and ``c`` are three words.
+
+    Raises:
+        DataError: it is not a string.
+    """
+    text = _NO_JAMO.sub(lambda found: unicodedata.normalize("NFKC", found[0]), composed(text))
+    text = _THOUSANDS.sub(lambda found: found[0].replace(",", ""), text.lower())
+    return _SHARP.sub("ǃ", _PLUSES.sub("ǂ", text))
+
+
+def _lower(text: str) -> str:
     return composed(text).lower()
 
 

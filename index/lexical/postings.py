@@ -183,12 +183,13 @@ class Postings:
         return cls(arrays)
 
 
-def read_generation(folder: Path) -> int | None:
-    """Return the generation of the index at which postings were written; None if unreadable."""
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Return what postings say of themselves, ``generation`` an integer; empty if unreadable."""
     try:
-        return int(json.loads((folder / MANIFEST).read_bytes())["generation"])
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+        return {**manifest, "generation": int(manifest["generation"])}
     except (OSError, ValueError, TypeError, LookupError, RecursionError):
-        return None
+        return {}
 
 
 def damaged_files(folder: Path) -> list[str]:

@@ -19,6 +19,8 @@ class Words:
             self.seen += 1
             yield text.split()
 
+    query_terms = terms
+
 
 class Parts:
     """Segments by name, a delta, and removed rows: what LexicalIndex reads of a snapshot."""

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from kosim.encoders.errors import CorpusIndexError
-from kosim.index.lexical.postings import MANIFEST, Postings, damaged_files, read_generation
+from kosim.index.lexical.postings import MANIFEST, Postings, damaged_files, read_manifest
 
 TEXTS = ["나 너 나", "", "너 우리", "우리 우리 우리 나", "é 𐀀 한글"]
 DOCUMENTS = [text.split() for text in TEXTS]
@@ -96,7 +96,7 @@ def test_stored_postings_are_the_same(tmp_path, documents):
     assert content(opened) == expected(documents)
     assert opened.lengths.tolist() == [len(terms) for terms in documents]
     assert damaged_files(tmp_path) == []
-    assert read_generation(tmp_path) == 3
+    assert read_manifest(tmp_path)["generation"] == 3
 
 
 def test_another_analyser_is_refused(stored):
@@ -158,7 +158,7 @@ def test_a_damaged_manifest_is_refused(stored, text):
     with pytest.raises(CorpusIndexError, match="cannot be used"):
         Postings.open(stored, analyzer="a", rows=5)
     assert len(damaged_files(stored)) == 1
-    assert read_generation(stored) is None
+    assert read_manifest(stored) == {}
 
 
 def test_a_missing_folder_is_refused(tmp_path):
