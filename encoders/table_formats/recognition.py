@@ -43,9 +43,14 @@ _FOREIGN = {
     b"\x28\xb5\x2f\xfd": "is compressed by zstd; unpack it, or compress it by gzip",
     b"\xd0\xcf\x11\xe0": "is an old Excel file (.xls) or another Office file; save it as .xlsx",
     b"%PDF": "is a PDF; give a table or a text file",
+    b"SQLite format 3": "is a database of SQLite; write its table as CSV",
+    b"\x93NUMPY": "is an array of NumPy; give a table or a text file",
     _ZIP: "is a ZIP archive and no Excel file; unpack it",
 }
-_SEPARATED: dict[str, Format] = {"\t": "tsv", ",": "csv"}
+_COLUMNAR = ("parquet", "arrow", "xlsx")
+_SEPARATED: dict[str, Format] = {"\t": "tsv", ",": "csv", ";": "csv", "|": "csv"}
+_MARKUP = re.compile(rb"<(!doctype|html|\?xml)\b", re.IGNORECASE)
+_CONTROLS = bytes({*range(32), 127} - set(b"\t\n\f\r\x1b"))
 _LIST_OF_OBJECTS = re.compile(r"\[\s*\{")
 _LOOKED_AT = 20
 
@@ -80,8 +85,12 @@ def recognised_format(
     certain = _certain_format(source, stated)
     if certain and certain != stated:
         options.notice(f"{source.name} is {certain} by what it holds and was read so")
-    if certain or stated:
-        return certain or stated or "text"
+    if certain:
+        return certain
+    if stated not in _COLUMNAR:
+        _check_is_text(source, options)
+    if stated:
+        return stated
     text = decoded_head(source.head, options.encoding)
     if len(source.head) >= HEAD:
         text = text[: text.rfind("\n") + 1] or text  # the last line may be cut off
@@ -89,7 +98,7 @@ def recognised_format(
     if seen:
         options.notice(f"{source.name} holds {seen} and was read so; name its format if it is not")
         return seen
-    _check_is_text(source)
+    _check_is_no_list(source, text)
     if otherwise is None:
         raise DataError(
             f"{source.name}: unknown table format; known are {', '.join(SUFFIXES)}, each also "
@@ -136,9 +145,10 @@ def _seen_format(text: str, options: ReadingOptions, *, header_needed: bool) -> 
     lines = [line for line in text.split("\n") if line.strip()]
     if not lines:
         return None
-    if all(_is_object(line) for line in lines[:_LOOKED_AT]):
-        return "jsonl"
-    if begin.startswith("{") and _is_object(begin):
+    objects = [isinstance(_json(line), dict) for line in lines[:_LOOKED_AT]]
+    if 2 * sum(objects) > len(objects):
+        return "jsonl"  # reading it names the lines that are none
+    if begin.startswith("{") and isinstance(_json(begin), dict):
         return "json"
     known = KNOWN | {comparable_name(name) for name in options.wanted}
     for separator, format in _SEPARATED.items():
@@ -158,20 +168,40 @@ def _rows(lines: list[str], separator: str) -> list[list[str]]:
         return [[]]
 
 
-def _is_object(text: str) -> bool:
+def _json(text: str) -> object:
     try:
-        return isinstance(json.loads(text), dict)
+        return json.loads(text)
     except (ValueError, RecursionError):
-        return False
+        return None
 
 
-def _check_is_text(source: Source) -> None:
-    """Refuse what is no text: NUL characters where no mark says UTF-16."""
-    zeros = source.head.count(0)
-    if not marked_encoding(source.head) and zeros > 2 and zeros * 20 > len(source.head):
+def _check_is_text(source: Source, options: ReadingOptions) -> None:
+    """Refuse markup, and what is no text: control characters where nothing says UTF-16."""
+    head = source.head
+    if _MARKUP.match(head.lstrip(b"\xef\xbb\xbf \t\r\n")):
         raise DataError(
-            f"{source.name} is no text: it holds NUL bytes; if it is UTF-16 without a byte order "
-            "mark, name its encoding (utf-16-le or utf-16-be)"
+            f"{source.name} is HTML or XML; give a table or its text, a sentence a line"
+        )
+    controls = len(head) - len(head.translate(None, _CONTROLS))
+    if options.encoding or marked_encoding(head) or controls <= 2 or controls * 50 <= len(head):
+        return
+    utf_16 = (
+        " NUL bytes; if it is UTF-16 without a byte order mark, name its encoding (utf-16-le or "
+        "utf-16-be)"
+    )
+    raise DataError(
+        f"{source.name} is no text: it holds"
+        + (utf_16 if b"\0" in head else " binary data; give a table or a text file")
+    )
+
+
+def _check_is_no_list(source: Source, text: str) -> None:
+    """Refuse lists of JSON, whose lines are no sentences."""
+    begin = text.lstrip()
+    if any(isinstance(_json(part), list) for part in (begin, begin.partition("\n")[0])):
+        raise DataError(
+            f"{source.name} holds lists of JSON; give objects, such as "
+            '{"id": "1", "text": "..."}, or plain text, a sentence a line'
         )
 
 

@@ -130,6 +130,12 @@ FILES = {
     "any of these, compressed by gzip": File("a.csv.gz", gzip.compress(CSV.encode())),
     "a table in a file with another suffix or none": File("pairs", CSV, noticed="was read so"),
     "a text without columns": File("a.txt", "방이 넓다\n", refused="known are .csv"),
+    "a page of HTML or XML, under any name": File(
+        "a.csv", "<!DOCTYPE html>\n<p>방이, 넓다</p>\n", refused="is HTML or XML"
+    ),
+    "a database of SQLite or another binary file, under any name": File(
+        "pairs", bytes(range(32)) * 9, refused="is no text"
+    ),
     "a ZIP archive": File("a.csv", _zipped(CSV), refused="unpack it"),
     "a compressed file that unpacks to over 256 MiB and 200 times its size": File(
         "a.csv.gz", gzip.compress((CSV + "가,나,0\n" * 400_000).encode()), refused="unpack it first"

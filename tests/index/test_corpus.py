@@ -285,6 +285,42 @@ def test_lines_of_json_are_no_sentences(tmp_path: Path) -> None:
         assert list(read_corpus(_file(tmp_path, name, TABLES[".jsonl"]))) == WANTED
 
 
+@pytest.mark.parametrize("name", ["a.txt", "corpus", "a.md"])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(range(32)) * 9, "is no text"),
+        (b"\x01\x02\x03\x04" * 9, "binary data"),
+        (b"SQLite format 3\0" + bytes(99), "SQLite"),
+        (b"\x93NUMPY\x01\0v\0{'descr': '<f4'}\n", "NumPy"),
+        ("<!DOCTYPE html>\n<p>비</p>".encode(), "is HTML"),
+        ('\ufeff<?xml version="1.0"?>\n<p>비</p>'.encode(), "is HTML or XML"),
+        ('["비가 와요", "눈이 와요"]'.encode(), "lists of JSON"),
+        ('["비가 와요"]\n["눈이 와요"]\n'.encode(), "lists of JSON"),
+        ((TABLES[".jsonl"] + "글\n").encode(), "line 4: no valid JSON"),
+    ],
+    ids=["png", "binary", "sqlite", "numpy", "html", "xml", "list", "lists", "a line of text"],
+)
+def test_what_holds_no_sentences_is_never_read_as_text(
+    tmp_path: Path, name: str, content: bytes, message: str
+) -> None:
+    assert message in _refused(_file(tmp_path, name, content))
+
+
+@pytest.mark.parametrize("separator", [";", "|"])
+def test_a_table_with_other_separators_is_seen(tmp_path: Path, separator: str) -> None:
+    text = f"id{separator}text\n1{separator}비가 와요\n"
+    (document,) = read_corpus(_file(tmp_path, "a.txt", text))
+    assert (document.id, document.text) == ("1", "비가 와요")
+
+
+def test_utf_16_without_a_mark_is_read_where_it_is_named(tmp_path: Path) -> None:
+    path = _file(tmp_path, "a.txt", "a b c\n방이 넓다\n".encode("utf-16-le"))
+    assert "utf-16-le" in _refused(path)
+    texts = [one.text for one in read_corpus(path, encoding="utf-16-le")]
+    assert texts == ["a b c", "방이 넓다"]
+
+
 def test_lines_of_json_from_standard_input_are_no_sentences(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
