@@ -26,6 +26,7 @@ from kosim.experiments.cli.encoder_options import (
     open_index_encoder,
 )
 from kosim.experiments.cli.group import keep_on_interrupt
+from kosim.experiments.cli.index_faiss import export_command, import_command
 from kosim.experiments.cli.index_shard import shard_command
 from kosim.experiments.cli.options import (
     json_option,
@@ -254,7 +255,8 @@ def compact(folder: Path, index_type: Any, timeout: float) -> None:
     _say_made(index)
 
 
-index_command.add_command(shard_command)
+for command in (shard_command, import_command, export_command):
+    index_command.add_command(command)
 
 
 def _built_here(

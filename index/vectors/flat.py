@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Self
 
@@ -39,12 +40,9 @@ class FlatFinder(Finder):
         cls, folder: Path, vectors: npt.NDArray[np.float32], progress: Progress | None
     ) -> Settings:
         """Stream the vectors behind FAISS's header: never more than a block is in memory."""
-        with DurableFile(folder / FILE) as file:
-            file.write(_header(*vectors.shape))
-            for start in range(0, len(vectors), _BLOCK):
-                file.write(np.ascontiguousarray(vectors[start : start + _BLOCK]).data)
-                if progress is not None:
-                    progress(min(start + _BLOCK, len(vectors)))
+        starts = range(0, len(vectors), _BLOCK)
+        blocks = (vectors[start : start + _BLOCK] for start in starts)
+        write_flat(folder / FILE, vectors.shape, blocks, progress)
         return {"recall@10": 1.0}
 
     @classmethod
@@ -97,6 +95,27 @@ def _settled(
     kth_scores = np.take_along_axis(scores, kth[:, None], axis=1)[:, 0]
     # FAISS fills up with its lowest number when there are no more rows: then all were returned.
     return (counts[:, -1] >= k) & (kth_scores - scores[:, -1] > _ROUNDING)
+
+
+def write_flat(
+    path: Path,
+    shape: tuple[int, ...],
+    blocks: Iterable[npt.NDArray[np.float32]],
+    progress: Progress | None = None,
+) -> None:
+    """Write an ``IndexFlatIP`` of blocks whose rows together have the ``shape`` (n, d).
+
+    Raises:
+        OSError: it could not be written.
+    """
+    written = 0
+    with DurableFile(path) as file:
+        file.write(_header(*shape))
+        for block in blocks:
+            file.write(np.ascontiguousarray(block).data)
+            written += len(block)
+            if progress is not None:
+                progress(written)
 
 
 def stored_vectors(index: faiss.IndexFlatIP) -> StoredVectors:

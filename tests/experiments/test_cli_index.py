@@ -335,3 +335,23 @@ def test_help_lists_the_commands() -> None:
     for command in ("build", "add", "remove", "info", "verify", "compact", "shard"):
         assert command in said
         assert "Usage:" in answer("index", command, "--help")
+
+
+def test_an_index_goes_out_to_faiss_and_comes_back(
+    made: Path, encoders: dict[str, Path], tmp_path: Path
+) -> None:
+    files = ("--faiss", tmp_path / "v.faiss", "--texts", tmp_path / "t.jsonl")
+    answer("index", "export", made, *files)
+    out = tmp_path / "again"
+    answer("index", "import", *files, "--encoder", encoders["bi"], "--out", out)
+    assert CorpusIndex.open(out).encoder == CorpusIndex.open(made).encoder
+    queries = ("--json", "-k", 5, TEXTS[3], TEXTS[7])
+    hits = [json.loads(answer("search", folder, *queries)) for folder in (made, out)]
+    assert [hit["id"] for hit in hits[0][0]["hits"]] == [hit["id"] for hit in hits[1][0]["hits"]]
+    assert "exists already" in refusal("index", "export", made, *files)
+    lines = (tmp_path / "t.jsonl").read_text().splitlines()
+    write(tmp_path / "t.jsonl", "\n".join(lines[:-1]) + "\n")
+    message = refusal(
+        "index", "import", *files, "--encoder", encoders["bi"], "--out", tmp_path / "x"
+    )
+    assert "has 40 vectors, and the texts are 39" in message
