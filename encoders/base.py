@@ -111,6 +111,12 @@ class PairEncoder(PairScorer):
         apply_before(model.tokenizer, manifest.text_step)
         return model
 
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}({self.backbone.name!r}, at most {self.max_length} tokens, "
+            f"{self.backend} {self.precision})"
+        )
+
     @classmethod
     @abstractmethod
     def _model_type(cls) -> Any:

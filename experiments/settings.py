@@ -6,15 +6,17 @@ import tomllib
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from kosim.encoders.backbone import KOELECTRA, SCRATCH_WIDTH, hidden_size
 from kosim.encoders.errors import ConfigError, did_you_mean
 from kosim.encoders.pair_columns import ColumnChoice, PairColumns
 from kosim.encoders.records import Kind, PoolingMode
+from kosim.encoders.settings import Settings as Settings
+from kosim.encoders.settings import parse_settings as parse_settings
 from kosim.encoders.training.config import LOSS_NAMES, TrainingConfig
 from kosim.encoders.training.defaults import defaults
 from kosim.experiments.data.label_scale import AUTO, LabelScale
@@ -26,15 +28,6 @@ _LARGEST_TOML = 1 << 20
 RECIPE_NAMES = ("quickstart", "klue-koelectra-base", "klue-koelectra-best")
 SCRATCH = "scratch"
 """The backbone that is made on the spot from the training sentences."""
-
-
-class Settings(BaseModel):
-    """A group of settings: unknown keys are refused, values cannot change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-_Group = TypeVar("_Group", bound=BaseModel)
 
 
 class DataSettings(Settings):
@@ -258,30 +251,6 @@ class CompareSettings(RunSettings):
                 split = self.data.model_copy(update={"test_share": TEST_SHARE})
                 object.__setattr__(self, "data", split)
         return self
-
-
-def parse_settings(group: type[_Group], content: Mapping[str, Any]) -> _Group:
-    """Check raw settings against a group.
-
-    Raises:
-        ConfigError: naming every unknown key and impossible value at once.
-    """
-    try:
-        return group.model_validate(content)
-    except ValidationError as error:
-        problems = [
-            f"{'.'.join(str(part) for part in item['loc']) or 'settings'}: {_plain(item)}"
-            for item in error.errors()
-        ]
-        raise ConfigError("; ".join(problems)) from error
-
-
-def _plain(problem: Any) -> str:
-    if problem["type"] == "extra_forbidden":
-        return "unknown setting"
-    message = str(problem["msg"]).removeprefix("Value error, ")
-    given = problem.get("input")
-    return message if isinstance(given, dict | None) else f"{message} (given: {given!r})"
 
 
 def read_settings(name: str) -> dict[str, Any]:

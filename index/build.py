@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -46,7 +46,7 @@ Report = Callable[[BuildProgress], None]
 
 
 def build_index(
-    corpus: Iterable[Document],
+    corpus: Iterable[Document | str],
     encoder: SentenceEncoder,
     folder: str | Path,
     *,
@@ -63,7 +63,8 @@ def build_index(
     the same, and encodes what is missing.
 
     Args:
-        corpus: documents with unique ids, such as `read_corpus` yields.
+        corpus: documents with unique ids, such as `read_corpus` yields, or texts, whose ids are
+            their numbers from 1.
         encoder: makes the vectors.
         folder: where the index goes.
         type: of the vector index; "auto" chooses by size.
@@ -85,7 +86,8 @@ def build_index(
     identity = identify(encoder, name)
     building = folder.with_name(f"{folder.name}.building")
     with Spool.opened(building, spool_settings(encoder, identity, block_size)) as spool:
-        filled = _fill(spool, _checked(corpus, block_size), encoder, unique=True, progress=progress)
+        checked = _checked(_numbered(corpus), block_size)
+        filled = _fill(spool, checked, encoder, unique=True, progress=progress)
         if not filled.documents:
             spool.remove()
             raise DataError("the corpus is empty; an index needs at least one document")
@@ -202,9 +204,22 @@ def spool_settings(
     )
 
 
-def _checked(corpus: Iterable[Document], size: int) -> Iterator[Columns]:
+def _numbered(corpus: Iterable[Document | str]) -> Iterator[Document]:
+    """Yield documents, and texts with their number in the corpus as id."""
+    for number, one in enumerate(_members(corpus), 1):
+        yield Document(str(number), one) if isinstance(one, str) else one
+
+
+def _members(corpus: Iterable[Document | str]) -> Iterable[Document | str]:
     if isinstance(corpus, str | Path):
         raise DataError(f"the corpus is {str(corpus)[:40]!r}; read a file with read_corpus first")
+    if hasattr(corpus, "columns") or isinstance(corpus, Mapping):
+        raise DataError("the corpus is a table; give its column of texts")
+    return corpus
+
+
+def _checked(corpus: Iterable[Document], size: int) -> Iterator[Columns]:
+    _members(corpus)
     documents = iter(corpus)
     while some := list(islice(documents, size)):
         yield Columns.checked(some)

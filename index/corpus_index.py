@@ -169,6 +169,9 @@ class CorpusIndex:
         """The encoder of the vectors."""
         return self._snapshot.manifest.encoder
 
+    def __repr__(self) -> str:
+        return f"CorpusIndex({str(self.folder)!r}, {len(self):,} documents)"
+
     def __len__(self) -> int:
         """Return the number of living documents."""
         return len(self._snapshot)

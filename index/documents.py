@@ -16,10 +16,11 @@ LONGEST_TEXT = 10_000
 LONGEST_ID = 1_000
 """Characters of the longest id."""
 
+_SHOWN = 60
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Document:
     """One sentence of a corpus.
 
@@ -30,6 +31,10 @@ class Document:
     id: str
     text: str
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        more = f", {len(self.extra)} more" if self.extra else ""
+        return f"Document({self.id!r:.40}, {_short(self.text)}{more})"
 
 
 class BadValueError(Exception):
@@ -105,7 +110,7 @@ def check_document(document: Document) -> None:
         raise DataError(f"document {document.id!r:.40}: {error}") from None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SearchHit:
     """One document that was found.
 
@@ -122,8 +127,11 @@ class SearchHit:
     rerank_score: float | None
     extra: Mapping[str, Any]
 
+    def __repr__(self) -> str:
+        return f"SearchHit({self.rank}, {self.id!r:.40}, {self.score:.2f}, {_short(self.text)})"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class SearchResult:
     """The hits of one query, best first.
 
@@ -140,6 +148,15 @@ class SearchResult:
     seconds: float
     missing: tuple[str, ...] = ()
     calibrated: bool = True
+
+    def __repr__(self) -> str:
+        first = f", first {self.hits[0]!r}" if self.hits else ""
+        return f"SearchResult({_short(self.query)}, {len(self.hits)} hits{first})"
+
+
+def _short(text: object) -> str:
+    shown = repr(text)
+    return shown if len(shown) <= _SHOWN else f"{shown[: _SHOWN - 1]}…"
 
 
 def hit_json(hit: SearchHit) -> dict[str, Any]:

@@ -60,6 +60,9 @@ class Searcher(Generic[Index_co]):
         self.refiner = refiner
         self._policies: dict[Mode, CandidatePolicy] = {}
 
+    def __repr__(self) -> str:
+        return f"Searcher({self.index!r}, {self.encoder!r}, {self.reranker!r})"
+
     def search(
         self,
         queries: Sequence[str],

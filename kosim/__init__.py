@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from kosim.encoders.records import LabelledPairs
     from kosim.encoders.training.config import TrainingConfig
     from kosim.encoders.training.run import train
-    from kosim.experiments.comparison.run import compare
+    from kosim.experiments.comparison.in_python import compare
     from kosim.index.build import build_index
     from kosim.index.corpus_index import CorpusIndex
     from kosim.index.mining import mine
@@ -56,7 +56,7 @@ _PUBLIC = {
     "Searcher": "kosim.index.searcher",
     "TrainingConfig": "kosim.encoders.training.config",
     "build_index": "kosim.index.build",
-    "compare": "kosim.experiments.comparison.run",
+    "compare": "kosim.experiments.comparison.in_python",
     "load": "kosim.encoders.loading",
     "mine": "kosim.index.mining",
     "train": "kosim.encoders.training.run",

@@ -7,9 +7,10 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from kosim.encoders.errors import ConfigError
+from kosim.encoders.settings import Settings
 
 if TYPE_CHECKING:
     from torch import nn
@@ -20,10 +21,8 @@ _TRIAL_STEPS = 12
 _UNTIMED = 2
 
 
-class Budget(BaseModel):
+class Budget(Settings):
     """The length of a run; one of the three, or one epoch."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     steps: int | None = Field(None, ge=0, description="Number of batches to train on.")
     epochs: float | None = Field(None, gt=0, description="Number of passes over the corpus.")

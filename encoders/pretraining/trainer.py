@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from safetensors import SafetensorError
 from torch import nn
 from torch.utils.data import DataLoader
@@ -15,16 +15,15 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArgu
 from kosim.encoders.compute.runtime import TrainingPrecision
 from kosim.encoders.errors import TrainingError
 from kosim.encoders.pretraining.batches import EpochBatches, Schedule
+from kosim.encoders.settings import Settings
 from kosim.encoders.storage import write_json
 from kosim.encoders.training.checkpoints import file_problem, last_whole_checkpoint
 
 Quality = Callable[[Any], dict[str, float]]
 
 
-class ScheduleConfig(BaseModel):
+class ScheduleConfig(Settings):
     """What pretraining and distillation say of their steps."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     learning_rate: float = Field(
         1e-3, gt=0, lt=1, description="Highest learning rate of the linear schedule."

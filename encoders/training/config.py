@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from kosim.encoders.compute.runtime import TrainingPrecision
 from kosim.encoders.records import Kind
+from kosim.encoders.settings import Settings
 
 PrecisionChoice = Literal["auto"] | TrainingPrecision
 PRECISION_CHOICES = ("auto", *get_args(TrainingPrecision))
@@ -27,14 +28,12 @@ CRITERIA: dict[Criterion, str] = {
 """What the best epoch can be chosen by, and its name in the history."""
 
 
-class TrainingConfig(BaseModel):
+class TrainingConfig(Settings):
     """How an encoder is trained; the defaults are KoELECTRA's documented base values.
 
     `default_training` returns better ones for a kind and
     the size of its backbone; commands and comparisons use those.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     epochs: int = Field(10, ge=1, description="Passes over the training pairs.")
     learning_rate: float = Field(

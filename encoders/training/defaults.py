@@ -39,7 +39,7 @@ def default_training(kind: Kind, hidden_size: int | None = None, **changes: Any)
         changes: fields of `TrainingConfig` that replace a default.
 
     Raises:
-        pydantic.ValidationError: a change is unknown or impossible.
+        ConfigError: a change is unknown or impossible.
     """
     return TrainingConfig(**{**defaults(kind, hidden_size), **changes})
 

@@ -44,6 +44,15 @@ class TrainingResult(BaseModel):
     unknown_share: float | None = None
     notices: list[str] = []
 
+    def __repr__(self) -> str:
+        best = self.history[self.best_epoch - 1]
+        return (
+            f"TrainingResult(best epoch {self.best_epoch} of {len(self.history)}, validation "
+            f"Pearson {best.pearson:.3f}, {self.train_pairs:,} pairs, {self.seconds:.0f} s)"
+        )
+
+    __str__ = __repr__
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         if not 1 <= self.best_epoch <= len(self.history):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
+import pandas as pd
 
 from kosim.encoders.errors import ConfigError, DataError
 from kosim.encoders.records import LabelledPairs
@@ -26,6 +28,7 @@ from kosim.experiments.cli.progress import training_progress
 from kosim.experiments.cli.summary import say_stages
 from kosim.experiments.data.cleaning import check_test, clean_training
 from kosim.experiments.data.data_report import data_report
+from kosim.experiments.data.pairs import RawPairs
 from kosim.experiments.data.partition import load_raw
 from kosim.experiments.settings import DataSettings, EncoderSettings, parse_settings
 
@@ -44,7 +47,12 @@ _SHOWN = 10
     help="Train both encoders on K folds and rank the labels that they contradict.",
 )
 @option("--folds", type=int, default=5, help="Folds of --find-noise.")
-@backbone_option("--backbone", default="mini", help="Backbone that --find-noise trains.")
+@backbone_option(
+    "--backbone",
+    help="Model whose tokenizer reads the sentences, to count what is unknown to it; --find-noise "
+    "trains it.",
+    shown_default="mini, for --find-noise",
+)
 @settings_options(TrainingConfig, "epochs")
 @option(
     "--out",
@@ -60,7 +68,7 @@ def data_command(
     test: str | None,
     find_noise: bool,
     folds: int,
-    backbone: str,
+    backbone: str | None,
     out: Path,
     overwrite: bool,
     as_json: bool,
@@ -75,6 +83,7 @@ def data_command(
       kosim data pairs.csv
       kosim data train.csv --test test.csv --columns 문장1,문장2,유사도
       kosim data train.csv --find-noise --out noise.csv
+      kosim data pairs.csv --backbone mini
     """
     settings = {"train": file, "test": test, **given(options, DataSettings)}
     if find_noise and out.exists() and not overwrite:
@@ -88,9 +97,13 @@ def data_command(
     if find_noise:
         left_out = {row for rows in removed.values() for row in rows}
         rows = [row for row in raw.frame["row"].tolist() if row not in left_out]
-        _find_noise(pairs, rows, folds, backbone, given(options, TrainingConfig), out, as_json)
+        _find_noise(
+            pairs, rows, folds, backbone or "mini", given(options, TrainingConfig), out, as_json
+        )
         return
     report = data_report(raw, raw_test, removed=removed)
+    if backbone is not None:
+        report["unknown_tokens"] = _unknown_tokens(backbone, raw)
     if as_json:
         print_json(report)
         return
@@ -102,6 +115,14 @@ def data_command(
         mixes.add_row(band, *(f"{split['labels']['mix'][band]:.1%}" for split in splits))
     output.print(mixes)
     output.print()
+    if backbone is not None:
+        unknown = report["unknown_tokens"]
+        example = f", such as in {unknown['example']!r}" if unknown["example"] else ""
+        output.print(
+            f"  {unknown['share']:.1%} of the {unknown['tokens']:,} tokens are unknown to "
+            f"{backbone}{example}"
+        )
+        output.print()
     if "leakage" in report:
         leakage = table("training rows that share with the test", "rows")
         leakage.add_row("a pair", str(report["leakage"]["pairs"]["n"]))
@@ -154,6 +175,16 @@ def _find_noise(
         "label is wrong, and train with --corrections.",
         soft_wrap=True,
     )
+
+
+def _unknown_tokens(backbone: str, raw: RawPairs) -> dict[str, Any]:
+    from kosim.encoders.bi import BiEncoder  # heavy, and not needed without a backbone
+    from kosim.encoders.unknown_tokens import unknown_share
+
+    tokenizer = BiEncoder.from_backbone(backbone, device="cpu").tokenizer
+    texts = pd.concat([raw.frame["sentence1"], raw.frame["sentence2"]]).dropna()
+    found = unknown_share(tokenizer, texts)
+    return {"backbone": backbone, **asdict(found), "share": found.share}
 
 
 def _print_split(split: dict[str, Any]) -> None:

@@ -33,7 +33,8 @@ from kosim.experiments.study.notation import METRIC_NAMES
 
 @click.command("evaluate")
 @click.argument("model", type=SAVED_ENCODER)
-@option("--test", required=True, metavar="FILE", help="File of labelled test pairs.")
+@option("--test", metavar="FILE", help="File of labelled test pairs.")
+@option("--mteb", metavar="TASK", help="Task of MTEB to evaluate on, such as KorSTS.")
 @pair_file_options
 @option(
     "--validation",
@@ -64,7 +65,8 @@ from kosim.experiments.study.notation import METRIC_NAMES
 @json_option
 def evaluate_command(
     model: Path,
-    test: str,
+    test: str | None,
+    mteb: str | None,
     columns: str | None,
     encoding: str | None,
     label_scale: str | None,
@@ -75,7 +77,7 @@ def evaluate_command(
     compute: ComputeOptions,
     as_json: bool,
 ) -> None:
-    """Evaluate a saved encoder on test pairs, with intervals.
+    """Evaluate a saved encoder on test pairs, with intervals, or on a task of MTEB.
 
     A threshold for a wanted precision, recall or cost is chosen on the validation pairs, and its
     figures are measured on the test pairs.
@@ -84,14 +86,20 @@ def evaluate_command(
     Examples:
       kosim evaluate mini-cross --test test.csv
       kosim evaluate mini-bi --test test.csv --validation dev.csv --precision-at-least 0.9
+      kosim evaluate mini-bi --mteb KorSTS
     """
+    if (test is None) == (mteb is None):
+        raise ConfigError("give test pairs with --test FILE, or a task with --mteb TASK")
+    if mteb is not None:
+        _evaluate_mteb(model, mteb, compute, as_json=as_json)
+        return
     goal = _goal(validation, wanted_precision, wanted_recall, cost)
 
     def read(path: str) -> LabelledPairs:
         options = {"scale": label_scale or AUTO, "columns": columns, "encoding": encoding}
         return check_test(load_pairs(path, **options))  # type: ignore[arg-type]
 
-    pairs = read(test)
+    pairs = read(str(test))
     held_out = read(validation) if validation is not None else None
     encoder = compute.load(model)
     contender = ScoredContender(
@@ -192,3 +200,20 @@ def _print_thresholds(results: EvaluationResults, language: Language) -> None:
             short = Line(label.en.removesuffix(" at 3.0"), label.ko.removeprefix("3.0 기준 "))
             figures.add_row(text(short, language), text(written(figure), language))
         output.print(figures)
+
+
+def _evaluate_mteb(model: Path, task: str, compute: ComputeOptions, *, as_json: bool) -> None:
+    from kosim.experiments.comparison.mteb_tasks import evaluate_mteb
+
+    encoder = compute.load(model)
+    found = evaluate_mteb(encoder, task)
+    if as_json:
+        print_json({"model": str(model), "kind": encoder.kind, "task": task, "scores": found})
+        return
+    shown = table("split", "subset", "metric", "value")
+    for split, subsets in found.items():
+        for scores in subsets:
+            for name, value in scores.items():
+                if isinstance(value, float):
+                    shown.add_row(split, str(scores["hf_subset"]), name, f"{value:.4f}")
+    output.print(shown)

@@ -18,6 +18,7 @@ from kosim.encoders.errors import DataError, UndefinedMetricError
 from kosim.encoders.storage import atomic_file, write_json
 from kosim.encoders.training import ranks
 from kosim.encoders.training.losses import TRAINING_BY_KIND
+from kosim.encoders.unknown_tokens import unknown_share
 from kosim.experiments.comparison.contenders import load_contender, train_contender
 from kosim.experiments.comparison.cost import measure, project
 from kosim.experiments.comparison.disagreements import (
@@ -194,11 +195,19 @@ def _evaluate_contender(
             copies=distinct_numbers(partition.test.pairs),
         ),
         trainings=trainings,
-        tokens=token_lengths(
-            partition.test.pairs,
-            lambda firsts, seconds: encoder.token_lengths(list(zip(firsts, seconds, strict=True))),
-            encoder.max_length,
-        ),
+        tokens={
+            **token_lengths(
+                partition.test.pairs,
+                lambda firsts, seconds: encoder.token_lengths(
+                    list(zip(firsts, seconds, strict=True))
+                ),
+                encoder.max_length,
+            ),
+            "unknown_share": unknown_share(
+                encoder.tokenizer,
+                [*partition.test.pairs.sentence1, *partition.test.pairs.sentence2],
+            ).share,
+        },
         cost=measure(encoder, pairs),
         backbone=encoder.backbone.name,
         revision=encoder.backbone.revision,

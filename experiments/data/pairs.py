@@ -21,7 +21,7 @@ _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 _LIKERT = frozenset({LabelScale.parse("0:5"), LabelScale.parse("1:5")})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RawPairs:
     """The pairs of one file as they were read, before any cleaning.
 
@@ -44,6 +44,9 @@ class RawPairs:
     scale: LabelScale
     origin: str
     notices: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"RawPairs({self.name!r}, {len(self.frame):,} pairs, labels on {self.scale})"
 
 
 def load_pairs(

@@ -29,6 +29,11 @@ class Results(Record):
     kosim_version: str
     environment: dict[str, Any] = Field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r}, {self.created})"
+
+    __str__ = __repr__
+
 
 def header(name: str, **environment: Any) -> dict[str, Any]:
     """Return the fields of the header for results of now; the environment with additions."""

@@ -62,6 +62,9 @@ class ShardedIndex:
         """The generation with which the corpus began."""
         return self._shards.first_generation
 
+    def __repr__(self) -> str:
+        return f"ShardedIndex({str(self.folder)!r}, {len(self):,} documents)"
+
     def __len__(self) -> int:
         """Return the number of living documents, as the shards last said."""
         return sum(self._sizes)

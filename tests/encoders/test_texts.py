@@ -160,7 +160,7 @@ def test_an_index_takes_queries_from_every_holder(held: Any, bi: BiEncoder, tmp_
 
 
 def test_an_index_of_texts_that_are_no_documents_is_refused(bi: BiEncoder, tmp_path: Any) -> None:
-    for corpus in ("corpus.txt", SENTENCES, [None]):
+    for corpus in ("corpus.txt", [None]):
         with pytest.raises(DataError, match="read_corpus"):
             build_index(corpus, bi, tmp_path / "index", name="tiny")
     with pytest.raises(DataError, match="which is no Document"):

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from pydantic import ValidationError
 
 from kosim.encoders.backbone import hidden_size
 from kosim.encoders.base import PairEncoder
+from kosim.encoders.errors import ConfigError
 from kosim.encoders.training import TrainingConfig, train
 from kosim.encoders.training.defaults import default_training, multiplies_in_bf16
 from tests.encoders.tiny import labelled_pairs
@@ -52,7 +52,7 @@ def test_what_is_told_replaces_a_default() -> None:
 
 
 def test_an_unknown_field_is_refused() -> None:
-    with pytest.raises(ValidationError, match="epoch"):
+    with pytest.raises(ConfigError, match="epoch"):
         default_training("bi", 256, epoch=2)
 
 

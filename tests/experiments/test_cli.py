@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 from kosim.experiments.cli import main
 from kosim.experiments.comparison.results import ComparisonResults
 from kosim.experiments.data.datasets import load_sample
+from tests.encoders.tiny import write_koelectra
 
 Run = tuple[Path, ComparisonResults]
 ROWS = "\n".join(f"문장 {i}번입니다\t다른 문장 {i}\t{i % 6}" for i in range(60))
@@ -126,6 +127,18 @@ def test_evaluate_chooses_a_threshold_on_validation_pairs(
 def test_data_reports_as_json(pairs: Path) -> None:
     result = kosim("data", pairs, "--json")
     assert json.loads(result.stdout)["train"]["read"] == 60
+
+
+def test_data_counts_what_a_backbone_cannot_read(pairs: Path, small_run: Run) -> None:
+    backbone = write_koelectra(pairs.parent / "koelectra", letters="문장")
+    options = (pairs, "--backbone", backbone)
+    found = json.loads(kosim("data", *options, "--json").stdout)["unknown_tokens"]
+    assert found["share"] == found["unknown"] / found["tokens"] > 0.3
+    shown = kosim("data", *options).stdout
+    assert f"{found['share']:.1%} of the {found['tokens']:,} tokens are unknown" in shown
+    data = json.loads((small_run[0] / "data.json").read_text(encoding="utf-8"))
+    assert 0 <= data["tokens"]["bi"]["unknown_share"] < 0.3
+    assert "unknown share" in (small_run[0] / "report.md").read_text(encoding="utf-8")
 
 
 def test_train_writes_an_artifact_that_score_opens(pairs: Path, tmp_path: Path) -> None:

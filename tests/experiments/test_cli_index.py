@@ -346,8 +346,9 @@ def test_an_index_goes_out_to_faiss_and_comes_back(
     answer("index", "import", *files, "--encoder", encoders["bi"], "--out", out)
     assert CorpusIndex.open(out).encoder == CorpusIndex.open(made).encoder
     queries = ("--json", "-k", 5, TEXTS[3], TEXTS[7])
-    hits = [json.loads(answer("search", folder, *queries)) for folder in (made, out)]
-    assert [hit["id"] for hit in hits[0][0]["hits"]] == [hit["id"] for hit in hits[1][0]["hits"]]
+    lines = [answer("search", folder, *queries).splitlines() for folder in (made, out)]
+    hits = [[json.loads(line)["hits"] for line in found] for found in lines]
+    assert hits[0] == hits[1]
     assert "exists already" in refusal("index", "export", made, *files)
     lines = (tmp_path / "t.jsonl").read_text().splitlines()
     write(tmp_path / "t.jsonl", "\n".join(lines[:-1]) + "\n")

@@ -127,6 +127,22 @@ class Plot:
         return _embed(buffer.getvalue(), text(self.alt, "en"), words)
 
 
+def drawn(plots: Sequence[Plot]) -> Figure:
+    """Return plots of one axes each side by side, as a figure for a notebook."""
+    token = _WORDS.set({})
+    try:
+        with matplotlib.rc_context(_STYLE):
+            height = max((plot.height for plot in plots), default=1.0)
+            figure = Figure(figsize=(WIDTH * max(len(plots), 1), height))
+            for place, plot in enumerate(plots, 1):
+                axes = figure.add_subplot(1, len(plots), place)
+                plot.paint(axes)
+                axes.set_title(text(plot.title, "en"))
+            return figure
+    finally:
+        _WORDS.reset(token)
+
+
 _WORDS: ContextVar[dict[str, str]] = ContextVar("words")
 
 

@@ -42,6 +42,7 @@ KOREAN = {
     "tokens": "토큰",
     "limit": "한도",
     "cut_share": "잘린 비율",
+    "unknown_share": "읽지 못한 토큰의 비율",
     "kind": "종류",
     "backbone": "백본",
     "revision": "리비전",
