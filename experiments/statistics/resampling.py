@@ -145,8 +145,9 @@ def bootstrap(
             values, influences = evaluate(weights)
         else:
             each = weights[:, drawn]
-            size = each.sum(axis=1)
-            values, influences = evaluate(each * (n / size)[:, None])
+            sizes: Floats = each.sum(axis=1)
+            size = sizes
+            values, influences = evaluate(each * (n / sizes[:, None]))
             influences = influences @ together
         influences *= influences
         sums = np.einsum("bi,bi->b", weights, influences)
