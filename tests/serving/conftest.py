@@ -54,9 +54,9 @@ def encoders(
         labels = np.linspace(0.5, 4.5, len(raw))[np.argsort(np.argsort(raw))]
         cross.calibration = MonotoneCalibration.fit(raw, labels)
         cross.threshold = 2.5
-        cross.save(folder)
+        cross.save(folder / "cross")
 
-    return {**encoders, "cross": make_once(tmp_path_factory, "spread-cross", spread)}
+    return {**encoders, "cross": make_once(tmp_path_factory, "spread", spread) / "cross"}
 
 
 @pytest.fixture(scope="session")
