@@ -60,7 +60,7 @@ def adopt(
     if pooling is not None:
         encoder = BiEncoder.from_backbone(str(model), pooling=pooling, device=device)
     else:
-        encoder = load(saved_encoder(model), device=device)
+        encoder = load(saved_encoder(model), device=device, backend="torch")  # to be saved again
     if prompt is not None:
         if not isinstance(encoder, BiEncoder):
             raise ConfigError(f"{model} is a cross-encoder, which has no prompt; leave it out")
