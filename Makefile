@@ -7,7 +7,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto \
 	--dist loadgroup --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help demo next test test-all clients faults lint types types-tree docs house older release clean
+.PHONY: help demo next test test-all clients faults lint types docs house older release clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -58,17 +58,17 @@ lint: .venv/linters ## Check style and format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: .venv/tests .venv/linters types-tree ## Check types
+types: .venv/tests .venv/linters build/types/kosim ## Check types
 	$(BIN)/mypy
 
 # mypy and mkdocstrings do not follow setuptools' package_dir: they read links with the import names.
-types-tree:
-	mkdir -p build/types/kosim
-	ln -sfn $(CURDIR)/kosim/*.py $(CURDIR)/kosim/py.typed build/types/kosim/
-	for room in encoders experiments index serving; do \
-		ln -sfn $(CURDIR)/$$room build/types/kosim/$$room; done
+build/types/kosim: kosim $(wildcard kosim/*)
+	mkdir -p $@
+	ln -sfn $(CURDIR)/kosim/*.py $(CURDIR)/kosim/py.typed $@/
+	for room in encoders experiments index serving; do ln -sfn $(CURDIR)/$$room $@/$$room; done
+	touch $@
 
-docs: .venv/docs types-tree ## Build the documentation site: build/site/index.html
+docs: .venv/docs build/types/kosim ## Build the documentation site: build/site/index.html
 	NO_MKDOCS_2_WARNING=1 PYTHONPATH=build/types $(BIN)/mkdocs build --quiet
 
 house: ## Show lines and files by room

@@ -298,7 +298,7 @@ def test_the_trial_changes_neither_the_network_nor_the_generator() -> None:
 
 
 def test_one_way_to_say_how_long() -> None:
-    with pytest.raises(ValueError, match="steps and minutes"):
+    with pytest.raises(ConfigError, match="steps and minutes"):
         Budget(steps=1, minutes=1)
 
 

@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
 from kosim.encoders.errors import ConfigError, DataError, MissingExtraError, StorageError
-from kosim.encoders.tokenizers.text_step import stepped
+from kosim.encoders.tokenizers.text_step import step_of
 from kosim.encoders.tokenizers.training import (
     KINDS,
     TrainedTokenizer,
@@ -257,8 +257,10 @@ def test_who_calls_the_backend_directly_can_apply_the_step(
     morpheme: TrainedTokenizer, trained: dict[str, TrainedTokenizer]
 ) -> None:
     texts = ["날씨가 더웠다", "방이 조용했다"]
-    (first, second) = stepped(morpheme.tokenizer, texts)
+    step = step_of(morpheme.tokenizer)
+    assert step is not None
+    first, second = step.apply(texts)
     backend = morpheme.tokenizer.backend_tokenizer
     assert first == "날씨 가 덥 었 다"
     assert backend.encode(second).ids == morpheme.tokenizer(texts[1])["input_ids"]
-    assert stepped(trained["jamo"].tokenizer, texts) == texts
+    assert step_of(trained["jamo"].tokenizer) is None

@@ -211,6 +211,10 @@ class _CountingReranker(PairEncoder):
         return self.inner._settings()
 
     @classmethod
+    def _model_type(cls) -> Any:
+        raise NotImplementedError
+
+    @classmethod
     def open(cls, folder: Path, manifest: Any, *, device: str | None) -> _CountingReranker:
         raise NotImplementedError
 

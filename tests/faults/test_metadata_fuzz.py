@@ -110,6 +110,15 @@ def _searched(index: CorpusIndex) -> None:
     assert len(vectors)
 
 
+def _words_or_named(work: Path) -> None:
+    """Search by words; what is wrong with the postings must be named by verify."""
+    try:
+        read_words(work)
+    except AssertionError as error:
+        if not str(error).startswith("verify: "):
+            raise
+
+
 @pytest.fixture(scope="module")
 def subjects() -> Iterator[dict[str, Subject]]:
     """A file of each kind in a folder of its own."""
@@ -180,7 +189,7 @@ def subjects() -> Iterator[dict[str, Subject]]:
             "policy.json": Subject(policy / "policy.json", lambda: read_policy(work)),
             "manifest of postings": Subject(
                 next((work / "index" / "lexical").glob("0*/manifest.json")),
-                lambda: read_words(work),
+                lambda: _words_or_named(work),
             ),
             "build.json": Subject(work / "spool" / "build.json", spool),
             "results.json": Subject(run / "results.json", lambda: COMPARISON.read(run)),

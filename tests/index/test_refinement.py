@@ -43,7 +43,7 @@ class _Noisy:
     def __init__(self, exact: CrossEncoder, noise: float) -> None:
         self._exact, self._noise = exact, noise
         self.precision, self.fingerprint = "int8", exact.fingerprint
-        self.calibration = exact.calibration
+        self.calibration, self.calibrated = exact.calibration, exact.calibrated
 
     def score(self, pairs: Sequence[tuple[str, str]], **options: Any) -> Any:
         off = [np.random.default_rng(len(a) * 1000 + len(b)).uniform(-1, 1) for a, b in pairs]
