@@ -74,7 +74,13 @@ def test_scores_are_those_of_the_whole_layer(classifier: Path, attention: str) -
     np.testing.assert_allclose(encoder.score(PAIRS, raw=True), expected, atol=2e-6)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(
+    "family",
+    [
+        pytest.param(family, marks=() if family == "electra" else pytest.mark.slow)
+        for family in FAMILIES
+    ],
+)
 def test_an_export_computes_the_same(classifier: Path, monkeypatch: Any, tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from kosim.experiments.comparison.report import COMPARISON
 from kosim.experiments.comparison.results import ComparisonResults
 from kosim.experiments.comparison.run import compare
 from kosim.experiments.settings import CompareSettings
+from tests.conftest import make_once
 from tests.experiments.databases import Database, running_database
 
 TRAINING = {"epochs": 2, "learning_rate": 5e-4, "batch_size": 16}
@@ -40,8 +42,12 @@ def database() -> Iterator[Database]:
 @pytest.fixture(scope="session")
 def small_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ComparisonResults]:
     """The folder and results of a finished comparison with two seeds."""
-    folder = tmp_path_factory.mktemp("runs") / "small"
-    return folder, compare(CompareSettings.parse(small_settings(seeds=[1, 2])), folder)
+
+    def run(folder: Path) -> None:
+        compare(CompareSettings.parse(small_settings(seeds=[1, 2])), folder / "small")
+
+    folder = make_once(tmp_path_factory, "runs", run) / "small"
+    return folder, COMPARISON.read(folder)
 
 
 @pytest.fixture(scope="module")

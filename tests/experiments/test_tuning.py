@@ -25,6 +25,8 @@ from tests.experiments.conftest import small_settings
 from tests.experiments.tiny_artifacts import kosim, refusal
 from tests.experiments.tiny_studies import SPACE, small_study
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> Path:

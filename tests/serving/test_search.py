@@ -67,6 +67,7 @@ def test_hits_below_the_least_score_are_left_out(client: TestClient) -> None:
     assert kept == [hit for hit in hits if hit["score"] >= least]
 
 
+@pytest.mark.slow
 def test_refined_hits_are_those_of_a_refining_searcher(
     settings: ServingSettings, encoders: dict[str, Path], index: Path, bi: BiEncoder
 ) -> None:
