@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -29,6 +30,7 @@ from kosim.encoders.bi import BiEncoder
 from kosim.encoders.cross import CrossEncoder
 from kosim.encoders.errors import ClusterError, ConfigError, CorpusIndexError
 from kosim.encoders.loading import load
+from kosim.encoders.storage import content_checksum
 from kosim.index.build import build_index
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.distributed import nodes
@@ -313,8 +315,8 @@ def test_a_shard_of_another_encoder_is_said_before_anything_starts(
 ) -> None:
     copy = shutil.copytree(shards.folder, tmp_path / "copy")
     manifest = copy / "shard-2" / "manifest.json"
-    text = manifest.read_text().replace(shards.encoder.fingerprint, "0" * 64)
-    manifest.write_text(text)
+    content = json.loads(manifest.read_text().replace(shards.encoder.fingerprint, "0" * 64))
+    manifest.write_text(json.dumps({**content, "checksum": content_checksum(content)}))
     with pytest.raises(CorpusIndexError, match=r"shard-2 .*000000000000.* the others with"):
         refused(ServingSettings(index=copy, ray=cluster.address))
 

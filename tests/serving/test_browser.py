@@ -17,6 +17,7 @@ from tests.serving.running import Running
 webdriver = pytest.importorskip("selenium.webdriver", reason="needs kosim[test]")
 
 from selenium.webdriver.chrome.service import Service  # noqa: E402
+from selenium.webdriver.common.action_chains import ActionChains  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
 from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
@@ -131,6 +132,7 @@ def test_a_score_is_explained_word_by_word(page: Any, server: Running, tmp_path:
     call = {**pair, "encoder": "cross"}
     answer = httpx.post(f"{server.url}/v1/explain", json=call, timeout=60).json()
     units = [*answer["units1"], *answer["units2"]]
+    ActionChains(page).move_to_element(one(page, "h1")).perform()  # else a word is pointed at
     words = panel.find_elements(By.CSS_SELECTOR, ".word")
     assert [word.text for word in words] == [unit["text"] for unit in units]
     for word, unit in zip(words, units, strict=True):
@@ -246,7 +248,7 @@ def test_a_phone_needs_no_sideways_scrolling(page: Any, panel: str, tmp_path: Pa
 
 def test_what_the_service_refuses_is_shown(page: Any) -> None:
     panel = open_tab(page, "search")
-    page.execute_script("document.getElementById('candidates').options[0].text = '2000'")
+    page.execute_script("document.getElementById('candidates').options[0].text = '3000'")
     page.execute_script("document.getElementById('candidates').selectedIndex = 0")
     one(panel, "#search-query").send_keys(QUERY, Keys.ENTER)
     wait(page, lambda: one(panel, ".problem").is_displayed())
