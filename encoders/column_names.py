@@ -10,8 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from kosim.encoders.errors import DataError
-from kosim.encoders.table_formats.source import printable
+from kosim.encoders.errors import DataError, printable
 
 _NUMBERED = ("sentence", "sent", "text", "question", "query", "문장", "텍스트", "질문", "질의")
 _LETTERED = ("sentence", "sent", "text", "question", "문장", "텍스트", "질문")

@@ -78,3 +78,16 @@ def did_you_mean(given: str, known: Iterable[str]) -> str:
     """Return a question that names what is spelled like ``given``, or nothing."""
     close = difflib.get_close_matches(given, list(known), n=3, cutoff=0.6)
     return f"; did you mean {' or '.join(close)}?" if close else ""
+
+
+_LONGEST_NAME = 300
+
+
+def printable(text: object) -> str:
+    """Return a text as one line that a terminal shows: others' names hold what they like."""
+    shown = "".join(
+        sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in str(text)
+    )
+    if len(shown) > _LONGEST_NAME:
+        shown = f"{shown[: _LONGEST_NAME // 2]}…{shown[-_LONGEST_NAME // 2 :]}"
+    return shown

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from kosim.encoders.errors import ConfigError
+from kosim.encoders.errors import ConfigError, printable
 
 if TYPE_CHECKING:
     from pydantic._internal._model_construction import ModelMetaclass
@@ -50,12 +50,11 @@ def parse_settings(group: type[_Group], content: Mapping[str, Any]) -> _Group:
 
 
 def _refusal(error: ValidationError) -> ConfigError:
-    return ConfigError(
-        "; ".join(
-            f"{'.'.join(str(part) for part in item['loc']) or 'settings'}: {_plain(item)}"
-            for item in error.errors()
-        )
-    )
+    return ConfigError("; ".join(f"{_field(item)}: {_plain(item)}" for item in error.errors()))
+
+
+def _field(problem: Any) -> str:
+    return printable(".".join(str(part) for part in problem["loc"])) or "settings"
 
 
 def _plain(problem: Any) -> str:

@@ -27,7 +27,7 @@ from typing import Any, NoReturn, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from kosim.encoders.errors import KosimError, StorageError, UnconfirmedWriteError
+from kosim.encoders.errors import KosimError, StorageError, UnconfirmedWriteError, printable
 
 _BLOCK = 1 << 20
 _HERE, _EXCHANGE = -100, 2
@@ -411,7 +411,7 @@ def parse_versioned_json(
         return model.model_validate(value)
     except ValidationError as reason:
         first = reason.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "the whole"
+        field = printable(".".join(str(part) for part in first["loc"])) or "the whole"
         raise error(f"{path} is not valid at {field}: {first['msg']}; {remedy}") from reason
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 from uuid import UUID
 
-from kosim.encoders.errors import ConfigError, DataError
+from kosim.encoders.errors import ConfigError, DataError, printable
 from kosim.encoders.table_formats.cells import csv_rows, tsv_rows
 from kosim.encoders.table_formats.excel import excel_rows
 from kosim.encoders.table_formats.json_rows import json_line_rows, json_rows
@@ -39,7 +39,6 @@ from kosim.encoders.table_formats.source import (
     Source,
     is_rereadable,
     open_source,
-    printable,
     source_name,
 )
 

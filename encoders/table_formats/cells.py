@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from kosim.encoders.column_names import KNOWN, comparable_name, listed
-from kosim.encoders.errors import DataError
+from kosim.encoders.errors import DataError, printable
 from kosim.encoders.table_formats.lines import Lines
 from kosim.encoders.table_formats.rows import MOST_COLUMNS, ReadingOptions, Row, check_columns
-from kosim.encoders.table_formats.source import Source, printable
+from kosim.encoders.table_formats.source import Source
 
 LONGEST_CELL = 1 << 24
 """Characters of the longest cell of a CSV file."""

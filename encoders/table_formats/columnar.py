@@ -12,10 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from kosim.encoders.errors import DataError
+from kosim.encoders.errors import DataError, printable
 from kosim.encoders.table_formats.recognition import SPLITS, STATE
 from kosim.encoders.table_formats.rows import ReadingOptions, Row, check_columns
-from kosim.encoders.table_formats.source import Source, open_source, printable, reading, source_name
+from kosim.encoders.table_formats.source import Source, open_source, reading, source_name
 
 LARGEST_COLUMN_CHUNK = 1 << 31
 """Bytes that one column of one row group of a Parquet file may unpack to."""

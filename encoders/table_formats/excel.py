@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from datetime import datetime, time
 from typing import Any, BinaryIO
 
-from kosim.encoders.errors import DataError, KosimError, MissingExtraError
+from kosim.encoders.errors import DataError, KosimError, MissingExtraError, printable
 from kosim.encoders.table_formats.cells import Cells, cell_rows
 from kosim.encoders.table_formats.rows import MOST_COLUMNS, ReadingOptions, Row
-from kosim.encoders.table_formats.source import Source, printable
+from kosim.encoders.table_formats.source import Source
 
 LARGEST_WORKBOOK = 1 << 30
 """Bytes that the parts of an Excel file may unpack to."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
-from kosim.encoders.errors import DataError
+from kosim.encoders.errors import DataError, printable
 from kosim.encoders.table_formats.lines import Lines
 from kosim.encoders.table_formats.rows import (
     MOST_COLUMNS,
@@ -16,7 +16,7 @@ from kosim.encoders.table_formats.rows import (
     Row,
     check_columns,
 )
-from kosim.encoders.table_formats.source import Source, printable
+from kosim.encoders.table_formats.source import Source
 
 LARGEST_JSON = 1 << 29
 """Characters of the largest JSON document that is held in memory whole; lines may be any number."""

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from kosim.encoders.errors import DataError
+from kosim.encoders.errors import DataError, printable
 
 STANDARD_INPUT = "-"
 
@@ -28,7 +28,6 @@ EXPANSION_ALLOWED = 1 << 28
 """Bytes that any compressed file may unpack to, however small it is."""
 
 _GZIP = b"\x1f\x8b"
-_LONGEST_NAME = 300
 _DESCRIPTORS = ("/dev/fd/", "/dev/stdin", "/proc/")
 _KINDS = {
     stat.S_IFIFO: "a named pipe, which may never be written to; read it as standard input instead",
@@ -36,16 +35,6 @@ _KINDS = {
     stat.S_IFBLK: "a device; give a file",
     stat.S_IFCHR: "a device; give a file",
 }
-
-
-def printable(text: object) -> str:
-    """Return a text as one line that a terminal shows: others' names hold what they like."""
-    shown = "".join(
-        sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in str(text)
-    )
-    if len(shown) > _LONGEST_NAME:
-        shown = f"{shown[: _LONGEST_NAME // 2]}…{shown[-_LONGEST_NAME // 2 :]}"
-    return shown
 
 
 def source_name(path: str | Path) -> str:

@@ -95,7 +95,10 @@ def test_two_processes_learn_what_one_learns(runs: Path, loss: str) -> None:
     )
     assert (one.processes, two.processes) == (1, 2)
     for alone, shared in zip(one.history, two.history, strict=True):
-        assert shared.model_dump() == pytest.approx(alone.model_dump(), abs=1e-3)
+        ours, theirs = shared.model_dump(), alone.model_dump()
+        # Two near scores that change places move a correlation of ranks more than one of values.
+        assert ours.pop("spearman") == pytest.approx(theirs.pop("spearman"), abs=5e-3)
+        assert ours == pytest.approx(theirs, abs=1e-3)
     np.testing.assert_allclose(
         np.load(runs / f"{loss}-2" / "scores.npy"),
         np.load(runs / f"{loss}-1" / "scores.npy"),

@@ -7,7 +7,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from kosim.encoders.errors import DataError
+from kosim.encoders.errors import DataError, printable
 from kosim.encoders.storage import read_json, write_text
 from kosim.index.vectors.vector_index import IndexType
 
@@ -69,7 +69,7 @@ class Measurements(BaseModel):
             return cls.model_validate(content)
         except ValidationError as error:
             first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"]) or "the whole"
+            place = printable(".".join(str(part) for part in first["loc"])) or "the whole"
             raise DataError(
                 f"{path} holds no measurements of this version: {place}: {first['msg']}; remove "
                 "it and measure again"
