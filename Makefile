@@ -25,7 +25,7 @@ next: ## Show commands to try after the demo
 	@echo 'Then, for example:'
 	@echo
 	@echo '    kosim score mini-cross "거실 불 꺼 줘" "거실 조명을 꺼 줄래?"'
-	@echo '    kosim index build experiments/sample/test.tsv --column sentence1 --encoder mini-bi --out runs/sample.index'
+	@echo '    kosim index build experiments/sample/test.tsv --text-column sentence1 --encoder mini-bi --out runs/sample.index'
 	@echo '    kosim search runs/sample.index "거실 불 꺼 줘" --reranker mini-cross'
 	@echo '    kosim --help'
 

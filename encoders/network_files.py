@@ -85,7 +85,7 @@ def check_sizes(folder: Path, *, error: type[KosimError]) -> None:
     held = MOST_VALUES if weights is None else weights.values
     for name in _WIDTHS:
         other = "embedding_size" if name == "vocab_size" and "embedding_size" in config else None
-        values = (config.get(name) or 1) * (config[other] if other else width)
+        values = (config.get(name) or 1) * ((config[other] or 1) if other else width)
         if name != "embedding_size" and values > held:
             raise error(
                 f"{folder / _CONFIG} asks for {values:,} weights by its {name}; {held:,} are there"

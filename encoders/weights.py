@@ -44,6 +44,10 @@ def write_model(model: Any, folder: Path, *, composed: bool, max_length: int) ->
             fingerprint was taken.
         max_length: tokens after which an input is cut.
     """
+    # Calls leave their truncation and padding in the tokenizer, and every call sets its own.
+    if model.tokenizer.is_fast:
+        model.tokenizer.backend_tokenizer.no_truncation()
+        model.tokenizer.backend_tokenizer.no_padding()
     with nullcontext() if composed else uncomposed(model.tokenizer):
         model.save(str(folder))
     write_classic_layout(

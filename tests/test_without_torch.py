@@ -54,7 +54,7 @@ def kosim(*arguments: object, folder: Path, expect: int = 0) -> str:
     ended = subprocess.run(
         [sys.executable, "-c", KOSIM, *map(str, arguments)],
         cwd=folder,
-        env=environment(),
+        env={**environment(), "XDG_CACHE_HOME": str(folder / "cache")},
         capture_output=True,
         text=True,
         timeout=240,

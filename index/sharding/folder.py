@@ -9,7 +9,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from kosim.encoders.encoder_identity import EncoderIdentity
-from kosim.encoders.errors import CorpusIndexError
+from kosim.encoders.errors import CorpusIndexError, printable
 from kosim.encoders.storage import put_back, read_versioned_json, write_json
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.store.manifest import MANIFEST, SHARDS, FileName
@@ -121,7 +121,7 @@ def check_one_encoder(indexes: list[CorpusIndex]) -> None:
 
 
 def _name(encoder: EncoderIdentity) -> str:
-    return f"{encoder.name} ({encoder.fingerprint[:12]})"
+    return printable(f"{encoder.name} ({encoder.fingerprint[:12]})")
 
 
 def _opened(folder: Path, name: str) -> CorpusIndex:

@@ -170,3 +170,13 @@ def test_full_disk_leaves_the_old_artifact(
         bi.save(copy, overwrite=True)
     load(copy, device="cpu")
     assert list(copy.parent.iterdir()) == [copy]
+
+
+def test_what_was_computed_before_leaves_nothing_in_a_saved_tokenizer(
+    encoder: PairEncoder, tmp_path: Path
+) -> None:
+    encoder.save(tmp_path / "first")
+    encoder.score([("불 켜 줘", "조명을 켜 줘"), ("창문", "비가 오나요")])
+    encoder.save(tmp_path / "second")
+    first, second = (read_manifest(tmp_path / name).files for name in ("first", "second"))
+    assert first == second
