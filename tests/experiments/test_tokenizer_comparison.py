@@ -48,7 +48,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for split, rows in (("train", 60), ("test", 40)):
         part = load_sample(split).frame.sample(rows, random_state=1)  # type: ignore[arg-type]
         part[["sentence1", "sentence2", "label"]].to_csv(folder / f"{split}.csv", index=False)
-    write_koelectra(folder / "ready", letters=lines)
+    write_koelectra(folder / "ready", letters=lines.splitlines())
     return folder
 
 
