@@ -34,6 +34,7 @@ SHORT = {
     "pretrain": [*PRETRAINING, "--size", "tiny"],
     "distill": PRETRAINING,
     "plan": ["--sample", "20", "--vectors", "200", "--pairs", "10"],
+    "depth": ["--latency-queries", "1", "--limit-queries", "5"],
     "data --find-noise": ["--folds", "2", "--epochs", "1", "--backbone", "scratch"],
     "tune bi": ["--limit", "50", "--space", "space.toml"],
     "compare-tokenizers": [
