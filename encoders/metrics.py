@@ -6,6 +6,8 @@ returns a plain float, or raises `UndefinedMetricError`: no metric here is ever 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -177,6 +179,50 @@ def no_decisions(threshold: float) -> str:
     return f"no score reaches {threshold:g}, so precision is undefined; lower the threshold"
 
 
+@dataclass(frozen=True)
+class Cuts:
+    """Every way to call the pairs with the m highest distinct scores similar, from few to all.
+
+    ``scores`` (m,) are distinct and descend; with a threshold at or below the nth, ``predicted``
+    (m,) pairs are called similar, of which ``found`` (m,) are; ``positives`` pairs are in all.
+    """
+
+    scores: Floats
+    predicted: npt.NDArray[np.int64]
+    found: npt.NDArray[np.int64]
+    positives: int
+
+    @classmethod
+    def of(cls, labels: npt.ArrayLike, scores: npt.ArrayLike, *, label_threshold: float) -> Cuts:
+        """Return the cuts of ``scores`` (n,).
+
+        Raises:
+            UndefinedMetricError: no label reaches the label threshold.
+        """
+        gold, rows = check_pairs(labels, scores)
+        actual = gold >= label_threshold
+        if not actual.any():
+            raise UndefinedMetricError(no_positives(label_threshold))
+        order = np.argsort(-rows[0], kind="stable")
+        descending = rows[0][order]
+        ends = np.flatnonzero(np.append(np.diff(descending) < 0, True))
+        found = np.cumsum(actual[order], dtype=np.int64)[ends]
+        return cls(descending[ends], ends + 1, found, int(actual.sum()))
+
+    @property
+    def gaps(self) -> Floats:
+        """How far each score is from the next lower one: (m,), 0 for the lowest."""
+        return np.append(-np.diff(self.scores), 0.0)
+
+    def threshold(self, cut: int) -> float:
+        """Return the threshold of a cut: the middle between its score and the next lower one."""
+        above = self.scores[cut]
+        below = self.scores[min(cut + 1, len(self.scores) - 1)]
+        middle = below + (above - below) / 2
+        # Between two neighbouring floats there is no middle, and `below` would be predicted.
+        return float(middle if middle > below else above)
+
+
 def best_f1_threshold(
     labels: npt.ArrayLike, scores: npt.ArrayLike, *, label_threshold: float = DECISION_THRESHOLD
 ) -> float:
@@ -190,19 +236,7 @@ def best_f1_threshold(
     Raises:
         UndefinedMetricError: no label reaches the label threshold.
     """
-    gold, rows = check_pairs(labels, scores)
-    actual = gold >= label_threshold
-    if not actual.any():
-        raise UndefinedMetricError(no_positives(label_threshold))
-    order = np.argsort(-rows[0], kind="stable")
-    descending = rows[0][order]
-    ends = np.flatnonzero(np.append(np.diff(descending) < 0, True))
-    predicted = ends + 1
-    true_positives = np.cumsum(actual[order])[ends]
-    values = 2 * true_positives / (actual.sum() + predicted)
-    above = descending[ends]
-    below = np.append(above[1:], above[-1])
-    best = max(np.flatnonzero(values == values.max()), key=lambda step: above[step] - below[step])
-    middle = below[best] + (above[best] - below[best]) / 2
-    # Between two neighbouring floats there is no middle, and `below` itself would be predicted.
-    return float(middle if middle > below[best] else above[best])
+    cuts = Cuts.of(labels, scores, label_threshold=label_threshold)
+    values = 2 * cuts.found / (cuts.positives + cuts.predicted)
+    best = max(np.flatnonzero(values == values.max()), key=lambda step: cuts.gaps[step])
+    return cuts.threshold(int(best))

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from kosim.encoders.classic_layout import write_classic_layout
+from kosim.encoders.compute.text_reader import remove_call_settings
 from kosim.encoders.tokenizers.composition import pipeline_content, uncomposed
 from kosim.encoders.tokenizers.text_step import step_of
 
@@ -44,10 +45,8 @@ def write_model(model: Any, folder: Path, *, composed: bool, max_length: int) ->
             fingerprint was taken.
         max_length: tokens after which an input is cut.
     """
-    # Calls leave their truncation and padding in the tokenizer, and every call sets its own.
     if model.tokenizer.is_fast:
-        model.tokenizer.backend_tokenizer.no_truncation()
-        model.tokenizer.backend_tokenizer.no_padding()
+        remove_call_settings(model.tokenizer.backend_tokenizer)
     with nullcontext() if composed else uncomposed(model.tokenizer):
         model.save(str(folder))
     write_classic_layout(

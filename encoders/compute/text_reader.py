@@ -192,12 +192,16 @@ class TextReader:
         return found
 
     def _plain(self) -> Any:
-        """Return the tokenizer without cutting and padding, which transformers' calls set."""
-        if self._tokenizer.truncation is not None:
-            self._tokenizer.no_truncation()
-        if self._tokenizer.padding is not None:
-            self._tokenizer.no_padding()
+        remove_call_settings(self._tokenizer)
         return self._tokenizer
+
+
+def remove_call_settings(tokenizer: Any) -> None:
+    """Take from a tokenizer the cutting and padding that transformers' calls leave in it."""
+    if tokenizer.truncation is not None:
+        tokenizer.no_truncation()
+    if tokenizer.padding is not None:
+        tokenizer.no_padding()
 
 
 def open_tokenizer(path: Path) -> Tokenizer:

@@ -11,6 +11,9 @@ from kosim.encoders.records import Kind
 from kosim.encoders.settings import Settings
 
 PrecisionChoice = Literal["auto"] | TrainingPrecision
+COMPARING_LOSSES = frozenset({"cosent", "angle"})
+"""Losses that compare the pairs of a batch with each other, of one process only."""
+
 PRECISION_CHOICES = ("auto", *get_args(TrainingPrecision))
 
 LOSS_NAMES: dict[Kind, tuple[str, ...]] = {

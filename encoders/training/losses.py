@@ -47,10 +47,9 @@ class KindTraining:
     """How one kind is trained.
 
     ``losses`` maps a name to a function that makes the loss for a model and gives the model
-    the activation that matches it; ``comparing`` are those that compare the pairs of a batch
-    with each other. ``find_unused`` is for several ranks: whether to look for weights that a
-    loss does not reach, such as a pooler's. sentence-transformers' cross-encoder trainer must
-    not.
+    the activation that matches it. ``find_unused`` is for several ranks: whether to look for
+    weights that a loss does not reach, such as a pooler's. sentence-transformers' cross-encoder
+    trainer must not.
     """
 
     trainer: type[Any]
@@ -59,7 +58,6 @@ class KindTraining:
     default_loss: str
     prompt: Callable[[PairEncoder], str | None]
     find_unused: bool
-    comparing: frozenset[str] = frozenset()
 
 
 TRAINING_BY_KIND: Mapping[Kind, KindTraining] = {
@@ -70,7 +68,6 @@ TRAINING_BY_KIND: Mapping[Kind, KindTraining] = {
         default_loss="cosine",
         prompt=lambda encoder: getattr(encoder, "prompt", None) or None,
         find_unused=True,
-        comparing=frozenset({"cosent", "angle"}),
     ),
     "cross": KindTraining(
         trainer=CrossTrainer,

@@ -22,7 +22,7 @@ from kosim.encoders.sole_writer import sole_writer
 from kosim.encoders.training import ranks
 from kosim.encoders.training.checkpoints import file_problem, verify_best
 from kosim.encoders.training.claim import Claim
-from kosim.encoders.training.config import CRITERIA, TrainingConfig
+from kosim.encoders.training.config import COMPARING_LOSSES, CRITERIA, TrainingConfig
 from kosim.encoders.training.defaults import default_training, multiplies_in_bf16
 from kosim.encoders.training.losses import TRAINING_BY_KIND
 from kosim.encoders.training.result import TrainingResult, best_epoch, history_of
@@ -74,25 +74,23 @@ def train(
     """
     ranks.join()
     config = resolve(encoder, config)
-    ranks.on_main(lambda: _check(encoder, train_pairs, validation_pairs, config))
-    if folder is None:
-        with _temporary_folder() as temporary:
-            return train(
-                encoder,
-                train_pairs,
-                validation_pairs,
-                config,
-                folder=temporary,
-                callbacks=callbacks,
-            )
-    checkpoints = Path(folder)
+    unknown = ranks.on_main(lambda: _check(encoder, train_pairs, validation_pairs, config))
     with ExitStack() as held:
+        checkpoints = held.enter_context(_temporary_folder()) if folder is None else Path(folder)
         ranks.on_main(lambda: _claim(held, checkpoints))
         claim = Claim.of(encoder, train_pairs, validation_pairs, config)
         last = ranks.on_main(lambda: claim.start(checkpoints, resume=resume, discard=discard))
         ranks.check_shared(checkpoints)
         return _train(
-            encoder, train_pairs, validation_pairs, config, claim, last, checkpoints, callbacks
+            encoder,
+            train_pairs,
+            validation_pairs,
+            config,
+            claim,
+            last,
+            checkpoints,
+            callbacks,
+            unknown,
         )
 
 
@@ -105,6 +103,7 @@ def _train(
     last: Path | None,
     checkpoints: Path,
     callbacks: Sequence[TrainerCallback],
+    unknown: tuple[UnknownShare, str | None],
 ) -> TrainingResult:
     """Train from the checkpoint ``last``, or from the start, in a folder that is claimed."""
     started = time.monotonic()
@@ -133,7 +132,7 @@ def _train(
     history = history_of(trainer.state.log_history)
 
     def choose() -> tuple[MonotoneCalibration, TrainingResult]:
-        unknown, notice = unreadable(encoder, train_pairs)
+        share, notice = unknown
         raw = encoder.score(validation_pairs.pairs, raw=True)
         calibration = MonotoneCalibration.fit(raw, validation_pairs.labels)
         best: dict[str, int] = {name: best_epoch(history, name) for name in CRITERIA}
@@ -150,7 +149,7 @@ def _train(
             train_digest=claim.train_pairs,
             validation_digest=claim.validation_pairs,
             processes=ranks.world_size(),
-            unknown_share=unknown.share,
+            unknown_share=share.share,
             notices=[*_notices(encoder, config), *([notice] if notice else [])],
         )
 
@@ -199,8 +198,8 @@ def _check(
     train_pairs: LabelledPairs,
     validation_pairs: LabelledPairs,
     config: TrainingConfig,
-) -> None:
-    """Refuse what cannot be trained, before anything is written."""
+) -> tuple[UnknownShare, str | None]:
+    """Refuse what cannot be trained, before anything is written; return `unreadable`'s finding."""
     check_labels("training", train_pairs)
     check_validation(validation_pairs)
     if not encoder.has_full_weights:
@@ -226,7 +225,7 @@ def _check(
             "share evenly; it counts the pairs of all processes together: give a multiple of "
             f"{ranks.world_size()}"
         )
-    unreadable(encoder, train_pairs)
+    return unreadable(encoder, train_pairs)
 
 
 def unreadable(encoder: PairEncoder, pairs: LabelledPairs) -> tuple[UnknownShare, str | None]:
@@ -245,7 +244,7 @@ def _loss(encoder: PairEncoder, config: TrainingConfig) -> str:
 
 def _notices(encoder: PairEncoder, config: TrainingConfig) -> list[str]:
     name, processes = _loss(encoder, config), ranks.world_size()
-    if processes == 1 or name not in TRAINING_BY_KIND[encoder.kind].comparing:
+    if processes == 1 or name not in COMPARING_LOSSES:
         return []
     return [
         f"loss {name} compares the pairs of a batch with each other; on {processes} processes it "

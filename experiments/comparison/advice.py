@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import PurePath
 
+from kosim.encoders.training.config import COMPARING_LOSSES
 from kosim.experiments.comparison.facts import FEW_DISTINCT, FEW_PAIRS, SCRATCH_NOTE, TINY, Facts
 from kosim.experiments.comparison.learning import not_ready
 from kosim.experiments.study.figures import Estimate, Undefined
@@ -197,8 +198,8 @@ def compared_within_processes(facts: Facts) -> list[Line]:
     """Warn of each loss that compared the pairs of a batch, where processes shared the batches."""
     lines = []
     for name, encoder in facts.encoders.items():
-        run = next((run for run in encoder.seeds.values() if run.notices), None)
-        if run is not None:
+        run = next((run for run in encoder.seeds.values() if run.processes > 1), None)
+        if run is not None and encoder.loss in COMPARING_LOSSES:
             lines.append(
                 both(
                     "The loss of {who}, {loss}, compares the pairs of a batch with each other; "

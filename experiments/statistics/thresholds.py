@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kosim.encoders.errors import ConfigError, UndefinedMetricError
-from kosim.encoders.metrics import check_pairs, no_positives
+from kosim.encoders.metrics import Cuts
 from kosim.encoders.records import DECISION_THRESHOLD
 
 
@@ -70,35 +70,26 @@ def choose_threshold(
     Raises:
         UndefinedMetricError: no label reaches the label threshold, or no threshold the goal.
     """
-    gold, rows = check_pairs(labels, scores)
-    actual = gold >= label_threshold
-    if not actual.any():
-        raise UndefinedMetricError(no_positives(label_threshold))
-    order = np.argsort(-rows[0], kind="stable")
-    descending = rows[0][order]
-    ends = np.flatnonzero(np.append(np.diff(descending) < 0, True))
-    predicted, found = ends + 1, np.cumsum(actual[order])[ends]
-    precision, recall = found / predicted, found / actual.sum()
+    cuts = Cuts.of(labels, scores, label_threshold=label_threshold)
+    predicted, found, positives = cuts.predicted, cuts.found, cuts.positives
+    precision, recall = found / predicted, found / positives
     if goal.name == "precision":
         value = np.where(precision >= goal.wanted, recall, -1.0)
     elif goal.name == "recall":
         value = np.where(recall >= goal.wanted, precision, -1.0)
     else:
-        missed = actual.sum() - found
+        missed = positives - found
         value = -(goal.false_positive * (predicted - found) + goal.false_negative * missed)
-        if -goal.false_negative * actual.sum() > value.max():
-            return float(np.nextafter(descending[0], np.inf))  # to call no pair similar is cheapest
+        if -goal.false_negative * positives > value.max():
+            # To call no pair similar is cheapest.
+            return float(np.nextafter(cuts.scores[0], np.inf))
     best = int(np.argmax(value))
     if goal.name != "cost" and value[best] <= 0:
         raise UndefinedMetricError(
             f"no threshold has a {goal.name} of {goal.wanted:g} on these pairs; the highest is "
             f"{(precision if goal.name == 'precision' else recall).max():.3f}"
         )
-    above = descending[ends[best]]
-    below = descending[ends[best] + 1] if best + 1 < len(ends) else above
-    middle = below + (above - below) / 2
-    # Between two neighbouring floats there is no middle, and `below` itself would be predicted.
-    return float(middle if middle > below else above)
+    return cuts.threshold(best)
 
 
 def plateau(

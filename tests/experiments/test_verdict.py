@@ -324,3 +324,6 @@ def test_a_loss_that_compared_within_processes_is_told() -> None:
     warning = "The loss of the bi-encoder, cosent, compares the pairs of a batch with each other"
     assert f"{warning}; trained on 4 processes" in english(results)
     assert warning not in english(example_results())
+    for run in bi["seeds"].values():
+        run |= {"processes": 1, "notices": ["the tokenizer makes [UNK] of 10% of the tokens"]}
+    assert warning not in english(results)
