@@ -7,20 +7,24 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import importlib
 import json
 import os
 import select
 import shutil
 import signal
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from kosim.encoders.errors import KosimError
-from tests.faults.operations import OPERATIONS, as_json, load_encoders, shorten_limits
+from tests.faults.operations import OPERATIONS, Operation, as_json, load_encoders, shorten_limits
 
 SECONDS = 60
 """In which a trial ends."""
@@ -147,11 +151,30 @@ def _copy(kept: str, work: Path) -> None:
     shutil.copytree(kept, work, copy_function=shutil.copyfile)
 
 
+def import_what_operations_import(needs_torch: bool) -> None:
+    """Import here what a child would import anew in every trial."""
+    for operation in OPERATIONS.values():
+        if operation.needs_torch == needs_torch:
+            with tempfile.TemporaryDirectory() as name:
+                modules = in_child(partial(_modules_of, operation, Path(name)))["value"]
+            for module in modules:
+                with suppress(Exception):
+                    importlib.import_module(module)
+
+
+def _modules_of(operation: Operation, work: Path) -> list[str]:
+    operation.prepare(work)
+    operation.run(work)
+    operation.read(work)
+    return [name for name in sys.modules if not name.startswith("__")]
+
+
 def main() -> None:
     """Answer until there are no more requests."""
     shorten_limits()
     if len(sys.argv) > 1:
         load_encoders(Path(sys.argv[1]))
+    import_what_operations_import(needs_torch=len(sys.argv) > 1)
     # A collection in a child would copy every page of the libraries.
     gc.collect()
     gc.freeze()
