@@ -17,6 +17,7 @@ from filelock import FileLock
 from tests.checkout import ROOT
 
 SHARED = ROOT.parent / "shared"
+MEMORY = Path("/dev/shm")
 
 STARTS_PROCESSES = ("cluster", "browser", "torchrun")
 """Markers of tests that start what takes long; such a test is slow too."""
@@ -26,28 +27,56 @@ COSTLY = ("cluster", "server", "small_run")
 
 LONGEST = (
     "cluster",
+    "tests/docs/test_pages.py compare",
+    "tests/docs/test_pages.py search",
     "server",
-    "small_run",
     "tests/distributed/test_torchrun.py",
+    "tests/faults/test_sweeps.py",
+    "tests/experiments/test_tuning.py",
+    "small_run",
     "tests/experiments/test_tuning_workers.py",
-    "tests/serving/test_hostile.py",
-    "tests/serving/test_browser.py",
+    "tests/faults/test_odd_paths.py",
+    "tests/docs/test_pages.py errors",
+    "tests/docs/test_pages.py tune",
+    "tests/docs/test_examples.py",
+    "tests/serving/test_server.py",
+    "tests/serving/test_durability.py",
+    "tests/faults/test_metadata_fuzz.py",
+    "tests/index/test_index_faults.py",
+    "tests/encoders/test_shapes.py",
+    "tests/docs/test_pages.py README",
+    "tests/encoders/test_backends.py",
     "tests/experiments/test_tokenizer_comparison.py",
     "tests/experiments/test_peers.py",
-    "tests/index/test_index_faults.py",
-    "tests/index/test_index_machine.py",
+    "tests/experiments/test_speed.py",
     "tests/experiments/test_comparison.py",
+    "tests/encoders/test_hostile_artifacts.py",
+    "tests/encoders/test_first_token.py",
+    "tests/index/test_index_machine.py",
+    "tests/test_package.py",
     "tests/encoders/test_pretraining.py",
     "tests/encoders/test_distillation.py",
-    "tests/encoders/test_backends.py",
     "tests/encoders/test_interface.py",
     "tests/encoders/test_resuming.py",
 )
 """Groups that begin first, so that no process is left alone with a long one at the end."""
 
 
+def _has_memory() -> bool:
+    """Return whether there is a file system in memory with room, on which programs may be run."""
+    if not os.access(MEMORY, os.W_OK):
+        return False
+    state = os.statvfs(MEMORY)
+    return state.f_bavail * state.f_frsize > 4 << 30 and not state.f_flag & os.ST_NOEXEC
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Remember, before test files are imported, whether the slow tests are left out."""
+    """Put temporary folders where what is made durable, again and again, waits for no disk.
+
+    And remember, before test files are imported, whether the slow tests are left out.
+    """
+    if _has_memory():
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
     if config.option.markexpr == "not slow":
         os.environ["KOSIM_QUICK_TESTS"] = "yes"
 
@@ -61,8 +90,8 @@ def examples(count: int) -> int:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark and group the tests: one group is run by one process, in order.
 
-    A group is a file, whose tests share fixtures, or a costly fixture. All tests of a cluster are
-    one group, so that no two clusters share the cores.
+    A group is a file, whose tests share fixtures, a page that is walked, or a costly fixture. All
+    tests of a cluster are one group, so that no two clusters share the cores.
     """
     groups = {}
     for item in items:
@@ -72,6 +101,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if any(item.get_closest_marker(name) for name in STARTS_PROCESSES):
             item.add_marker("slow")
         file = item.path.relative_to(ROOT).as_posix()
+        if "walks" in fixtures:
+            file += f" {item.callspec.params['page'].stem}"  # type: ignore[attr-defined]
         groups[item] = next((name for name in COSTLY if name in fixtures), file)
         if item.get_closest_marker("cluster"):
             groups[item] = "cluster"

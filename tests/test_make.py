@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -21,6 +22,13 @@ def make(*arguments: str) -> str:
     """Return what make prints, without the options of a make that runs this test."""
     command = ["env", "-u", "MAKEFLAGS", "-u", "MFLAGS", "make", "-s", *arguments]
     return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+
+
+def test_tests_that_share_fixtures_run_in_one_process(request: pytest.FixtureRequest) -> None:
+    """Where they are grouped: a pytest that pytest-xdist does not fit would make all twice."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        pytest.skip("there is one process")
+    assert request.node.nodeid.endswith("@tests/test_make.py")
 
 
 def test_help_names_every_target() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks.sample import examples
 from tests.checkout import ROOT
+from tests.conftest import make_once
 from tests.docs.walkthrough import (
     Walkthrough,
     blocks,
@@ -38,7 +39,7 @@ REPLACED = (
 
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_hub(tmp_path_factory.mktemp("hub"))
+    return make_once(tmp_path_factory, "walked", make_hub) / "hub"
 
 
 @pytest.fixture(scope="module")
