@@ -48,6 +48,11 @@ class _Batched(PairScorer, Generic[Kind]):
         return self._encoder.backbone
 
     @property
+    def training(self) -> dict[str, Any] | None:
+        """How it was trained; None for a model that kosim did not train."""
+        return self._encoder.training
+
+    @property
     def max_length(self) -> int:
         """The number of tokens after which an input is cut."""
         return self._reader.max_length

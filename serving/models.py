@@ -20,6 +20,7 @@ from kosim.encoders.errors import ConfigError, CorpusIndexError
 from kosim.encoders.foreign import find_foreign, foreign_kind, is_foreign
 from kosim.encoders.interface import Encoder
 from kosim.encoders.loading import choose, load
+from kosim.encoders.model_card import read_card
 from kosim.encoders.records import Kind
 from kosim.encoders.suitability import check_scoring
 from kosim.index.corpus_index import CorpusIndex
@@ -143,7 +144,7 @@ def check_models(settings: ServingSettings) -> None:
     """Check all that can be wrong with encoders and index, without loading a network.
 
     Raises:
-        ArtifactError: a folder is no saved encoder, or damaged.
+        ArtifactError: a folder is no saved encoder, or damaged, or its card cannot be read.
         ConfigError: an encoder is of the wrong kind, the device is unknown, backend, precision and
             device do not go together, or the processor lacks the instructions of the precision.
         MissingExtraError: the backend's packages are not installed.
@@ -195,6 +196,7 @@ def _checked(settings: ServingSettings, path: Path, kind: Kind) -> str | None:
         raise ConfigError(f"--{kind} {path} is a {found}-encoder; give it as --{found}")
     if manifest is None:
         return None
+    read_card(path)  # which the page shows
     exports = ExportStore(manifest.measured, path)
     choose(exports, settings.backend, settings.precision, settings.device)
     return manifest.fingerprint

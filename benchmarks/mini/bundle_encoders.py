@@ -1,7 +1,8 @@
 """Put the two fine-tuned encoders into the package, as ``mini-bi`` and ``mini-cross``.
 
 Of the seeds that ``benchmarks.mini.starts`` trained from the backbone that ships, the one with the
-highest Pearson on the validation pairs is taken; the test pairs have no say.
+highest Pearson on the validation pairs is taken; the test pairs have no say. Their model cards come
+from `benchmarks.mini.cards`, once they are evaluated.
 
     python -m benchmarks.mini.bundle_encoders --runs runs/mini/starts --start rtd-distilled
 """
@@ -16,14 +17,13 @@ from typing import Any
 
 import click
 
-from benchmarks.mini.cards import encoder_card
 from benchmarks.mini.halved import checked_size, halve
-from kosim.encoders.artifact import MANIFEST, read_manifest, write_artifact
+from kosim.encoders.artifact import MANIFEST, MODEL_CARD, read_manifest, write_artifact
 from kosim.encoders.base import Kind
 from kosim.encoders.bundle import BUNDLED, MINI, MINI_BI, MINI_CROSS
 from kosim.encoders.errors import KosimError
 from kosim.encoders.loading import load
-from kosim.encoders.storage import write_json, write_text
+from kosim.encoders.storage import write_json
 
 RESULTS = Path(__file__).parents[1] / "results" / "mini"
 NAMES: dict[Kind, str] = {"bi": MINI_BI, "cross": MINI_CROSS}
@@ -42,7 +42,7 @@ def best_seed(folder: Path) -> tuple[int, float]:
     return seed, found[seed]
 
 
-def bundle_encoder(artifact: Path, out: Path, card: str, *, overwrite: bool) -> int:
+def bundle_encoder(artifact: Path, out: Path, *, overwrite: bool) -> int:
     """Write an encoder with half-precision weights and return the folder's size in bytes.
 
     Raises:
@@ -63,7 +63,7 @@ def bundle_encoder(artifact: Path, out: Path, card: str, *, overwrite: bool) -> 
                 saved, folder, ignore=shutil.ignore_patterns(MANIFEST), dirs_exist_ok=True
             )
             halve(folder)
-            write_text(folder / "README.md", card)
+            (folder / MODEL_CARD).unlink(missing_ok=True)  # the library's own
             checked_size(folder)
 
         write_artifact(out, manifest, write_halved, overwrite=overwrite)
@@ -86,7 +86,6 @@ def main(runs: Path, start: str, out: Path, overwrite: bool) -> None:
             size = bundle_encoder(
                 runs / kind / start / f"seed-{seed}",
                 out / name,
-                encoder_card(kind, name, figures, validation),
                 overwrite=overwrite,
             )
             record[name] = {"bytes": size, **figures, "validation_pearson": validation}

@@ -54,4 +54,9 @@ python -m benchmarks.mini.starts --starts "$WORK" --out "$WORK/starts"
 python -m benchmarks.mini.bundle --backbone "$WORK/$SHIPPED" --overwrite
 python -m benchmarks.mini.bundle_encoders --runs "$WORK/starts" --start "$SHIPPED" --overwrite
 python -m benchmarks.mini.bundle_exports
+for experiment in "compare benchmarks/klue-sts-mini.toml --out benchmarks/results/klue-sts-mini" \
+  "probe mini-bi mini-cross --out benchmarks/results/probe"; do
+  kosim $experiment --overwrite
+done
+python -m benchmarks.mini.cards
 python -m benchmarks.mini.speed --teacher "$TEACHER"

@@ -56,8 +56,8 @@ def adopt_command(
     """Calibrate a model that others trained and save it as an encoder of kosim.
 
     MODEL is a sentence-transformers model or a cross-encoder with one label, by folder or hub id;
-    it is not trained. Every command takes it as it is, too, and then says that its scores are
-    not calibrated.
+    it is not trained further. Every command also takes such a model as it is, and then says that
+    its scores are not calibrated.
 
     \b
     Example:

@@ -83,9 +83,9 @@ def compare_tokenizers_command(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Train tokenizers and a network on each from CORPUS, fine-tune both encoders, compare.
+    """Train tokenizers and a network for each, fine-tune both encoders, and compare them.
 
-    CORPUS is text, a sentence a line, also .gz. Every part that is finished is kept for --resume.
+    CORPUS is text, one sentence per line, also .gz. Finished parts are kept for --resume.
 
     \b
     Example:

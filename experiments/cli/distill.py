@@ -70,8 +70,9 @@ def distill_command(
 ) -> None:
     """Teach --student the sentence geometry of --teacher on the sentences of CORPUS.
 
-    CORPUS is text, a sentence a line, also .gz. A killed run goes on when the same command is
-    given again. --minutes are those of the student: the teacher's vectors come on top.
+    CORPUS is text, one sentence per line, also .gz. A killed run continues when the same command
+    is given again. --minutes counts the student's training only; the teacher's vectors take
+    additional time.
 
     \b
     Example:

@@ -81,8 +81,8 @@ def build(
     """Encode the sentences of CORPUS and write their index.
 
     CORPUS is text with one sentence a line, CSV, TSV, JSONL or Parquet, each also with .gz, or -
-    for standard input; or a folder or a quoted pattern of several such files. A killed build goes
-    on when the same command is given again.
+    for standard input; or a folder or a quoted pattern of several such files. A killed build
+    continues when the same command is given again.
 
     \b
     Example:
@@ -168,7 +168,7 @@ def add(
 @click.argument("more_ids", nargs=-1, metavar="[ID]...")
 @timeout_option
 def remove(folder: Path, ids: tuple[str, ...], more_ids: tuple[str, ...], timeout: float) -> None:
-    """Remove documents from INDEX, all that are named or none: --id ID...
+    """Remove documents from INDEX by id: all of them, or none if one is missing.
 
     \b
     Example:

@@ -47,7 +47,7 @@ def import_command(
     compute: ComputeOptions,
     **options: Any,
 ) -> None:
-    """Write the index of vectors that a FAISS file holds; nothing is encoded again.
+    """Make an index of the vectors in a FAISS file, without encoding them again.
 
     \b
     Example:

@@ -36,8 +36,8 @@ def shard_command(
 ) -> None:
     """Cut INDEX into shards for kosim serve --ray, or make several INDEX the shards of one.
 
-    What is written are copies. Indexes that were built apart must be of one encoder, and no id may
-    stand in two of them.
+    It writes copies. Indexes that were built separately must have the same encoder, and no id may
+    occur in two of them.
 
     \b
     Example:

@@ -204,13 +204,17 @@ measured_corpus_option = file_option(
 
 
 def out_option(
-    *, default: str | None = None, required: bool = False, help: str = "Folder to write."
+    *,
+    default: str | None = None,
+    required: bool = False,
+    help: str = "Folder to write.",
+    metavar: str = "FOLDER",
 ) -> Callable[[Command], Command]:
     """Return the option ``--out``; ``default`` is a path in words."""
     return option(
         "--out",
         type=click.Path(path_type=Path),
-        metavar="FOLDER",
+        metavar=metavar,
         required=required,
         help=help,
         shown_default=default or "",

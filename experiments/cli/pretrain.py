@@ -49,9 +49,9 @@ def pretrain_command(
 ) -> None:
     """Pretrain an ELECTRA on CORPUS by replaced token detection, and write its discriminator.
 
-    CORPUS is text, a sentence a line, also .gz. With --backbone an ELECTRA that is there goes on,
-    to learn the language of a field for example. A killed run goes on when the same command is
-    given again. --minutes is turned into steps by a trial at the start: evaluations come on top.
+    CORPUS is text, one sentence per line, also .gz. With --backbone, training continues from an
+    existing ELECTRA, for example to learn the language of a field. A killed run continues when the
+    same command is given again. --minutes counts training only; evaluations take additional time.
 
     \b
     Example:

@@ -40,8 +40,8 @@ class _AnyResults(Results):
 def report_command(folder: Path, as_json: bool) -> None:
     """Render the report of a finished run again, and print what it found.
 
-    No figure changes: report.html, report.md and the finding in results.json are written anew, in
-    the words of this version.
+    No figure changes: report.html, report.md and the finding in results.json are rewritten in the
+    words of this version.
 
     \b
     Example:

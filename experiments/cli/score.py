@@ -25,7 +25,7 @@ from kosim.experiments.cli.progress import stage_progress
 @click.argument("model", type=SAVED_ENCODER)
 @click.argument("sentences", metavar="[SENTENCE1 SENTENCE2]", nargs=-1)
 @file_option("--pairs", help="Table of pairs to score, instead of two sentences.")
-@out_option(help="File for the scored pairs: .csv, .tsv, .jsonl or .parquet.")
+@out_option(metavar="FILE", help="File for the scored pairs: .csv, .tsv, .jsonl or .parquet.")
 @columns_option
 @encoding_option
 @overwrite_option("the file of --out")

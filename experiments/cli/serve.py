@@ -33,7 +33,14 @@ def _options(*fields: str) -> Any:
 @_option("root_path", metavar="PATH")
 @_option("workers")
 @_option("keys", metavar="FILE")
-@setting(ServingSettings, "allowed_hosts", "--allowed-host", multiple=True, metavar="NAME")
+@setting(
+    ServingSettings,
+    "allowed_hosts",
+    "--allowed-host",
+    multiple=True,
+    metavar="NAME",
+    shown_default="",
+)
 @_options("backend", "precision", "refine", "device", "queue")
 @_option("batching", "--batching/--no-batching", shown_default="together")
 @_options("batch_wait", "batch_tokens", "max_items", "max_characters", "max_bytes")
@@ -44,8 +51,8 @@ def _options(*fields: str) -> Any:
 def serve_command(**values: Any) -> None:
     """Serve encoders and an index over HTTP, with a page to try them.
 
-    With --ray the shards of an index (see kosim index shard) and the cross-encoder are served by
-    replicas on a cluster, and asked from here.
+    With --ray, replicas on a Ray cluster serve the shards of an index (see kosim index shard) and
+    the cross-encoder.
 
     \b
     Examples:

@@ -36,10 +36,11 @@ def tokenizer_command() -> None:
 def train(
     corpus: str, kind: Any, vocab_size: int, coverage: float, out: Path, overwrite: bool
 ) -> None:
-    """Learn a vocabulary from CORPUS: text, a sentence a line, also .gz, or - for standard input.
+    """Learn a vocabulary from CORPUS: text, one sentence per line, also .gz, or - for stdin.
 
-    wordpiece, unigram, syllable and jamo are whole in their own files. morpheme learns word
-    pieces of Kiwi's morphemes: kosim cuts texts into morphemes by itself, other programs must.
+    Any program can use the files of wordpiece, unigram, syllable and jamo. morpheme learns word
+    pieces of Kiwi's morphemes: kosim splits texts into morphemes by itself, and other programs
+    must do so first.
 
     \b
     Example:

@@ -46,8 +46,8 @@ _LOSSES = [loss for losses in LOSS_NAMES.values() for loss in losses]
 def train_command(kind: str, out: Path, seed: int, overwrite: bool, **options: Any) -> None:
     """Train a bi-encoder or a cross-encoder and save it.
 
-    A killed run goes on from its last checkpoint when it is started again. Test pairs are
-    not learnt from: give them so that they are kept out.
+    A killed run continues from its last checkpoint when the same command is given again. Give
+    the test pairs as well, so that they are kept out of training.
 
     \b
     Examples:

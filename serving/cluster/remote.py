@@ -157,6 +157,7 @@ class RemoteCrossEncoder(PairScorer):
         manifest = read_manifest(folder)
         self.backbone = Backbone(manifest.backbone, folder, manifest.revision)
         self.calibration, self.threshold = manifest.calibration, manifest.threshold
+        self.training = manifest.training
         self.max_length = int(manifest.settings["max_length"])
         self.precision = precision
         self._fingerprint = manifest.fingerprint

@@ -47,6 +47,9 @@ export async function ask(path, body) {
   throw new Refusal(say("failed", message));
 }
 
+/** Say whether requests carry a key. */
+export const keyed = () => key !== "";
+
 /** Call a function when a key was typed in. */
 export function onKey(listener) {
   waiting.push(listener);

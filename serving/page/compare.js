@@ -1,6 +1,5 @@
 // Two sentences, two gauges.
 
-import { ask } from "./api.js";
 import { element } from "./element.js";
 import { why } from "./explain.js";
 import { gauge } from "./gauge.js";
@@ -14,15 +13,13 @@ const kinds = (answer) => ["bi", "cross"].filter((kind) => answer[kind]);
 export function startCompare() {
   const [first, second] = ["first", "second"].map((id) => document.getElementById(id));
   const { panel, run } = startPanel("compare", {
-    request: async () => {
-      const pair = [first.value, second.value];
-      return { ...(await ask("v1/similarity", { pairs: [pair] })), pair };
-    },
+    path: "v1/similarity",
+    read: () => ({ pairs: [[first.value, second.value]] }),
     draw: (answer) => [
       element(
         "div",
         { class: "gauges" },
-        ...kinds(answer).map((kind) => gauge(kind, answer[kind], why(kind, answer.pair))),
+        ...kinds(answer).map((kind) => gauge(kind, answer[kind], why(kind, answer.asked.pairs[0]))),
       ),
     ],
     sum: (answer) =>

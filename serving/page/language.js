@@ -21,6 +21,9 @@ export function say(name, ...values) {
   return typeof word === "function" ? word(...values) : word;
 }
 
+/** Return what a text in both languages says in the present one. */
+export const said = (both) => both[current];
+
 /** Call a function now and whenever the language changes. */
 export function onLanguage(listener) {
   listeners.push(listener);

@@ -2,6 +2,7 @@
 
 import { ask, onKey } from "./api.js";
 import { startCompare } from "./compare.js";
+import { describeEncoders } from "./encoders.js";
 import { onLanguage, say, startLanguages } from "./language.js";
 import { startRerank } from "./rerank.js";
 import { describeSearch, startSearch } from "./search.js";
@@ -47,6 +48,7 @@ async function describe() {
   document.body.dataset.reranker = service.encoders.cross ? "cross" : "bi";
   describeSearch(service.index);
   write();
+  describeEncoders();
 }
 
 function write() {

@@ -1,18 +1,20 @@
 // What the three panels share: a form, its examples, what went wrong, and results that are drawn
 // again when the language changes.
 
-import { Refusal } from "./api.js";
+import { Refusal, ask } from "./api.js";
+import { copies } from "./copies.js";
 import { element } from "./element.js";
 import { onLanguage, say } from "./language.js";
 
 /**
  * Let a panel work.
  *
- * `request` reads the form and returns what the service answered; `draw` returns the elements that
- * show it, `sum` the sentence that a screen reader says of it; `examples` are lists of [what a
- * button says, what it fills in].
+ * `path` is the endpoint and `read` returns the body of the request that the form asks for. `draw`
+ * returns the elements that show the answer, which has the body as `asked` and as `elapsed` the
+ * seconds it took; `sum` the sentence that a screen reader says of it; `examples` are lists of
+ * [what a button says, what it fills in].
  */
-export function startPanel(id, { request, draw, sum, examples }) {
+export function startPanel(id, { path, read, draw, sum, examples }) {
   const panel = document.getElementById(id);
   const form = panel.querySelector("form");
   const button = form.querySelector("[type=submit]");
@@ -22,6 +24,9 @@ export function startPanel(id, { request, draw, sum, examples }) {
   let answer = null;
   let latest = 0;
 
+  const show = () =>
+    results.replaceChildren(...draw(answer), copies(path, answer.asked));
+
   async function run() {
     if (!form.reportValidity()) return;
     const mine = ++latest;
@@ -29,10 +34,13 @@ export function startPanel(id, { request, draw, sum, examples }) {
     button.setAttribute("aria-busy", "true");
     status.textContent = say("working");
     try {
-      const found = await request();
+      const asked = read();
+      const started = performance.now();
+      const found = { ...(await ask(path, asked)), asked };
+      found.elapsed = (performance.now() - started) / 1000;
       if (mine !== latest) return; // a later request has been sent meanwhile
       answer = found;
-      results.replaceChildren(...draw(answer));
+      show();
       status.textContent = sum(answer);
     } catch (error) {
       if (mine !== latest) return;
@@ -62,7 +70,7 @@ export function startPanel(id, { request, draw, sum, examples }) {
   }
 
   onLanguage(() => {
-    if (answer !== null) results.replaceChildren(...draw(answer));
+    if (answer !== null) show();
   });
   return { panel, form, run };
 }

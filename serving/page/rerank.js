@@ -1,6 +1,5 @@
 // A list that was pasted, as given and as reranked.
 
-import { ask } from "./api.js";
 import { element } from "./element.js";
 import { onLanguage, say } from "./language.js";
 import { moves } from "./moves.js";
@@ -9,11 +8,11 @@ import { EXAMPLES } from "./words.js";
 
 const HIGHEST = 5;
 
-const sum = ({ texts, seconds }) => say("rerankSummary", texts.length, seconds);
+const sum = ({ asked, elapsed }) => say("rerankSummary", asked.documents.length, elapsed);
 
 function draw(answer) {
-  const { texts, results } = answer;
-  const after = results.map(({ index, relevance_score: share }) => ({
+  const texts = answer.asked.documents;
+  const after = answer.results.map(({ index, relevance_score: share }) => ({
     key: String(index),
     text: texts[index],
     value: (HIGHEST * share).toFixed(2),
@@ -42,12 +41,8 @@ export function startRerank() {
     count.textContent = say("count", sentences().length);
   };
   const { run } = startPanel("rerank", {
-    request: async () => {
-      const texts = sentences();
-      const started = performance.now();
-      const answer = await ask("v1/rerank", { query: query.value, documents: texts });
-      return { texts, results: answer.results, seconds: (performance.now() - started) / 1000 };
-    },
+    path: "v1/rerank",
+    read: () => ({ query: query.value, documents: sentences() }),
     draw,
     sum,
     examples: EXAMPLES.rerank.map(([text, texts]) => [

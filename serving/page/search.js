@@ -1,6 +1,5 @@
 // A query, the candidates as found, and the hits as reranked.
 
-import { ask } from "./api.js";
 import { element } from "./element.js";
 import { say } from "./language.js";
 import { moves } from "./moves.js";
@@ -18,7 +17,7 @@ function sum({ hits, candidates, seconds, missing }) {
 }
 
 function draw(answer) {
-  const { hits, reranked, mode } = answer;
+  const { hits, reranked, asked } = answer;
   const summary = element("p", { class: "summary" }, sum(answer));
   if (!hits.length) return [summary];
   const entry = (hit, value, share) => ({ key: hit.id, text: hit.text, value, share });
@@ -28,7 +27,7 @@ function draw(answer) {
     after: hits.map((hit) => entry(hit, hit.score.toFixed(2), hit.score / HIGHEST)),
     shown: SHOWN,
     titles: [say("retrieved"), say("reranked")],
-    by: [say("retrievedBy")[mode], reranked ? say("rerankedBy", say("cross")) : say("notReranked")],
+    by: [say("retrievedBy")[asked.mode], reranked ? say("rerankedBy", say("cross")) : say("notReranked")],
   });
   return [summary, board];
 }
@@ -39,15 +38,14 @@ export function startSearch() {
     document.getElementById(id),
   );
   startPanel("search", {
-    request: async () => {
-      const asked = {
-        query: query.value,
-        mode: mode.value,
-        candidates: Number(candidates.value),
-      };
-      // All candidates are asked for, so that the order in which they were found is known.
-      return { ...(await ask("v1/search", { ...asked, k: asked.candidates })), mode: asked.mode };
-    },
+    path: "v1/search",
+    // All candidates are asked for, so that the order in which they were found is known.
+    read: () => ({
+      query: query.value,
+      mode: mode.value,
+      candidates: Number(candidates.value),
+      k: Number(candidates.value),
+    }),
     draw,
     sum,
     examples: EXAMPLES.search.map((text) => [

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import logging
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel
 
+from kosim.encoders.compute.runtime import Precision
 from kosim.encoders.errors import KosimError
+from kosim.encoders.model_card import ModelCard, read_card
+from kosim.encoders.records import Kind
 from kosim.serving.models import name_of
 from kosim.serving.service import Served
 
@@ -26,6 +30,29 @@ class Description(BaseModel):
     encoders: dict[str, dict[str, Any]]
     index: dict[str, Any] | None
     limits: dict[str, int]
+
+
+class EncoderDescription(BaseModel):
+    """An encoder: what it was made from, how it was trained, and its maker's card.
+
+    ``training`` is None for a model that kosim did not train, ``card`` where there is none.
+    """
+
+    model: str
+    kind: Kind
+    backbone: str
+    calibrated: bool
+    threshold: float
+    max_length: int
+    precision: Precision
+    training: dict[str, Any] | None
+    card: ModelCard | None
+
+
+class EncoderList(BaseModel):
+    """The encoders that are served, the bi-encoder first."""
+
+    encoders: list[EncoderDescription]
 
 
 @router.get("/health", include_in_schema=False)
@@ -100,3 +127,29 @@ async def description(service: Served) -> Description:
         else {"documents": len(searcher.index), "modes": service.models.modes},
         limits={"max_items": service.limits.items, "max_characters": service.limits.characters},
     )
+
+
+@router.get("/v1/encoders")
+def encoders(service: Served) -> EncoderList:
+    """Describe the encoders in full: backbone, training, and the results and limits of the card."""
+    return EncoderList(
+        encoders=[
+            EncoderDescription(
+                model=name_of(encoder),
+                kind=encoder.kind,
+                backbone=_without_folders(encoder.backbone.name),
+                calibrated=encoder.calibrated,
+                threshold=encoder.threshold,
+                max_length=encoder.max_length,
+                precision=encoder.precision,
+                training=encoder.training,
+                card=read_card(encoder.backbone.path),
+            )
+            for encoder in service.models.served.values()
+        ]
+    )
+
+
+def _without_folders(backbone: str) -> str:
+    """Return a hub's id as it is, and of a path its last part: folders are nobody's business."""
+    return Path(backbone).name if Path(backbone).is_absolute() else backbone

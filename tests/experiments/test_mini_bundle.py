@@ -11,9 +11,13 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModel
 
-from benchmarks.mini.bundle import bundle
+from benchmarks.mini.bundle import RUNS, bundle
+from benchmarks.mini.cards import as_toml, backbone_card, encoder_card
+from kosim.encoders.artifact import read_manifest
 from kosim.encoders.bi import BiEncoder
+from kosim.encoders.bundle import BUNDLED, MINI, MINI_BI, MINI_CROSS
 from kosim.encoders.errors import StorageError
+from kosim.encoders.model_card import CARD
 from kosim.encoders.provenance import Provenance, read_provenance
 from tests.encoders.tiny import write_koelectra
 
@@ -28,13 +32,14 @@ def backbone(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def results(tmp_path: Path) -> Path:
-    """The runs of two starts, of the bi-encoder only."""
-    runs = [
-        {"start": start, "seed": seed, "pearson": pearson, "f1": 0.5}
+    """The comparison of two starts, of the bi-encoder only."""
+    figure = {"low": 0.1, "high": 0.9}
+    encoders = {
+        start: {"test": {"pearson": {"value": pearson, **figure}, "f1": {"value": 0.5, **figure}}}
         for start, pearson in (("random", 0.25), ("rtd", 0.75))
-        for seed in (1, 2)
-    ]
-    (tmp_path / "bi-runs.json").write_text(json.dumps(runs))
+    }
+    (tmp_path / "bi").mkdir()
+    (tmp_path / "bi" / "results.json").write_text(json.dumps({"encoders": encoders}))
     return tmp_path
 
 
@@ -61,7 +66,7 @@ def test_the_card_says_how_it_was_made_and_what_it_reached(
     card = (tmp_path / "mini" / "README.md").read_text("utf-8")
     assert "### distillation" in card
     assert '"steps": 7' in card
-    assert "| rtd | 0.750 | 0.500 | – | – | 2 |" in card
+    assert "| rtd | 0.750 [0.100, 0.900] | 0.500 [0.100, 0.900] | – | – |" in card
     assert "CC BY-SA 4.0" in card
     assert read_provenance(tmp_path / "mini").steps == [{"step": "distillation", "steps": 7}]
 
@@ -81,3 +86,22 @@ def test_a_folder_that_is_too_large_or_there_is_refused(
     with pytest.raises(click.ClickException, match="more than"):
         bundle(backbone, tmp_path / "large")
     assert not (tmp_path / "large").exists()
+
+
+def test_the_shipped_cards_have_the_figures_of_the_committed_results() -> None:
+    """Regenerate with ``python -m benchmarks.mini.cards`` after results or encoders changed."""
+    backbone = backbone_card(read_provenance(BUNDLED / MINI), RUNS)
+    assert (BUNDLED / MINI / "README.md").read_text("utf-8") == backbone
+    for name in (MINI_BI, MINI_CROSS):
+        text, card = encoder_card(name)
+        assert (BUNDLED / name / "README.md").read_text("utf-8") == text
+        assert (BUNDLED / name / CARD).read_text("utf-8") == as_toml(card)
+
+
+@pytest.mark.parametrize("name", [MINI_BI, MINI_CROSS])
+def test_the_results_of_the_cards_are_of_the_shipped_encoders(name: str) -> None:
+    manifest = read_manifest(BUNDLED / name)
+    results = json.loads((RUNS.parent / "klue-sts-mini" / "results.json").read_text("utf-8"))
+    measured = results["encoders"][manifest.kind]["seeds"]["1"]
+    assert measured["threshold"] == manifest.threshold
+    assert measured["history"] == (manifest.training or {})["history"]

@@ -18,11 +18,13 @@ from kosim.encoders.bi import BiEncoder
 from kosim.encoders.calibration import MonotoneCalibration
 from kosim.encoders.cross import CrossEncoder
 from kosim.encoders.loading import load
+from kosim.encoders.model_card import CARD
 from kosim.index.build import build_index
 from kosim.index.documents import Document
 from kosim.serving.app import create_app
 from kosim.serving.settings import ServingSettings
 from tests.conftest import make_once
+from tests.encoders.test_model_card import CARD_TEXT
 from tests.encoders.tiny import SENTENCES
 from tests.experiments.tiny_artifacts import sentences
 from tests.serving.running import Running, running
@@ -55,6 +57,7 @@ def encoders(
         cross.calibration = MonotoneCalibration.fit(raw, labels)
         cross.threshold = 2.5
         cross.save(folder / "cross")
+        (folder / "cross" / CARD).write_text(CARD_TEXT, encoding="utf-8")
 
     return {**encoders, "cross": make_once(tmp_path_factory, "spread", spread) / "cross"}
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +37,10 @@ FLAGS = (
     "--force-prefers-reduced-motion"
 )
 QUERY = " ".join(WORDS[5:9])
+
+PANELS = ("compare", "search", "rerank", "encoders")
+_AXE = find_spec("axe_core_python")
+AXE = Path(_AXE.origin if _AXE and _AXE.origin else "absent").with_name("axe.min.js")
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
@@ -190,13 +199,13 @@ def test_the_language_changes_everywhere_and_is_remembered(page: Any) -> None:
     wait(page, lambda: panel.find_elements(By.CSS_SELECTOR, ".gauge"))
     one(page, "[data-language=en]").click()
     assert one(page, "html").get_attribute("lang") == "en"
-    assert texts(page, "[role=tab]") == ["Compare", "Search", "Rerank"]
+    assert texts(page, "[role=tab]") == ["Compare", "Search", "Rerank", "Encoders"]
     assert texts(panel, ".verdict")[0] in ("similar", "not similar")
     page.refresh()
     assert texts(page, "[role=tab]")[0] == "Compare"
-    for panel_name in ("compare", "search", "rerank"):
+    for panel_name in ("compare", "search", "rerank", "encoders"):
         open_tab(page, panel_name)
-        words = "".join(texts(page, "[data-text], #served"))
+        words = "".join(texts(page, "[data-text], #served, #encoders"))
         assert words and not re.search("[가-힣]", words)
     one(page, "[data-language=ko]").click()
     assert texts(page, "[role=tab]")[0] == "비교"
@@ -207,7 +216,7 @@ def test_everything_is_reached_by_keyboard(page: Any) -> None:
     assert page.switch_to.active_element.get_attribute("id") == "tab-search"
     assert one(page, "#search").is_displayed() and not one(page, "#compare").is_displayed()
     page.switch_to.active_element.send_keys(Keys.END)
-    assert one(page, "#rerank").is_displayed()
+    assert one(page, "#encoders").is_displayed()
     page.switch_to.active_element.send_keys(Keys.ARROW_RIGHT)
     reached = set()
     for _ in range(12):
@@ -226,14 +235,30 @@ def test_every_field_has_a_name(page: Any) -> None:
             assert field.accessible_name, field.get_attribute("outerHTML")
 
 
-@pytest.mark.parametrize("panel", ["compare", "search", "rerank"])
-def test_a_phone_needs_no_sideways_scrolling(page: Any, panel: str, tmp_path: Path) -> None:
-    phone = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
-    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
+@contextmanager
+def phone(driver: Any) -> Iterator[None]:
+    """Show the page as a phone of 390 px does."""
+    screen = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
     try:
-        place = open_tab(page, panel)
+        yield
+    finally:
+        driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def fill(driver: Any, panel: str) -> Any:
+    """Open a panel and let it show what it can."""
+    place = open_tab(driver, panel)
+    if panel != "encoders":
         one(place, ".examples button").click()
-        wait(page, lambda: place.find_elements(By.CSS_SELECTOR, ".gauge, .after li"))
+    wait(driver, lambda: place.find_elements(By.CSS_SELECTOR, ".gauge, .after li, .encoder"))
+    return place
+
+
+@pytest.mark.parametrize("panel", PANELS)
+def test_a_phone_needs_no_sideways_scrolling(page: Any, panel: str, tmp_path: Path) -> None:
+    with phone(page):
+        fill(page, panel)
         widths = page.execute_script(
             "return [document.documentElement.scrollWidth, document.documentElement.clientWidth]"
         )
@@ -242,8 +267,81 @@ def test_a_phone_needs_no_sideways_scrolling(page: Any, panel: str, tmp_path: Pa
             if button.is_displayed():
                 assert button.size["height"] >= 34
         shoot(page, tmp_path, f"phone-{panel}")
-    finally:
-        page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def findings(driver: Any) -> list[tuple[str, str, str]]:
+    """Return axe's serious and critical findings: rule, element, and what is wrong with it."""
+    driver.execute_script(AXE.read_text("utf-8"))
+    found = driver.execute_async_script("axe.run().then(arguments[arguments.length - 1])")
+    return [
+        (violation["id"], node["html"], node["failureSummary"])
+        for violation in found["violations"]
+        if violation["impact"] in ("serious", "critical")
+        for node in violation["nodes"]
+    ]
+
+
+@pytest.mark.skipif(not AXE.is_file(), reason="needs axe-core-python of kosim[test]")
+@pytest.mark.parametrize("width", ["desktop", "phone"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(page: Any, scheme: str, width: str, tmp_path: Path) -> None:
+    feature = {"name": "prefers-color-scheme", "value": scheme}
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+    with phone(page) if width == "phone" else nullcontext():
+        for panel in PANELS:
+            place = fill(page, panel)
+            if panel == "compare":
+                one(place, ".why .ask").click()
+                wait(page, lambda: one(page, ".words"))
+            assert findings(page) == [], panel
+            shoot(page, tmp_path, f"{scheme}-{width}-{panel}")
+
+
+def test_the_encoders_are_described(page: Any, server: Running, tmp_path: Path) -> None:
+    panel = fill(page, "encoders")
+    described = httpx.get(f"{server.url}/v1/encoders", timeout=60).json()["encoders"]
+    assert texts(panel, "h2") == [encoder["model"] for encoder in described]
+    plain, carded = panel.find_elements(By.CSS_SELECTOR, ".encoder")
+    assert "kosim evaluate" in plain.text and not plain.find_elements(By.TAG_NAME, "table")
+    assert texts(carded, "tbody td") == ["평가 (n = 9)", "0.500 [0.250, 0.750]"]
+    assert texts(carded, "li") == ["짧은 글만"]
+    assert "내 것" in carded.text
+
+
+def test_what_was_asked_is_copied_as_a_command_and_as_a_program(page: Any, server: Running) -> None:
+    """Both run, and get what the page got."""
+    page.execute_cdp_cmd(
+        "Browser.grantPermissions",
+        {"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"], "origin": server.url},
+    )
+    pair = ["거실 '불'\\n\"꺼\" 줘", "$HOME `조명`"]
+    panel = one(page, "#compare")
+    one(panel, "#first").send_keys(pair[0])
+    one(panel, "#second").send_keys(pair[1], Keys.ENTER)
+    wait(page, lambda: panel.find_elements(By.CSS_SELECTOR, ".copies"))
+    call = {"pairs": [pair]}
+    wanted = httpx.post(f"{server.url}/v1/similarity", json=call, timeout=60).json()
+    for button, program in (("copyCurl", ["bash", "-c"]), ("copyPython", [sys.executable, "-c"])):
+        one(panel, f".{button}").click()
+        wait(page, lambda: one(panel, ".copies [role=status]").text == "복사했습니다.")
+        copied = page.execute_async_script(
+            "navigator.clipboard.readText().then(arguments[arguments.length - 1])"
+        )
+        if not shutil.which(copied.split()[0]) and button == "copyCurl":
+            continue
+        ran = subprocess.run([*program, copied], capture_output=True, text=True, timeout=60)
+        assert json.loads(ran.stdout)["cross"]["scores"] == wanted["cross"]["scores"], ran.stderr
+
+
+def test_where_the_clipboard_is_closed_the_text_is_shown(page: Any) -> None:
+    page.execute_script(
+        "navigator.clipboard.writeText = () => Promise.reject(new Error('not allowed'))"
+    )
+    panel = fill(page, "rerank")
+    one(panel, ".copyPython").click()
+    wait(page, lambda: panel.find_elements(By.CSS_SELECTOR, ".copies textarea"))
+    field = one(panel, ".copies textarea")
+    assert "/v1/rerank" in field.get_attribute("value") and field.accessible_name
 
 
 def test_what_the_service_refuses_is_shown(page: Any) -> None:

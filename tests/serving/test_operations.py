@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+from pathlib import Path
 from urllib.parse import urljoin
 
 import httpx
@@ -10,7 +12,10 @@ import pytest
 from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
+from kosim.encoders.errors import ArtifactError
+from kosim.encoders.model_card import CARD
 from kosim.serving.app import create_app
+from kosim.serving.models import check_models
 from kosim.serving.routes.page import FOLDER
 from kosim.serving.settings import ServingSettings
 from tests.encoders.tiny import SENTENCES
@@ -132,3 +137,20 @@ def test_the_reference_says_every_refusal_and_the_key(client: TestClient) -> Non
     assert search["security"] == [{}, {"bearer": []}], "a key is possible, and not needed here"
     assert "security" not in document["paths"]["/healthz"]["get"]
     assert "HTTPValidationError" not in document["components"]["schemas"]
+
+
+def test_the_encoders_are_described_in_full(client: TestClient) -> None:
+    plain, carded = client.get("/v1/encoders").json()["encoders"]
+    assert (plain["kind"], carded["kind"]) == ("bi", "cross")
+    assert plain["card"] is None and carded["card"]["results"][0]["value"] == 0.5
+    assert carded["calibrated"] and carded["threshold"] == 2.5
+    assert not {"/", "\\"} & {*plain["backbone"], *carded["backbone"]}
+
+
+def test_a_card_that_cannot_be_read_is_refused_before_the_server_listens(
+    encoders: dict[str, Path], tmp_path: Path
+) -> None:
+    broken = shutil.copytree(encoders["cross"], tmp_path / "cross")
+    (broken / CARD).write_text("licence = 1", encoding="utf-8")
+    with pytest.raises(ArtifactError, match=CARD):
+        check_models(ServingSettings(cross=broken))
