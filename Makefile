@@ -89,15 +89,15 @@ build/older/installed: .venv/tests
 # The wheel must do the main job in an empty environment, outside the checkout.
 release: .venv/installed ## Build wheel and sdist, check them, and try the wheel
 	$(BIN)/pip install --quiet build twine
-	rm -rf dist build/release && $(BIN)/python -m build --outdir dist .
-	$(BIN)/twine check --strict dist/*
-	$(PYTHON) -m venv build/release
-	build/release/bin/pip install --quiet -c constraints.txt dist/*.whl
-	cd build/release && HF_HUB_OFFLINE=1 bin/kosim compare quickstart --limit 200 --epochs 1 \
-		--out run --overwrite && bin/kosim score run/cross/seed-1 "불 꺼 줘" "조명 꺼 줘"
+	rm -rf dist && $(BIN)/python -m build --outdir dist .
+	$(BIN)/python -m twine check --strict dist/*
+	place=$$(mktemp -d) && trap 'rm -rf "$$place"' EXIT && $(PYTHON) -m venv $$place/env \
+		&& $$place/env/bin/pip install --quiet -c constraints.txt dist/*.whl && cd $$place \
+		&& HF_HUB_OFFLINE=1 env/bin/kosim compare quickstart --limit 200 --epochs 1 --out run \
+		&& env/bin/kosim score run/cross/seed-1 "불 꺼 줘" "조명 꺼 줘"
 
 clean: ## Remove the environment and what was built
-	rm -rf .venv build ./*.egg-info
+	rm -rf .venv build dist ./*.egg-info
 
 # Each stamp adds packages to the environment: the demo needs no more than the first.
 .venv/installed: setup.cfg pyproject.toml constraints.txt

@@ -20,7 +20,7 @@ from kosim.serving.settings import ServingSettings  # noqa: E402
 from tests.conftest import examples  # noqa: E402
 from tests.serving.conftest import make_index  # noqa: E402
 
-OPERATIONS = 18
+OPERATIONS = 19
 
 
 @pytest.fixture(scope="module")
