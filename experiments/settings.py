@@ -196,15 +196,14 @@ class EvaluationSettings(Settings):
     )
 
 
-class RunSettings(Settings):
-    """What every run that trains and compares encoders is told."""
+class StudySettings(Settings):
+    """What every run that trains encoders is told."""
 
     name: str = Field("comparison", description="Name of the run in the report.")
     seeds: list[int] = Field(
         [1], min_length=1, description="Seeds of the training runs, one run for each."
     )
     device: str | None = Field(None, description="Torch device; by default the best available.")
-    data: DataSettings
     evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings)
 
     @field_validator("seeds")
@@ -222,6 +221,12 @@ class RunSettings(Settings):
     def to_toml(self) -> str:
         """Return the settings as TOML that `read_settings` accepts."""
         return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
+
+
+class RunSettings(StudySettings):
+    """What every run that trains and compares encoders is told."""
+
+    data: DataSettings
 
 
 class CompareSettings(RunSettings):

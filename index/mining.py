@@ -37,7 +37,8 @@ class MinedPair:
     """Two similar documents; the first stands earlier in the corpus.
 
     ``score`` is on 0-5: the reranker's calibrated score or, without one, the bi-encoder's.
-    ``retrieval_score`` is the cosine, ``rerank_score`` the reranker's raw value.
+    ``retrieval_score`` is the cosine, ``rerank_score`` the reranker's raw value. ``gap``, only of
+    hard pairs, is by how many points the bi-encoder's score exceeds the reranker's.
     """
 
     rank: int
@@ -48,6 +49,7 @@ class MinedPair:
     score: float
     retrieval_score: float
     rerank_score: float | None
+    gap: float | None = None
 
 
 def mine(
@@ -58,6 +60,7 @@ def mine(
     min_score: float | None = None,
     reranker: Encoder | None = None,
     candidates: int | None = None,
+    hard: bool = False,
     progress: Progress | None = None,
 ) -> list[MinedPair]:
     """Find the most similar pairs of an index, best first, ties by row.
@@ -74,6 +77,8 @@ def mine(
         reranker: scores the pairs with the highest cosines in both orders, and orders them.
         candidates: how many pairs it scores, at least ``top``; by default ten times ``top``,
             and at least 1,000 (10,000 where ``top`` is None).
+        hard: find hard negatives instead, the pairs that the bi-encoder scores highest above the
+            reranker, among those with the highest cosines; both must be calibrated.
         progress: called with ("compare", rows done, rows) and ("rerank", pairs done, pairs).
 
     Raises:
@@ -88,6 +93,8 @@ def mine(
             f"pairs of {source.folder} need an encoder for their scores; give the one that made "
             f"it ({source.encoder.name}), or a reranker"
         )
+    if hard:
+        _check_hard(encoder, reranker)
     count = _pairs_to_compare(top, min_score, reranker, candidates)
     snapshot = source.snapshot
     rows = snapshot.rows()
@@ -106,7 +113,10 @@ def mine(
     def documents(positions: Rows) -> list[Document]:
         return snapshot.documents(rows[positions])
 
-    return _ranked(cosines, first, second, documents, scorer, reranker, top, min_score, progress)
+    above = encoder if hard else None
+    return _ranked(
+        cosines, first, second, documents, scorer, reranker, top, min_score, progress, above
+    )
 
 
 def mine_texts(
@@ -146,6 +156,20 @@ def mine_texts(
     return _ranked(cosines, first, second, chosen, scorer, reranker, top, min_score, progress)
 
 
+def _check_hard(encoder: Encoder | None, reranker: Encoder | None) -> None:
+    """Refuse hard pairs without two calibrated encoders, whose scores are compared."""
+    if encoder is None or reranker is None:
+        raise ConfigError(
+            "hard pairs are those that a bi-encoder scores above a reranker; give both"
+        )
+    for each in (encoder, reranker):
+        if not each.calibrated:
+            raise ConfigError(
+                f"the {each.kind}-encoder {each.backbone.path} is not calibrated, so that its "
+                "scores cannot be compared with another's; calibrate it with `kosim adopt`"
+            )
+
+
 def _pairs_to_compare(
     top: int | None, min_score: float | None, reranker: Encoder | None, candidates: int | None
 ) -> int:
@@ -179,7 +203,9 @@ def _ranked(
     top: int | None,
     min_score: float | None,
     progress: Progress | None,
+    above: Encoder | None = None,
 ) -> list[MinedPair]:
+    """Return pairs in order; with ``above``, those that it scores highest above the scorer."""
     raw: npt.NDArray[np.float32] = cosines
     if reranker is not None:
         members, where = np.unique(np.stack([first, second]), return_inverse=True)
@@ -189,7 +215,10 @@ def _ranked(
         report = _reporting(progress, "rerank")
         raw = score_pairs(reranker, pairs, symmetric=True, progress=report)
     scores = scorer.calibration(raw)
-    order = np.lexsort((second, first, -raw))
+    gaps = None if above is None else above.calibration(as_cosines(cosines)) - scores
+    order = np.lexsort((second, first, -(raw if gaps is None else gaps)))
+    if gaps is not None:
+        order = order[gaps[order] > 0]
     if min_score is not None:
         order = order[scores[order] >= min_score]
     order = order[:top]
@@ -205,6 +234,7 @@ def _ranked(
             score=float(scores[at]),
             retrieval_score=float(cosines[at]),
             rerank_score=None if reranker is None else float(raw[at]),
+            gap=None if gaps is None else float(gaps[at]),
         )
         for rank, (at, one, other) in enumerate(zip(order, left, right, strict=True), 1)
     ]

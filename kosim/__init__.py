@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from kosim.encoders.training.config import TrainingConfig
     from kosim.encoders.training.run import train
     from kosim.experiments.comparison.in_python import compare
+    from kosim.experiments.teaching.in_python import teach
     from kosim.index.build import build_index
     from kosim.index.corpus_index import CorpusIndex
     from kosim.index.mining import mine
@@ -44,6 +45,7 @@ __all__ = [
     "compare",
     "load",
     "mine",
+    "teach",
     "train",
 ]
 
@@ -59,6 +61,7 @@ _PUBLIC = {
     "compare": "kosim.experiments.comparison.in_python",
     "load": "kosim.encoders.loading",
     "mine": "kosim.index.mining",
+    "teach": "kosim.experiments.teaching.in_python",
     "train": "kosim.encoders.training.run",
 }
 """The module that defines each public name."""

@@ -89,6 +89,7 @@ EXPERIMENTS: dict[str, set[str]] = {
     "probe": set(),
     "retrieval": set(),
     "speed": set(),
+    "teaching": {"comparison"},
     "tuning": {"comparison"},
     "tokenizers": {"comparison"},
 }

@@ -55,6 +55,11 @@ _TOP = 100
     help="Number of pairs that are retrieved and then reranked.",
     shown_default="10 times --top-k",
 )
+@option(
+    "--hard",
+    is_flag=True,
+    help="Find hard negatives: pairs that the bi-encoder scores highest above --reranker.",
+)
 @corpus_options
 @compute_options
 @json_option
@@ -65,6 +70,7 @@ def mine_command(
     top: int | None,
     min_score: float | None,
     candidates: int | None,
+    hard: bool,
     compute: ComputeOptions,
     as_json: bool,
     **options: Any,
@@ -75,7 +81,10 @@ def mine_command(
     Examples:
       kosim mine corpus.index --reranker mini-cross -k 20
       kosim mine sentences.txt --encoder mini-bi --min-score 4
+      kosim mine sentences.txt --encoder mini-bi --reranker mini-cross --hard
     """
+    if hard and reranker is None:
+        raise ConfigError("--hard compares two encoders; give --reranker MODEL, a cross-encoder")
     for name, value in (("--top-k", top), ("--candidates", candidates)):
         if value is not None and value < 1:
             raise ConfigError(f"{name} is {value}; ask for at least 1 pair")
@@ -94,11 +103,13 @@ def mine_command(
             min_score=min_score,
             reranker=second,
             candidates=candidates,
+            hard=hard,
             progress=report,
         )
     if as_json:
         for pair in pairs:
-            print_json_line({**asdict(pair), "calibrated": calibrated})
+            said = {name: value for name, value in asdict(pair).items() if hard or name != "gap"}
+            print_json_line({**said, "calibrated": calibrated})
     else:
         columns = (score_name(calibrated=calibrated), "texts", "ids")
         shown = ranked_table(

@@ -293,10 +293,13 @@ def data_options(command: Command) -> Command:
     return decorated
 
 
-def training_options(command: Command) -> Command:
-    """Add the options that say how an encoder is trained.
+def training_options_with(precision: str = "--precision") -> Callable[[Command], Command]:
+    """Return the decorator of the options that say how an encoder is trained.
 
     The defaults in their help are those of the kind and the backbone, where a recipe says nothing.
+
+    Args:
+        precision: the option of the training's arithmetic, where another has that name.
     """
     bi, cross = defaults("bi", None), defaults("cross", None)
     shown = {name: str(bi[name]) for name in ("epochs", "warmup", "patience", "precision")}
@@ -304,20 +307,25 @@ def training_options(command: Command) -> Command:
     shown["batch_size"] = (
         f"{bi['batch_size']} for a bi-encoder, {cross['batch_size']} for a cross-encoder"
     )
+    names = {"precision": (precision,)}
     fields = ("epochs", "learning_rate", "warmup", "weight_decay", "batch_size")
     more = ("gradient_accumulation", "select", "patience", "precision", "report_to")
     options = [
         *(
             setting(
-                TrainingConfig, name, **({"shown_default": shown[name]} if name in shown else {})
+                TrainingConfig,
+                name,
+                *names.get(name, ()),
+                **({"shown_default": shown[name]} if name in shown else {}),
             )
             for name in (*fields, *more)
         ),
         setting(EncoderSettings, "max_length"),
     ]
-    decorated: Command = add_options(options, command)
-    return decorated
+    return lambda command: add_options(options, command)
 
+
+training_options = training_options_with()
 
 budget_options = settings_options(Budget, "steps", "epochs", "minutes")
 """The options that say how long a pretraining is."""

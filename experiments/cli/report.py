@@ -23,6 +23,7 @@ _EXPERIMENTS = {
     "curve": ("retrieval.depth.report", "DEPTH"),
     "peak_gflops": ("speed.report", "SPEED"),
     "differences": ("probe.report", "PROBE"),
+    "gains": ("teaching.report", "TEACHING"),
 }
 """A key that only the results of one experiment have: where that experiment is."""
 

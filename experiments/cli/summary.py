@@ -52,3 +52,17 @@ def say_stages(*, quiet: bool = False) -> Progress:
             notes.print(text(stage, chosen_language()), style="dim")
 
     return say
+
+
+def say_parts() -> Progress:
+    """Return what prints a stage when it begins, and each time that a further tenth is done."""
+    said: dict[str, int] = {}
+
+    def say(stage: Text, done: int = 0, total: int = 0, /) -> None:
+        shown, tenth = text(stage, chosen_language()), 10 * done // total if total else 0
+        if tenth > said.get(shown, -1):
+            said[shown] = tenth
+            counted = f": {done:,} / {total:,}" if done else ""
+            notes.print(f"{shown}{counted}", style="dim")
+
+    return say

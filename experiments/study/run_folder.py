@@ -11,7 +11,7 @@ from pathlib import Path
 from kosim.encoders.errors import StorageError
 from kosim.encoders.sole_writer import HELD, sole_writer
 from kosim.encoders.storage import write_text
-from kosim.experiments.settings import RunSettings, read_settings
+from kosim.experiments.settings import StudySettings, read_settings
 from kosim.experiments.study.results import RESULTS
 
 CONFIG = "config.toml"
@@ -48,7 +48,7 @@ def interrupted_folder(name: str) -> Path:
 @contextmanager
 def open_run(
     folder: Path,
-    settings: RunSettings | None = None,
+    settings: StudySettings | None = None,
     *,
     resume: bool = False,
     overwrite: bool = False,
@@ -94,7 +94,7 @@ def _empty(folder: Path) -> None:
             path.unlink()
 
 
-def _check(folder: Path, settings: RunSettings | None, *, resume: bool, overwrite: bool) -> None:
+def _check(folder: Path, settings: StudySettings | None, *, resume: bool, overwrite: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise StorageError(f"{folder} is a file; choose another --out")
     if not _content(folder):
@@ -116,7 +116,7 @@ def _check(folder: Path, settings: RunSettings | None, *, resume: bool, overwrit
         _check_same(folder, settings)
 
 
-def _check_same(folder: Path, settings: RunSettings) -> None:
+def _check_same(folder: Path, settings: StudySettings) -> None:
     path = folder / CONFIG
     if not path.is_file():
         raise StorageError(f"{folder} has no {CONFIG}, so there is no run to resume")

@@ -33,6 +33,7 @@ SHORT = {
     "train": TRAINING,
     "pretrain": [*PRETRAINING, "--size", "tiny"],
     "distill": PRETRAINING,
+    "teach": [*TRAINING, "--silver-epochs", "1", "--pairs", "40", "--resamples", "400"],
     "plan": ["--sample", "20", "--vectors", "200", "--pairs", "10"],
     "depth": ["--latency-queries", "1", "--limit-queries", "5"],
     "data --find-noise": ["--folds", "2", "--epochs", "1", "--backbone", "scratch"],

@@ -1,0 +1,1 @@
+"""Encoders that teach each other: silver pairs, and the students that learn from them."""

@@ -1,0 +1,80 @@
+"""The sentences and pairs that no silver pair may hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from kosim.encoders.errors import DataError
+from kosim.encoders.pair_columns import PairColumns
+from kosim.encoders.records import LabelledPairs
+from kosim.encoders.tables import read_lines, read_table, suffix_format
+from kosim.experiments.data.cleaning import comparable
+
+
+def pair_key(first: str, second: str) -> str:
+    """Return what is the same for two pairs of the same sentences, in either order."""
+    return "\n".join(sorted((comparable(first), comparable(second))))
+
+
+@dataclass
+class KeptOut:
+    """Sentences and pairs to keep out, in comparable form (NFC, white space squeezed)."""
+
+    sentences: set[str] = field(default_factory=set)
+    pairs: set[str] = field(default_factory=set)
+
+    def add_sentences(self, texts: Iterable[str]) -> None:
+        """Keep out every pair with one of these sentences."""
+        self.sentences.update(comparable(text) for text in texts)
+
+    def add_pairs(self, pairs: LabelledPairs) -> None:
+        """Keep out these pairs, in either order, but not their sentences."""
+        self.pairs.update(pair_key(*pair) for pair in pairs.pairs)
+
+    def clear(self, texts: Iterable[str]) -> list[str]:
+        """Return the distinct sentences that may be used, as they first stand, in order."""
+        seen: dict[str, str] = {}
+        for text in texts:
+            seen.setdefault(comparable(text), text.strip())
+        seen.pop("", None)
+        return [text for key, text in seen.items() if key not in self.sentences]
+
+    def allows(self, first: str, second: str) -> bool:
+        """Say whether a pair may be learnt from."""
+        return (
+            comparable(first) not in self.sentences
+            and comparable(second) not in self.sentences
+            and pair_key(first, second) not in self.pairs
+        )
+
+    def without(self, pairs: LabelledPairs) -> LabelledPairs:
+        """Return the labelled pairs that hold none of the sentences; pairs are not looked at."""
+        rows = [
+            row
+            for row, (first, second) in enumerate(pairs.pairs)
+            if not {comparable(first), comparable(second)} & self.sentences
+        ]
+        return pairs if len(rows) == len(pairs) else pairs.take(np.array(rows, dtype=np.int64))
+
+
+def read_sentences_of(path: str) -> list[str]:
+    """Return the sentences of a file: lines of text, or both sentences of a table of pairs.
+
+    Every cell counts of a line of text with tabs, as ParaKQC's own file has them.
+
+    Raises:
+        DataError: the file cannot be read, or a table of it has no columns of two sentences.
+    """
+    if suffix_format(Path(path)) in (None, "text"):
+        return [cell for line in read_lines(path) for cell in line.split("\t") if cell.strip()]
+    table = read_table(path)
+    found = PairColumns().find(table.columns, path, labelled=False)
+    texts = [*table[str(found.sentence1)], *table[str(found.sentence2)]]
+    kept = [text for text in texts if isinstance(text, str) and text.strip()]
+    if not kept:
+        raise DataError(f"{path} holds no sentence; give sentences or pairs to keep out")
+    return kept

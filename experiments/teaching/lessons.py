@@ -1,0 +1,97 @@
+"""What students learn besides silver pairs, what chooses among them, and what they never see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kosim.encoders.errors import DataError
+from kosim.encoders.records import Kind, LabelledPairs
+from kosim.experiments.data.cleaning import check_test, clean_training
+from kosim.experiments.data.pairs import load_pairs
+from kosim.experiments.data.partition import load_raw, load_training
+from kosim.experiments.data.splits import stratified_split
+from kosim.experiments.teaching.kept_out import KeptOut, read_sentences_of
+from kosim.experiments.teaching.settings import TeachSettings
+from kosim.experiments.teaching.silver import Silver
+from kosim.experiments.teaching.student import Stage, joined
+
+SILVER_EPOCHS: dict[Kind, int] = {"bi": 5, "cross": 2}
+"""Passes over the silver pairs at most: a cross-encoder overfits its teacher soon (Liu et al. 2022,
+"Trans-Encoder")."""
+
+SILVER_SPLIT_SEED = 42
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """The labelled pairs of a run that no teacher labelled; None where there are none.
+
+    ``gold`` are learnt, ``validation`` choose the epoch, ``test`` measure; ``extra`` are learnt as
+    silver pairs are. ``kept_out`` is what no silver pair may hold.
+    """
+
+    gold: LabelledPairs | None
+    validation: LabelledPairs | None
+    test: LabelledPairs | None
+    extra: LabelledPairs | None
+    kept_out: KeptOut
+
+
+def read_lessons(settings: TeachSettings) -> Lessons:
+    """Read the gold pairs, split as `kosim train` does, and all that is to be kept out.
+
+    Raises:
+        DataError: a file cannot be read, or has nothing left when that is kept out.
+    """
+    kept_out = KeptOut()
+    for path in settings.exclude:
+        kept_out.add_sentences(read_sentences_of(path))
+    gold = validation = test = None
+    if settings.data is not None:
+        raw_train, raw_test = load_raw(settings.data)
+        if raw_test is not None:
+            test = check_test(raw_test)
+            kept_out.add_sentences([*test.sentence1, *test.sentence2])
+        if raw_train is not None:
+            training = load_training(settings.data)
+            gold = _allowed(training.train, kept_out, "training")
+            validation = _allowed(training.validation, kept_out, "validation")
+            kept_out.add_pairs(gold)
+            kept_out.add_sentences([*validation.sentence1, *validation.sentence2])
+    extra = [
+        clean_training(load_pairs(path), exclude=kept_out.sentences)[0] for path in settings.extra
+    ]
+    return Lessons(gold, validation, test, joined(*extra) if extra else None, kept_out)
+
+
+def _allowed(pairs: LabelledPairs, kept_out: KeptOut, what: str) -> LabelledPairs:
+    left = kept_out.without(pairs)
+    if not len(left):
+        raise DataError(
+            f"every {what} pair has a sentence that is to be kept out; give other gold pairs, or "
+            "keep less out"
+        )
+    return left
+
+
+def plan_stages(
+    kind: Kind, settings: TeachSettings, silver: Silver, lessons: Lessons
+) -> tuple[list[Stage], LabelledPairs]:
+    """Return what a student learns, in order, and the pairs that it is validated on.
+
+    Without gold pairs a tenth of the silver pairs is for validation.
+    """
+    training = settings.students[kind].training
+    pairs, validation = silver.pairs, lessons.validation
+    if validation is None:
+        rows, held_out = stratified_split(pairs, seed=SILVER_SPLIT_SEED)
+        pairs, validation = pairs.take(rows), pairs.take(held_out)
+    if lessons.extra is not None:
+        pairs = joined(pairs, lessons.extra)
+    if lessons.gold is not None and settings.order == "mixed":
+        return [Stage("mixed", joined(pairs, lessons.gold), training)], validation
+    epochs = settings.silver_epochs or SILVER_EPOCHS[kind]
+    stages = [Stage("silver", pairs, training.model_copy(update={"epochs": epochs}))]
+    if lessons.gold is not None:
+        stages.append(Stage("gold", lessons.gold, training))
+    return stages, validation

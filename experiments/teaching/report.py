@@ -1,0 +1,165 @@
+"""The report of a run of teaching: what each step gained, the silver pairs, and the cost."""
+
+from __future__ import annotations
+
+from kosim.experiments.study.experiment import Experiment
+from kosim.experiments.study.figures import Difference, written
+from kosim.experiments.study.language import Line, Text, both
+from kosim.experiments.study.notation import METRIC_NAMES, amount, count, duration, p_value, percent
+from kosim.experiments.study.report import records
+from kosim.experiments.study.report.document import Section, Table
+from kosim.experiments.teaching.finding import KINDS, compute_finding
+from kosim.experiments.teaching.results import SilverFacts, TeachResults
+
+_STEP = Line("Step", "단계")
+
+
+def build_sections(results: TeachResults) -> list[Section]:
+    """Return the sections of the report."""
+    return [
+        Section(
+            "steps",
+            Line("What each step gained", "단계별 향상"),
+            _note(results),
+            [*_steps(results), *_gains(results)],
+        ),
+        Section(
+            "silver",
+            Line("Silver pairs", "실버 쌍"),
+            Line(
+                "Pairs of corpus sentences that the teachers labelled, drawn to cover the scale.",
+                "교사 모델이 점수를 매긴 말뭉치 문장 쌍이며, 점수 구간을 고르게 뽑았습니다.",
+            ),
+            [*_bins(results), *_sources(results)],
+        ),
+        Section(
+            "cost",
+            Line("Cost", "비용"),
+            Line(
+                "Of the last call: blocks that a killed run had labelled before are not counted.",
+                "마지막 실행에 든 비용입니다. 중단되기 전에 라벨링한 부분은 세지 않았습니다.",
+            ),
+            _labelling(results),
+        ),
+        records.origin(
+            results,
+            Line("Settings and machine", "설정과 환경"),
+            {Line("Settings", "설정"): results.config},
+        ),
+    ]
+
+
+def _note(results: TeachResults) -> Line:
+    of = Line("test", "테스트") if results.test_pairs else Line("validation", "검증")
+    return both(
+        "Means over {seeds} seeds with 95% intervals. Each step is tested against the one before "
+        "of its kind on the same {n} {of} pairs, p-values adjusted for their number (Holm).",
+        "시드 {seeds}개의 평균과 95% 신뢰구간입니다. 각 단계를 같은 종류의 이전 단계와 같은 {of} "
+        "쌍 {n}개에서 검정했고, p값은 검정 횟수로 보정했습니다(Holm).",
+        seeds=len(results.config["seeds"]),
+        n=count(results.test_pairs or results.validation_pairs),
+        of=of,
+    )
+
+
+def _steps(results: TeachResults) -> list[Table]:
+    rows: list[list[Text]] = []
+    for name, step in results.steps.items():
+        figures = [
+            written(figures.get(metric))
+            for figures in (step.validation, step.test)
+            for metric in ("pearson", "f1")
+        ]
+        kind = KINDS[step.kind]
+        role = Line(f"teacher, {kind.en}", f"교사, {kind.ko}") if step.teacher else kind
+        trained = ["", ""] if step.teacher else [count(step.train_pairs), duration(step.seconds)]
+        rows.append([name, role, *figures, *trained])
+    pearson, f1 = METRIC_NAMES["pearson"], METRIC_NAMES["f1"]
+    columns: list[Text] = [
+        _STEP,
+        Line("Kind", "종류"),
+        both("Validation, {metric}", "검증, {metric}", metric=pearson),
+        both("Validation, {metric}", "검증, {metric}", metric=f1),
+        both("Test, {metric}", "테스트, {metric}", metric=pearson),
+        both("Test, {metric}", "테스트, {metric}", metric=f1),
+        Line("Pairs learnt", "학습 쌍"),
+        Line("Training, all seeds", "학습 시간 합계"),
+    ]
+    return Table.of(Line("Steps", "단계"), columns, rows, [1])
+
+
+def _gains(results: TeachResults) -> list[Table]:
+    rows: list[list[Text]] = []
+    for entry in results.gains:
+        for metric, found in entry.metrics.items():
+            if metric in METRIC_NAMES:
+                p = p_value(found.p if isinstance(found, Difference) else None)
+                rows.append(
+                    [f"{entry.first} − {entry.second}", METRIC_NAMES[metric], written(found), p]
+                )
+    columns: list[Text] = [
+        Line("Difference", "차이"),
+        Line("Metric", "지표"),
+        Line("Value", "값"),
+        Line("p, adjusted", "보정한 p"),
+    ]
+    return Table.of(Line("Gains", "향상"), columns, rows, [1])
+
+
+def _named(results: TeachResults) -> list[tuple[Text, SilverFacts]]:
+    if len(results.silver) == 1:
+        return [("", results.silver[0])]
+    return [
+        (both("Labelling {n}", "라벨링 {n}", n=number), facts)
+        for number, facts in enumerate(results.silver, 1)
+    ]
+
+
+def _bins(results: TeachResults) -> list[Table]:
+    rows: list[list[Text]] = []
+    for name, facts in _named(results):
+        for low, number in enumerate(facts.bins):
+            share = percent(number / facts.pairs) if facts.pairs else ""
+            rows.append([Line.join(" ", [name, f"{low}–{low + 1}"]), count(number), share])
+    columns: list[Text] = [Line("Label", "라벨"), Line("Pairs", "쌍"), Line("Share", "비율")]
+    return Table.of(Line("By label", "라벨별"), columns, rows)
+
+
+def _sources(results: TeachResults) -> list[Table]:
+    rows: list[list[Text]] = [
+        [Line.join(" ", [name, source]), count(number)]
+        for name, facts in _named(results)
+        for source, number in facts.sources.items()
+    ]
+    return Table.of(
+        Line("By source", "출처별"), [Line("Found by", "찾은 방법"), Line("Pairs", "쌍")], rows
+    )
+
+
+def _labelling(results: TeachResults) -> list[Table]:
+    rows: list[list[Text]] = []
+    for name, facts in _named(results):
+        if facts.mining_seconds is not None:
+            mining = Line.join(" ", [name, Line("mining", "쌍 찾기")])
+            rows.append([mining, count(facts.labelled), duration(facts.mining_seconds), ""])
+        for teacher, cost in facts.labelling.items():
+            speed = amount(cost["pairs"] / cost["seconds"]) if cost["seconds"] else ""
+            rows.append(
+                [
+                    Line.join(" ", [name, teacher]),
+                    count(cost["pairs"]),
+                    duration(cost["seconds"]),
+                    speed,
+                ]
+            )
+    columns: list[Text] = [
+        Line("Work", "작업"),
+        Line("Pairs", "쌍"),
+        Line("Time", "시간"),
+        Line("Pairs per second", "초당 쌍"),
+    ]
+    return Table.of(Line("Mining and labelling", "쌍 찾기와 라벨링"), columns, rows)
+
+
+TEACHING = Experiment(TeachResults, compute_finding, build_sections)
+"""Teaching as an experiment."""

@@ -1,0 +1,228 @@
+"""One run of teaching: silver pairs, students of one kind, and what each step gained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from transformers import TrainerCallback
+
+from kosim.encoders.errors import ConfigError
+from kosim.encoders.records import Kind, LabelledPairs
+from kosim.experiments.settings import EncoderSettings
+from kosim.experiments.study.language import Language, Line, both
+from kosim.experiments.study.notation import count
+from kosim.experiments.study.progress import Progress, silent
+from kosim.experiments.study.results import header
+from kosim.experiments.study.run_folder import open_run
+from kosim.experiments.teaching.evaluation import Step, describe_step, score_step, test_gains
+from kosim.experiments.teaching.lessons import Lessons, plan_stages, read_lessons
+from kosim.experiments.teaching.report import TEACHING
+from kosim.experiments.teaching.results import SilverFacts, TeachResults
+from kosim.experiments.teaching.settings import TeachSettings
+from kosim.experiments.teaching.silver import (
+    Corpus,
+    Silver,
+    make_silver,
+    read_corpus_sentences,
+    read_silver,
+)
+from kosim.experiments.teaching.student import starting_settings, teaching_record, train_student
+from kosim.experiments.teaching.teachers import Teacher, open_teachers
+from kosim.experiments.teaching.turns import take_turns
+
+
+def teach_students(
+    settings: TeachSettings,
+    out: str | Path,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    callbacks: Sequence[TrainerCallback] = (),
+    progress: Progress = silent,
+    language: Language = "en",
+) -> TeachResults:
+    """Make silver pairs and train students on them, of one kind or in turns; a killed run goes on.
+
+    Args:
+        settings: what is taught, by whom, to whom.
+        out: the folder of the run: silver pairs, encoders, report.
+        resume: go on with a killed run of the same settings.
+        overwrite: replace an earlier run.
+        callbacks: transformers' hooks into the trainings.
+        progress: told what is being done.
+        language: of the reports.
+
+    Raises:
+        KosimError: of the kind that fits what was wrong; nothing half-written looks whole.
+    """
+    students = {kind: starting_settings(student) for kind, student in settings.students.items()}
+    teachers = open_all(settings, progress)
+    progress(Line("reading the data", "데이터 읽기"))
+    lessons = read_lessons(settings)
+    corpus = None if settings.silver else read_corpus_sentences(settings, lessons.kept_out)
+    folder = Path(out)
+    with open_run(folder, settings, resume=resume, overwrite=overwrite):
+        if len(students) > 1:
+            if corpus is None or lessons.validation is None:
+                raise ConfigError(
+                    "teaching in turns labels a corpus anew in each round, and gold pairs say when "
+                    "to stop; give --corpus and --train"
+                )
+            turns = take_turns(
+                settings,
+                students,
+                corpus,
+                teachers,
+                lessons,
+                lessons.validation,
+                folder,
+                callbacks=callbacks,
+                progress=progress,
+            )
+            silver, steps, kept, validation = (
+                turns.silver,
+                turns.steps,
+                turns.kept,
+                lessons.validation,
+            )
+        else:
+            (kind,) = students
+            one = silver_of(settings, corpus, teachers, lessons, folder, progress)
+            steps, validation = _teach_one(
+                kind, students[kind], settings, one, teachers, lessons, folder, callbacks, progress
+            )
+            silver, kept = [one], {kind: kind}
+        results = summarise(
+            settings, silver, [*of_teachers(teachers), *steps], kept, validation, lessons, progress
+        )
+        TEACHING.write(results, folder, language=language)
+    return results
+
+
+def _teach_one(
+    kind: Kind,
+    student: EncoderSettings,
+    settings: TeachSettings,
+    silver: Silver,
+    teachers: Sequence[Teacher],
+    lessons: Lessons,
+    folder: Path,
+    callbacks: Sequence[TrainerCallback],
+    progress: Progress,
+) -> tuple[list[Step], LabelledPairs]:
+    """Train the students of one kind, and return their steps and what they were validated on."""
+    stages, validation = plan_stages(kind, settings, silver, lessons)
+    names = [*(f"{kind}-{stage.name}" for stage in stages[:-1]), kind]
+    steps = [
+        Step(name, kind, [folder / name / f"seed-{seed}" for seed in settings.seeds])
+        for name in names
+    ]
+    for position, seed in enumerate(settings.seeds):
+        progress(
+            both(
+                "training the {kind}-encoder, seed {seed}",
+                "{kind} 인코더 학습, 시드 {seed}",
+                kind=kind,
+                seed=str(seed),
+            )
+        )
+        train_student(
+            student,
+            stages,
+            validation,
+            [step.folders[position] for step in steps],
+            teaching_record(settings, silver, teachers),
+            seed=seed,
+            device=settings.device,
+            callbacks=callbacks,
+        )
+    return steps, validation
+
+
+def open_all(settings: TeachSettings, progress: Progress) -> list[Teacher]:
+    """Open the teachers of a run."""
+    progress(Line("opening the teachers", "교사 모델 열기"))
+    return open_teachers(
+        settings.teachers,
+        backend=settings.backend,
+        precision=settings.teacher_precision,
+        device=settings.device,
+    )
+
+
+def silver_of(
+    settings: TeachSettings,
+    corpus: Corpus | None,
+    teachers: Sequence[Teacher],
+    lessons: Lessons,
+    folder: Path,
+    progress: Progress,
+) -> Silver:
+    """Return the silver pairs of a file, or those made of a corpus."""
+    if corpus is None:
+        return read_silver(settings, lessons.kept_out)
+    return make_silver(settings, corpus, teachers, lessons.kept_out, folder, progress=progress)
+
+
+def of_teachers(teachers: Sequence[Teacher]) -> list[Step]:
+    """Return the teachers as steps that nothing was trained for."""
+    return [Step(each.name, each.encoder.kind, teacher=each) for each in teachers]
+
+
+def summarise(
+    settings: TeachSettings,
+    silver: Sequence[Silver],
+    steps: Sequence[Step],
+    kept: dict[Kind, str],
+    validation: LabelledPairs,
+    lessons: Lessons,
+    progress: Progress,
+) -> TeachResults:
+    """Evaluate every step on validation and test pairs, and test what each gained."""
+    of_validation, of_test = {}, {}
+    for number, step in enumerate(steps):
+        progress(Line("evaluating the steps", "단계별 평가"), number, len(steps))
+        of_validation[step.name] = score_step(step, validation, settings.device)
+        if lessons.test is not None:
+            of_test[step.name] = score_step(step, lessons.test, settings.device)
+    described = {
+        step.name: describe_step(
+            step,
+            (of_validation[step.name], validation),
+            None if lessons.test is None else (of_test[step.name], lessons.test),
+            settings.evaluation,
+        )
+        for step in steps
+    }
+    measured = validation if lessons.test is None else lessons.test
+    facts = [SilverFacts(**each.facts) for each in silver]
+    return TeachResults(
+        **header(settings.name),
+        config=settings.model_dump(mode="json"),
+        silver=facts,
+        steps=described,
+        gains=test_gains(steps, of_test or of_validation, measured, settings.evaluation),
+        kept=kept,
+        validation_pairs=len(validation),
+        validation_of="silver" if lessons.validation is None else "gold",
+        test_pairs=None if lessons.test is None else len(lessons.test),
+        notices=notices(settings, facts[0]),
+    )
+
+
+def notices(settings: TeachSettings, facts: SilverFacts) -> list[str]:
+    """Return what a reader must know of the silver pairs, in English."""
+    found = []
+    if facts.left_out:
+        what = "pairs of the file" if settings.silver else "sentences of the corpus"
+        found.append(
+            f"{count(facts.left_out)} {what} are kept out: they hold test, validation or excluded "
+            "sentences"
+        )
+    if facts.pairs < settings.pairs and not settings.silver:
+        found.append(
+            f"{count(facts.pairs)} silver pairs instead of {count(settings.pairs)}: the labelled "
+            "pairs hold no more of the wanted mix; label more, or allow another mix"
+        )
+    return found

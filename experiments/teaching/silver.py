@@ -1,0 +1,291 @@
+"""Silver pairs: mined from a corpus, labelled by teachers, drawn to cover the scale."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from kosim.encoders.bi import BiEncoder
+from kosim.encoders.distillation.teacher import teacher_vectors
+from kosim.encoders.errors import ConfigError, DataError, StorageError
+from kosim.encoders.loading import load
+from kosim.encoders.pretraining.backbone_folder import texts_fingerprint
+from kosim.encoders.pretraining.corpus import read_sentences
+from kosim.encoders.records import LabelledPairs
+from kosim.encoders.storage import atomic_file
+from kosim.experiments.data.pairs import load_pairs
+from kosim.experiments.study.language import Line
+from kosim.experiments.study.progress import Progress, silent
+from kosim.experiments.teaching.candidates import find_candidates
+from kosim.experiments.teaching.kept_out import KeptOut
+from kosim.experiments.teaching.sampling import draw, score_bins
+from kosim.experiments.teaching.settings import BINS, SilverSettings
+from kosim.experiments.teaching.teachers import Teacher, keep_about, label, labels_folder
+
+CANDIDATES, LABELLED, SILVER = "candidates.parquet", "labelled.parquet", "silver.parquet"
+WORK = "mining"
+"""The folder of a run that holds what a killed mining goes on from."""
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """The sentences that pairs are made of, and how many were left out of how many."""
+
+    sentences: list[str]
+    read: int
+    left_out: int
+
+
+@dataclass(frozen=True)
+class Silver:
+    """Silver pairs, and what is to be known of them.
+
+    ``table`` has the columns sentence1, sentence2, label, source and one for each teacher.
+    """
+
+    table: pd.DataFrame
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def pairs(self) -> LabelledPairs:
+        """The pairs with their labels; the sources say how they were found."""
+        return LabelledPairs.from_table(self.table)
+
+
+def read_corpus_sentences(settings: SilverSettings, kept_out: KeptOut) -> Corpus:
+    """Return the corpus sentences that pairs are made of, without those to be kept out.
+
+    Raises:
+        DataError: the corpus cannot be read, or cannot give as many pairs as are asked for.
+    """
+    every = read_sentences(str(settings.corpus))
+    distinct = KeptOut().clear(every)
+    allowed = kept_out.clear(distinct)
+    random = np.random.default_rng(settings.sample_seed)
+    chosen = np.sort(random.permutation(len(allowed))[: settings.to_read])
+    count = len(chosen)
+    if count * (count - 1) // 2 < settings.pairs:
+        raise DataError(
+            f"{settings.corpus} has {len(allowed):,} distinct sentences to use, and {count:,} of "
+            f"them make {count * (count - 1) // 2:,} pairs, fewer than the {settings.pairs:,} "
+            "asked for; give a larger corpus or a smaller number of pairs"
+        )
+    return Corpus([allowed[row] for row in chosen], len(every), len(distinct) - len(allowed))
+
+
+def mine_candidates(
+    settings: SilverSettings,
+    corpus: Corpus,
+    kept_out: KeptOut,
+    folder: Path,
+    *,
+    progress: Progress = silent,
+) -> pd.DataFrame:
+    """Return the pairs that are to be labelled; a killed run goes on with the miner's vectors.
+
+    Raises:
+        StorageError: the folder holds pairs of another corpus or miner, or cannot be written.
+        ConfigError: the miner is no bi-encoder.
+        DataError: the corpus gives fewer pairs than are asked for.
+    """
+    miner = load(settings.miner, device=settings.device)
+    if not isinstance(miner, BiEncoder):
+        raise ConfigError(f"miner {settings.miner} is a cross-encoder; give a bi-encoder")
+    texts = texts_fingerprint(corpus.sentences)
+    keep_about(
+        folder,
+        {"corpus": texts, "miner": miner.fingerprint(), "exclusions": _digest(kept_out)},
+    )
+    target = folder / CANDIDATES
+    if target.is_file():
+        return read_parquet(target)
+    stage = Line("encoding the corpus", "말뭉치 임베딩")
+    vectors = teacher_vectors(
+        miner,
+        corpus.sentences,
+        texts,
+        folder / "vectors",
+        progress=lambda done, total: progress(stage, done, total),
+    )
+    found = find_candidates(
+        corpus.sentences,
+        vectors,
+        miner.calibration,
+        count=settings.to_label,
+        sources=settings.sources,
+        kept_out=kept_out,
+        random=np.random.default_rng(settings.sample_seed),
+        progress=progress,
+    )
+    if len(found) < settings.pairs:
+        raise DataError(
+            f"{settings.corpus} gives {len(found):,} pairs by {', '.join(settings.sources)}, fewer "
+            f"than the {settings.pairs:,} asked for; give a larger corpus or fewer pairs"
+        )
+    write_parquet(found, target)
+    return found
+
+
+def label_candidates(
+    candidates: pd.DataFrame,
+    teachers: Sequence[Teacher],
+    folder: Path,
+    *,
+    symmetric: bool = False,
+    hard_margin: float | None = None,
+    progress: Progress = silent,
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Return the candidates with a column for each teacher and their mean, and what it cost.
+
+    Pairs by vectors that the miner scores at least ``hard_margin`` above that mean get the source
+    ``hard``.
+    """
+    pairs = list(zip(candidates["sentence1"], candidates["sentence2"], strict=True))
+    columns, cost = {}, {}
+    for teacher in teachers:
+        labels = label(
+            teacher,
+            pairs,
+            labels_folder(folder, teacher),
+            symmetric=symmetric,
+            progress=progress,
+        )
+        columns[teacher.name] = labels.scores
+        cost[teacher.name] = {"pairs": labels.made, "seconds": labels.seconds}
+    mean = np.mean(list(columns.values()), axis=0, dtype=np.float64)
+    labelled = candidates.assign(label=mean, **columns)
+    if hard_margin is not None:
+        hard = (labelled["mined"] - mean >= hard_margin) & (labelled["source"] == "vectors")
+        labelled.loc[hard, "source"] = "hard"
+    return labelled, cost
+
+
+def draw_silver(
+    labelled: pd.DataFrame, settings: SilverSettings, teachers: Sequence[str] = ()
+) -> Silver:
+    """Return the silver pairs of a table of labelled pairs, in random order."""
+    facts: dict[str, Any] = {"labelled": len(labelled)}
+    if settings.max_disagreement is not None and len(teachers) > 1:
+        marks = labelled[list(teachers)].to_numpy()
+        agreed = np.ptp(marks, axis=1) <= settings.max_disagreement
+        facts["disagreed"] = int((~agreed).sum())
+        labelled = labelled[agreed].reset_index(drop=True)
+    random = np.random.default_rng((settings.sample_seed, 1))
+    rows = draw(
+        labelled["label"].to_numpy(),
+        list(labelled["source"]),
+        settings.pairs,
+        mix=settings.mix,
+        random=random,
+    )
+    table = labelled.iloc[random.permutation(rows)].reset_index(drop=True)
+    columns = ["sentence1", "sentence2", "label", *teachers, "source"]
+    return Silver(table[columns], {**facts, **describe(table)})
+
+
+def describe(table: pd.DataFrame) -> dict[str, Any]:
+    """Return how many pairs a table has in all, by point of the scale, and by source."""
+    counts = np.bincount(score_bins(table["label"].to_numpy()), minlength=BINS)
+    return {
+        "pairs": len(table),
+        "bins": counts.tolist(),
+        "sources": {str(k): int(n) for k, n in table["source"].value_counts().sort_index().items()},
+    }
+
+
+def make_silver(
+    settings: SilverSettings,
+    corpus: Corpus,
+    teachers: Sequence[Teacher],
+    kept_out: KeptOut,
+    folder: Path,
+    *,
+    output: Path | None = None,
+    progress: Progress = silent,
+) -> Silver:
+    """Mine, label and draw silver pairs, and write them to ``folder``; a killed run goes on.
+
+    ``labelled.parquet`` holds all pairs that were labelled, ``silver.parquet`` those drawn; with
+    ``output`` they go there, and what mining found stays in ``folder``.
+
+    Raises:
+        KosimError: of the kind that fits what was wrong.
+    """
+    began = time.monotonic()
+    work = folder / WORK
+    candidates = mine_candidates(settings, corpus, kept_out, work, progress=progress)
+    mined = time.monotonic() - began
+    labelled, cost = label_candidates(
+        candidates,
+        teachers,
+        work / "labels",
+        symmetric=settings.symmetric,
+        hard_margin=settings.hard_margin if "hard" in settings.sources else None,
+        progress=progress,
+    )
+    names = [teacher.name for teacher in teachers]
+    output = output or folder
+    write_parquet(labelled, output / LABELLED)
+    silver = draw_silver(labelled, settings, names)
+    write_parquet(silver.table, output / SILVER)
+    facts = {
+        **silver.facts,
+        "corpus": texts_fingerprint(corpus.sentences),
+        "sentences": len(corpus.sentences),
+        "read": corpus.read,
+        "left_out": corpus.left_out,
+        "mining_seconds": mined,
+        "labelling": cost,
+    }
+    return Silver(silver.table, facts)
+
+
+def read_silver(settings: SilverSettings, kept_out: KeptOut) -> Silver:
+    """Return silver pairs of a file that an earlier run wrote; all of them, or those drawn of it.
+
+    Raises:
+        DataError: the file cannot be read, or no pair of it may be used.
+    """
+    raw = load_pairs(str(settings.silver), scale="0:5").frame
+    texts = zip(raw["sentence1"], raw["sentence2"], strict=True)
+    allowed = np.array([kept_out.allows(str(one), str(other)) for one, other in texts], dtype=bool)
+    usable = raw[allowed & raw["label"].between(0, 5) & raw["sentence1"].notna()]
+    table = usable[usable["sentence2"].notna()].reset_index(drop=True)
+    if not len(table):
+        raise DataError(f"{settings.silver} has no pair that may be used; give other silver pairs")
+    columns = table[["sentence1", "sentence2", "label", "source"]]
+    left_out = {"left_out": len(raw) - len(table)}
+    if len(table) <= settings.pairs:
+        return Silver(columns, {**describe(columns), **left_out})
+    silver = draw_silver(columns, settings)
+    return Silver(silver.table, {**silver.facts, **left_out})
+
+
+def read_parquet(path: Path) -> pd.DataFrame:
+    """Return a table that `write_parquet` wrote.
+
+    Raises:
+        StorageError: it is damaged.
+    """
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise StorageError(f"cannot read {path}: {error}; remove it and resume") from error
+
+
+def write_parquet(table: pd.DataFrame, path: Path) -> None:
+    """Write a table, whole or not at all."""
+    with atomic_file(path) as partial:
+        table.to_parquet(partial, index=False)
+
+
+def _digest(kept_out: KeptOut) -> str:
+    lines = [*sorted(kept_out.sentences), "", *sorted(kept_out.pairs)]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -1,0 +1,170 @@
+"""The encoders that label, opened and checked, and their labels of pairs on the disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from kosim.encoders.base import PairEncoder
+from kosim.encoders.bundle import saved_encoder
+from kosim.encoders.compute.runtime import Backend, Precision
+from kosim.encoders.errors import ConfigError, StorageError
+from kosim.encoders.loading import load
+from kosim.encoders.records import Pair
+from kosim.encoders.storage import atomic_file, read_json, write_json
+from kosim.experiments.study.language import both
+from kosim.experiments.study.progress import Progress, silent
+
+BLOCK = 2_048
+"""Pairs that are labelled between two files; a killed run loses one block at most."""
+
+_ABOUT = "about.json"
+_COLUMNS = {"sentence1", "sentence2", "label", "source", "mined"}
+"""Columns of the labelled pairs that are no teacher's."""
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """An encoder that labels pairs on 0-5; ``name`` tells it from the others of a run."""
+
+    name: str
+    encoder: PairEncoder
+
+    def record(self) -> dict[str, str]:
+        """Return what an artifact keeps of its teacher."""
+        return {
+            "name": self.name,
+            "kind": self.encoder.kind,
+            "fingerprint": self.encoder.fingerprint(),
+            "precision": self.encoder.precision,
+        }
+
+
+@dataclass(frozen=True)
+class Labels:
+    """A teacher's scores of n pairs, (n,) float32 on 0-5, and what those made now cost."""
+
+    scores: npt.NDArray[np.float32]
+    made: int
+    seconds: float
+
+
+def open_teachers(
+    models: Sequence[str],
+    *,
+    backend: Backend | None = None,
+    precision: Precision = "fp32",
+    device: str | None = None,
+) -> list[Teacher]:
+    """Open saved encoders that are to label pairs.
+
+    Raises:
+        ArtifactError: one is not there, no encoder, or damaged.
+        ConfigError: one is not calibrated, so that its scores are not on 0-5, or is given twice.
+    """
+    opened: dict[str, Teacher] = {}
+    names = [saved_encoder(model).name for model in models]
+    for model, name in zip(models, names, strict=True):
+        encoder = load(model, backend=backend, precision=precision, device=device)
+        if not encoder.calibrated:
+            raise ConfigError(
+                f"teacher {model} is not calibrated: its scores are its own values and no labels "
+                f"on 0-5; calibrate it with `kosim adopt {model} --validation FILE --out DIR`"
+            )
+        fingerprint = encoder.fingerprint()
+        if fingerprint in opened:
+            raise ConfigError(f"teacher {model} is given twice; name each teacher once")
+        unclear = names.count(name) > 1 or name in _COLUMNS
+        opened[fingerprint] = Teacher(f"teacher {model}" if unclear else name, encoder)
+    return list(opened.values())
+
+
+def label(
+    teacher: Teacher,
+    pairs: Sequence[Pair],
+    folder: Path,
+    *,
+    symmetric: bool = False,
+    progress: Progress = silent,
+) -> Labels:
+    """Return a teacher's scores of pairs, labelling only the blocks that are not there yet.
+
+    Args:
+        teacher: what labels.
+        pairs: n pairs of sentences.
+        folder: keeps the labels of this teacher and these pairs, a file for each block.
+        symmetric: average both orders of each pair.
+        progress: told how many are done.
+
+    Raises:
+        StorageError: the folder holds labels of other pairs or of another encoder, or cannot be
+            written.
+    """
+    encoder = teacher.encoder
+    digest = hashlib.sha256(json.dumps(list(pairs)).encode()).hexdigest()
+    about = {
+        "fingerprint": encoder.fingerprint(),
+        "calibration": encoder.calibration.model_dump(mode="json"),
+        "precision": encoder.precision,
+        "symmetric": symmetric,
+        "pairs": digest,
+    }
+    keep_about(folder, json.loads(json.dumps(about)))
+    stage = both("labels by {name}", "{name} 라벨링", name=teacher.name)
+    blocks: list[npt.NDArray[np.float32]] = [np.zeros(0, dtype=np.float32)]
+    made, seconds = 0, 0.0
+    for start in range(0, len(pairs), BLOCK):
+        block = list(pairs[start : start + BLOCK])
+        path = folder / f"{start // BLOCK:06d}.npy"
+        if not path.is_file():
+            began = time.monotonic()
+            scores = encoder.score(block, symmetric=symmetric)
+            made, seconds = made + len(block), seconds + time.monotonic() - began
+            with atomic_file(path) as partial, partial.open("wb") as file:
+                np.save(file, scores)
+        blocks.append(_read_block(path, len(block)))
+        progress(stage, start + len(block), len(pairs))
+    return Labels(np.concatenate(blocks), made, seconds)
+
+
+def keep_about(folder: Path, about: dict[str, object]) -> None:
+    """Note what a folder of a run holds, or check that it holds the same.
+
+    Raises:
+        StorageError: it holds something else, or cannot be written.
+    """
+    path = folder / _ABOUT
+    if not path.is_file():
+        write_json(path, about)
+        return
+    before = read_json(path, error=StorageError, remedy=f"remove the folder {folder}")
+    changed = [name for name in about if before.get(name) != about[name]]
+    if changed:
+        raise StorageError(
+            f"{folder} was made with another {' and another '.join(changed)} than now; restore "
+            "what was changed, start again with --overwrite, or choose another --out"
+        )
+
+
+def labels_folder(folder: Path, teacher: Teacher) -> Path:
+    """Return where a teacher's labels stand below ``folder``."""
+    plain = re.sub(r"[^\w.-]+", "-", teacher.name).strip("-.")[-40:]
+    return folder / f"{plain}-{teacher.encoder.fingerprint()[:12]}"
+
+
+def _read_block(path: Path, size: int) -> npt.NDArray[np.float32]:
+    try:
+        scores = np.load(path, allow_pickle=False)
+        if scores.shape != (size,) or scores.dtype != np.float32:
+            raise ValueError(f"{scores.dtype} of shape {scores.shape}")
+    except (OSError, ValueError, EOFError) as error:
+        raise StorageError(f"{path} is damaged ({error}); remove it and resume") from error
+    return np.asarray(scores, dtype=np.float32)
