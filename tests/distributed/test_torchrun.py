@@ -34,7 +34,7 @@ def torchrun(*arguments: str, processes: int = 2) -> subprocess.CompletedProcess
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=560,
     )
 
 

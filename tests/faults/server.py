@@ -25,6 +25,7 @@ from typing import Any
 
 from kosim.encoders.errors import KosimError
 from tests.faults.operations import OPERATIONS, Operation, as_json, load_encoders, shorten_limits
+from tests.faults.trials import KINDS
 
 SECONDS = 60
 """In which a trial ends."""
@@ -79,9 +80,12 @@ def _answer(child: int, pipe: int) -> dict[str, Any]:
     return {"end": "crashed", "type": "signal", "message": f"status {status}"}
 
 
-def disarm() -> int:
-    """Let nothing fail any more; return how many calls were counted."""
-    return 0 if SHIM is None else int(SHIM.fault_disarm())
+def disarm() -> dict[str, int]:
+    """Let nothing fail any more; return how many calls of each kind were counted."""
+    if SHIM is None:
+        return {}
+    SHIM.fault_disarm()
+    return {name: int(SHIM.fault_tally(kind)) for name, kind in KINDS.items()}
 
 
 def trial(request: dict[str, Any]) -> dict[str, Any]:
@@ -106,11 +110,11 @@ def _looked_at(request: dict[str, Any]) -> dict[str, Any]:
     return looked
 
 
-def _armed(request: dict[str, Any]) -> Callable[[], int]:
+def _armed(request: dict[str, Any]) -> Callable[[], dict[str, int]]:
     """Return what carries an operation out under a fault and counts its calls."""
     operation, work = OPERATIONS[request["operation"]], Path(request["work"])
 
-    def run() -> int:
+    def run() -> dict[str, int]:
         fault = request.get("fault")
         if fault and SHIM is not None:
             SHIM.fault_arm(
@@ -187,7 +191,7 @@ def main() -> None:
 SHIM = ctypes.CDLL(os.environ["LD_PRELOAD"]) if os.environ.get("LD_PRELOAD") else None
 if SHIM is not None:
     SHIM.fault_arm.argtypes = [ctypes.c_int] * 4 + [ctypes.c_long, ctypes.c_char_p]
-    SHIM.fault_disarm.restype = ctypes.c_long
+    SHIM.fault_tally.restype = ctypes.c_long
 
 if __name__ == "__main__":
     main()

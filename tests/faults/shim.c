@@ -23,18 +23,23 @@ enum kind { WRITE = 1, SYNC = 2, CLOSE = 4, CUT = 8, RENAME = 16, MAKE = 32, REM
 enum action { COUNT, FAIL, DIE_BEFORE, DIE_AFTER, TEAR };
 
 static int kinds, action, error_number, sticky;
-static long number, counter;
+static long number, counter, tally[7];
 static char prefix[4096];
 static __thread int inside;
 
 void fault_arm(int k, int a, int e, int s, long n, const char *p) {
     strncpy(prefix, p, sizeof prefix - 1);
     kinds = k, action = a, error_number = e, sticky = s, number = n, counter = 0;
+    memset(tally, 0, sizeof tally);
 }
 
-long fault_disarm(void) {
+void fault_disarm(void) {
     kinds = 0;
-    return counter;
+}
+
+/* How many calls of one kind there were since the last arming. */
+long fault_tally(int kind) {
+    return tally[__builtin_ctz(kind)];
 }
 
 static int below(const char *path) {
@@ -65,6 +70,7 @@ static void die(void) {
 /* Say what is to happen to this call: 0 nothing, 1 it fails, 2 it is torn, 3 die after it. */
 static int fate(enum kind kind, int concerned) {
     if (!(kinds & kind) || inside || !concerned) return 0;
+    __sync_add_and_fetch(&tally[__builtin_ctz(kind)], 1);
     long at = __sync_add_and_fetch(&counter, 1);
     int now = at == number || (sticky && at > number);
     if (!now || action == COUNT) return 0;

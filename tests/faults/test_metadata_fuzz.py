@@ -231,7 +231,7 @@ def test_edited_values(subjects: dict[str, Subject], name: str, data: st.DataObj
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
-@settings(FUZZED, max_examples=300)
+@settings(FUZZED, max_examples=150)
 @given(data=st.data())
 def test_many_edited_values(subjects: dict[str, Subject], name: str, data: st.DataObject) -> None:
     subject = subjects[name]

@@ -39,7 +39,7 @@ def test_damaged_stores_are_refused_named_or_unaffected(tmp_path: Path) -> None:
 def test_damaged_encoders_and_builds_are_refused_or_unaffected(tmp_path: Path) -> None:
     load_encoders(tmp_path)
     names = ["unfinished build", "encoder", "export"]
-    report = damage.sweep(tmp_path, names, trials=30, seconds=150, seed=1)
+    report = damage.sweep(tmp_path, names, trials=18, seconds=150, seed=1)
     assert report.failures == []
     assert report.ends["refused"] and report.ends["without effect"]
 
@@ -50,6 +50,6 @@ def test_a_disk_that_is_full_now_and_then_loses_nothing() -> None:
         if disk is None:
             pytest.skip("a file system cannot be mounted here")
         with Trials(disk.folder, None) as trials:
-            full_disk.sweep(trials, disk, LIGHT, count=25, seconds=60)
+            full_disk.sweep(trials, disk, LIGHT, count=2 * len(LIGHT), seconds=60)
     assert trials.report.failures == []
     assert trials.report.full

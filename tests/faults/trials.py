@@ -95,6 +95,7 @@ class Trials:
         self._shim = shim
         self._servers: dict[bool, subprocess.Popen[str]] = {}
         self._states: dict[str, tuple[str, str]] = {}
+        self._tallies: dict[str, dict[str, int]] = {}
         self.report = Report()
 
     def __enter__(self) -> Self:
@@ -150,10 +151,15 @@ class Trials:
 
     def count(self, operation: str, kinds: int = ALL) -> int:
         """Return how many calls of some kinds an operation makes."""
-        self.states(operation)
-        self.ask("fresh", operation, self.work, **self._from(operation))
-        fault = {"kinds": kinds, "action": COUNT}
-        return int(self._must(self.ask("run", operation, self.work, fault=fault)))
+        if operation not in self._tallies:
+            self.states(operation)
+            self.ask("fresh", operation, self.work, **self._from(operation))
+            fault = {"kinds": ALL, "action": COUNT}
+            self._tallies[operation] = self._must(
+                self.ask("run", operation, self.work, fault=fault)
+            )
+        tally = self._tallies[operation]
+        return sum(tally[name] for name, bit in KINDS.items() if kinds & bit)
 
     def run(self, operation: str, fault: Fault) -> None:
         """Carry an operation out under a fault, and note what is wrong afterwards."""

@@ -262,6 +262,7 @@ def test_document_that_cannot_be_stored_is_named(document: Document) -> None:
 
 
 @pytest.mark.shared
+@pytest.mark.slow
 def test_real_corpus_has_its_published_size(shared: Path) -> None:
     corpus = read_corpus(shared / "data" / "corpus" / "ko-sentences.txt.gz")
     assert sum(1 for _ in corpus) == 799_122
