@@ -35,6 +35,7 @@ from kosim.encoders.errors import KosimError
 from kosim.encoders.loading import load
 from kosim.encoders.storage import write_json, write_text
 from kosim.experiments.cli.encoder_options import SAVED_ENCODER
+from kosim.experiments.speed.planning.measurements import Layout, layout_parts
 from kosim.experiments.speed.planning.measuring import (
     PlanSizes,
     measure_machine,
@@ -47,7 +48,6 @@ from kosim.experiments.study.environment import describe_environment
 from kosim.index.build import identify
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.documents import Document
-from kosim.index.vectors.vector_index import IndexType
 
 RESULTS = Path(__file__).parent / "results"
 FIGURES = ("disk", "memory", "encode_seconds", "search_seconds")
@@ -77,7 +77,7 @@ def encode(started: float, encoder: Path, texts: list[str], sizes: list[int], ou
 
 
 def build(
-    started: float, identity: Any, texts: list[str], vectors: Path, type: IndexType, out: Path
+    started: float, identity: Any, texts: list[str], vectors: Path, layout: Layout, out: Path
 ) -> int:
     """Build an index on one core; return the bytes of its folder."""
     faiss.omp_set_num_threads(1)
@@ -89,7 +89,8 @@ def build(
             documents = [Document(id=str(at + n), text=text) for n, text in enumerate(part)]
             yield documents, made[at : at + len(part)]
 
-    CorpusIndex.create(out, identity, blocks(), type=type)
+    type, stored = layout_parts(layout)
+    CorpusIndex.create(out, identity, blocks(), type=type, vectors=stored)
     return sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
 
 
@@ -145,7 +146,7 @@ def to_markdown(results: dict[str, Any]) -> str:
 @click.option("--encoder", type=SAVED_ENCODER, required=True)
 @click.option("--corpus", required=True, help="At least as many sentences as the larger size.")
 @click.option("--sizes", default="20000,100000", show_default=True)
-@click.option("--types", default=",".join(get_args(IndexType)), show_default=True)
+@click.option("--types", default=",".join(get_args(Layout)), show_default=True)
 @click.option("--sample", default=PlanSizes.sample, show_default=True)
 @click.option("--vectors", default=PlanSizes.vectors, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=RESULTS, show_default=True)

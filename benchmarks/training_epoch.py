@@ -138,7 +138,10 @@ def to_markdown(results: dict[str, Any]) -> str:
 @click.option("--rounds", default=3, show_default=True)
 @click.option("--batches", default=16, show_default=True)
 @click.option("--padded-batches", default=4, show_default=True)
-def main(backbone: str, train_file: str, rounds: int, batches: int, padded_batches: int) -> None:
+@click.option("--out", type=click.Path(path_type=Path), default=RESULTS, show_default=True)
+def main(
+    backbone: str, train_file: str, rounds: int, batches: int, padded_batches: int, out: Path
+) -> None:
     """Measure all ways for both kinds and write the results."""
     try:
         data = load_training(DataSettings(train=train_file))
@@ -167,8 +170,8 @@ def main(backbone: str, train_file: str, rounds: int, batches: int, padded_batch
         "kinds": kinds,
         "environment": describe_environment(),
     }
-    write_json(RESULTS / "training_epoch.json", results)
-    write_text(RESULTS / "training_epoch.md", to_markdown(results))
+    write_json(out / "training_epoch.json", results)
+    write_text(out / "training_epoch.md", to_markdown(results))
 
 
 if __name__ == "__main__":

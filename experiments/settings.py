@@ -158,6 +158,8 @@ class EncoderSettings(Settings):
     def _fits_kind(self) -> Self:
         if self.kind == "cross" and (self.pooling or self.prompt):
             raise ValueError("pooling and prompt belong to a bi-encoder")
+        if self.kind == "cross" and self.training.matryoshka:
+            raise ValueError("matryoshka cuts the vectors of a bi-encoder; leave it out")
         losses = LOSS_NAMES[self.kind]
         if self.training.loss is not None and self.training.loss not in losses:
             raise ValueError(

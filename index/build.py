@@ -8,6 +8,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Literal, get_args
 
+from kosim.encoders.dimensions import check_dimensions, shortened
 from kosim.encoders.encoder_identity import EncoderIdentity
 from kosim.encoders.errors import (
     ConfigError,
@@ -22,7 +23,8 @@ from kosim.index.index_encoder import check_encoder
 from kosim.index.store.block import Block, Columns
 from kosim.index.store.identifiers import GrowingIdTable, hash_ids
 from kosim.index.store.spool import Spool, SpoolSettings
-from kosim.index.vectors.vector_index import IndexType
+from kosim.index.vectors.stored import VectorType
+from kosim.index.vectors.vector_index import IndexType, check_vector_type
 
 BLOCK = 8_192
 """Documents encoded at a time: sorted by length they need little padding, and a kill loses at
@@ -51,6 +53,8 @@ def build_index(
     folder: str | Path,
     *,
     type: IndexType | Literal["auto"] = "auto",
+    vectors: VectorType = "fp32",
+    dimensions: int | None = None,
     name: str | None = None,
     overwrite: bool = False,
     progress: Report | None = None,
@@ -68,13 +72,16 @@ def build_index(
         encoder: makes the vectors.
         folder: where the index goes.
         type: of the vector index; "auto" chooses by size.
+        vectors: how vectors are stored: in 4, 2 or 1 byte a component.
+        dimensions: the first ones of the encoder's vectors that are kept; all when None.
         name: where the encoder can be loaded from; its artifact folder by default.
         overwrite: replace an index that is there, once the new one is whole.
         progress: called after every block.
         block_size: documents encoded at a time.
 
     Raises:
-        ConfigError: the type is unknown, or the block size below 1.
+        ConfigError: a type is unknown, the block size is below 1, or the encoder does not have so
+            many dimensions.
         DataError: the corpus is empty, was changed since an unfinished build, or holds a bad text
             or an id twice.
         StorageError: the folder exists, or cannot be written, or an unfinished build with
@@ -82,8 +89,8 @@ def build_index(
         IndexLockedError: another process is building the same index.
     """
     folder = Path(folder)
-    check_build(folder, type, block_size, overwrite=overwrite)
-    identity = identify(encoder, name)
+    check_build(folder, type, vectors, block_size, overwrite=overwrite)
+    identity = identify(encoder, name, dimensions)
     building = folder.with_name(f"{folder.name}.building")
     with Spool.opened(building, spool_settings(encoder, identity, block_size)) as spool:
         checked = _checked(_numbered(corpus), block_size)
@@ -92,7 +99,12 @@ def build_index(
             spool.remove()
             raise DataError("the corpus is empty; an index needs at least one document")
         index = CorpusIndex.create_from_blocks(
-            folder, identity, spool.blocks(filled.blocks), type=type, overwrite=overwrite
+            folder,
+            identity,
+            spool.blocks(filled.blocks),
+            type=type,
+            vectors=vectors,
+            overwrite=overwrite,
         )
         spool.remove()
     return index
@@ -147,7 +159,7 @@ def extend_index(
     if second is None:
         if unique:
             _check_unique(first, GrowingIdTable(), None)
-        block = encoded(first, encoder)
+        block = encoded(first, encoder, index.encoder.dimension)
         if progress:
             progress(BuildProgress(len(first), 0))
         index.add_block(block, on_duplicate=on_duplicate, timeout=timeout)
@@ -167,27 +179,34 @@ def extend_index(
     return filled.documents
 
 
-def check_build(folder: Path, type: str, block_size: int, *, overwrite: bool) -> None:
+def check_build(folder: Path, type: str, vectors: str, block_size: int, *, overwrite: bool) -> None:
     """Check what can be wrong with a build before anything is encoded.
 
     Raises:
-        ConfigError: the type is unknown, or the block size below 1.
+        ConfigError: a type is unknown, or the block size below 1.
         StorageError: the folder exists and is not to be overwritten.
     """
     if type not in _TYPES:
         raise ConfigError(f"index type {type!r} is unknown; choose from {', '.join(_TYPES)}")
+    check_vector_type(vectors)
     if block_size < 1:
         raise ConfigError(f"block_size is {block_size}; give at least 1 document")
     if folder.exists() and not overwrite:
         raise StorageError(f"{folder} exists already; choose another folder or overwrite it")
 
 
-def identify(encoder: SentenceEncoder, name: str | None = None) -> EncoderIdentity:
-    """Return what an index remembers of its encoder; ``name`` is its artifact folder by default."""
+def identify(
+    encoder: SentenceEncoder, name: str | None = None, dimensions: int | None = None
+) -> EncoderIdentity:
+    """Return what an index remembers of its encoder; ``name`` is its artifact folder by default.
+
+    Raises:
+        ConfigError: the encoder does not have so many ``dimensions``.
+    """
     return EncoderIdentity(
         fingerprint=encoder.fingerprint(),
         name=name or str(encoder.backbone.path.resolve()),
-        dimension=encoder.dimension,
+        dimension=check_dimensions(encoder, dimensions),
     )
 
 
@@ -225,9 +244,9 @@ def _checked(corpus: Iterable[Document], size: int) -> Iterator[Columns]:
         yield Columns.checked(some)
 
 
-def encoded(columns: Columns, encoder: SentenceEncoder) -> Block:
-    """Return documents with their vectors."""
-    return Block.of(columns, encoder.encode(columns.texts), encoder.dimension)
+def encoded(columns: Columns, encoder: SentenceEncoder, dimensions: int) -> Block:
+    """Return documents with their vectors, of so many dimensions."""
+    return Block.of(columns, shortened(encoder.encode(columns.texts), dimensions), dimensions)
 
 
 @dataclass(frozen=True)
@@ -255,7 +274,7 @@ def _fill(
         if spool.holds(number, columns):
             resumed += len(columns)
         else:
-            spool.write(number, encoded(columns, encoder))
+            spool.write(number, encoded(columns, encoder, spool.settings.dimension))
         total += len(columns)
         count = number + 1
         if progress:

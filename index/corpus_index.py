@@ -35,6 +35,7 @@ from kosim.index.store.opening import open_snapshot
 from kosim.index.store.snapshot import Snapshot
 from kosim.index.store.verification import problems
 from kosim.index.store.write_lock import build_lock, write_lock
+from kosim.index.vectors.stored import Ranges, VectorType
 
 __all__ = ["CorpusIndex", "Snapshot"]
 
@@ -62,6 +63,7 @@ class CorpusIndex:
         blocks: Iterable[tuple[Sequence[Document], npt.NDArray[np.float32]]],
         *,
         type: AnyType = "auto",
+        vectors: VectorType = "fp32",
         overwrite: bool = False,
         segment_rows: int | None = None,
         timeout: float = 10.0,
@@ -75,6 +77,7 @@ class CorpusIndex:
             encoder: the encoder of the vectors.
             blocks: documents and their vectors, (n, dimension) float32 with unit rows each.
             type: of the vector indexes; "auto" chooses by size.
+            vectors: how the vectors are stored.
             overwrite: replace the index that is there. Until the new one is whole the old one
                 stays in force, also for readers.
             segment_rows: documents in a segment at most; by type when None.
@@ -94,6 +97,7 @@ class CorpusIndex:
                 for documents, vectors in blocks
             ),
             type=type,
+            vectors=vectors,
             overwrite=overwrite,
             segment_rows=segment_rows,
             timeout=timeout,
@@ -107,6 +111,8 @@ class CorpusIndex:
         blocks: Iterable[Block],
         *,
         type: AnyType = "auto",
+        vectors: VectorType = "fp32",
+        ranges: Ranges | None = None,
         overwrite: bool = False,
         segment_rows: int | None = None,
         timeout: float = 10.0,
@@ -116,7 +122,14 @@ class CorpusIndex:
 
         def fill(target: Path, previous: IndexManifest | None) -> None:
             with GenerationWriter(
-                target, encoder, type, previous=previous, anew=True, segment_rows=segment_rows
+                target,
+                encoder,
+                type,
+                vectors=vectors,
+                ranges=ranges,
+                previous=previous,
+                anew=True,
+                segment_rows=segment_rows,
             ) as generation:
                 empty = True
                 for block in blocks:
@@ -236,7 +249,7 @@ class CorpusIndex:
         return self._snapshot.ids(rows)
 
     def vectors(self, rows: npt.ArrayLike) -> FloatArray:
-        """Return copies of the vectors of some rows: (m, dimension)."""
+        """Return copies of the stored vectors of some rows: (m, dimension) float32."""
         return self._snapshot.vectors(rows)
 
     def rows(self) -> IntArray:
@@ -325,6 +338,7 @@ class CorpusIndex:
         self,
         *,
         type: AnyType | None = None,
+        vectors: VectorType | None = None,
         timeout: float = 10.0,
         segment_rows: int | None = None,
     ) -> None:
@@ -332,17 +346,20 @@ class CorpusIndex:
 
         Args:
             type: of the vector indexes; that of the index when None.
+            vectors: how vectors are stored, in no more bytes than now; as they are when None.
             timeout: seconds to wait for another writer.
             segment_rows: documents in a segment at most; by type when None.
 
         Raises:
+            ConfigError: the vectors would need more bytes than they have.
             IndexLockedError: another process was writing all the time.
             StorageError: the disk is full or the index cannot be written; it is as it was.
         """
         with self._writing(timeout) as snapshot:
             wanted = type or snapshot.manifest.type
-            if not is_compact(snapshot, wanted, segment_rows):
-                merge(snapshot, wanted, segment_rows)
+            stored = vectors or snapshot.manifest.vectors
+            if not is_compact(snapshot, wanted, stored, segment_rows):
+                merge(snapshot, wanted, stored, segment_rows)
 
     def verify(self) -> list[str]:
         """Read all that is in force on the disk and return what is wrong, each file named."""

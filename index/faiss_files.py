@@ -15,6 +15,7 @@ from typing import Any, Literal
 import faiss
 import numpy as np
 
+from kosim.encoders.dimensions import shortened
 from kosim.encoders.errors import ConfigError, DataError, StorageError
 from kosim.encoders.interface import SentenceEncoder
 from kosim.encoders.storage import atomic_file
@@ -22,7 +23,7 @@ from kosim.index.build import BLOCK, BuildProgress, Report, check_build, identif
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.documents import Document
 from kosim.index.store.block import Block, Columns, FloatArray
-from kosim.index.vectors.flat import write_flat
+from kosim.index.vectors.stored import VectorType, write_stored
 from kosim.index.vectors.vector_index import IndexType
 
 LEAST_COSINE = 0.98
@@ -39,6 +40,8 @@ def import_faiss(
     folder: str | Path,
     *,
     type: IndexType | Literal["auto"] = "auto",
+    vectors: VectorType = "fp32",
+    dimensions: int | None = None,
     name: str | None = None,
     overwrite: bool = False,
     progress: Report | None = None,
@@ -52,6 +55,8 @@ def import_faiss(
         encoder: the one that made the vectors; the first texts are encoded to check that.
         folder: where the index goes.
         type: of the vector index, whatever the FAISS file was; "auto" chooses by size.
+        vectors: how they are stored, whatever the FAISS file was.
+        dimensions: the first ones of the encoder's vectors that the file has; all when None.
         name: where the encoder can be loaded from; its artifact folder by default.
         overwrite: replace an index that is there, once the new one is whole.
         progress: called after every block.
@@ -65,13 +70,15 @@ def import_faiss(
         IndexLockedError: another process is building the same index.
     """
     path, folder = Path(path), Path(folder)
-    check_build(folder, type, BLOCK, overwrite=overwrite)
-    _whole, stored = _opened(path, encoder.dimension)
+    check_build(folder, type, vectors, BLOCK, overwrite=overwrite)
+    identity = identify(encoder, name, dimensions)
+    _whole, stored = _opened(path, identity.dimension)
     return CorpusIndex.create_from_blocks(
         folder,
-        identify(encoder, name),
+        identity,
         _blocks(path, stored, corpus, encoder, progress),
         type=type,
+        vectors=vectors,
         overwrite=overwrite,
     )
 
@@ -81,8 +88,9 @@ def export_faiss(
 ) -> int:
     """Write the documents of an index as a flat FAISS index and lines of JSON, in bounded memory.
 
-    Row n of the FAISS index is the vector of line n of the texts. A line holds ``id``, ``text``
-    and the document's other values.
+    Row n of the FAISS index is the vector of line n of the texts, of length 1: fp16 and int8
+    vectors, which rounding made longer or shorter, are divided by their length. A line holds
+    ``id``, ``text`` and the document's other values.
 
     Args:
         index: what to write; removed documents are left out.
@@ -109,11 +117,17 @@ def export_faiss(
     parts = [rows[start : start + BLOCK] for start in range(0, len(rows), BLOCK)]
     with atomic_file(path) as vectors_file, atomic_file(texts) as texts_file:
         shape = (len(rows), index.encoder.dimension)
-        write_flat(vectors_file, shape, (snapshot.vectors(part) for part in parts))
+        blocks = (snapshot.vectors(part) for part in parts)
+        rounded = snapshot.manifest.vectors != "fp32"
+        write_stored(vectors_file, shape, map(_units, blocks) if rounded else blocks)
         with texts_file.open("w", encoding="utf-8", newline="\n") as lines:
             for part in parts:
                 lines.writelines(map(_line, snapshot.documents(part)))
     return len(rows)
+
+
+def _units(vectors: FloatArray) -> FloatArray:
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
 def _line(document: Document) -> str:
@@ -187,7 +201,7 @@ def _blocks(
             raise DataError(
                 f"{path} does not give its vectors back; write them as an IndexFlatIP"
             ) from error
-        block = Block.of(Columns.checked(chosen), vectors, encoder.dimension)
+        block = Block.of(Columns.checked(chosen), vectors, int(stored.d))
         if start == 0:
             _check_encoder(path, block, encoder)
         yield block
@@ -205,7 +219,7 @@ def _other_number(path: Path, vectors: int, texts: str) -> str:
 
 def _check_encoder(path: Path, block: Block, encoder: SentenceEncoder) -> None:
     texts = block.texts[:_COMPARED]
-    encoded: FloatArray = encoder.encode(texts)
+    encoded: FloatArray = shortened(encoder.encode(texts), block.vectors.shape[1])
     cosines = np.einsum("ij,ij->i", encoded, block.vectors[: len(texts)])
     worst = int(cosines.argmin())
     if cosines[worst] < LEAST_COSINE:

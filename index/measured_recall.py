@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from pydantic import BaseModel, Field
 
+from kosim.encoders.dimensions import shortened
 from kosim.encoders.errors import ConfigError, CorpusIndexError, StorageError
 from kosim.encoders.interface import SentenceEncoder
 from kosim.encoders.storage import read_versioned_json, write_json
@@ -65,7 +66,11 @@ def measured_recall(
         cosines = stored @ snapshot.vectors(block).T
         cosines[block == drawn[:, None]] = -np.inf
         nearest = np.partition(np.hstack([nearest, cosines]), -depth, axis=1)[:, -depth:]
-    asked = stored if encoder is None else encoder.encode(snapshot.texts(drawn))
+    asked = (
+        stored
+        if encoder is None
+        else shortened(encoder.encode(snapshot.texts(drawn)), stored.shape[1])
+    )
     found = snapshot.search(asked, depth + 1)[1]
     others = (found >= 0) & (found != drawn[:, None])
     scores = np.full(found.shape, -np.inf, dtype=np.float32)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from typing_extensions import TypeVar
 
 from kosim.encoders.compute.runtime import FloatArray
+from kosim.encoders.dimensions import shortened
 from kosim.encoders.errors import ConfigError, DataError
 from kosim.encoders.interface import Encoder, SentenceEncoder
 from kosim.encoders.texts import as_texts
@@ -111,7 +112,7 @@ class Searcher(Generic[Index_co]):
         if self.reranker is None and mode != "hybrid":
             depth = k
         depth = max(1, min(depth, len(self.index)))
-        vectors = self.encoder.encode(queries)
+        vectors = self.encode(queries)
         reader, found, rows, missing = self.index.retrieve(queries, vectors, depth, mode)
         retrieved = (rows >= 0).sum(axis=1)
         raw = None
@@ -160,6 +161,10 @@ class Searcher(Generic[Index_co]):
             for number, query in enumerate(queries)
         ]
 
+    def encode(self, texts: Sequence[str]) -> FloatArray:
+        """Return the vectors of some texts as the index has them: (n, its dimensions)."""
+        return shortened(self.encoder.encode(texts), self.index.encoder.dimension)
+
     def retrieve(
         self, queries: Sequence[str] | FloatArray, depth: int, mode: Mode = "dense"
     ) -> tuple[FloatArray, Rows]:
@@ -186,7 +191,7 @@ class Searcher(Generic[Index_co]):
             _, found, rows, _ = self.index.retrieve([], queries, depth, mode)
             return as_cosines(found), rows
         queries = _checked_queries(queries)
-        vectors = None if mode == "lexical" else self.encoder.encode(queries)
+        vectors = None if mode == "lexical" else self.encode(queries)
         _, found, rows, _ = self.index.retrieve(queries, vectors, depth, mode)
         return as_cosines(found) if mode == "dense" else found, rows
 

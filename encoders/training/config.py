@@ -54,6 +54,11 @@ class TrainingConfig(Settings):
     loss: str | None = Field(
         None, description="Loss: cosine, cosent or angle (bi); bce or mse (cross)."
     )
+    matryoshka: tuple[int, ...] | None = Field(
+        None,
+        description="Numbers of dimensions that the vectors of a bi-encoder are trained to be cut "
+        "to as well, such as 256,128,64.",
+    )
     select: Criterion = Field(
         "pearson", description="Validation figure that chooses the best epoch."
     )
@@ -75,6 +80,18 @@ class TrainingConfig(Settings):
     report_to: str = Field(
         "none", description="Experiment tracker of transformers, such as tensorboard, or none."
     )
+
+    @field_validator("matryoshka", mode="before")
+    @classmethod
+    def _several(cls, value: Any) -> Any:
+        return value.split(",") if isinstance(value, str) else value
+
+    @field_validator("matryoshka")
+    @classmethod
+    def _descending(cls, value: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        if value is not None and min(value, default=0) < 1:
+            raise ValueError("give whole numbers of at least 1, such as 256,128,64")
+        return None if value is None else tuple(sorted(set(value), reverse=True))
 
     @field_validator("patience", mode="before")
     @classmethod

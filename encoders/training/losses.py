@@ -17,11 +17,13 @@ from sentence_transformers.sentence_transformer.losses import (
     AnglELoss,
     CoSENTLoss,
     CosineSimilarityLoss,
+    MatryoshkaLoss,
 )
 from torch import nn
 
 from kosim.encoders.base import Kind, PairEncoder
 from kosim.encoders.training.batching import LengthGroupedTrainerMixin
+from kosim.encoders.training.config import TrainingConfig
 
 
 class BiTrainer(LengthGroupedTrainerMixin, SentenceTransformerTrainer):
@@ -58,6 +60,21 @@ class KindTraining:
     default_loss: str
     prompt: Callable[[PairEncoder], str | None]
     find_unused: bool
+
+
+def make_loss(encoder: PairEncoder, config: TrainingConfig) -> nn.Module:
+    """Return the loss of a training, whose settings were checked, for the encoder's model.
+
+    With ``matryoshka`` it is the sum of the loss of whole vectors and of those cut to each number
+    of dimensions (Kusupati et al. 2022, arXiv:2205.13147).
+    """
+    of_kind = TRAINING_BY_KIND[encoder.kind]
+    loss = of_kind.losses[config.loss or of_kind.default_loss](encoder.model)
+    if config.matryoshka is None:
+        return loss
+    whole = int(encoder.model.get_embedding_dimension())
+    dimensions = [whole, *(one for one in config.matryoshka if one != whole)]
+    return MatryoshkaLoss(encoder.model, loss, matryoshka_dims=dimensions)
 
 
 TRAINING_BY_KIND: Mapping[Kind, KindTraining] = {

@@ -219,6 +219,15 @@ def _check(
             f"swap_augmentation has no effect on a {encoder.kind}-encoder, whose score does "
             "not depend on the order; leave it out"
         )
+    if config.matryoshka is not None:
+        whole = int(getattr(encoder, "dimension", 0))
+        if config.matryoshka[0] > whole:
+            raise ConfigError(
+                f"matryoshka asks for {config.matryoshka[0]:,} dimensions, but the vectors of a "
+                f"bi-encoder of {encoder.backbone.name} have {whole:,}; give fewer"
+                if whole
+                else "matryoshka cuts the vectors of a bi-encoder; a cross-encoder has none"
+            )
     if config.batch_size % ranks.world_size():
         raise ConfigError(
             f"batch_size is {config.batch_size}, which {ranks.world_size()} processes cannot "

@@ -14,7 +14,7 @@ from kosim.encoders.base import PairEncoder
 from kosim.encoders.records import LABEL_HIGH, LabelledPairs
 from kosim.encoders.training import ranks
 from kosim.encoders.training.config import TrainingConfig
-from kosim.encoders.training.losses import TRAINING_BY_KIND
+from kosim.encoders.training.losses import TRAINING_BY_KIND, make_loss
 from kosim.encoders.training.validation import PairValidator, Patience
 
 
@@ -39,7 +39,6 @@ def make_trainer(
 ) -> Any:
     """Return sentence-transformers' trainer for an encoder, with settings that were checked."""
     of_kind = TRAINING_BY_KIND[encoder.kind]
-    name = config.loss or of_kind.default_loss
     arguments = of_kind.arguments(
         output_dir=str(folder),
         num_train_epochs=config.epochs,
@@ -74,7 +73,7 @@ def make_trainer(
         args=arguments,
         train_dataset=_dataset(train_pairs, both_orders=config.swap_augmentation),
         eval_dataset=_dataset(validation_pairs),
-        loss=of_kind.losses[name](encoder.model),
+        loss=make_loss(encoder, config),
         evaluator=PairValidator(encoder, validation_pairs),
         callbacks=list(callbacks),
     )

@@ -3,19 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal, cast, get_args
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
 import click
 
+from kosim.encoders.dimensions import untrained
 from kosim.encoders.tables import Format
 from kosim.experiments.cli.console import notes
 from kosim.experiments.cli.options import Command, add_options, option
 from kosim.index.corpus import BadLines
 from kosim.index.corpus_files import CorpusFiles
 from kosim.index.documents import Document
+from kosim.index.vectors.stored import VectorType
 from kosim.index.vectors.vector_index import IndexType
 
+if TYPE_CHECKING:
+    from kosim.encoders.bi import BiEncoder
+
 INDEX_TYPES = click.Choice(["auto", *get_args(IndexType)])
+
+vectors_option = option(
+    "--vectors",
+    type=click.Choice(get_args(VectorType)),
+    default="fp32",
+    help="How vectors are stored: in 4, 2 or 1 byte a component.",
+)
+
+dimensions_option = option(
+    "--dimensions",
+    type=int,
+    metavar="N",
+    help="First dimensions of the encoder's vectors that are kept.",
+    shown_default="all",
+)
 
 text_column_option = option(
     "--text-column",
@@ -126,3 +146,9 @@ class Corpus:
         notes.print(f"skipped {self.skipped.count:,} bad lines, such as:", style="dim")
         for reason in self.skipped.first:
             notes.print(f"  {reason}", style="dim", soft_wrap=True)
+
+
+def note_untrained(encoder: BiEncoder, dimensions: int) -> None:
+    """Say on standard error where an encoder was not trained for so few dimensions."""
+    if notice := untrained(encoder.training, encoder.dimension, dimensions):
+        notes.print(notice, style="yellow", soft_wrap=True)

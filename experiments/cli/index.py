@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 import click
 
@@ -14,9 +14,12 @@ from kosim.experiments.cli.corpus_options import (
     INDEX_TYPES,
     Corpus,
     corpus_options,
+    dimensions_option,
     lexical_option,
+    note_untrained,
     ray_option,
     timeout_option,
+    vectors_option,
 )
 from kosim.experiments.cli.encoder_options import (
     ComputeOptions,
@@ -38,6 +41,7 @@ from kosim.experiments.cli.progress import stage_progress
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.measured_recall import measured_recall
 from kosim.index.store.verification import problems
+from kosim.index.vectors.stored import VectorType
 
 if TYPE_CHECKING:
     from kosim.index.build import BuildProgress
@@ -55,6 +59,8 @@ def index_command() -> None:
 @encoder_option(required=True, help="Bi-encoder that encodes: a folder, hub id, or mini-bi.")
 @out_option(required=True)
 @option("--type", "index_type", type=INDEX_TYPES, default="auto", help="Type of the index.")
+@vectors_option
+@dimensions_option
 @corpus_options
 @lexical_option
 @overwrite_option("an index that is there")
@@ -71,6 +77,8 @@ def build(
     encoder: Path,
     out: Path,
     index_type: Any,
+    vectors: Any,
+    dimensions: int | None,
     lexical: bool,
     overwrite: bool,
     ray: str | None,
@@ -98,7 +106,8 @@ def build(
     )
     with stage_progress() as report:
         resumed = _Resumed(report, total)
-        common = {"type": index_type, "overwrite": overwrite, "progress": resumed}
+        common = {"type": index_type, "vectors": vectors, "dimensions": dimensions}
+        common |= {"overwrite": overwrite, "progress": resumed}
         if ray:
             index = _built_on_cluster(source, encoder, out, ray, ray_workers, compute, common)
         else:
@@ -241,8 +250,14 @@ def verify(context: click.Context, folder: Path, as_json: bool) -> None:
 @option(
     "--type", "index_type", type=INDEX_TYPES, help="Type of the index.", shown_default="as before"
 )
+@option(
+    "--vectors",
+    type=click.Choice(get_args(VectorType)),
+    help="How vectors are stored, in no more bytes than now.",
+    shown_default="as before",
+)
 @timeout_option
-def compact(folder: Path, index_type: Any, timeout: float) -> None:
+def compact(folder: Path, index_type: Any, vectors: Any, timeout: float) -> None:
     """Merge what was added and removed into INDEX; searches go on meanwhile.
 
     \b
@@ -251,7 +266,7 @@ def compact(folder: Path, index_type: Any, timeout: float) -> None:
     """
     index = CorpusIndex.open(folder)
     with working("merging"):
-        index.compact(type=index_type, timeout=timeout)
+        index.compact(type=index_type, vectors=vectors, timeout=timeout)
     _say_made(index)
 
 
@@ -265,6 +280,8 @@ def _built_here(
     from kosim.index.build import build_index
 
     model = open_bi_encoder(encoder, compute)
+    if common["dimensions"] is not None:
+        note_untrained(model, common["dimensions"])
     return build_index(source.documents(), model, out, **common)
 
 
@@ -332,6 +349,7 @@ def _print_info(facts: dict[str, Any]) -> None:
     for name in ("documents", "removed", "generation", "bytes"):
         shown.add_row(name, f"{facts[name]:,}")
     shown.add_row("type", facts["type"])
+    shown.add_row("vectors", f"{facts['vectors']}, {facts['dimensions']:,} dimensions")
     shown.add_row("encoder", f"{facts['encoder']['name']} ({facts['encoder']['fingerprint'][:12]})")
     shown.add_row("log", f"{facts['log']['documents']:,} documents")
     if recall["value"] is not None:

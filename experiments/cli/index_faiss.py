@@ -9,7 +9,13 @@ import click
 
 from kosim.encoders.storage import check_output
 from kosim.experiments.cli.console import output
-from kosim.experiments.cli.corpus_options import INDEX_TYPES, Corpus, corpus_options
+from kosim.experiments.cli.corpus_options import (
+    INDEX_TYPES,
+    Corpus,
+    corpus_options,
+    dimensions_option,
+    vectors_option,
+)
 from kosim.experiments.cli.encoder_options import (
     ComputeOptions,
     compute_options,
@@ -24,7 +30,7 @@ from kosim.index.corpus_index import CorpusIndex
 @click.command("import")
 @option(
     "--faiss",
-    "vectors",
+    "faiss",
     type=click.Path(path_type=Path),
     metavar="FILE",
     required=True,
@@ -34,15 +40,19 @@ from kosim.index.corpus_index import CorpusIndex
 @encoder_option(required=True, help="Bi-encoder that made the vectors: a folder, or mini-bi.")
 @out_option(required=True)
 @option("--type", "index_type", type=INDEX_TYPES, default="auto", help="Type of the index.")
+@vectors_option
+@dimensions_option
 @corpus_options
 @overwrite_option("an index that is there")
 @compute_options
 def import_command(
-    vectors: Path,
+    faiss: Path,
     texts: str,
     encoder: Path,
     out: Path,
     index_type: Any,
+    vectors: Any,
+    dimensions: int | None,
     overwrite: bool,
     compute: ComputeOptions,
     **options: Any,
@@ -60,11 +70,13 @@ def import_command(
     model = open_bi_encoder(encoder, compute)
     with stage_progress() as report:
         index = import_faiss(
-            vectors,
+            faiss,
             source.documents(),
             model,
             out,
             type=index_type,
+            vectors=vectors,
+            dimensions=dimensions,
             name=str(encoder.resolve()),
             overwrite=overwrite,
             progress=lambda done: report("imported", done.documents),

@@ -32,6 +32,8 @@ from kosim.experiments.study.notation import amount, count, duration
 
 _SIZES = PlanSizes()
 _CANDIDATES = 100
+_ALTERNATIVES = 3
+"""Layouts that are shown beside the chosen one; --json has all."""
 
 
 @click.command("plan")
@@ -172,14 +174,15 @@ def _print_plan(plan: Plan) -> None:
         f"{count(plan.chosen.nodes)} x {demand.node_cores} cores and {demand.node_memory:g} GiB",
         style="bold",
     )
-    shown = table("", *(option.type for option in (plan.chosen, *plan.alternatives)))
+    options = (plan.chosen, *plan.alternatives[:_ALTERNATIVES])
+    shown = table("", *(option.type for option in options))
     for label, cell in _ROWS.items():
-        shown.add_row(label, *(cell(option) for option in (plan.chosen, *plan.alternatives)))
+        shown.add_row(label, *(cell(option) for option in options))
     output.print(shown)
     if plan.built_by_itself != plan.chosen.type:
         notes.print(
             f"kosim index build would choose {plan.built_by_itself}: give it --type "
-            f"{plan.chosen.type}",
+            f"{plan.chosen.type.replace(' ', ' --vectors ')}",
             style="dim",
         )
     assumed = table("assumption", "value", "from")

@@ -37,6 +37,7 @@ _LOSSES = [loss for losses in LOSS_NAMES.values() for loss in losses]
 @settings_options(EncoderSettings, "revision", "pooling", "prompt")
 @setting(EncoderSettings, "text_step", type=click.Choice(["morphemes"]))
 @setting(TrainingConfig, "loss", type=click.Choice(_LOSSES))
+@setting(TrainingConfig, "matryoshka", type=str, metavar="N,N,...")
 @training_options
 @settings_options(TrainingConfig, "swap_augmentation")
 @seed_option("the order of the pairs, dropout and new weights", default=1)

@@ -57,5 +57,5 @@ class BlockEncoder:
         part = self._parts[file]
         if part.holds(number, columns):
             return True
-        part.write(number, encoded(columns, self._encoder))
+        part.write(number, encoded(columns, self._encoder, self._job.settings.dimension))
         return False

@@ -24,6 +24,7 @@ from kosim.index.distributed.nodes import Requirements, check_nodes, files_of, t
 from kosim.index.store.block import Block
 from kosim.index.store.generation import AnyType
 from kosim.index.store.spool import Spool
+from kosim.index.vectors.stored import VectorType
 
 BLOCK = 2_048
 """Documents that a worker encodes at a time, and loses at most when it dies."""
@@ -47,6 +48,8 @@ def build_index_on_cluster(
     *,
     cluster: ClusterOptions = ClusterOptions(),
     type: AnyType = "auto",
+    vectors: VectorType = "fp32",
+    dimensions: int | None = None,
     backend: Backend | None = None,
     precision: Precision = "fp32",
     device: str | None = None,
@@ -67,6 +70,8 @@ def build_index_on_cluster(
         folder: where the index goes.
         cluster: where to encode.
         type: of the vector index.
+        vectors: how vectors are stored.
+        dimensions: of the encoder's vectors that are kept; all when None.
         backend: what computes; see `load`.
         precision: likewise.
         device: likewise; each worker gets a GPU of its own where it is "cuda".
@@ -84,14 +89,14 @@ def build_index_on_cluster(
         IndexLockedError: another process is building the same index.
     """
     folder = Path(folder).resolve()
-    check_build(folder, type, block_size, overwrite=overwrite)
+    check_build(folder, type, vectors, block_size, overwrite=overwrite)
     if not source.rereadable:
         raise ConfigError("standard input can be read by one process only; give a file")
     path = Path(encoder).resolve()
     model = load(path, backend=backend, precision=precision, device=device)
     if not isinstance(model, BiEncoder):
         raise ConfigError(f"{encoder} is a {model.kind}-encoder; an index needs a bi-encoder")
-    identity = identify(model, str(path))
+    identity = identify(model, str(path), dimensions)
     settings = spool_settings(model, identity, block_size)
     del model
     with connected(cluster.address):
@@ -116,7 +121,7 @@ def build_index_on_cluster(
             )
             tally.note(skipped)
             index = CorpusIndex.create_from_blocks(
-                folder, identity, blocks, type=type, overwrite=overwrite
+                folder, identity, blocks, type=type, vectors=vectors, overwrite=overwrite
             )
             spool.remove()
     return index

@@ -73,7 +73,7 @@ class Shards:
         if len(indexes) < len(manifest.shards):
             raise CorpusIndexError(f"{folder / SHARDS} names a shard twice; restore it")
         for name, index in indexes.items():
-            if index.encoder.fingerprint != encoder.fingerprint:
+            if not _same(index.encoder, encoder):
                 raise CorpusIndexError(
                     f"shard {name} of {folder} was made with the encoder {_name(index.encoder)}, "
                     f"the others with {_name(encoder)}; put back the shard that belongs there, or "
@@ -105,14 +105,14 @@ def write_shards_manifest(
 
 
 def check_one_encoder(indexes: list[CorpusIndex]) -> None:
-    """Check that all indexes are of one encoder.
+    """Check that all indexes are of one encoder, with as many dimensions.
 
     Raises:
         CorpusIndexError: one is of another; both indexes and encoders are named.
     """
     first = indexes[0]
     for other in indexes[1:]:
-        if other.encoder.fingerprint != first.encoder.fingerprint:
+        if not _same(other.encoder, first.encoder):
             raise CorpusIndexError(
                 f"{other.folder} was made with the encoder {_name(other.encoder)}, {first.folder} "
                 f"with {_name(first.encoder)}; the shards of an index need one encoder: build one "
@@ -120,8 +120,13 @@ def check_one_encoder(indexes: list[CorpusIndex]) -> None:
             )
 
 
+def _same(one: EncoderIdentity, other: EncoderIdentity) -> bool:
+    return (one.fingerprint, one.dimension) == (other.fingerprint, other.dimension)
+
+
 def _name(encoder: EncoderIdentity) -> str:
-    return printable(f"{encoder.name} ({encoder.fingerprint[:12]})")
+    known = f"{encoder.fingerprint[:12]}, {encoder.dimension} dimensions"
+    return printable(f"{encoder.name} ({known})")
 
 
 def _opened(folder: Path, name: str) -> CorpusIndex:

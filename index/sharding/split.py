@@ -59,6 +59,8 @@ def split_index(
                 index.encoder,
                 _blocks(snapshot, rows),
                 type=type or snapshot.manifest.type,
+                vectors=snapshot.manifest.vectors,
+                ranges=snapshot.ranges,
             )
             for name, rows in zip(
                 _names(shards), np.array_split(snapshot.rows(), shards), strict=True

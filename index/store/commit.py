@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from kosim.encoders.errors import ConfigError
 from kosim.index.store.acknowledgement import acknowledge
 from kosim.index.store.generation import AnyType, GenerationWriter, segment_limit
 from kosim.index.store.log import Change, append, encode_change
 from kosim.index.store.snapshot import Snapshot
-from kosim.index.vectors.vector_index import choose_type
+from kosim.index.vectors.stored import COMPONENT_BYTES, VectorType
+from kosim.index.vectors.vector_index import check_vector_type, choose_type
 
 LOG_DOCUMENTS = 10_000
 """Documents that the log may hold before they become a segment."""
@@ -43,6 +45,8 @@ def commit_change(snapshot: Snapshot, change: Change) -> None:
         snapshot.manifest.type,
         # What is added is small beside the rest, whatever type that is asked to be.
         new_type="auto",
+        vectors=snapshot.manifest.vectors,
+        ranges=snapshot.ranges,
         previous=snapshot.manifest,
     ) as generation:
         for segment, mask in zip(rest.segments, rest.masks, strict=True):
@@ -54,16 +58,20 @@ def commit_change(snapshot: Snapshot, change: Change) -> None:
         generation.commit()
 
 
-def merge(snapshot: Snapshot, type: AnyType, segment_rows: int | None) -> None:
+def merge(snapshot: Snapshot, type: AnyType, vectors: VectorType, segment_rows: int | None) -> None:
     """Write all living documents to new segments of a new generation.
 
     Raises:
+        ConfigError: the stored vectors have fewer bytes than ``vectors`` asks for.
         StorageError: the disk is full or the index cannot be written; it is as it was.
     """
+    check_narrowing(snapshot, vectors)
     with GenerationWriter(
         snapshot.folder,
         snapshot.manifest.encoder,
         type,
+        vectors=vectors,
+        ranges=snapshot.ranges,
         previous=snapshot.manifest,
         segment_rows=segment_rows,
     ) as generation:
@@ -72,13 +80,30 @@ def merge(snapshot: Snapshot, type: AnyType, segment_rows: int | None) -> None:
         generation.commit()
 
 
-def is_compact(snapshot: Snapshot, type: AnyType, segment_rows: int | None) -> bool:
+def check_narrowing(snapshot: Snapshot, vectors: VectorType) -> None:
+    """Check that the vectors of an index can be written again as ``vectors``.
+
+    Raises:
+        ConfigError: they have fewer bytes: what was rounded away cannot come back.
+    """
+    check_vector_type(vectors)
+    stored = snapshot.manifest.vectors
+    if COMPONENT_BYTES[vectors] > COMPONENT_BYTES[stored]:
+        raise ConfigError(
+            f"{snapshot.folder} has {stored} vectors, which cannot become {vectors} again; build "
+            f"the index of the texts with --vectors {vectors}"
+        )
+
+
+def is_compact(
+    snapshot: Snapshot, type: AnyType, vectors: VectorType, segment_rows: int | None
+) -> bool:
     """Return whether `merge` would write again what is there already."""
     limit = segment_limit(type) if segment_rows is None else segment_rows
     segments, rows = snapshot.segments, len(snapshot)
     wanted = choose_type(min(rows, limit))[0] if type == "auto" else type
     return (
-        type == snapshot.manifest.type
+        (type, vectors) == (snapshot.manifest.type, snapshot.manifest.vectors)
         and not snapshot.delta.rows
         and all(mask is None for mask in snapshot.masks)
         and len(segments) == -(-rows // limit)

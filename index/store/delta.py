@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from kosim.index.store.block import Block, FloatArray
 from kosim.index.store.identifiers import IntArray
-from kosim.index.vectors.exact import StoredVectors, best_first, score_rows
+from kosim.index.vectors.exact import best_first, score_rows
+from kosim.index.vectors.stored import StoredVectors
 
 _QUERIES = 64
 _TEXTS = 8192

@@ -33,6 +33,7 @@ from kosim.index.store.manifest import (
     write_manifest,
 )
 from kosim.index.store.segment import Segment, SegmentWriter, write_removed
+from kosim.index.vectors.stored import Ranges, VectorType
 from kosim.index.vectors.vector_index import IndexType, VectorIndex
 
 AnyType = IndexType | Literal["auto"]
@@ -63,6 +64,8 @@ class GenerationWriter:
         type: AnyType,
         *,
         new_type: AnyType | None = None,
+        vectors: VectorType = "fp32",
+        ranges: Ranges | None = None,
         previous: IndexManifest | None = None,
         anew: bool = False,
         segment_rows: int | None = None,
@@ -74,6 +77,8 @@ class GenerationWriter:
             encoder: the encoder of the vectors.
             type: what the index is asked to be.
             new_type: the type of the new segments; ``type`` when None.
+            vectors: how the vectors of new segments are stored.
+            ranges: of the int8 vectors that are merged, if any.
             previous: the manifest in force, None for a new index.
             anew: the corpus is another one than that of ``previous``.
             segment_rows: documents in a new segment at most; by type when None.
@@ -82,6 +87,8 @@ class GenerationWriter:
         self._encoder = encoder
         self._type = type
         self._new_type = type if new_type is None else new_type
+        self._vectors = vectors
+        self._ranges = ranges
         self._previous = previous
         self._segment_rows = segment_limit(type) if segment_rows is None else segment_rows
         self._generation = 1 if previous is None else previous.generation + 1
@@ -163,12 +170,14 @@ class GenerationWriter:
     def _finish_segment(self) -> None:
         if self._open is not None:
             writer, self._open = self._open, None
-            entry = writer.finish(self._type_of(writer.rows))
+            entry = writer.finish(self._type_of(writer.rows), self._vectors, self._ranges)
             for path in writer.folder.iterdir():
                 _flush(path)
             _flush(writer.folder)
             self._entries.append(entry)
-            self._finished.append(Segment(self._folder, entry, self._encoder.dimension))
+            segment = Segment(self._folder, entry, self._encoder.dimension)
+            self._finished.append(segment)
+            self._ranges = segment.vector_index.ranges
 
     def _type_of(self, rows: int) -> AnyType:
         """Return the type of a new segment: the last one may be too small for what is asked."""
@@ -193,6 +202,7 @@ class GenerationWriter:
             first_generation=self._first_generation,
             encoder=self._encoder,
             type=self._type,
+            vectors=self._vectors,
             segments=tuple(self._entries),
             log=self._log,
         )

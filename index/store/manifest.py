@@ -21,8 +21,9 @@ from kosim.encoders.storage import (
 )
 
 MANIFEST = "manifest.json"
-FORMAT: Literal[2] = 2
-"""Indexes of format 1 have neither a checksum nor a file of acknowledgements."""
+FORMAT: Literal[3] = 3
+"""Indexes of format 1 have neither a checksum nor a file of acknowledgements; those of formats 1
+and 2 have float32 vectors."""
 SEGMENTS = "segments"
 ACKNOWLEDGED = ".ack"
 """What the name of a log's file of acknowledgements ends with."""
@@ -68,12 +69,15 @@ class RemovedEntry(_Entry):
 
 
 class SegmentEntry(_Entry):
-    """One immutable segment: ``type`` of its vector index and ``why`` it has that type."""
+    """One immutable segment: ``type`` of its vector index, ``why`` it has that type, and how its
+    ``vectors`` are stored.
+    """
 
     name: SegmentName
     rows: int = Field(ge=1)
-    type: Literal["flat", "hnsw", "ivfpq"]
+    type: Literal["flat", "hnsw", "ivfpq", "rabitq"]
     why: str
+    vectors: Literal["fp32", "fp16", "int8"] = "fp32"
     settings: dict[str, Any]
     files: dict[FileName, FileEntry]
     removed: RemovedEntry | None = None
@@ -87,17 +91,19 @@ class SegmentEntry(_Entry):
 class IndexManifest(_Entry):
     """The content of ``manifest.json``.
 
-    ``type`` is what was asked for; ``log`` the file of the additions and removals since this
-    generation was written; ``first_generation`` the one with which the corpus began, later than 1
-    where an index was replaced; ``retired`` the paths that only the generation before needs;
+    ``type`` and ``vectors`` are what was asked for; ``log`` the file of the additions and removals
+    since this generation was written; ``first_generation`` the one with which the corpus began,
+    later than 1 where an index was replaced; ``retired`` the paths that only the generation before
+    needs;
     ``checksum`` is of all the rest.
     """
 
-    format: Literal[1, 2] = FORMAT
+    format: Literal[1, 2, 3] = FORMAT
     generation: int = Field(ge=1)
     first_generation: int = Field(ge=1, default=1, alias="made")
     encoder: EncoderIdentity
-    type: Literal["auto", "flat", "hnsw", "ivfpq"]
+    type: Literal["auto", "flat", "hnsw", "ivfpq", "rabitq"]
+    vectors: Literal["fp32", "fp16", "int8"] = "fp32"
     segments: tuple[SegmentEntry, ...]
     log: LogName
     retired: tuple[str, ...] = ()

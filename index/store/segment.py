@@ -25,6 +25,7 @@ from kosim.index.store.identifiers import (
     map_array,
 )
 from kosim.index.store.manifest import SEGMENTS, FileEntry, RemovedEntry, SegmentEntry, check_file
+from kosim.index.vectors.stored import Ranges, VectorType
 from kosim.index.vectors.vector_index import IndexType, VectorIndex, choose_type
 
 _SPOOL = "vectors.spool"
@@ -61,8 +62,16 @@ class SegmentWriter:
             if self._documents.id(row) == ids[number]:
                 yield number, row
 
-    def finish(self, type: IndexType | Literal["auto"]) -> SegmentEntry:
-        """Build the vector index, write everything and return the segment's manifest entry."""
+    def finish(
+        self,
+        type: IndexType | Literal["auto"],
+        stored: VectorType = "fp32",
+        ranges: Ranges | None = None,
+    ) -> SegmentEntry:
+        """Build the vector index, write everything and return the segment's manifest entry.
+
+        ``ranges`` are those of int8 vectors that may come again.
+        """
         self._close()
         spool = self.folder / _SPOOL
         shape = (self.rows, self._dimension)
@@ -71,7 +80,7 @@ class SegmentWriter:
             chosen, why = choose_type(self.rows)
         else:
             chosen, why = type, "asked for"
-        settings = VectorIndex.write(self.folder, vectors, chosen)
+        settings = VectorIndex.write(self.folder, vectors, chosen, stored=stored, ranges=ranges)
         self._table.table().write(self.folder)
         spool.unlink()
         return SegmentEntry(
@@ -79,8 +88,9 @@ class SegmentWriter:
             rows=self.rows,
             type=chosen,
             why=why,
+            vectors=stored,
             settings=settings,
-            files={name: FileEntry.of(self.folder / name) for name in file_names(chosen)},
+            files={name: FileEntry.of(self.folder / name) for name in file_names(chosen, stored)},
         )
 
     def abandon(self) -> None:
@@ -95,9 +105,9 @@ class SegmentWriter:
             self._spool.close()
 
 
-def file_names(type: IndexType) -> tuple[str, ...]:
+def file_names(type: IndexType, stored: VectorType) -> tuple[str, ...]:
     """Return the names of all files of a segment."""
-    return (*VectorIndex.files(type), DOCUMENTS, HASHES, ROWS)
+    return (*VectorIndex.files(type, stored), DOCUMENTS, HASHES, ROWS)
 
 
 class Segment:
@@ -113,11 +123,12 @@ class Segment:
         self.entry = entry
         self.name, self.rows = entry.name, entry.rows
         self.folder = folder / SEGMENTS / entry.name
-        names = file_names(entry.type)
+        names = file_names(entry.type, entry.vectors)
         if set(entry.files) != set(names):
             raise CorpusIndexError(
                 f"the manifest of {folder} lists other files for segment {entry.name} than a "
-                f"segment of type {entry.type} has: {', '.join(sorted(entry.files))}"
+                f"segment of type {entry.type} with {entry.vectors} vectors has: "
+                f"{', '.join(sorted(entry.files))}"
             )
         if self.folder.is_symlink() or self.folder.parent.is_symlink():
             raise CorpusIndexError(f"{self.folder} leads out of the index; restore the index")
@@ -129,6 +140,7 @@ class Segment:
             rows=entry.rows,
             dimension=dimension,
             settings=entry.settings,
+            stored=entry.vectors,
         )
         self.documents = DocumentFile(self.folder / DOCUMENTS, entry.rows)
         self._table = IdTable.open(self.folder, entry.rows)

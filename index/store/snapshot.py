@@ -19,6 +19,7 @@ from kosim.index.store.identifiers import IntArray, hash_ids
 from kosim.index.store.log import LogPosition
 from kosim.index.store.manifest import ACKNOWLEDGED_BYTES, SEGMENTS, IndexManifest, Stamp
 from kosim.index.store.segment import Segment
+from kosim.index.vectors.stored import Ranges
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,11 @@ class Snapshot:
         return {
             path.removeprefix(folder) for path in self.manifest.retired if path.startswith(folder)
         }
+
+    @property
+    def ranges(self) -> Ranges | None:
+        """The ranges of the newest int8 vectors, which hold those before; None of others."""
+        return self.segments[-1].vector_index.ranges if self.segments else None
 
     def __len__(self) -> int:
         """Return the number of living documents."""
@@ -247,6 +253,8 @@ class Snapshot:
             "documents": sum(living),
             "removed": sum(part.rows for part in parts) - sum(living),
             "type": self.manifest.type,
+            "vectors": self.manifest.vectors,
+            "dimensions": self.manifest.encoder.dimension,
             "segments": [
                 {
                     "name": segment.name,

@@ -236,7 +236,8 @@ def _agree(folder: Path, settings: SpoolSettings) -> None:
 def _described(settings: dict[str, object]) -> str:
     return (
         f"{settings.get('encoder')} ({str(settings.get('fingerprint'))[:12]}, "
-        f"{settings.get('precision')}, blocks of {settings.get('block_size')})"
+        f"{settings.get('precision')}, {settings.get('dimension')} dimensions, "
+        f"blocks of {settings.get('block_size')})"
     )
 
 

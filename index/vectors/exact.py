@@ -2,38 +2,17 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 import faiss
 import numpy as np
 import numpy.typing as npt
 
 from kosim.encoders.errors import CorpusIndexError
+from kosim.index.vectors.stored import StoredVectors
 
 _GATHERED = 32 << 20
 """Bytes of vectors that are copied at a time."""
-
-
-class StoredVectors:
-    """A mapped (n, d) float32 matrix, read by copying rows.
-
-    The vectors inside a FAISS file do not start at a multiple of four bytes, which numpy copies
-    whole before it computes with them: the matrix is kept as bytes, and only copies are floats.
-    FAISS reads them where they are, from ``pointer``.
-    """
-
-    def __init__(self, data: npt.NDArray[np.float32]) -> None:
-        self._bytes = data.view(np.uint8)
-        self.pointer = faiss.swig_ptr(data)
-        self.rows, self.dimension = data.shape
-
-    def take(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-        """Return copies of the rows, of shape (*rows.shape, d)."""
-        return self._bytes.take(rows, axis=0).view(np.float32)
-
-    def block(self, start: int, stop: int) -> npt.NDArray[np.float32]:
-        """Return copies of the rows from ``start`` to ``stop``."""
-        return self._bytes[start:stop].copy().view(np.float32)
 
 
 def score_rows(
@@ -52,13 +31,36 @@ def score_rows(
             f"an index names row {rows.max()} or {rows.min()} of {stored.rows:,} vectors: it is "
             "damaged; build it again"
         )
+    if stored.pointer is not None:
+        return _products(stored.pointer, stored.dimension, queries, rows)
+    scores = np.full(rows.shape, -np.inf, dtype=np.float32)
+    step = max(1, _GATHERED // max(1, rows.shape[1] * stored.dimension * 4))
+    for start in range(0, len(rows), step):
+        part = slice(start, start + step)
+        # Each row once: the queries of a block have many candidates in common.
+        wanted, local = np.unique(rows[part], return_inverse=True)
+        vectors = stored.take(wanted[wanted >= 0])
+        local = local.reshape(rows[part].shape) - int(wanted.size > 0 and wanted[0] < 0)
+        scores[part] = _products(
+            faiss.swig_ptr(vectors), stored.dimension, queries[part], local.astype(np.int64)
+        )
+    return scores
+
+
+def _products(
+    vectors: Any,
+    dimension: int,
+    queries: npt.NDArray[np.float32],
+    rows: npt.NDArray[np.int64],
+) -> npt.NDArray[np.float32]:
+    """Return the inner products (q, c) of queries with vectors that FAISS reads at a pointer."""
     scores = np.empty(rows.shape, dtype=np.float32)
     faiss.fvec_inner_products_by_idx(
         faiss.swig_ptr(scores),
         faiss.swig_ptr(np.ascontiguousarray(queries)),
-        stored.pointer,
+        vectors,
         faiss.swig_ptr(np.ascontiguousarray(rows)),
-        stored.dimension,
+        dimension,
         *rows.shape,
     )
     return scores

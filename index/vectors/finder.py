@@ -1,23 +1,18 @@
-"""What the three kinds of vector structures have in common."""
+"""What the types of vector structures have in common."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-import faiss
 import numpy as np
 import numpy.typing as npt
 
-from kosim.encoders.durable_file import DurableFile
-from kosim.encoders.errors import CorpusIndexError, StorageError
+from kosim.encoders.errors import CorpusIndexError
 from kosim.index.vectors.alive_rows import AliveRows
-from kosim.index.vectors.exact import StoredVectors
-
-Progress = Callable[[int], None]
-"""Called with the number of rows that are done."""
+from kosim.index.vectors.faiss_io import Progress
+from kosim.index.vectors.stored import Storage, StoredVectors, VectorType
 
 Settings = dict[str, Any]
 """JSON values that opening needs, or that say what was measured when the files were written."""
@@ -30,21 +25,34 @@ class Finder(ABC):
     rows, so that few removed rows or many duplicates cannot hide one.
     """
 
-    files: ClassVar[tuple[str, ...]]
     minimum_rows: ClassVar[int]
     exact: ClassVar[bool]
     stored: StoredVectors
 
     @classmethod
     @abstractmethod
-    def write(
-        cls, folder: Path, vectors: npt.NDArray[np.float32], progress: Progress | None
-    ) -> Settings:
-        """Write ``files`` into ``folder`` and return the settings to open them with."""
+    def files(cls, type: VectorType) -> tuple[str, ...]:
+        """Return the names of the files, by how vectors are stored."""
 
     @classmethod
     @abstractmethod
-    def open(cls, folder: Path, rows: int, dimension: int, settings: Settings) -> Self:
+    def write(
+        cls,
+        folder: Path,
+        vectors: npt.NDArray[np.float32],
+        storage: Storage,
+        progress: Progress | None,
+    ) -> Settings:
+        """Write ``files`` into ``folder`` and return the settings to open them with.
+
+        Among them is ``recall@10``, measured against exact search of ``vectors`` as they are given.
+        """
+
+    @classmethod
+    @abstractmethod
+    def open(
+        cls, folder: Path, rows: int, dimension: int, type: VectorType, settings: Settings
+    ) -> Self:
         """Map the files; they are never modified."""
 
     @abstractmethod
@@ -58,73 +66,6 @@ class Finder(ABC):
             k: at least 1 and at most the number of alive rows.
             alive: the rows that may be proposed; all when None.
         """
-
-
-def add_in_blocks(
-    index: faiss.Index, vectors: npt.NDArray[np.float32], block: int, progress: Progress | None
-) -> None:
-    """Add all rows of ``vectors``, of which only one block is in memory at a time."""
-    for start in range(0, len(vectors), block):
-        index.add(np.ascontiguousarray(vectors[start : start + block]))
-        if progress is not None:
-            progress(min(start + block, len(vectors)))
-
-
-def map_index(path: Path, rows: int, dimension: int) -> faiss.Index:
-    """Map a FAISS file and check that it holds what was promised.
-
-    Raises:
-        CorpusIndexError: it cannot be read, or has other rows, another dimension or metric.
-    """
-    try:
-        index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
-    except RuntimeError as error:
-        raise CorpusIndexError(
-            f"{path} cannot be read ({_reason(error)}): it is cut short or damaged; build the "
-            "index again or restore the file"
-        ) from error
-    promised = (rows, dimension, faiss.METRIC_INNER_PRODUCT)
-    found = (index.ntotal, index.d, index.metric_type)
-    if found != promised:
-        raise CorpusIndexError(
-            f"{path} holds {index.ntotal} vectors of dimension {index.d} where {rows} of "
-            f"dimension {dimension} and the inner product were expected; build the index again "
-            "or restore the file"
-        )
-    return index
-
-
-def expect_kind(index: faiss.Index, kind: type[faiss.Index], path: Path) -> None:
-    """Refuse a FAISS file that holds another kind of index.
-
-    Raises:
-        CorpusIndexError: it does.
-    """
-    if type(index) is not kind:
-        raise CorpusIndexError(
-            f"{path} holds a FAISS {type(index).__name__}, not a {kind.__name__}; build the index "
-            "again or restore the file"
-        )
-
-
-def write_index(index: faiss.Index, path: Path) -> None:
-    """Write a FAISS index to a file.
-
-    Raises:
-        StorageError: it could not be written whole, or FAISS refused to write it.
-    """
-    try:
-        with DurableFile(path) as file:
-            faiss.write_index(index, faiss.PyCallbackIOWriter(file.write))
-    except OSError as error:
-        raise StorageError(f"cannot write {path}: {error.strerror or error}") from error
-    except RuntimeError as error:
-        raise StorageError(f"cannot write {path}: {_reason(error)}") from error
-
-
-def _reason(error: RuntimeError) -> str:
-    """Return the last part of FAISS's message, without its C++ signatures."""
-    return str(error).strip().rpartition("Error: ")[2].splitlines()[0][:200]
 
 
 def setting(settings: Settings, name: str, folder: Path) -> int:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Self
 
@@ -11,13 +9,21 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
-from kosim.encoders.durable_file import DurableFile
 from kosim.index.vectors.alive_rows import AliveRows
-from kosim.index.vectors.exact import StoredVectors
-from kosim.index.vectors.finder import Finder, Progress, Settings, expect_kind, map_index
+from kosim.index.vectors.exact import search_exactly
+from kosim.index.vectors.faiss_io import Progress
+from kosim.index.vectors.finder import Finder, Settings
+from kosim.index.vectors.recall import DEPTH, calibration_samples, recall
+from kosim.index.vectors.stored import (
+    FILE,
+    Storage,
+    StoredVectors,
+    VectorType,
+    in_blocks,
+    open_stored,
+    write_stored,
+)
 
-FILE = "vectors.faiss"
-_BLOCK = 8192
 _SELECTED_BELOW = 0.5
 """Share of alive rows below which FAISS is told which rows to skip from the start."""
 _ROUNDING = 4e-6
@@ -25,32 +31,44 @@ _ROUNDING = 4e-6
 
 
 class FlatFinder(Finder):
-    """``IndexFlatIP``, mapped."""
+    """A mapped index of FAISS's that holds nothing but the vectors."""
 
-    files = (FILE,)
     minimum_rows = 0
     exact = True
 
-    def __init__(self, index: faiss.IndexFlatIP) -> None:
+    def __init__(self, index: faiss.IndexFlatCodes) -> None:
         self._index = index
-        self.stored = stored_vectors(index)
+        self.stored = StoredVectors.of(index)
+
+    @classmethod
+    def files(cls, type: VectorType) -> tuple[str, ...]:
+        """Return the name of the one file."""
+        return (FILE,)
 
     @classmethod
     def write(
-        cls, folder: Path, vectors: npt.NDArray[np.float32], progress: Progress | None
+        cls,
+        folder: Path,
+        vectors: npt.NDArray[np.float32],
+        storage: Storage,
+        progress: Progress | None,
     ) -> Settings:
         """Stream the vectors behind FAISS's header: never more than a block is in memory."""
-        starts = range(0, len(vectors), _BLOCK)
-        blocks = (vectors[start : start + _BLOCK] for start in starts)
-        write_flat(folder / FILE, vectors.shape, blocks, progress)
-        return {"recall@10": 1.0}
+        write_stored(folder / FILE, vectors.shape, in_blocks(vectors), storage, progress)
+        if storage.type == "fp32" or not len(vectors):
+            return {"recall@10": 1.0}
+        rows, dimension = vectors.shape
+        stored = cls.open(folder, rows, dimension, storage.type, {}).stored
+        _, measured_on = calibration_samples(stored, StoredVectors(vectors))
+        found = search_exactly(stored, measured_on.queries, DEPTH)
+        return {"recall@10": recall(found, measured_on.truth)}
 
     @classmethod
-    def open(cls, folder: Path, rows: int, dimension: int, settings: Settings) -> Self:
+    def open(
+        cls, folder: Path, rows: int, dimension: int, type: VectorType, settings: Settings
+    ) -> Self:
         """Map the file."""
-        index = map_index(folder / FILE, rows, dimension)
-        expect_kind(index, faiss.IndexFlatIP, folder / FILE)
-        return cls(index)
+        return cls(open_stored(folder / FILE, rows, dimension, type))
 
     def propose(
         self, queries: npt.NDArray[np.float32], k: int, alive: AliveRows | None
@@ -95,45 +113,3 @@ def _settled(
     kth_scores = np.take_along_axis(scores, kth[:, None], axis=1)[:, 0]
     # FAISS fills up with its lowest number when there are no more rows: then all were returned.
     return (counts[:, -1] >= k) & (kth_scores - scores[:, -1] > _ROUNDING)
-
-
-def write_flat(
-    path: Path,
-    shape: tuple[int, ...],
-    blocks: Iterable[npt.NDArray[np.float32]],
-    progress: Progress | None = None,
-) -> None:
-    """Write an ``IndexFlatIP`` of blocks whose rows together have the ``shape`` (n, d).
-
-    Raises:
-        OSError: it could not be written.
-    """
-    written = 0
-    with DurableFile(path) as file:
-        file.write(_header(*shape))
-        for block in blocks:
-            file.write(np.ascontiguousarray(block).data)
-            written += len(block)
-            if progress is not None:
-                progress(written)
-
-
-def stored_vectors(index: faiss.IndexFlatIP) -> StoredVectors:
-    """Return the vectors of an index; they stay mapped as long as the index lives."""
-    if index.ntotal == 0:
-        return StoredVectors(np.empty((0, index.d), dtype=np.float32))
-    data = faiss.rev_swig_ptr(index.get_xb(), index.ntotal * index.d)
-    return StoredVectors(data.reshape(index.ntotal, index.d))
-
-
-def _header(rows: int, dimension: int) -> bytes:
-    """Return what FAISS writes before the vectors of a flat index.
-
-    It is FAISS's own for an empty index, with the two counts filled in: the rows, which follow
-    the four letters of the kind and the dimension, and the number of floats, which comes last.
-    Opening checks both.
-    """
-    header = bytearray(faiss.serialize_index(faiss.IndexFlatIP(dimension)).tobytes())
-    struct.pack_into("<q", header, 8, rows)
-    struct.pack_into("<Q", header, len(header) - 8, rows * dimension)
-    return bytes(header)

@@ -10,18 +10,24 @@ import numpy as np
 import numpy.typing as npt
 
 from kosim.index.vectors.alive_rows import AliveRows
-from kosim.index.vectors.finder import (
-    Finder,
+from kosim.index.vectors.faiss_io import (
     Progress,
-    Settings,
     add_in_blocks,
     expect_kind,
     map_index,
-    setting,
     write_index,
 )
-from kosim.index.vectors.flat import stored_vectors
+from kosim.index.vectors.finder import Finder, Settings, setting
 from kosim.index.vectors.recall import DEPTH, calibration_samples, recall
+from kosim.index.vectors.stored import (
+    BLOCK,
+    QUANTIZERS,
+    Storage,
+    StoredVectors,
+    VectorType,
+    expect_stored,
+    set_ranges,
+)
 
 FILE = "graph.faiss"
 LINKS = 32
@@ -31,26 +37,35 @@ BUILD_DEPTH = 128
 TARGET = 0.985
 """Recall@10 that the search depth is calibrated to."""
 _DEPTHS = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048)
-_BLOCK = 8192
 
 
 class HnswFinder(Finder):
-    """``IndexHNSWFlat``, mapped. FAISS keeps the vectors and the graph in memory to build it:
-    some 4 d + 300 bytes a row.
+    """``IndexHNSWFlat``, or ``IndexHNSWSQ`` where vectors are not float32; mapped.
+
+    FAISS keeps the vectors, as they are stored, and the graph in memory to build it: some 300
+    bytes a row beside the vector.
     """
 
-    files = (FILE,)
     minimum_rows = 0
     exact = False
 
-    def __init__(self, index: faiss.IndexHNSWFlat, depth: int) -> None:
+    def __init__(self, index: faiss.IndexHNSW, stored: StoredVectors, depth: int) -> None:
         self._index = index
         self._depth = depth
-        self.stored = stored_vectors(faiss.downcast_index(index.storage))
+        self.stored = stored
+
+    @classmethod
+    def files(cls, type: VectorType) -> tuple[str, ...]:
+        """Return the name of the one file."""
+        return (FILE,)
 
     @classmethod
     def write(
-        cls, folder: Path, vectors: npt.NDArray[np.float32], progress: Progress | None
+        cls,
+        folder: Path,
+        vectors: npt.NDArray[np.float32],
+        storage: Storage,
+        progress: Progress | None,
     ) -> Settings:
         """Build the graph, and find the smallest search depth that reaches ``TARGET``.
 
@@ -58,16 +73,16 @@ class HnswFinder(Finder):
         another; where no depth reaches the target, the largest is used.
         """
         rows, dimension = vectors.shape
-        index = faiss.IndexHNSWFlat(dimension, LINKS, faiss.METRIC_INNER_PRODUCT)
+        index = _empty(storage, dimension)
         index.hnsw.efConstruction = BUILD_DEPTH
         _reserve(index, rows)
-        add_in_blocks(index, vectors, _BLOCK, progress)
+        add_in_blocks(index, vectors, BLOCK, progress)
         write_index(index, folder / FILE)
         del index
         depth, measured = _DEPTHS[0], 1.0
         if rows > 0:
-            finder = cls.open(folder, rows, dimension, {"efSearch": depth})
-            depth, measured = finder._calibrated()
+            finder = cls.open(folder, rows, dimension, storage.type, {"efSearch": depth})
+            depth, measured = finder._calibrated(StoredVectors(vectors))
         return {
             "M": LINKS,
             "efConstruction": BUILD_DEPTH,
@@ -77,12 +92,18 @@ class HnswFinder(Finder):
         }
 
     @classmethod
-    def open(cls, folder: Path, rows: int, dimension: int, settings: Settings) -> Self:
+    def open(
+        cls, folder: Path, rows: int, dimension: int, type: VectorType, settings: Settings
+    ) -> Self:
         """Map the file."""
-        depth = setting(settings, "efSearch", folder)
-        index = map_index(folder / FILE, rows, dimension)
-        expect_kind(index, faiss.IndexHNSWFlat, folder / FILE)
-        return cls(index, depth)
+        path, depth = folder / FILE, setting(settings, "efSearch", folder)
+        index = map_index(path, rows, dimension)
+        # Another type of vectors is named by them, another kind of index by its class.
+        graph = isinstance(index, faiss.IndexHNSW)
+        expect_kind(index, index.__class__ if graph else faiss.IndexHNSWFlat, path)
+        storage = faiss.downcast_index(index.storage)
+        expect_stored(storage, type, path)
+        return cls(index, StoredVectors.of(storage), depth)
 
     def propose(
         self, queries: npt.NDArray[np.float32], k: int, alive: AliveRows | None
@@ -111,8 +132,8 @@ class HnswFinder(Finder):
         rows: npt.NDArray[np.int64] = self._index.search(queries, k, params=parameters)[1]
         return rows
 
-    def _calibrated(self) -> tuple[int, float]:
-        chosen_on, measured_on = calibration_samples(self.stored)
+    def _calibrated(self, originals: StoredVectors) -> tuple[int, float]:
+        chosen_on, measured_on = calibration_samples(self.stored, originals)
         k = min(DEPTH, self.stored.rows)
 
         def reached(depth: int, queries: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
@@ -125,15 +146,25 @@ class HnswFinder(Finder):
         return depth, recall(reached(depth, measured_on.queries), measured_on.truth)
 
 
-def _reserve(index: faiss.IndexHNSWFlat, rows: int) -> None:
+def _empty(storage: Storage, dimension: int) -> faiss.IndexHNSW:
+    if storage.type == "fp32":
+        return faiss.IndexHNSWFlat(dimension, LINKS, faiss.METRIC_INNER_PRODUCT)
+    kind = QUANTIZERS[storage.type]
+    index = faiss.IndexHNSWSQ(dimension, kind, LINKS, faiss.METRIC_INNER_PRODUCT)
+    set_ranges(faiss.downcast_index(index.storage), storage.ranges)
+    index.is_trained = True
+    return index
+
+
+def _reserve(index: faiss.IndexHNSW, rows: int) -> None:
     """Let FAISS's arrays have their final size from the start.
 
     Growing doubles them and copies, which would need three times the memory; emptying an array
     keeps its memory.
     """
-    codes = faiss.downcast_index(index.storage).codes
+    storage = faiss.downcast_index(index.storage)
     for array, size in (
-        (codes, rows * index.d * 4),
+        (storage.codes, rows * storage.sa_code_size()),
         (index.hnsw.neighbors, rows * LINKS * 33 // 16),
     ):
         array.resize(size)

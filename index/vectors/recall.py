@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from kosim.index.vectors.exact import StoredVectors, search_exactly
+from kosim.index.vectors.exact import search_exactly
+from kosim.index.vectors.stored import StoredVectors
 
 DEPTH = 10
 """Recall is measured at this depth."""
@@ -50,7 +51,9 @@ class Sample:
     truth: npt.NDArray[np.int64]
 
 
-def calibration_samples(stored: StoredVectors) -> tuple[Sample, Sample]:
+def calibration_samples(
+    stored: StoredVectors, originals: StoredVectors | None = None
+) -> tuple[Sample, Sample]:
     """Return one sample to choose a search depth on, and another to measure its recall on.
 
     A query lies between a stored vector and another random one, 35% of the way. A stored vector
@@ -59,17 +62,23 @@ def calibration_samples(stored: StoredVectors) -> tuple[Sample, Sample]:
     1,000 other sentences, encoded but not stored, had 0.990 and 0.967.
 
     Args:
-        stored: at least one vector.
+        stored: at least one vector; the answers of the first sample are the nearest of these.
+        originals: the same vectors as float32; the queries are made of them, and the answers of
+            the second sample are the nearest of these: what coding loses counts in its recall,
+            but asks for no greater depth, which could not find it. ``stored`` when None.
     """
+    originals = originals or stored
     random = np.random.default_rng(_SEED)
     count = min(_QUERIES, max(2, stored.rows))
     rows = np.sort(random.choice(stored.rows, size=count, replace=count > stored.rows))
-    queries = _turned(stored.take(rows), stored.take(random.choice(stored.rows, size=count)))
-    truth = search_exactly(stored, queries, DEPTH)
+    towards = originals.take(random.choice(stored.rows, size=count))
+    queries = _turned(originals.take(rows), towards)
     order = random.permutation(count)
-    halves = order[: count // 2], order[count // 2 :]
-    first, second = (Sample(queries[half], truth[half]) for half in halves)
-    return first, second
+    first, second = queries[order[: count // 2]], queries[order[count // 2 :]]
+    return (
+        Sample(first, search_exactly(stored, first, DEPTH)),
+        Sample(second, search_exactly(originals, second, DEPTH)),
+    )
 
 
 def _turned(

@@ -14,17 +14,21 @@ import numpy.typing as npt
 from kosim.encoders.errors import ConfigError, CorpusIndexError, DataError
 from kosim.index.vectors.alive_rows import AliveRows
 from kosim.index.vectors.exact import best_first, score_rows, search_exactly
-from kosim.index.vectors.finder import Finder, Progress, Settings
+from kosim.index.vectors.faiss_io import Progress
+from kosim.index.vectors.finder import Finder, Settings
 from kosim.index.vectors.flat import FlatFinder
 from kosim.index.vectors.hnsw import HnswFinder
 from kosim.index.vectors.ivfpq import IvfpqFinder
+from kosim.index.vectors.rabitq import RabitqFinder
+from kosim.index.vectors.stored import Ranges, Storage, VectorType, ranges_of
 
-IndexType = Literal["flat", "hnsw", "ivfpq"]
+IndexType = Literal["flat", "hnsw", "ivfpq", "rabitq"]
 
 _FINDERS: dict[IndexType, type[Finder]] = {
     "flat": FlatFinder,
     "hnsw": HnswFinder,
     "ivfpq": IvfpqFinder,
+    "rabitq": RabitqFinder,
 }
 
 FLAT_ROWS = 20_000
@@ -40,7 +44,8 @@ def choose_type(rows: int) -> tuple[IndexType, str]:
 
     Measured with 384 dimensions on one core: comparing all of 20,000 takes 1.3 ms a query, and
     grows with the rows; a graph takes 0.5 ms and hardly grows, at a recall@10 of 0.99. Building
-    one takes 4 d + 300 bytes of memory a row (at d = 384 and 2,000,000 rows 3.7 GB).
+    one takes 4 d + 300 bytes of memory a row (at d = 384 and 2,000,000 rows 3.7 GB), less where
+    vectors are stored as fewer bytes.
     """
     if rows <= FLAT_ROWS:
         return "flat", f"{rows:,} rows are at most {FLAT_ROWS:,}: comparing all is exact and fast"
@@ -89,9 +94,9 @@ class VectorIndex:
         self._alive: AliveRows | None = None
 
     @staticmethod
-    def files(type: IndexType) -> tuple[str, ...]:
+    def files(type: IndexType, vector_type: VectorType = "fp32") -> tuple[str, ...]:
         """Return the names of the files that ``write`` makes."""
-        return _finder(type).files
+        return _finder(type).files(vector_type)
 
     @staticmethod
     def minimum_rows(type: IndexType) -> int:
@@ -104,6 +109,8 @@ class VectorIndex:
         vectors: npt.NDArray[np.float32],
         type: IndexType,
         *,
+        stored: VectorType = "fp32",
+        ranges: Ranges | None = None,
         progress: Progress | None = None,
     ) -> Settings:
         """Write the files of an index into an existing folder.
@@ -111,15 +118,17 @@ class VectorIndex:
         Args:
             folder: where; files of the same names are replaced.
             vectors: (n, d) float32 with unit rows; may be mapped, and is then read in blocks.
-            type: flat and ivfpq need a bounded amount of memory, hnsw holds all vectors.
+            type: all but hnsw, which holds all vectors, need a bounded amount of memory.
+            stored: how the vectors are kept; scores are those of what is kept.
+            ranges: of int8 vectors that were written before, and are kept where they fit.
             progress: called with the number of rows that are done, n at last.
 
         Returns:
             What ``open`` needs and what was measured, as JSON values, with ``recall@10``
-            against exact search on a sample of queries.
+            against exact search of ``vectors`` on a sample of queries.
 
         Raises:
-            ConfigError: the type is unknown, or there are too few rows for it.
+            ConfigError: a type is unknown, or there are too few rows for it.
             DataError: the vectors are no float32 matrix, or hold NaN or infinity.
             StorageError: FAISS could not write a file. An OSError, of a full disk for instance,
                 is passed on.
@@ -131,11 +140,20 @@ class VectorIndex:
                 f"an index of type {type} needs at least {finder.minimum_rows:,} vectors to be "
                 f"trained on, not {len(vectors):,}; use flat or hnsw"
             )
-        return finder.write(folder, vectors, progress)
+        check_vector_type(stored)
+        kept = Storage(stored, ranges_of(stored, vectors, ranges))
+        return finder.write(folder, vectors, kept, progress)
 
     @classmethod
     def open(
-        cls, folder: Path, *, type: IndexType, rows: int, dimension: int, settings: Settings
+        cls,
+        folder: Path,
+        *,
+        type: IndexType,
+        rows: int,
+        dimension: int,
+        settings: Settings,
+        stored: VectorType = "fp32",
     ) -> Self:
         """Map the files that ``write`` made.
 
@@ -145,18 +163,24 @@ class VectorIndex:
             rows: number of vectors.
             dimension: of the vectors.
             settings: what ``write`` returned.
+            stored: as given to ``write``.
 
         Raises:
             ConfigError: the type is unknown.
             CorpusIndexError: a file is missing, cut short, or is not what was promised.
         """
         finder = _finder(type)
-        for name in finder.files:
+        for name in finder.files(stored):
             if not (folder / name).is_file():
                 raise CorpusIndexError(
                     f"{folder / name} is not there; build the index again or restore the file"
                 )
-        return cls(type, rows, dimension, finder.open(folder, rows, dimension, settings))
+        return cls(type, rows, dimension, finder.open(folder, rows, dimension, stored, settings))
+
+    @property
+    def ranges(self) -> Ranges | None:
+        """The ranges of int8 vectors; None of others."""
+        return self._finder.stored.ranges
 
     def search(
         self,
@@ -167,10 +191,10 @@ class VectorIndex:
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
         """Return the best rows of each query, best first.
 
-        A score is the exact inner product in float32, whatever the type, and the same in every
-        batch. Equal scores are ordered by the smaller row. With flat this holds at the k-th rank
-        too: of rows that tie there, the smallest are returned. hnsw and ivfpq may miss rows, also
-        among equal ones, but always return k where k are alive.
+        A score is the inner product with the vector as it is stored, computed in float32 whatever
+        the type, and the same in every batch. Equal scores are ordered by the smaller row. With
+        flat this holds at the k-th rank too: of rows that tie there, the smallest are returned.
+        The others may miss rows, also among equal ones, but always return k where k are alive.
 
         Args:
             queries: (q, d) float32, finite.
@@ -202,7 +226,7 @@ class VectorIndex:
         return scores, rows
 
     def vectors(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-        """Return copies of the vectors (m, d) of some rows (m,).
+        """Return copies of the stored vectors (m, d) of some rows (m,), as float32.
 
         Raises:
             CorpusIndexError: there is no such row.
@@ -253,6 +277,18 @@ class VectorIndex:
         if not np.isfinite(queries).all():
             raise DataError("a query vector holds NaN or infinity; check the encoder")
         return queries
+
+
+def check_vector_type(type: str) -> None:
+    """Refuse what is no `VectorType`.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    if type not in get_args(VectorType):
+        raise ConfigError(
+            f"vectors are to be stored as {type!r}; choose from {', '.join(get_args(VectorType))}"
+        )
 
 
 def _finder(type: IndexType) -> type[Finder]:

@@ -9,6 +9,7 @@ import numpy as np
 from fastapi import APIRouter, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from kosim.encoders.dimensions import shortened
 from kosim.encoders.errors import CorpusIndexError
 from kosim.index.documents import Document, check_document
 from kosim.serving.fields import Call, Text
@@ -109,7 +110,8 @@ async def add(call: Addition, service: Served, response: Response) -> Added:
                     'replace it (on_duplicate "replace") or give another id',
                     param=f"documents[{known[0]}].id",
                 )
-        vectors = encoder.encode([document.text for document in documents])
+        texts = [document.text for document in documents]
+        vectors = shortened(encoder.encode(texts), index.encoder.dimension)
         with service.writing():
             index.add(documents, vectors, on_duplicate=call.on_duplicate, timeout=WRITE_SECONDS)
         return TICKET.get().truncated

@@ -6,12 +6,11 @@ import base64
 import time
 from typing import Any, Literal
 
-import numpy as np
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 
-from kosim.encoders.base import FloatArray
+from kosim.encoders.dimensions import shortened
 from kosim.serving.batched_encoders import BatchedBiEncoder
 from kosim.serving.fields import Call, Text
 from kosim.serving.limits import tell_truncated
@@ -94,7 +93,7 @@ async def embeddings(call: EmbeddingsCall, service: Served) -> Response:
     def answer() -> Response:
         whole = _texts(call, encoder)
         texts = service.limits.cut("input", whole)
-        vectors = _shortened(encoder.encode(texts), size)
+        vectors = shortened(encoder.encode(texts), size)
         rows: list[Any] = (
             [base64.b64encode(row.tobytes()).decode() for row in vectors.astype("<f4")]
             if call.encoding_format == "base64"
@@ -137,7 +136,7 @@ async def embed(call: EmbedCall, service: Served) -> Response:
 
     def answer() -> Response:
         texts = service.limits.cut("inputs", whole)
-        response = JSONResponse(_shortened(encoder.encode(texts), size).tolist())
+        response = JSONResponse(shortened(encoder.encode(texts), size).tolist())
         cut = service.limits.count_cut(*whole)
         tell_truncated(response, max(TICKET.get().truncated, cut))
         return response
@@ -203,11 +202,3 @@ def _size(encoder: BatchedBiEncoder, asked: int | None) -> int:
             param="dimensions",
         )
     return size
-
-
-def _shortened(vectors: FloatArray, size: int) -> FloatArray:
-    if size == vectors.shape[1]:
-        return vectors
-    first = vectors[:, :size]
-    norms = np.linalg.norm(first, axis=1, keepdims=True)
-    return first / np.maximum(norms, np.finfo(np.float32).tiny)

@@ -55,6 +55,21 @@ def test_text_file_becomes_an_index(made: Path, encoders: dict[str, Path]) -> No
     assert sorted(path.name for path in made.parent.iterdir()) == ["corpus.txt", "index"]
 
 
+def test_an_index_of_bytes_and_fewer_dimensions(
+    made: Path, encoders: dict[str, Path], tmp_path: Path
+) -> None:
+    place = ("--encoder", encoders["bi"], "--out", tmp_path / "small")
+    small = ("--vectors", "int8", "--dimensions", "4")
+    told = kosim("index", "build", made.parent / "corpus.txt", *place, *small)
+    assert told.exit_code == 0
+    assert "not trained for 4 dimensions" in told.stderr
+    facts = json.loads(answer("index", "info", tmp_path / "small", "--json"))
+    assert (facts["vectors"], facts["dimensions"]) == ("int8", 4)
+    assert json.loads(answer("search", tmp_path / "small", TEXTS[3], "-k", "1", "--json"))
+    refused = refusal("index", "compact", tmp_path / "small", "--vectors", "fp32")
+    assert "has int8 vectors, which cannot become fp32 again" in refused
+
+
 TABLE = pd.DataFrame({"key": ["a", "b"], "body": TEXTS[:2], "year": [2023, 2024]})
 WRITERS: dict[str, Callable[[], bytes]] = {
     "csv": lambda: TABLE.to_csv(index=False).encode(),

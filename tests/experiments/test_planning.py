@@ -17,7 +17,12 @@ from kosim.encoders.errors import ConfigError, DataError
 from kosim.encoders.loading import load
 from kosim.experiments.cli import main
 from kosim.experiments.speed.planning.demand import GIBIBYTE, Demand
-from kosim.experiments.speed.planning.measurements import Measurements, SizeFigures
+from kosim.experiments.speed.planning.measurements import (
+    Layout,
+    Measurements,
+    SizeFigures,
+    layout_parts,
+)
 from kosim.experiments.speed.planning.measuring import answering_bytes, measure_indexes, mix
 from kosim.experiments.speed.planning.plan import make_plan, predict
 from kosim.experiments.speed.planning.scaling import (
@@ -96,13 +101,15 @@ def test_bytes_of_compressed_vectors_by_hand() -> None:
     assert disk_bytes("ivfpq", 1_000_000, 384, types["ivfpq"]) == lists + 1_000_000 * 1_536
 
 
-def test_bytes_are_those_of_the_files(tmp_path: Path) -> None:
+@pytest.mark.parametrize("layout", ["ivfpq", "rabitq", "rabitq int8"])
+def test_bytes_are_those_of_the_files(tmp_path: Path, layout: Layout) -> None:
     random = np.random.default_rng(0)
     vectors = random.standard_normal((12_000, 16), dtype=np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    VectorIndex.write(tmp_path, vectors, "ivfpq")
+    type, stored = layout_parts(layout)
+    VectorIndex.write(tmp_path, vectors, type, stored=stored)
     written = sum(path.stat().st_size for path in tmp_path.iterdir())
-    assert disk_bytes("ivfpq", 12_000, 16, []) == pytest.approx(written, rel=0.01)
+    assert disk_bytes(layout, 12_000, 16, []) == pytest.approx(written, rel=0.01)
 
 
 def test_a_scan_grows_with_the_rows() -> None:
@@ -261,6 +268,7 @@ def test_indexes_are_measured_as_they_are_written() -> None:
     beside, figures = measure_indexes(0.0, vectors, ["불을 켜 줘"])
     assert [one["rows"] for one in figures["hnsw"]] == [100, 400]
     assert figures["ivfpq"] == []  # too few to train on
+    assert figures["flat int8"][1]["disk_bytes"] == pytest.approx(400 * 16, rel=0.05)
     flat = figures["flat"][1]
     assert flat["disk_bytes"] == pytest.approx(400 * 16 * 4, rel=0.01)
     assert beside > len("불을 켜 줘".encode()) + 16

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from kosim.encoders.errors import CorpusIndexError
-from kosim.index.vectors.exact import StoredVectors, score_rows, search_exactly
+from kosim.index.vectors.exact import score_rows, search_exactly
 from kosim.index.vectors.recall import calibration_samples, recall
+from kosim.index.vectors.stored import StoredVectors
 
 
 @pytest.mark.parametrize(

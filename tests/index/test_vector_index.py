@@ -14,9 +14,9 @@ from kosim.encoders.errors import ConfigError, CorpusIndexError, DataError, Stor
 from kosim.index.vectors.vector_index import IndexType, VectorIndex, choose_type, search_threads
 
 ROWS, DIMENSION, QUERIES = 12_000, 32, 200
-TYPES: tuple[IndexType, ...] = ("flat", "hnsw", "ivfpq")
+TYPES: tuple[IndexType, ...] = ("flat", "hnsw", "ivfpq", "rabitq")
 UNTRAINED: tuple[IndexType, ...] = ("flat", "hnsw")
-RECALL = {"flat": 1.0, "hnsw": 0.97, "ivfpq": 0.9}
+RECALL = {"flat": 1.0, "hnsw": 0.97, "ivfpq": 0.9, "rabitq": 0.95}
 
 
 def clustered(rows: int, *, seed: int = 0, dimension: int = DIMENSION) -> np.ndarray:

@@ -135,7 +135,7 @@ class DeepScores:
     def _score(self, rows: range, report: Callable[[int], None]) -> list[pa.Table]:
         plan, searcher, index = self._plan, self._searcher, self._searcher.index
         queries = [plan.queries[row] for row in rows]
-        vectors = searcher.encoder.encode(queries)
+        vectors = searcher.encode(queries)
         spare = max(len(plan.own[row]) for row in rows)
         near, found = searcher.retrieve(vectors, plan.top + spare, "dense")
         everything = index.rows() if plan.bands else np.zeros(0, np.int64)

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from kosim.encoders.errors import DataError, printable
 from kosim.encoders.storage import read_json, write_text
+from kosim.index.vectors.stored import VectorType
 from kosim.index.vectors.vector_index import IndexType
 
 FORMAT = 1
+
+Layout = Literal["flat", "hnsw", "ivfpq", "rabitq", "flat int8", "hnsw int8", "rabitq int8"]
+"""An index type and how it stores vectors; as fp32 where nothing is said."""
+
+
+def layout_parts(layout: Layout) -> tuple[IndexType, VectorType]:
+    """Return the index type and the vector type of a layout."""
+    type, _, stored = layout.partition(" ")
+    return cast(IndexType, type), cast(VectorType, stored or "fp32")
 
 
 class SizeFigures(BaseModel):
@@ -34,7 +44,7 @@ class SizeFigures(BaseModel):
 class Measurements(BaseModel):
     """Figures of one core of a machine, for one encoder and perhaps a reranker.
 
-    ``types`` holds each index type at growing sizes; ``mixed_vectors`` of their vectors were not
+    ``types`` holds each layout at growing sizes; ``mixed_vectors`` of their vectors were not
     encoded but mixed from encoded ones. Memory is that of a process that has the encoder loaded
     and has computed in bulk.
     """
@@ -54,7 +64,7 @@ class Measurements(BaseModel):
     pairs_per_second: float | None = Field(None, gt=0)
     process_bytes: int = Field(ge=1)
     document_bytes: float = Field(gt=0)
-    types: dict[IndexType, list[SizeFigures]] = Field(min_length=1)
+    types: dict[Layout, list[SizeFigures]] = Field(min_length=1)
     environment: dict[str, str | int]
 
     @classmethod

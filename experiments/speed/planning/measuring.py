@@ -20,7 +20,12 @@ from kosim.encoders.compute.choice import ComputeChoice
 from kosim.encoders.encoder_identity import EncoderIdentity
 from kosim.encoders.errors import ConfigError
 from kosim.experiments.speed.measurement import Measurement, Row, measure, open_encoder
-from kosim.experiments.speed.planning.measurements import Measurements, SizeFigures
+from kosim.experiments.speed.planning.measurements import (
+    Layout,
+    Measurements,
+    SizeFigures,
+    layout_parts,
+)
 from kosim.experiments.speed.processes import alone, peak_memory
 from kosim.experiments.speed.workload import Workload, WorkloadSizes
 from kosim.experiments.study.environment import describe_environment
@@ -28,8 +33,7 @@ from kosim.experiments.study.progress import Progress, silent
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.documents import Document
 from kosim.index.store.manifest import SEGMENTS, read_manifest
-from kosim.index.vectors.ivfpq import VECTORS
-from kosim.index.vectors.vector_index import IndexType, VectorIndex
+from kosim.index.vectors.vector_index import VectorIndex
 
 _BLOCK = 8_192
 _K = 10
@@ -38,7 +42,7 @@ _SCANNED_BYTES = 160_000_000
 """Of the vectors of the largest scan: more than caches hold."""
 _SEED = 0
 
-Figures = dict[IndexType, list[dict[str, Any]]]
+Figures = dict[Layout, list[dict[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ def measure_machine(
     choice: ComputeChoice | None = None,
     progress: Progress = silent,
 ) -> Measurements:
-    """Measure encoding, reranking, and an index of each type at two sizes.
+    """Measure encoding, reranking, and an index of each layout at two sizes.
 
     Args:
         encoder: folder of a saved bi-encoder.
@@ -160,20 +164,20 @@ def mix(vectors: FloatArray, count: int) -> FloatArray:
 
 
 def measure_indexes(started: float, vectors: FloatArray, texts: list[str]) -> tuple[float, Figures]:
-    """Build and search an index of each type at two sizes, on one core.
+    """Build and search an index of each layout at two sizes, on one core.
 
     The last vectors are the queries. Returns the bytes that a document takes besides its vector,
-    and the figures by type; those that need more vectors have none.
+    and the figures by layout; those that need more vectors have none.
     """
     faiss.omp_set_num_threads(1)
     held, queries = vectors[:-_QUERIES], vectors[-_QUERIES:]
-    figures: Figures = {type: [] for type in get_args(IndexType)}
+    figures: Figures = {layout: [] for layout in get_args(Layout)}
     document_bytes = 0.0
-    for type, measured in figures.items():
-        least = max(VectorIndex.minimum_rows(type), 1)
+    for layout, measured in figures.items():
+        least = max(VectorIndex.minimum_rows(layout_parts(layout)[0]), 1)
         for rows in sorted({max(least, len(held) // 4), len(held)}):
             if least <= rows <= len(held):
-                one, beside = _indexed(type, held[:rows], queries, texts)
+                one, beside = _indexed(layout, held[:rows], queries, texts)
                 measured.append(one)
                 document_bytes = beside / rows
     figures["flat"].append(_scanned(vectors.shape[1], queries))
@@ -182,10 +186,10 @@ def measure_indexes(started: float, vectors: FloatArray, texts: list[str]) -> tu
 
 
 def _indexed(
-    type: IndexType, vectors: FloatArray, queries: FloatArray, texts: list[str]
+    layout: Layout, vectors: FloatArray, queries: FloatArray, texts: list[str]
 ) -> tuple[dict[str, Any], float]:
     """Return the figures of one index, and the bytes of its documents."""
-    rows = len(vectors)
+    rows, (type, stored) = len(vectors), layout_parts(layout)
     documents = [Document(id=str(n), text=texts[n % len(texts)]) for n in range(rows)]
     with tempfile.TemporaryDirectory(prefix="kosim-") as place:
         folder = Path(place) / "index"
@@ -198,16 +202,18 @@ def _indexed(
                 for at in range(0, rows, _BLOCK)
             ),
             type=type,
+            vectors=stored,
         )
         built = time.perf_counter() - started
         (segment,) = read_manifest(folder)[0].segments
         named = {name: (folder / SEGMENTS / segment.name / name) for name in segment.files}
-        structure = {name: named[name].stat().st_size for name in VectorIndex.files(type)}
+        structure = {name: named[name].stat().st_size for name in VectorIndex.files(type, stored)}
         whole = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
         figures = {
             "rows": rows,
             "disk_bytes": sum(structure.values()),
-            "resident_bytes": sum(size for name, size in structure.items() if name != VECTORS),
+            # Of two files the first is searched, and the second read for the candidates alone.
+            "resident_bytes": structure[VectorIndex.files(type, stored)[0]],
             "build_seconds": built,
             "search_seconds": single_query_seconds(queries, lambda query: index.search(query, _K)),
             "recall": segment.settings["recall@10"],

@@ -9,7 +9,12 @@ from typing import Any, get_args
 
 from kosim.encoders.errors import ConfigError
 from kosim.experiments.speed.planning.demand import GIBIBYTE, Demand
-from kosim.experiments.speed.planning.measurements import Measurements, SizeFigures
+from kosim.experiments.speed.planning.measurements import (
+    Layout,
+    Measurements,
+    SizeFigures,
+    layout_parts,
+)
 from kosim.experiments.speed.planning.scaling import (
     build_seconds,
     disk_bytes,
@@ -23,13 +28,13 @@ from kosim.index.vectors.vector_index import IndexType, VectorIndex, choose_type
 
 @dataclass(frozen=True)
 class Prediction:
-    """An index of one type on one machine: bytes, and seconds of one core.
+    """An index of one layout on one machine: bytes, and seconds of one core.
 
     ``memory`` is that of a process that searches: itself, its encoders, and what it reads of the
     index. ``disk`` is the whole index with its documents.
     """
 
-    type: IndexType
+    type: Layout
     rows: int
     disk: float
     resident: float
@@ -49,7 +54,7 @@ class Option:
     ``latency_seconds`` its time on one core of each, without waiting.
     """
 
-    type: IndexType
+    type: Layout
     total: Prediction
     shards: int
     replicas: int
@@ -81,7 +86,7 @@ class Plan:
         }
 
 
-def predict(measured: Measurements, type: IndexType, rows: int) -> Prediction:
+def predict(measured: Measurements, type: Layout, rows: int) -> Prediction:
     """Return what an index of so many sentences takes on one machine.
 
     Raises:
@@ -128,7 +133,7 @@ def make_plan(demand: Demand, measured: Measurements) -> Plan:
     )
 
 
-def _option(demand: Demand, measured: Measurements, type: IndexType) -> Option:
+def _option(demand: Demand, measured: Measurements, type: Layout) -> Option:
     """Return the nodes of one type.
 
     Shards: as many as keep what a search reads in the planned share of a node's memory, beside
@@ -165,7 +170,7 @@ def _option(demand: Demand, measured: Measurements, type: IndexType) -> Option:
     )
 
 
-def _sizes(measured: Measurements, type: IndexType) -> Sequence[SizeFigures]:
+def _sizes(measured: Measurements, type: Layout) -> Sequence[SizeFigures]:
     if type not in measured.types:
         raise ConfigError(
             f"index type {type} was not measured; measure at least 10,000 vectors (--vectors)"
@@ -204,9 +209,13 @@ def _assumptions(demand: Demand, measured: Measurements) -> tuple[tuple[str, str
             ),
         ]
     rows += [
-        (f"{type} left out", f"{VectorIndex.minimum_rows(type):,} vectors needed", "--vectors")
-        for type in get_args(IndexType)
-        if type not in measured.types
+        (
+            f"{layout} left out",
+            f"{VectorIndex.minimum_rows(layout_parts(layout)[0]):,} vectors needed",
+            "--vectors",
+        )
+        for layout in get_args(Layout)
+        if layout not in measured.types
     ]
     if measured.mixed_vectors:
         rows.append(
@@ -221,5 +230,9 @@ def _assumptions(demand: Demand, measured: Measurements) -> tuple[tuple[str, str
         ("other cores", "as fast as this one, also when all compute", "assumed"),
         ("memory planned with", percent(demand.memory_share), "--memory-share"),
         ("time planned with", percent(demand.utilisation), "--utilisation"),
-        ("growth beyond the measured sizes", "flat n, ivfpq n^0.5, hnsw as measured", "scaling.py"),
+        (
+            "growth beyond the measured sizes",
+            "flat n, ivfpq and rabitq n^0.5, hnsw as measured",
+            "scaling.py",
+        ),
     )

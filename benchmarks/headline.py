@@ -1,0 +1,120 @@
+"""All headline figures beside the peers, on this machine, in one page.
+
+    python -m benchmarks.headline CORPUS --pairs PAIRS --environments DIR --out FOLDER
+
+Each part is one of the other scripts, which writes its figures into the folder. A part that is
+there is not measured again, so that a killed run goes on; one that fails is named, and the others
+follow. CORPUS has sentences, PAIRS labelled pairs, DIR the environments of the peers. It takes
+hours, and nothing else should be running meanwhile.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+
+from benchmarks.house import git
+from benchmarks.peers.environments import last_line
+from kosim.encoders.storage import write_text
+from kosim.experiments.study.environment import describe_environment, processor_of
+
+PEER_TASKS = ("encode", "score", "rerank")
+
+
+def parts(
+    corpus: str, pairs: str, environments: Path, out: Path, sentences: int
+) -> dict[str, list[str]]:
+    """Return each part: its name, which is that of its page, and the script with its options."""
+    beside = ["--encoder", "mini-bi", "--reranker", "mini-cross", "--environments"]
+    made: dict[str, list[str]] = {"startup": ["startup.measure", "--out", str(out / "startup")]}
+    for task in PEER_TASKS:
+        place = str(out / f"peers-{task}")
+        made[f"peers-{task}"] = ["peers.run", corpus, *beside, str(environments)]
+        made[f"peers-{task}"] += ["--task", task, "--out", place]
+    work = out / "vector_types.work"
+    made["vector_types"] = ["vector_types", "--vectors", str(work / "vectors.npy")]
+    made["vector_types"] += ["--corpus", corpus, "--encoder", "mini-bi", "--work", str(work)]
+    made["vector_types"] += ["--sentences", str(sentences), "--environments", str(environments)]
+    made["vector_types"] += ["--out", str(out)]
+    made["serving"] = ["serving", "--cross", "mini-cross", "--out", str(out / "serving")]
+    made["training_epoch"] = ["training_epoch", "--backbone", "mini", "--train", pairs]
+    made["training_epoch"] += ["--out", str(out)]
+    return made
+
+
+def measure(name: str, command: list[str], out: Path) -> str | None:
+    """Run a part unless its page is there; return why it failed, if it did."""
+    if (out / f"{name}.md").is_file():
+        return None
+    click.echo(f"{name}: python -m benchmarks.{' '.join(command)}", err=True)
+    done = subprocess.run(
+        [sys.executable, "-m", f"benchmarks.{command[0]}", *command[1:]],
+        stdout=sys.stderr,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        return last_line(done.stderr)
+    return None if (out / f"{name}.md").is_file() else "wrote no page"
+
+
+def page(names: list[str], failed: dict[str, str], out: Path) -> str:
+    """Return the page: the machine, the revision, and every part's own page below it."""
+    environment = describe_environment()
+    lines = [
+        "# Headline figures",
+        "",
+        f"{processor_of(environment)}, {environment['cores']} cores; kosim "
+        f"{environment['kosim']} at {git('rev-parse', '--short', 'HEAD').strip()}, torch "
+        f"{environment['torch']}. `python -m benchmarks.headline` makes this page.",
+    ]
+    for name in names:
+        if name in failed:
+            lines += ["", f"## {name}", "", f"Not measured: {failed[name]}"]
+        else:
+            text = (out / f"{name}.md").read_text(encoding="utf-8").strip()
+            lines += ["", re.sub(r"^#", "##", text, flags=re.MULTILINE)]
+    return "\n".join(lines) + "\n"
+
+
+@click.command()
+@click.argument("corpus")
+@click.option("--pairs", required=True, help="Labelled pairs to train on.")
+@click.option("--environments", type=click.Path(path_type=Path), required=True)
+@click.option("--sentences", default=100_000, show_default=True, help="Vectors that are searched.")
+@click.option("--part", "wanted", multiple=True, help="Only these; all by default.")
+@click.option("--out", type=click.Path(path_type=Path), required=True)
+def main(
+    corpus: str,
+    pairs: str,
+    environments: Path,
+    sentences: int,
+    wanted: tuple[str, ...],
+    out: Path,
+) -> None:
+    """Measure what is missing and write FOLDER/headline.md."""
+    out = out.resolve()
+    (out / "vector_types.work").mkdir(parents=True, exist_ok=True)
+    known = parts(corpus, pairs, environments.resolve(), out, sentences)
+    if unknown := set(wanted) - set(known):
+        raise click.ClickException(f"no part {min(unknown)!r}; choose from {', '.join(known)}")
+    chosen = {name: known[name] for name in known if not wanted or name in wanted}
+    failed: dict[str, str] = {}
+    done: list[str] = []
+    for name, command in chosen.items():
+        if reason := measure(name, command, out):
+            failed[name] = reason
+        done.append(name)
+        write_text(out / "headline.md", page(done, failed, out))
+    click.echo(out / "headline.md")
+    if failed:
+        raise click.ClickException(f"not measured: {', '.join(failed)}")
+
+
+if __name__ == "__main__":
+    main()

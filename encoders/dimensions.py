@@ -1,0 +1,52 @@
+"""Vectors of fewer dimensions: the first ones of a longer vector, of unit length again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from kosim.encoders.compute.runtime import FloatArray
+from kosim.encoders.errors import ConfigError
+from kosim.encoders.interface import SentenceEncoder
+
+
+def shortened(vectors: FloatArray, dimensions: int) -> FloatArray:
+    """Return the first ``dimensions`` of vectors (n, d), of unit length: (n, dimensions)."""
+    if dimensions == vectors.shape[1]:
+        return vectors
+    first = vectors[:, :dimensions]
+    norms = np.linalg.norm(first, axis=1, keepdims=True)
+    return first / np.maximum(norms, np.finfo(np.float32).tiny)
+
+
+def check_dimensions(encoder: SentenceEncoder, dimensions: int | None) -> int:
+    """Return how many dimensions are asked for: all of the encoder's when None.
+
+    Raises:
+        ConfigError: it does not have so many, or they are below 1.
+    """
+    if dimensions is None:
+        return encoder.dimension
+    if not 1 <= dimensions <= encoder.dimension:
+        raise ConfigError(
+            f"dimensions is {dimensions:,}, but the vectors of {encoder.backbone.name} have "
+            f"{encoder.dimension:,}; give 1 to {encoder.dimension:,}"
+        )
+    return dimensions
+
+
+def untrained(training: dict[str, Any] | None, whole: int, dimensions: int) -> str | None:
+    """Return a notice where an encoder was not trained for vectors cut to ``dimensions``.
+
+    ``training`` is what an artifact says of its training, ``whole`` its full dimension.
+    """
+    trained: Sequence[int] = ((training or {}).get("config") or {}).get("matryoshka") or ()
+    if dimensions in (whole, *trained):
+        return None
+    known = ", ".join(map(str, trained)) or "none"
+    return (
+        f"the encoder was not trained for {dimensions} dimensions (trained for: {known}); search "
+        f"finds less than with its {whole}: train one with --matryoshka {dimensions}"
+    )
