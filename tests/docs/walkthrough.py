@@ -24,6 +24,7 @@ from kosim.experiments.cli import main
 from kosim.experiments.data.datasets import KLUE_REVISION, load_sample
 from tests.checkout import ROOT, environment
 from tests.encoders.tiny import write_hub_cache, write_koelectra
+from tests.experiments.alone_tasks import in_this_process
 from tests.serving.running import running
 
 TRAINING = ["--limit", "50", "--epochs", "1"]
@@ -117,6 +118,7 @@ def make_hub(folder: Path) -> Path:
 def make_workplace(folder: Path, hub: Path, patch: pytest.MonkeyPatch) -> Path:
     """Write what the pages presume, the examples of a checkout and a backbone; work there."""
     patch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(hub))
+    measure_here(patch)
     patch.chdir(folder)
     if (folder / "examples").is_symlink():
         return folder
@@ -125,6 +127,12 @@ def make_workplace(folder: Path, hub: Path, patch: pytest.MonkeyPatch) -> Path:
     for name in ("my-sbert", "my-bert"):
         shutil.copytree(hub.parent / "koelectra", folder / name)
     return folder
+
+
+def measure_here(patch: pytest.MonkeyPatch) -> None:
+    """Let commands measure in this process, without the seconds in which others start."""
+    for module in ("bench", "planning.measuring"):
+        patch.setattr(f"kosim.experiments.speed.{module}.alone", in_this_process)
 
 
 def _write_klue(hub: Path, frames: dict[str, pd.DataFrame]) -> None:
