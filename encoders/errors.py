@@ -59,7 +59,7 @@ class CorpusIndexError(KosimError):
 
 
 class IndexLockedError(CorpusIndexError):
-    """Another process writes to the index, and went on doing so for as long as was waited."""
+    """Another process writes to the index and held the lock until the timeout."""
 
 
 class ClusterError(KosimError):

@@ -62,7 +62,7 @@ def check_machine(choice: ComputeChoice) -> None:
         )
     if choice.precision == "int8" and not _multiplies_integers():
         raise ConfigError(
-            "precision int8 needs a processor with AVX2 instructions, which this one has not; "
+            "precision int8 requires AVX2, which this CPU lacks; "
             "choose precision fp32, which backends torch and onnx compute on any processor"
         )
 

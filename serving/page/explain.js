@@ -19,7 +19,7 @@ function draw({ units1, units2, interaction, base, exact }) {
   const told = element("p", { class: "told hint", "aria-live": "polite" }, say("whyHint"));
   const rows = sides.map((units) =>
     units.map(({ text, value }) =>
-      element("span", { class: "word", tabindex: "0", "aria-label": say("adds", text, value) }, text),
+      element("button", { type: "button", class: "word", "aria-label": say("adds", text, value) }, text),
     ),
   );
   const calm = () => {

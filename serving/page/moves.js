@@ -54,7 +54,7 @@ function column(className, title, by, rows) {
   return element(
     "section",
     { class: `column ${className}` },
-    element("h3", {}, title),
+    element("h2", {}, title),
     element("p", { class: "hint" }, by),
     element("ol", {}, ...rows),
   );

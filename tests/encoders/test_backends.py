@@ -321,7 +321,7 @@ def test_a_processor_without_the_instructions_is_refused_int8_only(
     processor = tmp_path / "cpuinfo"
     processor.write_text("flags : fpu sse4_2 avx\n")
     monkeypatch.setattr("kosim.encoders.compute.backends._PROCESSOR", processor)
-    said = "int8 needs a processor with AVX2 .* choose precision fp32"
+    said = "int8 requires AVX2, .* choose precision fp32"
     with pytest.raises(ConfigError, match=said):
         load(place, precision="int8")
     with pytest.raises(ConfigError, match=said):
