@@ -35,12 +35,14 @@ test: .venv/tests ## Run the tests but the slow ones
 test-all: .venv/tests older ## Run all tests, also those with a cluster, a browser or torchrun
 	$(PYTEST)
 
-# Clients of other libraries against the service: they have an environment of their own.
-clients: .venv/tests build/clients/installed ## Run the clients of other libraries against the service
+# Other libraries have an environment of their own, which sees the project's packages.
+clients: .venv/tests build/clients/installed ## Run other libraries against the service and saved encoders
 	$(PYTEST) tests/serving/test_integrations.py tests/serving/test_generated_client.py
 
 build/clients/installed: setup.cfg .venv/installed
 	$(PYTHON) -m venv build/clients
+	echo "import site; site.addsitedir('$$(echo $(CURDIR)/.venv/lib/python*/site-packages)')" > \
+		$$(echo build/clients/lib/python*/site-packages)/project.pth
 	build/clients/bin/pip install --quiet $$($(BIN)/python -c "import configparser as c; \
 		s = c.ConfigParser(); s.read('setup.cfg'); \
 		print(*s['options.extras_require']['clients'].split())")

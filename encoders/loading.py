@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kosim.encoders.artifact import MANIFEST, Manifest, read_manifest
-from kosim.encoders.backbone import opening
+from kosim.encoders.backbone import Backbone, opening
 from kosim.encoders.bi import BiEncoder
 from kosim.encoders.bundle import saved_encoder
+from kosim.encoders.calibration import MonotoneCalibration
 from kosim.encoders.compute.backends import check_machine, default_backend
 from kosim.encoders.compute.choice import ComputeChoice
 from kosim.encoders.compute.export_store import Export, ExportStore, check_exporter
 from kosim.encoders.compute.runtime import Backend, Precision
 from kosim.encoders.cross import CrossEncoder
 from kosim.encoders.errors import ArtifactError
-from kosim.encoders.foreign import find_foreign, is_foreign, open_foreign
+from kosim.encoders.foreign import find_foreign, foreign_kind, is_foreign, open_foreign
 from kosim.encoders.network_files import check_complete, check_kind, check_sizes
+from kosim.encoders.records import Kind
 
 KINDS: dict[str, type[BiEncoder] | type[CrossEncoder]] = {"bi": BiEncoder, "cross": CrossEncoder}
 
@@ -80,6 +83,71 @@ def load(
         )
     _check_settings(path, manifest, export.record.settings)
     return kind.open_export(path, manifest, export)
+
+
+@dataclass(frozen=True)
+class Description:
+    """What must be known of an encoder where others compute with it."""
+
+    kind: Kind
+    backbone: Backbone
+    calibration: MonotoneCalibration
+    threshold: float
+    max_length: int
+    fingerprint: str
+    training: dict[str, Any] | None
+
+
+def kind_of(folder: str | Path) -> Kind:
+    """Return the kind of what `load` opens, by its files alone.
+
+    Raises:
+        ArtifactError: it is no encoder, or damaged.
+    """
+    path = saved_encoder(folder)
+    return foreign_kind(find_foreign(path)) if is_foreign(path) else read_manifest(path).kind
+
+
+def describe(folder: str | Path) -> Description:
+    """Describe what `load` opens; only a model of others is opened for it.
+
+    Raises:
+        ArtifactError: it is no encoder, or damaged.
+    """
+    path = saved_encoder(folder)
+    if is_foreign(path):
+        found = load(path, device="cpu", backend="torch")
+        return Description(
+            found.kind,
+            found.backbone,
+            found.calibration,
+            found.threshold,
+            found.max_length,
+            found.fingerprint(),
+            training=None,
+        )
+    manifest = read_manifest(path)
+    return Description(
+        manifest.kind,
+        Backbone(manifest.backbone, path, manifest.revision),
+        manifest.calibration,
+        manifest.threshold,
+        int(manifest.settings["max_length"]),
+        manifest.fingerprint,
+        manifest.training,
+    )
+
+
+def export_store(folder: str | Path) -> ExportStore:
+    """Return where the exports of what `load` opens are kept.
+
+    Raises:
+        ArtifactError: it is no encoder, or damaged.
+    """
+    path = saved_encoder(folder)
+    if is_foreign(path):
+        return ExportStore(describe(path).fingerprint)
+    return ExportStore(read_manifest(path).measured, path)
 
 
 def choose(

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, TypeVar, get_args
 from kosim.encoders.artifact import read_manifest
 from kosim.encoders.base import PairEncoder
 from kosim.encoders.bi import BiEncoder
-from kosim.encoders.bundle import MINI_BI, MINI_CROSS, saved_encoder
+from kosim.encoders.bundle import MINI_BI, MINI_CROSS, is_bundled, saved_encoder
 from kosim.encoders.compute.choice import ComputeChoice
 from kosim.encoders.compute.export_store import ExportStore
 from kosim.encoders.compute.runtime import Precision
 from kosim.encoders.cross import CrossEncoder
 from kosim.encoders.errors import ConfigError, CorpusIndexError
-from kosim.encoders.foreign import find_foreign, foreign_kind, is_foreign
+from kosim.encoders.foreign import is_foreign
 from kosim.encoders.interface import Encoder
-from kosim.encoders.loading import choose, load
+from kosim.encoders.loading import choose, kind_of, load
 from kosim.encoders.model_card import read_card
 from kosim.encoders.records import Kind
 from kosim.encoders.suitability import check_scoring
@@ -171,7 +171,9 @@ def check_models(settings: ServingSettings) -> None:
 
 
 def name_of(encoder: Encoder) -> str:
-    """Return the name by which an encoder is served: that of its folder, or of the hub."""
+    """Return the name by which an encoder is served: bundled, of its folder, or of the hub."""
+    if is_bundled(encoder.backbone.path):
+        return encoder.backbone.path.name
     if encoder.backbone.path.name == encoder.backbone.revision:
         return encoder.backbone.name
     return f"{encoder.backbone.path.parent.name}/{encoder.backbone.path.name}".strip("/")
@@ -186,12 +188,7 @@ def _bi_folder(settings: ServingSettings, index: HoldsVectors | None) -> Path | 
 def _checked(settings: ServingSettings, path: Path, kind: Kind) -> str | None:
     """Check that an encoder is of a kind; return its fingerprint if that is written down."""
     manifest = None if is_foreign(path) else read_manifest(path)
-    if manifest is None and settings.ray is not None:
-        raise ConfigError(
-            f"--{kind} {path} was made elsewhere, and a cluster serves saved encoders only; make "
-            f"one with `kosim adopt {path} --out DIR`"
-        )
-    found = manifest.kind if manifest else foreign_kind(find_foreign(path))
+    found = manifest.kind if manifest else kind_of(path)
     if found != kind:
         raise ConfigError(f"--{kind} {path} is a {found}-encoder; give it as --{found}")
     if manifest is None:

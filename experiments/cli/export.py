@@ -7,11 +7,10 @@ from typing import Any
 
 import click
 
-from kosim.encoders.artifact import read_manifest
 from kosim.encoders.compute.choice import ComputeChoice
 from kosim.encoders.compute.export_store import ExportStore
 from kosim.encoders.errors import QualityError
-from kosim.encoders.loading import load
+from kosim.encoders.loading import export_store, load
 from kosim.encoders.records import LabelledPairs
 from kosim.experiments.cli.console import notes, output, print_json, table, working
 from kosim.experiments.cli.encoder_options import SAVED_ENCODER
@@ -51,7 +50,8 @@ def export_command(
 ) -> None:
     """Export MODEL into its folder, where every command then finds it.
 
-    A bundled encoder, and one whose folder cannot be written, is exported to the user's cache.
+    A bundled encoder, a model of others, and one whose folder cannot be written are exported to
+    the user's cache.
 
     With --validation, reports its speed and how Pearson and F1 change against the full weights.
 
@@ -64,7 +64,7 @@ def export_command(
         scale = label_scale or AUTO
         pairs = check_test(load_pairs(validation, scale=scale, columns=columns, encoding=encoding))
     choice = ComputeChoice.of(backend, precision)
-    exports = ExportStore(read_manifest(model).measured, model)
+    exports = export_store(model)
     if pairs is not None or accept_loss:
         exports.allow(precision)
     with working(f"exporting {model}"):

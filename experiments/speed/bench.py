@@ -12,11 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from kosim.encoders.artifact import read_manifest
 from kosim.encoders.bi import BiEncoder
 from kosim.encoders.compute.choice import ComputeChoice
 from kosim.encoders.errors import ConfigError
-from kosim.encoders.loading import load
+from kosim.encoders.loading import kind_of, load
 from kosim.experiments.speed.machine_peak import machine_peaks
 from kosim.experiments.speed.measurement import Measurement, Row, measure
 from kosim.experiments.speed.processes import alone
@@ -84,7 +83,7 @@ def run_bench(
     """
     if not encoders:
         raise ConfigError("no encoder is given; name the folder of at least one with --encoders")
-    kinds = {folder: read_manifest(folder).kind for folder in encoders}
+    kinds = {folder: kind_of(folder) for folder in encoders}
     threads = settings.threads or len(os.sched_getaffinity(0))
     _export(encoders, settings.choices, progress)
     with _indexed(kinds, workload) as index:

@@ -37,6 +37,7 @@ class BlockEncoder:
         )
         columns = unpack(packed) if packed else None
         resumed = False
+        cut = self._encoder.truncated
         try:
             resumed = columns is not None and self._put(int(file), int(number), columns)
         except KosimError as raised:
@@ -46,6 +47,7 @@ class BlockEncoder:
             "number": [number],
             "count": [0 if columns is None else len(columns)],
             "resumed": [resumed],
+            "truncated": [self._encoder.truncated - cut],
             "skipped": [skipped],
             "error": [error],
         }

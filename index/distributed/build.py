@@ -26,6 +26,8 @@ from kosim.index.store.generation import AnyType
 from kosim.index.store.spool import Spool
 from kosim.index.vectors.stored import VectorType
 
+_LOG = logging.getLogger(__name__)
+
 BLOCK = 2_048
 """Documents that a worker encodes at a time, and loses at most when it dies."""
 
@@ -92,12 +94,13 @@ def build_index_on_cluster(
     check_build(folder, type, vectors, block_size, overwrite=overwrite)
     if not source.rereadable:
         raise ConfigError("standard input can be read by one process only; give a file")
-    path = Path(encoder).resolve()
-    model = load(path, backend=backend, precision=precision, device=device)
+    model = load(encoder, backend=backend, precision=precision, device=device)
     if not isinstance(model, BiEncoder):
         raise ConfigError(f"{encoder} is a {model.kind}-encoder; an index needs a bi-encoder")
+    path = model.backbone.path.resolve()
     identity = identify(model, str(path), dimensions)
     settings = spool_settings(model, identity, block_size)
+    most = model.max_length
     del model
     with connected(cluster.address):
         building = folder.with_name(f"{folder.name}.building")
@@ -124,6 +127,10 @@ def build_index_on_cluster(
                 folder, identity, blocks, type=type, vectors=vectors, overwrite=overwrite
             )
             spool.remove()
+    if tally.truncated:
+        _LOG.warning(
+            "texts cut at the %d tokens that the bi-encoder reads: %s", most, f"{tally.truncated:,}"
+        )
     return index
 
 
@@ -177,7 +184,7 @@ class _Tally:
         self._blocks: list[set[int]] = [set() for _ in range(files)]
         self._expected: list[int | None] = [None] * files
         self._progress = progress
-        self._documents = self._resumed = 0
+        self._documents = self._resumed = self.truncated = 0
         self._skipped = BadLines()
 
     def add(self, row: dict[str, Any]) -> None:
@@ -191,6 +198,7 @@ class _Tally:
         self._blocks[file].add(number)
         self._documents += count
         self._resumed += count if row["resumed"] else 0
+        self.truncated += row["truncated"]
         if self._progress:
             self._progress(BuildProgress(self._documents, self._resumed))
 

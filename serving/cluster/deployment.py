@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import ray
@@ -19,8 +18,8 @@ from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 from ray.serve.schema import ApplicationStatusOverview
 
-from kosim.encoders.artifact import read_manifest
 from kosim.encoders.errors import ClusterError
+from kosim.encoders.loading import Description, describe
 from kosim.index.distributed.connection import connected
 from kosim.index.distributed.nodes import SEARCHING, Requirements, check_nodes, versions
 from kosim.index.sharding.folder import Shards
@@ -80,7 +79,7 @@ def deployed(settings: ServingSettings, *, seconds: float = _START_SECONDS) -> I
         KosimError: the index or the encoder cannot be opened.
     """
     shards = None if settings.index is None else Shards.open(settings.index)
-    cross = None if settings.cross is None else settings.cross.resolve()
+    cross = None if settings.cross is None else describe(settings.cross)
     with connected(settings.ray or ""):
         check_nodes(_requirements(shards, cross))
         parts = [] if cross is None else [_reranker(cross, settings)]
@@ -103,13 +102,13 @@ def deployed(settings: ServingSettings, *, seconds: float = _START_SECONDS) -> I
             yield Cluster(index, remote)
 
 
-def _requirements(shards: Shards | None, cross: Path | None) -> Requirements:
+def _requirements(shards: Shards | None, cross: Description | None) -> Requirements:
     indexes = [] if shards is None else [one.folder.resolve() for one in shards.indexes.values()]
     made_with = "" if shards is None else shards.encoder.fingerprint
     return Requirements(
         versions(SEARCHING),
-        cross,
-        "" if cross is None else read_manifest(cross).fingerprint,
+        None if cross is None else cross.backbone.path.resolve(),
+        "" if cross is None else cross.fingerprint,
         indexes=tuple((folder, made_with) for folder in indexes),
     )
 
@@ -126,10 +125,11 @@ def _shards(shards: Shards, settings: ServingSettings) -> list[_Part]:
     ]
 
 
-def _reranker(folder: Path, settings: ServingSettings) -> _Part:
+def _reranker(cross: Description, settings: ServingSettings) -> _Part:
+    folder = cross.backbone.path.resolve()
     job = RerankerJob(
         folder,
-        read_manifest(folder).fingerprint,
+        cross.fingerprint,
         settings.backend,
         settings.precision,
         settings.device,

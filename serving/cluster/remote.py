@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any, Generic, NoReturn, TypeVar
 
 import numpy as np
@@ -14,11 +13,10 @@ from ray.exceptions import RayError, RayTaskError
 from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 
-from kosim.encoders.artifact import read_manifest
-from kosim.encoders.backbone import Backbone
 from kosim.encoders.compute.runtime import FloatArray, Precision
 from kosim.encoders.compute.text_reader import Lengths
 from kosim.encoders.errors import ArtifactError, ClusterError, KosimError, ShardMissingError
+from kosim.encoders.loading import Description
 from kosim.encoders.records import Pair
 from kosim.encoders.scoring import PairScorer
 from kosim.encoders.storage import read_json
@@ -142,7 +140,7 @@ class RemoteCrossEncoder(PairScorer):
     """A cross-encoder that many threads may use; tokenizer and network are where its replicas are.
 
     Args:
-        folder: a saved cross-encoder.
+        described: the cross-encoder.
         precision: the arithmetic of the replicas.
         handle: of its deployment.
         seconds: in which a score must come.
@@ -152,15 +150,14 @@ class RemoteCrossEncoder(PairScorer):
     order_matters = True
 
     def __init__(
-        self, folder: Path, precision: Precision, handle: DeploymentHandle, seconds: float
+        self, described: Description, precision: Precision, handle: DeploymentHandle, seconds: float
     ) -> None:
-        manifest = read_manifest(folder)
-        self.backbone = Backbone(manifest.backbone, folder, manifest.revision)
-        self.calibration, self.threshold = manifest.calibration, manifest.threshold
-        self.training = manifest.training
-        self.max_length = int(manifest.settings["max_length"])
+        self.backbone = described.backbone
+        self.calibration, self.threshold = described.calibration, described.threshold
+        self.max_length = described.max_length
+        self.training = described.training
         self.precision = precision
-        self._fingerprint = manifest.fingerprint
+        self._fingerprint = described.fingerprint
         self._handle = handle
         self._seconds = seconds
 

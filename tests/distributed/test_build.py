@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 from ray.cluster_utils import Cluster
 
 from benchmarks.local_cluster import processes
+from kosim.encoders.bi import BiEncoder
 from kosim.encoders.errors import ClusterError, ConfigError, DataError, StorageError
 from kosim.encoders.loading import load
 from kosim.index.build import BuildProgress, build_index
@@ -87,6 +90,24 @@ def test_the_index_is_that_of_one_process(
     assert skipped.count == 1
     assert "c.txt: line 21" in skipped.first[0]
     assert not (tmp_path / "index.building").exists()
+
+
+def test_a_model_of_others_is_taken_and_cut_texts_are_counted(
+    cluster: Cluster, encoders: dict[str, Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    foreign = Path(shutil.copytree(encoders["bi"], tmp_path / "foreign"))
+    (foreign / "kosim.json").unlink()
+    long = " ".join(WORDS * 5)
+    texts = [WORDS[0], long, *WORDS[1:20], long + WORDS[3], *WORDS[20:], WORDS[1] + long]
+    (tmp_path / "corpus.txt").write_text("\n".join(texts), encoding="utf-8")
+    source = CorpusFiles.find(tmp_path / "corpus.txt")
+    with caplog.at_level(logging.WARNING, logger="kosim"):
+        index = build_index_on_cluster(source, foreign, tmp_path / "index", block_size=BLOCK)
+    assert "texts cut at the 128 tokens that the bi-encoder reads: 3" in caplog.text
+    encoder = load(foreign)
+    assert isinstance(encoder, BiEncoder)
+    vectors = index.vectors(np.arange(len(index)))
+    np.testing.assert_allclose(vectors, encoder.encode(texts), atol=1e-5)
 
 
 def workers() -> list[psutil.Process]:

@@ -353,6 +353,21 @@ def test_what_a_node_cannot_see_is_named(
 
 
 @pytest.mark.timeout(PATIENT)
+def test_a_reranker_of_others_is_served_as_it_stands(
+    cluster: Cluster, encoders: dict[str, Path], cross: CrossEncoder, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(encoders["cross"], tmp_path / "cross"))
+    (folder / "kosim.json").unlink()
+    settings = ServingSettings(cross=folder, ray=cluster.address, reranker_cpus=0.2)
+    check_models(settings)
+    pairs = [(TEXTS[0], text) for text in TEXTS[1:40]]
+    with deployed(settings) as served:
+        assert served.cross is not None and not served.cross.calibrated
+        found = served.cross.score(pairs, raw=True)
+    np.testing.assert_allclose(found, cross.score(pairs, raw=True), atol=1e-5)
+
+
+@pytest.mark.timeout(PATIENT)
 def test_a_deployment_that_does_not_fit_is_quoted(cluster: Cluster, shards: Shards) -> None:
     settings = ServingSettings(index=shards.folder, ray=cluster.address, shard_cpus=64)
     message = r"not at work after 10 s: shard shard-1 .*--shard-cpus"

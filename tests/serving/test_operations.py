@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
 from pathlib import Path
 from urllib.parse import urljoin
 
@@ -52,6 +53,14 @@ def test_metrics_count_requests_batches_and_tokens(client: TestClient) -> None:
     for _ in range(3):
         assert client.post("/v1/similarity", json=call).status_code == 200
     assert tuple(b - a for a, b in zip(before, counts(), strict=True)) == (3, 6, 3)
+
+
+def test_prometheus_itself_has_no_complaint(client: TestClient) -> None:
+    if (promtool := shutil.which("promtool")) is None:
+        pytest.skip("promtool comes with Prometheus")
+    shown = client.get("/metrics").content
+    done = subprocess.run([promtool, "check", "metrics"], input=shown, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_made_up_paths_and_methods_do_not_become_labels(client: TestClient) -> None:

@@ -55,8 +55,8 @@ def test_without_models_the_bundled_ones_are_served() -> None:
     with running() as server:
         asked = {"pairs": [["거실 불 꺼 줘", "거실 조명을 꺼 줄래?"]]}
         answered = httpx.post(f"{server.url}/v1/similarity", json=asked, timeout=60).json()
-        assert answered["bi"]["model"] == "bundled/mini-bi"
-        assert answered["cross"]["model"] == "bundled/mini-cross"
+        assert answered["bi"]["model"] == "mini-bi"
+        assert answered["cross"]["model"] == "mini-cross"
         assert server.end() == 0
 
 

@@ -13,12 +13,12 @@ import faiss
 import numpy as np
 import torch
 
-from kosim.encoders.artifact import read_manifest as read_encoder_manifest
 from kosim.encoders.base import FloatArray
 from kosim.encoders.bi import BiEncoder
 from kosim.encoders.compute.choice import ComputeChoice
 from kosim.encoders.encoder_identity import EncoderIdentity
 from kosim.encoders.errors import ConfigError
+from kosim.encoders.loading import kind_of
 from kosim.experiments.speed.measurement import Measurement, Row, measure, open_encoder
 from kosim.experiments.speed.planning.measurements import (
     Layout,
@@ -252,6 +252,6 @@ def single_query_seconds(queries: FloatArray, search: Any) -> float:
 
 
 def _check_kind(folder: Path, kind: str, option: str) -> None:
-    found = read_encoder_manifest(folder).kind
+    found = kind_of(folder)
     if found != kind:
         raise ConfigError(f"{folder} is a {found}-encoder; {option} takes a {kind}-encoder")
