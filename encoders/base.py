@@ -18,7 +18,7 @@ from kosim.encoders.compute.export_store import Export, ExportStore
 from kosim.encoders.compute.inference import outputs
 from kosim.encoders.compute.onnx_runtime import OnnxRuntime
 from kosim.encoders.compute.runtime import Backend, FloatArray, Output, Precision, Runtime
-from kosim.encoders.compute.text_reader import TextReader, count_cut
+from kosim.encoders.compute.text_reader import TextReader
 from kosim.encoders.errors import ArtifactError, ConfigError
 from kosim.encoders.records import DECISION_THRESHOLD, Kind
 from kosim.encoders.scoring import PairScorer
@@ -174,7 +174,6 @@ class PairEncoder(PairScorer):
         Raises:
             ArtifactError: an output is NaN or infinite.
         """
-        self.truncated += count_cut(encodings)
         found = outputs(
             self.runtime, self.reader.layout, encodings, batch_size=batch_size, progress=progress
         )

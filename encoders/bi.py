@@ -164,6 +164,7 @@ class BiEncoder(PairEncoder):
         if not positions:
             return np.zeros((0, self.dimension), dtype=np.float32)
         tokens = self.reader.texts(list(positions))
+        self.truncated += int((tokens.lengths > self.max_length).sum())
         vectors = self.outputs(tokens.encodings, batch_size=batch_size, progress=progress)
         return vectors[[positions[text] for text in texts]]
 

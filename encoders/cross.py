@@ -135,6 +135,7 @@ class CrossEncoder(PairEncoder):
     ) -> FloatArray:
         positions = {pair: position for position, pair in enumerate(dict.fromkeys(pairs))}
         tokens = self.reader.pairs(list(positions))
+        self.truncated += int((tokens.lengths > self.max_length).sum())
         logits = self.outputs(tokens.encodings, batch_size=batch_size, progress=progress)[:, 0]
         return self.activated(logits)[[positions[pair] for pair in pairs]]
 

@@ -92,6 +92,7 @@ class Intake:
             self._metrics.left.inc()
             return
         check_shape(body)
+        await asyncio.sleep(0)  # Parsing takes as long again: others come in between.
         with self._admission().slot() if scope["method"] in _WORK else nullcontext():
             if not await _while_connected(self._app, scope, body, receive, send):
                 self._metrics.left.inc()

@@ -58,6 +58,17 @@ class InputLayout:
         )
 
 
+class Encodings(list[Encoding]):
+    """A list that is freed item by item, between which other threads get their turn.
+
+    Thousands of long texts at once would hold the interpreter for tens of milliseconds.
+    """
+
+    def __del__(self) -> None:
+        while self:
+            self.pop()
+
+
 @dataclass(frozen=True)
 class Tokens:
     """Inputs of a network: n encodings, cut, and how long they were before: (n,)."""
@@ -156,7 +167,7 @@ class TextReader:
         special = self._tokenizer.num_special_tokens_to_add(True)
         both = [(parts[positions[first]], parts[positions[second]]) for first, second in pairs]
         lengths = np.array([len(a) + len(b) + special for a, b in both], dtype=np.int64)
-        return Tokens([self._cutting.post_process(a, b) for a, b in both], lengths)
+        return Tokens(Encodings(self._cutting.post_process(a, b) for a, b in both), lengths)
 
     def parts(self, texts: Sequence[str]) -> list[Encoding]:
         """Return the tokens of n texts, uncut, without special ones and prompt."""
@@ -184,12 +195,9 @@ class TextReader:
                 unframed += len(part)
         return texts if not unframed or unframed >= _SURE else None
 
-    def _encoded(self, texts: list[str], *, special: bool = False) -> list[Encoding]:
+    def _encoded(self, texts: list[str], *, special: bool = False) -> Encodings:
         prepared = texts if self._step is None else list(self._step.apply(texts))
-        found: list[Encoding] = self._plain().encode_batch_fast(
-            prepared, add_special_tokens=special
-        )
-        return found
+        return Encodings(self._plain().encode_batch_fast(prepared, add_special_tokens=special))
 
     def _plain(self) -> Any:
         remove_call_settings(self._tokenizer)
@@ -223,11 +231,6 @@ def content_of(tokenizer: Tokenizer) -> Any:
     """Return all that a tokenizer does to a text, as JSON has it, without cutting and padding."""
     content = json.loads(tokenizer.to_str())
     return {**content, "truncation": None, "padding": None}
-
-
-def count_cut(encodings: Sequence[Encoding]) -> int:
-    """Return how many inputs had more tokens than were wanted."""
-    return sum(bool(encoding.overflowing) for encoding in encodings)
 
 
 def input_names(tokenizer: PreTrainedTokenizerBase) -> tuple[str, ...]:
