@@ -81,7 +81,8 @@ def as_members(values: Any, what: str, wanted: str) -> list[Any]:
     # An array without dimensions says that it can be gone through, and cannot.
     if one or not isinstance(values, Iterable) or getattr(values, "ndim", 1) == 0:
         raise DataError(f"{what} is {described(values)}; give a list of {wanted}")
-    return list(values)
+    # A column of Arrow is gone through by scalars of its own.
+    return list(values.to_pylist() if hasattr(values, "to_pylist") else values)
 
 
 def described(value: Any) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from datasets import Dataset
 
@@ -28,6 +29,7 @@ HOLDERS: dict[str, Callable[[list[str]], Any]] = {
     "array": np.array,
     "array of objects": lambda texts: np.array(texts, dtype=object),
     "Series": pd.Series,
+    "column of Arrow": pa.array,
     "Series from 100 on": lambda texts: pd.Series(texts, index=range(100, 100 + len(texts))),
     "column": lambda texts: Dataset.from_dict({"text": texts})["text"],
 }
