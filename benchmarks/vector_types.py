@@ -13,6 +13,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -58,6 +59,7 @@ def build(started: float, vectors: Path, layout: str, folder: Path) -> dict[str,
     if dimensions:
         held = shortened(held, int(dimensions))
     type, stored = layout.split()
+    shutil.rmtree(folder, ignore_errors=True)  # what a killed build left
     folder.mkdir(parents=True)
     settings = VectorIndex.write(folder, held, type, stored=stored)  # type: ignore[arg-type]
     return {"settings": settings, "shape": held.shape}

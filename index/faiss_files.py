@@ -88,8 +88,7 @@ def export_faiss(
 ) -> int:
     """Write the documents of an index as a flat FAISS index and lines of JSON, in bounded memory.
 
-    Row n of the FAISS index is the vector of line n of the texts, of length 1: fp16 and int8
-    vectors, which rounding made longer or shorter, are divided by their length. A line holds
+    Row n of the FAISS index is the float32 vector of line n of the texts, of length 1. A line holds
     ``id``, ``text`` and the document's other values.
 
     Args:
@@ -117,17 +116,11 @@ def export_faiss(
     parts = [rows[start : start + BLOCK] for start in range(0, len(rows), BLOCK)]
     with atomic_file(path) as vectors_file, atomic_file(texts) as texts_file:
         shape = (len(rows), index.encoder.dimension)
-        blocks = (snapshot.vectors(part) for part in parts)
-        rounded = snapshot.manifest.vectors != "fp32"
-        write_stored(vectors_file, shape, map(_units, blocks) if rounded else blocks)
+        write_stored(vectors_file, shape, (snapshot.vectors(part) for part in parts))
         with texts_file.open("w", encoding="utf-8", newline="\n") as lines:
             for part in parts:
                 lines.writelines(map(_line, snapshot.documents(part)))
     return len(rows)
-
-
-def _units(vectors: FloatArray) -> FloatArray:
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
 def _line(document: Document) -> str:

@@ -162,13 +162,13 @@ class Segment:
                 yield number, row
 
     def block(self, rows: IntArray) -> Block:
-        """Return some documents with their vectors."""
+        """Return some documents with their vectors, which can be written again without loss."""
         chosen = rows.tolist()
         return Block(
             self.documents.column("id", chosen),
             self.documents.column("text", chosen),
             self.documents.column("extra", chosen),
-            self.vectors(rows),
+            self.vector_index.decoded(rows),
         )
 
     def vectors(self, rows: IntArray) -> FloatArray:

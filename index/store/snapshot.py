@@ -219,9 +219,13 @@ class Snapshot:
         return parts
 
     def block(self, rows: npt.ArrayLike) -> Block:
-        """Return some documents with their vectors."""
+        """Return some documents with their vectors, which can be written again without loss."""
+        asked = self._asked(rows)
+        vectors = np.empty((len(asked), self.manifest.encoder.dimension), dtype=np.float32)
+        for source, chosen, local in self._grouped(asked):
+            vectors[chosen] = source.block(local).vectors
         extras = self._column("extra", rows)
-        return Block(self.ids(rows), self.texts(rows), extras, self.vectors(rows))
+        return Block(self.ids(rows), self.texts(rows), extras, vectors)
 
     def blocks(self, size: int) -> Iterator[Block]:
         """Yield all living documents in order, ``size`` at a time at most."""

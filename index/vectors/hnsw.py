@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kosim.index.vectors.alive_rows import AliveRows
+from kosim.index.vectors.exact import best_first, score_rows
 from kosim.index.vectors.faiss_io import (
     Progress,
     add_in_blocks,
@@ -115,13 +116,16 @@ class HnswFinder(Finder):
         if alive is not None:
             depth = int(depth / alive.share)
         depth = max(depth, k)
-        found = self._search(queries, k, depth, alive)
+        # FAISS compares vectors of other lengths than 1 where they were rounded: all that it has
+        # seen as candidates is rescored.
+        width = k if self.stored.ranges is None else min(depth, self._index.ntotal)
+        found = self._search(queries, width, depth, alive)
         while depth < _DEPTHS[-1]:
             short = np.flatnonzero((found >= 0).sum(axis=1) < k)
             if len(short) == 0:
                 break
             depth *= 2
-            found[short] = self._search(queries[short], k, depth, alive)
+            found[short] = self._search(queries[short], width, depth, alive)
         return found
 
     def _search(
@@ -138,7 +142,8 @@ class HnswFinder(Finder):
 
         def reached(depth: int, queries: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
             self._depth = depth
-            return self.propose(queries, k, None)[:, :k]
+            found = self.propose(queries, k, None)
+            return best_first(score_rows(self.stored, queries, found), found, k)[1]
 
         for depth in _DEPTHS:
             if recall(reached(depth, chosen_on.queries), chosen_on.truth) >= TARGET:

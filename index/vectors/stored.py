@@ -44,6 +44,10 @@ class Storage:
 class StoredVectors:
     """A mapped (n, d) matrix, read by copying rows, which are float32 whatever is stored.
 
+    What rounding made longer or shorter has the length 1 again: that finds more of the nearest (of
+    100,000 Korean sentences and int8, .992 instead of .988 of ten; a scale for each vector instead
+    of a range for each component found .990).
+
     The vectors inside a FAISS file do not start at a multiple of four bytes, which numpy copies
     whole before it computes with them: the matrix is kept as bytes, and only copies are floats.
     FAISS reads float32 vectors where they are, from ``pointer``, which others do not have.
@@ -84,17 +88,38 @@ class StoredVectors:
 
     def take(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
         """Return copies of the rows, of shape (*rows.shape, d)."""
-        return self._floats(self._bytes.take(rows, axis=0))
+        return self._units(self.decoded(rows))
 
     def block(self, start: int, stop: int) -> npt.NDArray[np.float32]:
         """Return copies of the rows from ``start`` to ``stop``."""
-        return self._floats(self._bytes[start:stop].copy())
+        return self._units(self._floats(self._bytes[start:stop].copy()))
+
+    def decoded(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        """Return rows as they are stored, of any length: written again they are the same bytes."""
+        return self._floats(self._bytes.take(rows, axis=0))
+
+    def deviation(self) -> float:
+        """Return how far the length of a stored vector is from 1 at most, by reading all."""
+        starts = range(0, self.rows, BLOCK)
+        blocks = (self._floats(self._bytes[at : at + BLOCK].copy()) for at in starts)
+        return max((float(np.abs(_lengths(one) - 1).max()) for one in blocks), default=0.0)
+
+    def _units(self, vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        if self._quantizer is None:
+            return vectors
+        lengths = np.maximum(_lengths(vectors), np.finfo(np.float32).tiny)[..., None]
+        return cast("npt.NDArray[np.float32]", vectors / lengths)
 
     def _floats(self, codes: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         if self._quantizer is None:
             return codes.view(np.float32)
         decoded = self._quantizer.sa_decode(codes.reshape(-1, codes.shape[-1]))
         return cast("npt.NDArray[np.float32]", decoded.reshape(*codes.shape[:-1], self.dimension))
+
+
+def _lengths(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    lengths: npt.NDArray[np.float32] = np.sqrt(np.einsum("...i,...i->...", vectors, vectors))
+    return lengths
 
 
 def set_ranges(index: faiss.IndexScalarQuantizer, ranges: Ranges | None) -> None:

@@ -226,7 +226,7 @@ class VectorIndex:
         return scores, rows
 
     def vectors(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-        """Return copies of the stored vectors (m, d) of some rows (m,), as float32.
+        """Return copies of the stored vectors (m, d) of some rows (m,), float32 of length 1.
 
         Raises:
             CorpusIndexError: there is no such row.
@@ -236,6 +236,10 @@ class VectorIndex:
         if len(wrong):
             raise CorpusIndexError(f"there is no row {wrong[0]} among {self.rows:,} vectors")
         return self._finder.stored.take(asked)
+
+    def decoded(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        """Return vectors of any length that are the same bytes when they are written again."""
+        return self._finder.stored.decoded(rows)
 
     def _find(
         self, queries: npt.NDArray[np.float32], k: int, alive: AliveRows | None
