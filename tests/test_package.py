@@ -6,11 +6,13 @@ import ast
 import importlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import venv
 import zipfile
+from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
@@ -71,6 +73,13 @@ def run(
 
 def pip(python: Path | str, *arguments: str | Path, folder: Path) -> None:
     run(python, "-m", "pip", "--quiet", "--no-input", *arguments, folder=folder, PIP_NO_INDEX="1")
+
+
+def stated_version() -> str:
+    """Return the version of setup.cfg, which an older installation of the checkout lacks."""
+    settings = ConfigParser()
+    settings.read(ROOT / "setup.cfg", encoding="utf-8")
+    return settings["metadata"]["version"]
 
 
 @pytest.fixture(scope="session")
@@ -147,7 +156,7 @@ def test_a_wheel_installs_nothing_beside_its_package(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
     top = {name.partition("/")[0] for name in names}
-    assert top == {"kosim", f"kosim-{kosim.__version__}.dist-info"}
+    assert top == {"kosim", f"kosim-{stated_version()}.dist-info"}
     assert not [name for name in names if "/tests/" in name or name.endswith(".pyc")]
 
 
@@ -326,3 +335,12 @@ def test_a_type_checker_sees_the_types_of_an_installed_wheel(
     assert 'Argument 1 to "load" has incompatible type "int"' in shown[2]
     assert 'Module has no attribute "lod"' in shown[3]
     assert len(shown) == 5
+
+
+def test_the_version_is_the_same_wherever_it_is_stated() -> None:
+    version = stated_version()
+    changelog = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    newest, date = re.findall(r"^## (\d\S*) - (\d{4}-\d{2}-\d{2})$", changelog, re.MULTILINE)[0]
+    citation = (ROOT / "CITATION.cff").read_text("utf-8")
+    assert newest == version
+    assert f'version: {version}\ndate-released: "{date}"\n' in citation
