@@ -2,19 +2,24 @@
 
 A spoiled label is drawn evenly from those at least two points away from the label that the data
 give. Precision is the share of spoiled labels among the first 5% of the ranking; chance is 5%.
+Pairs with the annotators' own labels (KLUE-STS dev) can be ranked beside them, unspoiled: are those
+first on which annotators disagree? A killed run goes on from its last training.
 
     python -m benchmarks.noisy_labels sample
-    python -m benchmarks.noisy_labels ../shared/data/klue-sts/train.csv --pairs 3000
+    python -m benchmarks.noisy_labels ../shared/data/klue-sts/train.csv --pairs 3000 \\
+        --annotated ../shared/data/klue-sts/klue-sts-v1.1_dev.json
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
+import numpy.typing as npt
 from scipy.stats import binomtest
 
 from kosim.encoders.records import LABEL_HIGH, LABEL_LOW, LabelledPairs
@@ -28,9 +33,16 @@ from kosim.experiments.study.environment import describe_environment
 
 RESULTS = Path(__file__).parent / "results"
 SHARE, FURTHER = 0.05, 2.0
+FIRST = 0.1
+"""Share of the annotated pairs, first in the ranking, whose annotators are looked at."""
+
+APART = 3
+"""Annotators disagree about a pair when their labels lie at least so many points apart."""
+
+Rows = npt.NDArray[np.intp]
 
 
-def spoil(pairs: LabelledPairs, seed: int = 0) -> tuple[LabelledPairs, np.ndarray]:
+def spoil(pairs: LabelledPairs, seed: int = 0) -> tuple[LabelledPairs, Rows]:
     """Return the pairs with spoiled labels, and the positions of those."""
     rng = np.random.default_rng(seed)
     positions = rng.permutation(len(pairs))[: round(SHARE * len(pairs))]
@@ -42,20 +54,72 @@ def spoil(pairs: LabelledPairs, seed: int = 0) -> tuple[LabelledPairs, np.ndarra
     return replace(pairs, labels=labels), positions
 
 
-def precision(ranking: NoiseRanking, spoiled: np.ndarray) -> dict[str, float]:
-    """Return the share of spoiled labels among as many first hits, with Wilson's interval."""
-    hits = int(np.isin(ranking.order[: len(spoiled)], spoiled).sum())
-    interval = binomtest(hits, len(spoiled)).proportion_ci(method="wilson")
-    return {"value": hits / len(spoiled), "low": interval.low, "high": interval.high}
+def share(hits: npt.NDArray[np.bool_]) -> dict[str, float]:
+    """Return the share of hits, with Wilson's interval."""
+    interval = binomtest(int(hits.sum()), len(hits)).proportion_ci(method="wilson")
+    return {"value": float(hits.mean()), "low": interval.low, "high": interval.high}
+
+
+def precision(ranking: NoiseRanking, spoiled: Rows) -> dict[str, float]:
+    """Return the share of spoiled labels among as many first pairs."""
+    return share(np.isin(ranking.order[: len(spoiled)], spoiled))
+
+
+def disagreement(ranking: NoiseRanking, annotations: list[list[int]]) -> dict[str, Any]:
+    """Return the share of pairs whose annotators disagree, among the first and among all."""
+    apart = np.array([max(each) - min(each) >= APART for each in annotations])
+    first = ranking.order[: round(FIRST * len(apart))]
+    return {
+        "n": len(apart),
+        "first": len(first),
+        "of_first": share(apart[first]),
+        "of_all": share(apart),
+    }
+
+
+def part(ranking: NoiseRanking, rows: Rows, kind: str = "both") -> NoiseRanking:
+    """Return the ranking of some pairs, by one kind or by both."""
+    kinds = ranking.scores if kind == "both" else [kind]
+    return NoiseRanking(
+        ranking.pairs.take(rows), {each: ranking.scores[each][rows] for each in kinds}
+    )
+
+
+def read_annotated(path: str) -> tuple[LabelledPairs, list[list[int]]]:
+    """Return the pairs of KLUE-STS's official file, and each annotator's label of each."""
+    entries = json.loads(Path(path).read_text(encoding="utf-8"))
+    pairs = LabelledPairs.from_lists(
+        [(each["sentence1"], each["sentence2"]) for each in entries],
+        [each["labels"]["real-label"] for each in entries],
+    )
+    return pairs, [each["annotations"]["annotations"] for each in entries]
 
 
 @click.command()
 @click.argument("data")
 @click.option("--pairs", "most", type=int, help="Pairs to draw; all by default.")
-@click.option("--folds", default=5, show_default=True)
+@click.option("--annotated", help="KLUE-STS dev in the official JSON, to rank beside them.")
+@click.option("--folds", default=3, show_default=True)
 @click.option("--epochs", default=3, show_default=True)
 @click.option("--backbone", default="mini", show_default=True)
-def main(data: str, most: int | None, folds: int, epochs: int, backbone: str) -> None:
+@click.option(
+    "--keep",
+    type=click.Path(path_type=Path),
+    default="build/noisy_labels",
+    show_default=True,
+    help="Folder for the scores of each training.",
+)
+@click.option("--results", type=click.Path(path_type=Path), default=RESULTS, show_default=True)
+def main(
+    data: str,
+    most: int | None,
+    annotated: str | None,
+    folds: int,
+    epochs: int,
+    backbone: str,
+    keep: Path,
+    results: Path,
+) -> None:
     """Spoil labels of DATA (sample, or a file), rank them and write the results."""
     raw = load_dataset("sample")[0] if data == "sample" else load_pairs(data)
     if raw is None:
@@ -63,7 +127,9 @@ def main(data: str, most: int | None, folds: int, epochs: int, backbone: str) ->
     pairs, _ = clean_training(raw)
     if most is not None:
         pairs = pairs.take(np.sort(np.random.default_rng(1).permutation(len(pairs))[:most]))
-    spoiled_pairs, spoiled = spoil(pairs)
+    pairs, spoiled = spoil(pairs)
+    own = np.arange(len(pairs))
+    others, annotations = read_annotated(annotated) if annotated else (pairs.take([]), [])
     contenders = {
         kind: parse_settings(
             EncoderSettings, {"kind": kind, "backbone": backbone, "training": {"epochs": epochs}}
@@ -71,16 +137,16 @@ def main(data: str, most: int | None, folds: int, epochs: int, backbone: str) ->
         for kind in ("bi", "cross")
     }
     ranking = find_noise(
-        spoiled_pairs, contenders, folds=folds, progress=lambda *said: print(*said)
+        LabelledPairs.from_lists([*pairs.pairs, *others.pairs], [*pairs.labels, *others.labels]),
+        contenders,
+        folds=folds,
+        keep=keep,
+        progress=print,
     )
-    each: dict[str, Any] = {"both": precision(ranking, spoiled)}
-    for kind, scores in ranking.scores.items():
-        each[kind] = precision(NoiseRanking(spoiled_pairs, {kind: scores}), spoiled)
+    each = {kind: precision(part(ranking, own, kind), spoiled) for kind in ("both", "bi", "cross")}
     name = "sample" if data == "sample" else Path(data).parent.name
-    given = "sample" if data == "sample" else Path(data).name
-    options = f" --pairs {most}" if most else ""
-    results = {
-        "command": f"python -m benchmarks.noisy_labels {given}{options}",
+    found: dict[str, Any] = {
+        "command": _command(data, most, annotated),
         "pairs": len(pairs),
         "spoiled": len(spoiled),
         "folds": folds,
@@ -89,22 +155,46 @@ def main(data: str, most: int | None, folds: int, epochs: int, backbone: str) ->
         "precision": each,
         "environment": describe_environment(),
     }
+    if annotations:
+        beside = part(ranking, len(pairs) + np.arange(len(others)))
+        found["annotators"] = disagreement(beside, annotations)
+    write_json(results / f"noisy_labels-{name}.json", found)
+    write_text(results / f"noisy_labels-{name}.md", "\n".join(_lines(name, found)) + "\n")
+
+
+def _command(data: str, most: int | None, annotated: str | None) -> str:
+    given = "sample" if data == "sample" else Path(data).name
+    options = f" --pairs {most}" if most else ""
+    options += f" --annotated {Path(annotated).name}" if annotated else ""
+    return f"python -m benchmarks.noisy_labels {given}{options}"
+
+
+def _lines(name: str, found: dict[str, Any]) -> list[str]:
     lines = [
         f"# Finding spoiled labels: {name}",
         "",
-        f"`{results['command']}`: {len(spoiled)} of {len(pairs):,} labels spoiled by at least "
-        f"{FURTHER:g} points; {folds} folds, {epochs} epochs, backbone {backbone}. Precision among "
-        f"the first {len(spoiled)} pairs of the ranking, with 95% intervals; chance is 5%.",
+        f"`{found['command']}`: {found['spoiled']} of {found['pairs']:,} labels spoiled by "
+        f"at least {FURTHER:g} points; {found['folds']} folds, {found['epochs']} epochs, backbone "
+        f"{found['backbone']}. Precision among the first {found['spoiled']} pairs of the ranking, "
+        "with 95% intervals; chance is 5%.",
         "",
         "| ranked by | precision |",
         "|---|---:|",
-        *(
-            f"| {kind} | {found['value']:.2f} [{found['low']:.2f}, {found['high']:.2f}] |"
-            for kind, found in each.items()
-        ),
+        *(f"| {kind} | {_written(each)} |" for kind, each in found["precision"].items()),
     ]
-    write_json(RESULTS / f"noisy_labels-{name}.json", results)
-    write_text(RESULTS / f"noisy_labels-{name}.md", "\n".join(lines) + "\n")
+    if "annotators" in found:
+        apart = found["annotators"]
+        lines += [
+            "",
+            f"Of {apart['n']} pairs whose labels were not spoiled, annotators lie at least {APART} "
+            f"points apart in {_written(apart['of_first'])} of the first {apart['first']}, and in "
+            f"{_written(apart['of_all'])} of all.",
+        ]
+    return lines
+
+
+def _written(figure: dict[str, float]) -> str:
+    return f"{figure['value']:.2f} [{figure['low']:.2f}, {figure['high']:.2f}]"
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import numpy as np
 
 from kosim.encoders.errors import ConfigError
 from kosim.encoders.records import LabelledPairs
-from kosim.experiments.cli.console import chosen_language, output, print_json, table
+from kosim.experiments.cli.console import chosen_language, notes, output, print_json, table
 from kosim.experiments.cli.encoder_options import SAVED_ENCODER, ComputeOptions, compute_options
 from kosim.experiments.cli.options import json_option, language_option, option, pair_file_options
 from kosim.experiments.comparison.evaluation import (
@@ -21,7 +21,7 @@ from kosim.experiments.comparison.evaluation import (
 )
 from kosim.experiments.comparison.reliability import evaluate_at, f1_plateau, reliability
 from kosim.experiments.comparison.results import ChosenThreshold, EvaluationResults
-from kosim.experiments.data.cleaning import check_test, distinct_numbers
+from kosim.experiments.data.cleaning import check_test, comparable, distinct_numbers
 from kosim.experiments.data.label_scale import AUTO
 from kosim.experiments.data.pairs import load_pairs
 from kosim.experiments.settings import EvaluationSettings
@@ -122,6 +122,7 @@ def evaluate_command(
         f1_plateau=f1_plateau(plot_scores(contender, pairs.labels)),
     )
     if goal is not None and held_out is not None:
+        _warn_of_test_pairs(held_out, pairs)
         threshold = choose_threshold(held_out.labels, encoder.score(held_out.pairs), goal)
         chosen = ChosenThreshold(
             goal=str(goal),
@@ -200,6 +201,18 @@ def _print_thresholds(results: EvaluationResults, language: Language) -> None:
             short = Line(label.en.removesuffix(" at 3.0"), label.ko.removeprefix("3.0 기준 "))
             figures.add_row(text(short, language), text(written(figure), language))
         output.print(figures)
+
+
+def _warn_of_test_pairs(held_out: LabelledPairs, test: LabelledPairs) -> None:
+    """Say how many of the validation pairs are test pairs too, in either order."""
+    known = {frozenset(map(comparable, pair)) for pair in test.pairs}
+    shared = sum(frozenset(map(comparable, pair)) in known for pair in held_out.pairs)
+    if shared:
+        notes.print(
+            f"{shared:,} of {len(held_out):,} validation pairs are test pairs too: what the "
+            "threshold reaches on them flatters it; give others as --validation",
+            style="yellow",
+        )
 
 
 def _evaluate_mteb(model: Path, task: str, compute: ComputeOptions, *, as_json: bool) -> None:

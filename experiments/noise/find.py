@@ -12,10 +12,10 @@ import numpy.typing as npt
 import pandas as pd
 from transformers import TrainerCallback
 
-from kosim.encoders.errors import ConfigError
+from kosim.encoders.errors import ConfigError, StorageError
 from kosim.encoders.records import LabelledPairs
 from kosim.encoders.scratch import build_scratch_backbone
-from kosim.encoders.storage import write_text
+from kosim.encoders.storage import content_checksum, read_json, write_json, write_text
 from kosim.encoders.training.run import train
 from kosim.experiments.comparison.contenders import make_encoder
 from kosim.experiments.data.splits import stratified_split
@@ -76,6 +76,7 @@ def find_noise(
     folds: int = 5,
     seed: int = 0,
     device: str | None = None,
+    keep: Path | None = None,
     callbacks: Sequence[TrainerCallback] = (),
     progress: Progress = silent,
 ) -> NoiseRanking:
@@ -87,6 +88,8 @@ def find_noise(
         folds: parts of the pairs; each is scored by encoders trained on the others.
         seed: of the folds and of the trainings.
         device: torch device; the best available when None.
+        keep: folder for the scores of each training, which a killed run goes on from; scores of
+            other pairs or settings in it are left alone.
         callbacks: transformers' hooks into every training.
         progress: told what is being done.
 
@@ -98,6 +101,7 @@ def find_noise(
         raise ConfigError(f"folds is {folds}; give at least 2")
     part = np.random.default_rng(seed).permutation(len(pairs)) % folds
     scores = {name: np.zeros(len(pairs)) for name in contenders}
+    asked = _digest(pairs, contenders, folds, seed)
     with tempfile.TemporaryDirectory() as folder:
         own = Path(folder) / "backbone"
         if any(settings.backbone == SCRATCH for settings in contenders.values()):
@@ -107,6 +111,10 @@ def find_noise(
             learnt = pairs.take(np.flatnonzero(part != fold))
             rows, validation = stratified_split(learnt, seed=seed)
             for name, settings in contenders.items():
+                kept = None if keep is None else keep / f"{asked}-{fold}-{name}.json"
+                if kept is not None and kept.exists():
+                    scores[name][outside] = read_json(kept, error=StorageError)["scores"]
+                    continue
                 progress(
                     both(
                         "fold {at} of {all}: training {name}",
@@ -127,7 +135,18 @@ def find_noise(
                     callbacks=callbacks,
                 )
                 scores[name][outside] = encoder.score(pairs.take(outside).pairs)
+                if kept is not None:
+                    write_json(kept, {"scores": scores[name][outside].tolist()})
     return NoiseRanking(pairs, scores)
+
+
+def _digest(
+    pairs: LabelledPairs, contenders: Mapping[str, EncoderSettings], folds: int, seed: int
+) -> str:
+    """Return what tells apart scores that answer different questions."""
+    settings = {name: each.model_dump(mode="json") for name, each in contenders.items()}
+    asked = {"pairs": pairs.pairs, "labels": pairs.labels.tolist(), "settings": settings}
+    return content_checksum({**asked, "folds": folds, "seed": seed})[:12]
 
 
 def write_ranking(ranking: NoiseRanking, rows: Sequence[int], path: Path) -> None:

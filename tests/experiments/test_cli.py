@@ -116,6 +116,7 @@ def test_evaluate_chooses_a_threshold_on_validation_pairs(
     assert result.exit_code == 0, result.output
     chosen = json.loads(result.stdout)["chosen"]
     assert chosen["test"]["recall"]["value"] >= 0.5  # the same pairs here
+    assert "60 of 60 validation pairs are test pairs too" in result.stderr
     assert (
         "chosen for a recall of at least 0.5"
         in kosim("evaluate", bi, "--test", pairs, *goal).stdout

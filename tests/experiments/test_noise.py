@@ -68,6 +68,28 @@ def test_the_spoiled_labels_come_first_with_the_label_they_would_get(pairs: Labe
     np.testing.assert_allclose(found.disagreement[[12, 35]], [4.9, 4.1])
 
 
+def test_a_killed_search_goes_on_from_the_trainings_that_were_kept(
+    pairs: LabelledPairs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained: list[str] = []
+    train = module.train
+
+    def killed(encoder: Knowing, *given: Any, **options: Any) -> None:
+        if len(trained) == 5:
+            raise KeyboardInterrupt
+        trained.append("once")
+        train(encoder, *given, **options)
+
+    monkeypatch.setattr(module, "train", killed)
+    with pytest.raises(KeyboardInterrupt):
+        find_noise(pairs, CONTENDERS, folds=4, keep=tmp_path)
+    trained.clear()
+    found = find_noise(pairs, CONTENDERS, folds=4, keep=tmp_path)
+    assert len(trained) == 3
+    monkeypatch.setattr(module, "train", train)
+    np.testing.assert_array_equal(found.order, find_noise(pairs, CONTENDERS, folds=4).order)
+
+
 def test_one_fold_is_refused(pairs: LabelledPairs) -> None:
     with pytest.raises(ConfigError, match="folds is 1"):
         find_noise(pairs, CONTENDERS, folds=1)

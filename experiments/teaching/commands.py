@@ -1,0 +1,89 @@
+"""What people say to homes, shops and offices, with ways to say the same and the opposite.
+
+``commands.txt`` begins with the words of each slot. Below the name of a contrast, each line holds
+two meanings divided by ``/``, each in several wordings divided by ``|``. Wordings of one meaning
+are paraphrases; one of each meaning are the contrast. ``{room:을}`` is a word with the particle
+that its final consonant wants, and ``{n}`` and ``{m}`` are two numbers.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+_FILE = Path(__file__).parent / "commands.txt"
+_SLOT = re.compile(r"\{(\w+)(?::(\w+))?\}")
+_OPEN = {"을": "를", "은": "는", "이": "가", "과": "와", "이야": "야", "으로": "로"}
+_RIEUL, _HANGUL, _FINALS = 8, 0xAC00, 28
+
+
+@cache
+def read_commands() -> tuple[dict[str, list[str]], dict[str, list[list[str]]]]:
+    """Return the words of each slot, and for each contrast its lines of two meanings."""
+    words: dict[str, list[str]] = {}
+    lines: dict[str, list[list[str]]] = {}
+    for line in _FILE.read_text(encoding="utf-8").splitlines():
+        if line.startswith("# "):
+            lines[line[2:]] = []
+        elif lines and line:
+            lines[list(lines)[-1]].append(line.split(" / "))
+        elif line:
+            slot, _, listed = line.partition(": ")
+            words[slot] = listed.split(", ")
+    return words, lines
+
+
+KINDS = ("name", *read_commands()[1])
+"""The contrasts that commands can have."""
+
+
+def with_particle(word: str, particle: str) -> str:
+    """Return a Hangul word with a particle, given in its form after a consonant, such as 을."""
+    final = (ord(word[-1]) - _HANGUL) % _FINALS
+    opened = not final or (particle == "으로" and final == _RIEUL)
+    return word + (_OPEN[particle] if opened else particle)
+
+
+class Said(NamedTuple):
+    """A command, the same in other words, and one that it must not be taken for."""
+
+    sentence: str
+    paraphrase: str
+    contrast: str
+
+
+def commands(kind: str, rng: random.Random) -> Iterator[Said]:
+    """Yield drawn commands without end; those of "name" differ by the word in one slot."""
+    words, lines = read_commands()
+    every = [line for listed in lines.values() for line in listed]
+    while True:
+        line = rng.choice(every if kind == "name" else lines[kind])
+        one, other = (side.split(" | ") for side in rng.sample(line, 2))
+        slots = sorted({match[1] for form in one for match in _SLOT.finditer(form)} & set(words))
+        first, second = rng.sample(range(2, 12), 2)
+        chosen = {slot: rng.choice(words[slot]) for slot in words}
+        chosen |= {"n": str(first), "m": str(second)}
+        changed = dict(chosen)
+        if kind == "name":
+            if not slots:
+                continue
+            slot, other = rng.choice(slots), one
+            changed[slot] = rng.choice([word for word in words[slot] if word != chosen[slot]])
+        sentence, paraphrase = rng.sample(one, 2)
+        yield Said(
+            _filled(sentence, chosen),
+            _filled(paraphrase, chosen),
+            _filled(rng.choice(other), changed),
+        )
+
+
+def _filled(form: str, chosen: Mapping[str, str]) -> str:
+    def fill(match: re.Match[str]) -> str:
+        word, particle = chosen[match[1]], match[2]
+        return with_particle(word, particle) if particle else word
+
+    return _SLOT.sub(fill, form)

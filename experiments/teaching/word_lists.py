@@ -1,0 +1,122 @@
+"""Words that rules exchange: antonyms, times, places, people, synonyms.
+
+No pair of these words is a contrast of the probe (`kosim probe`), so that the probe measures what
+was learnt on words that it did not see. This is why such common antonyms as 열다 and 닫다 lack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def listed(words: str) -> frozenset[str]:
+    """Return the words of a text."""
+    return frozenset(words.split())
+
+
+def _pairs(tag: str, written: str) -> dict[str, str]:
+    """Return form/tag by form/tag, either way."""
+    found = {}
+    for entry in written.split():
+        one, other = (f"{form}/{tag}" for form in entry.split("-"))
+        found[one], found[other] = other, one
+    return found
+
+
+ANTONYMS = {
+    **_pairs(
+        "VA",
+        "좋-나쁘 크-작 높-낮 길-짧 빠르-느리 덥-춥 뜨겁-차갑 쉽-어렵 무겁-가볍 강하-약하 "
+        "두껍-얇 가깝-멀 깊-얕 부드럽-거칠 재미있-재미없 맛있-맛없 편하-불편하 즐겁-괴롭 기쁘-슬프 "
+        "굵-가늘 뚱뚱하-날씬하 새롭-낡 달-쓰 짙-옅 똑똑하-멍청하",
+    ),
+    **_pairs(
+        "VV",
+        "켜-끄 높이-낮추 입-벗 잠그-풀 "
+        "이기-지 잃-얻 채우-비우 모으-흩 묶-풀 접-펴 웃-울 심-뽑 "
+        "얼-녹 붙이-떼 배우-가르치 빌리-갚 깨우-재우",
+    ),
+    **_pairs(
+        "NNG",
+        "성공-실패 출발-도착 입장-퇴장 합격-불합격 구매-판매 장점-단점 왼쪽-오른쪽 위-아래 "
+        "앞-뒤 안-밖 승리-패배 허용-금지 안전-위험 만족-불만족 가능-불가능 실내-실외 입구-출구 "
+        "연결-해제 국내-해외 수입-수출 최대-최소 상반기-하반기 입금-출금 가입-탈퇴 "
+        "승인-거절 행복-불행 칭찬-비난 전반-후반 처음-마지막 "
+        "남쪽-북쪽 동쪽-서쪽 선배-후배 신입-경력 온수-냉수 공격-수비 유리-불리",
+    ),
+    **_pairs("XR", "유쾌-불쾌 충분-불충분 필요-불필요 정확-부정확"),
+    **_pairs("MAG", "빨리-천천히 일찍-늦게 많이-조금 자주-가끔 먼저-나중에"),
+}
+"""The antonym of each word, form/tag by form/tag."""
+
+QUANTITIES = {
+    "항상/MAG": "가끔/MAG",
+    "언제나/MAG": "가끔/MAG",
+    "늘/MAG": "가끔/MAG",
+    "모든/MM": "몇몇/MM",
+    "다/MAG": "반만/MAG",
+    "완전히/MAG": "조금/MAG",
+    "매번/MAG": "가끔/MAG",
+    "완벽히/MAG": "대충/MAG",
+}
+"""A word of another quantity in place of each."""
+
+TIMES = (
+    ("오전", "오후"),
+    ("어제", "그저께"),
+    ("내일", "모레"),
+    ("작년", "재작년"),
+    ("지난해", "지지난해"),
+    ("월요일", "화요일", "목요일", "토요일"),
+    ("수요일", "금요일"),
+    ("봄", "여름"),
+    ("가을", "겨울"),
+    ("아침", "저녁"),
+    ("크리스마스", "추석"),
+    ("개학", "방학"),
+)
+"""Words for times; one stands in place of another of its group."""
+
+NAMES = (
+    ("서울", "부산", "대구", "인천", "광주", "대전", "울산", "제주", "강릉", "춘천", "전주"),
+    ("도쿄", "오사카", "파리", "런던", "로마", "뉴욕", "베를린", "바르셀로나", "피렌체", "방콕"),
+    ("한국", "일본", "미국", "중국", "영국", "프랑스", "독일", "러시아", "인도", "이탈리아"),
+    ("거실", "안방", "부엌", "화장실", "침실", "베란다", "현관", "서재", "차고", "옥상"),
+    ("에어컨", "선풍기", "가습기", "보일러", "세탁기", "청소기", "냉장고", "텔레비전", "전기장판"),
+    ("학교", "병원", "은행", "도서관", "공항", "시장", "극장", "공원", "식당", "우체국"),
+    ("메일", "문자"),
+    ("기타", "피아노", "바이올린", "드럼"),
+    ("버스", "기차", "택시", "비행기", "지하철", "자전거"),
+    ("빨간색", "파란색", "노란색", "초록색", "보라색"),
+    ("사과", "바나나", "포도", "딸기", "수박"),
+    ("커피", "우유", "주스", "맥주"),
+)
+"""Things of one sort; one stands in place of another of its group."""
+
+PEOPLE = listed(
+    "남자 여자 소년 소녀 아이 아기 경찰 감독 배우 주인공 선생님 학생 엄마 아빠 형 누나 동생 오빠 "
+    "언니 친구 호스트 사장 직원 고객 의사 환자 남편 아내 기자 선수 대통령 변호사 검사 교수 군인 "
+    "팀장 사장님 부장 과장 아저씨 아주머니 후배 선배 형사 범인 왕 왕비 딸 아들 부모 가수"
+)
+"""Persons, who can do something to each other."""
+
+SYNONYMS = {
+    **_pairs(
+        "MAG",
+        "몹시-무척 매우-아주 정말-진짜 항상-언제나 빨리-얼른 조금-약간 가끔-때때로 함께-같이 "
+        "금방-곧 일단-우선 어서-얼른 더욱-한층",
+    ),
+    **_pairs(
+        "NNG",
+        "이유-까닭 가격-값 식당-음식점 가게-상점 구입-구매 요즘-최근 현재-지금 부근-근처 "
+        "걱정-염려 텔레비전-티브이 "
+        "어린이-아이 교사-선생 의사소통-소통 승용차-자동차 도움-원조 해결책-해법",
+    ),
+    **_pairs("VA", "어렵-힘들 아름답-예쁘 부족하-모자라 훌륭하-뛰어나 재미있-재밌"),
+}
+"""A word of the same meaning for each, form/tag by form/tag."""
+
+
+def group_of(word: str, groups: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    """Return the other words of the group that a word is in; nothing where it is in none."""
+    return next((tuple(one for one in each if one != word) for each in groups if word in each), ())

@@ -1,0 +1,189 @@
+"""Minimal pairs to train on: each rule on sentences with known answers, and none of the probe."""
+
+from __future__ import annotations
+
+import random
+import re
+import unicodedata
+from collections import Counter
+
+import pytest
+
+from benchmarks.probes.generate import CONTRASTS as PROBED
+from benchmarks.probes.generate import DOMAINS, items, read_templates
+from kosim.encoders.errors import ConfigError, DataError, MissingExtraError
+from kosim.encoders.records import LabelledPairs
+from kosim.encoders.tokenizers.kiwi import load_kiwi
+from kosim.experiments.data.datasets import load_dataset
+from kosim.experiments.teaching.analysis import analyse
+from kosim.experiments.teaching.commands import read_commands, with_particle
+from kosim.experiments.teaching.contrasts import CONTRASTS
+from kosim.experiments.teaching.minimal_pairs import LABELS, minimal_pairs
+from kosim.experiments.teaching.rewrites import REWRITES
+from kosim.experiments.teaching.word_lists import ANTONYMS, NAMES, QUANTITIES, SYNONYMS, TIMES
+
+KNOWN = [
+    ("negation", "회의는 두 시에 시작한다.", "회의는 두 시에 시작하지 않는다."),
+    ("negation", "나는 학교에 가지 않았다.", "나는 학교에 갔다."),
+    ("negation", "나는 밥을 안 먹었다", "나는 밥을 먹었다"),
+    ("negation", "여기는 조용한 숙소입니다.", "여기는 조용한 숙소가 아닙니다."),
+    ("negation", "근처에 편의점이 있어요", "근처에 편의점이 없어요"),
+    ("negation", "메일을 지워줘", "메일을 지우지 말아 줘"),
+    ("negation", "문을 두드리지 마세요", None),
+    ("negation", "회의가 두 시에 시작하나요?", None),
+    ("negation", "아무도 오지 않았다", None),
+    ("negation", "표를 예매하지 못했지만 괜찮다", "표를 예매했지만 괜찮다"),
+    ("antonym", "거실 불을 켜 주세요", "거실 불을 꺼 주세요"),
+    ("number", "회의는 즐겁게 끝났다", None),
+    ("time", "약속은 오전에 있다", "약속은 오후에 있다"),
+    ("role", "엄마가 동생을 불렀다", "동생이 엄마를 불렀다"),
+    ("modality", "서류를 꼭 내야 합니다", "서류를 꼭 내도 됩니다"),
+    ("modality", "여기서 버스를 탈 수 있다", "여기서 버스를 타야 한다"),
+    ("quantity", "그는 항상 웃었다", "그는 가끔 웃었다"),
+    ("particle", "회의가 두 시에 끝난다", "회의 두 시에 끝난다"),
+    ("order", "회의가 두 시에 끝난다", "두 시에 회의가 끝난다"),
+    ("order", "내가 산 책을 그에게 줬다", None),
+    ("synonym", "음식이 아주 뜨거웠다", "음식이 매우 뜨거웠다"),
+    ("full-width", "3시에 만나요", "３시에 만나요"),
+]
+
+
+@pytest.fixture(autouse=True)
+def _kiwi() -> None:
+    pytest.importorskip("kiwipiepy")
+
+
+@pytest.fixture(scope="module")
+def corpus() -> list[str]:
+    train, _ = load_dataset("sample")
+    assert train is not None
+    return [*train.frame["sentence1"][:500], *train.frame["sentence2"][:500]]
+
+
+@pytest.fixture(scope="module")
+def made(corpus: list[str]) -> LabelledPairs:
+    pytest.importorskip("kiwipiepy")
+    return minimal_pairs(corpus, 300, 0)
+
+
+@pytest.mark.parametrize(("name", "sentence", "wanted"), KNOWN, ids=range(len(KNOWN)))
+def test_a_rule_changes_a_sentence(name: str, sentence: str, wanted: str | None) -> None:
+    (found,) = analyse([sentence])
+    changed = {**CONTRASTS, **REWRITES}[name](found, random.Random(0))
+    assert changed == wanted
+
+
+def test_numbers_keep_to_what_their_unit_allows() -> None:
+    (found,) = analyse(["회의는 11시에 끝났다."])
+    said = {CONTRASTS["number"](found, random.Random(seed)) for seed in range(50)}
+    hours = {int(re.findall(r"\d+", str(one))[0]) for one in said}
+    assert len(hours) > 1
+    assert hours <= set(range(1, 13)) - {11}
+
+
+def test_requests_are_said_in_every_style() -> None:
+    (found,) = analyse(["거실 불 꺼 줘"])
+    said = {REWRITES["style"](found, random.Random(seed)) for seed in range(60)}
+    assert {"거실 불 꺼 주세요", "거실 불 꺼 줄래?", "거실 불 꺼 줄 수 있나요?"} <= said
+
+
+def test_what_is_not_understood_is_passed_over() -> None:
+    assert not list(analyse(["ㅋㅋㅋㅋ 대박", "불", "x" * 500, "", "끝났다. 갔다.", "방 안 공기"]))
+
+
+def test_pairs_are_as_many_and_labelled_by_phenomenon(made: LabelledPairs) -> None:
+    assert len(made) == 300
+    assert [LABELS[name] for name in made.sources] == made.labels.tolist()
+    assert {*CONTRASTS, "paraphrase", "unrelated", "style", "spacing"} <= set(made.sources)
+    low = (made.labels <= 2).mean()
+    assert 0.45 < low < 0.8  # neither kind drowns the other
+
+
+def test_no_pair_is_there_twice(made: LabelledPairs) -> None:
+    assert max(Counter(frozenset(pair) for pair in made.pairs).values()) == 1
+    assert all(one != other for one, other in made.pairs)
+
+
+def test_the_seed_decides(corpus: list[str]) -> None:
+    one, again = (minimal_pairs(iter(corpus), 40, 3) for _ in range(2))
+    assert one.pairs == again.pairs
+    assert one.pairs != minimal_pairs(corpus, 40, 4).pairs
+
+
+def test_rewritten_pairs_hold_the_same_letters(made: LabelledPairs) -> None:
+    for (one, other), name in zip(made.pairs, made.sources, strict=True):
+        if name in ("decomposed", "full-width"):
+            assert unicodedata.normalize("NFKC", one) == unicodedata.normalize("NFKC", other)
+        if name == "spacing":
+            assert one.replace(" ", "") == other.replace(" ", "")
+
+
+def test_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigError, match="0 minimal pairs"):
+        minimal_pairs(["방이 넓다"], 0, 0)
+    with pytest.raises(DataError, match=r"1 sentences give only [\d,]+ of 5,000"):
+        monkeypatch.setattr("kosim.experiments.teaching.minimal_pairs._ROUNDS", 0)
+        minimal_pairs(["회의는 두 시에 시작한다."], 5_000, 0)
+
+
+def test_without_kiwi_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(purpose: str) -> str:
+        raise MissingExtraError(f'{purpose} needs kiwipiepy: pip install "kosim[lexical]"')
+
+    monkeypatch.setattr("kosim.experiments.teaching.analysis.kiwi_version", missing)
+    with pytest.raises(MissingExtraError, match=r"kosim\[lexical\]"):
+        minimal_pairs(["회의는 두 시에 시작한다."], 5, 0)
+
+
+def test_particles_follow_the_final_consonant() -> None:
+    said = [with_particle(word, "으로") for word in ("부산", "제주", "서울")]
+    assert said == ["부산으로", "제주로", "서울로"]
+
+
+def test_no_command_uses_words_or_templates_of_the_probe() -> None:
+    templates = [template for domain in DOMAINS for template in read_templates(domain)]
+    # Two-part slots are contrasts: months, weekdays and people are too few to hold out.
+    held_out = {
+        word
+        for template in templates
+        for name, entries in template.slots.items()
+        if "/" not in name
+        for (word,) in entries
+    }
+    words, lines = read_commands()
+    own = {word for listed in words.values() for word in listed}
+    exchanged = {word for group in (*NAMES, *TIMES) for word in group}
+    assert not held_out & (own | exchanged)
+    bare = re.compile(r"\{[^}]*\}|[\s|.?]+")
+    probed = {bare.sub("", form) for template in templates for form in template.forms.values()}
+    ours = {
+        bare.sub("", form)
+        for listed in lines.values()
+        for line in listed
+        for side in line
+        for form in side.split(" | ")
+    }
+    assert not probed & ours
+
+
+def test_no_exchanged_word_is_a_contrast_or_a_synonym_of_the_probe(made: LabelledPairs) -> None:
+    probe = list(items())
+    asked = {item[name] for item in probe for name in ("sentence", "same", "different")}
+    assert not asked & {text for pair in made.pairs for text in pair}
+    exchanged = {
+        frozenset((one, other))
+        for table in (ANTONYMS, QUANTITIES, SYNONYMS)
+        for one, other in table.items()
+    }
+    probe = [item for item in probe if item["phenomenon"] in (*PROBED, "synonym")]
+    texts = sorted({item[name] for item in probe for name in ("sentence", "same", "different")})
+    forms = {
+        text: {f"{token.form}/{str(token.tag).partition('-')[0]}" for token in tokens}
+        for text, tokens in zip(texts, load_kiwi().tokenize(texts), strict=True)
+    }
+    for item in probe:
+        wanted = "different" if item["phenomenon"] in PROBED else "same"
+        one, other = forms[item["sentence"]], forms[item[wanted]]
+        for word in one - other:
+            for changed in other - one:
+                assert frozenset((word, changed)) not in exchanged, item
