@@ -44,9 +44,10 @@ class ListsFinder(Finder):
     """Lists of compressed vectors, mapped, beside the vectors, which give the exact scores.
 
     A query visits ``nprobe`` of the lists; the best ``refine`` times k of their compressed
-    vectors become candidates. ``lists`` is the file of the lists, ``target`` the recall@10 that
-    ``nprobe`` and ``refine`` are calibrated to, and ``refinement_cost`` that of reading and
-    scoring a stored vector, in bytes of codes that are looked at meanwhile.
+    vectors become candidates. ``lists`` is the file of an index of the class ``whole``, with lists
+    of the class ``kind``. ``target`` is the recall@10 that ``nprobe`` and ``refine`` are calibrated
+    to, and ``refinement_cost`` that of reading and scoring a stored vector, in bytes of codes that
+    are looked at meanwhile.
 
     FAISS does not notice when the last 1 to 7 bytes of the lists are missing: who keeps the files
     compares their sizes before opening them.
@@ -54,15 +55,15 @@ class ListsFinder(Finder):
 
     exact = False
     lists: ClassVar[str]
+    whole: ClassVar[type[faiss.Index]]
     kind: ClassVar[type[faiss.IndexIVF]]
     target: ClassVar[float]
     refinement_cost: ClassVar[float]
     centroids: ClassVar[int]
 
-    def __init__(
-        self, index: faiss.IndexIVF, stored: StoredVectors, nprobe: int, refine: int
-    ) -> None:
+    def __init__(self, index: faiss.Index, stored: StoredVectors, nprobe: int, refine: int) -> None:
         self._index = index
+        self._lists = self.ivf(index)
         self._nprobe = nprobe
         self._refine = refine
         self.stored = stored
@@ -74,8 +75,13 @@ class ListsFinder(Finder):
 
     @classmethod
     @abstractmethod
-    def empty(cls, rows: int, dimension: int) -> faiss.IndexIVF:
+    def empty(cls, rows: int, dimension: int) -> faiss.Index:
         """Return an index without vectors, not trained."""
+
+    @staticmethod
+    def ivf(index: faiss.Index) -> faiss.IndexIVF:
+        """Return the lists of an index that `empty` made."""
+        return index
 
     @staticmethod
     @abstractmethod
@@ -112,13 +118,14 @@ class ListsFinder(Finder):
         """
         rows, dimension = vectors.shape
         index = cls.empty(rows, dimension)
-        points = TRAINING_POINTS * max(index.nlist, cls.centroids)
+        points = TRAINING_POINTS * max(cls.ivf(index).nlist, cls.centroids)
         index.train(_training_sample(vectors, points))
         cls.write_vectors(folder, vectors, storage)
         add_in_blocks(index, vectors, _BLOCK, progress)
         write_index(index, folder / cls.lists)
-        settings = {"lists": int(index.nlist), "code_bytes": int(index.code_size)}
-        del index
+        lists = cls.ivf(index)
+        settings = {"lists": int(lists.nlist), "code_bytes": int(lists.code_size)}
+        del lists, index
         opened = {"nprobe": 1, "refine": 1}
         finder = cls.open(folder, rows, dimension, storage.type, opened)
         nprobe, refine, measured = finder._calibrated(StoredVectors(vectors))
@@ -137,7 +144,8 @@ class ListsFinder(Finder):
         """Map both files."""
         nprobe, refine = (setting(settings, name, folder) for name in ("nprobe", "refine"))
         index = map_index(folder / cls.lists, rows, dimension)
-        expect_kind(index, cls.kind, folder / cls.lists)
+        expect_kind(index, cls.whole, folder / cls.lists)
+        expect_kind(cls.ivf(index), cls.kind, folder / cls.lists)
         return cls(index, cls.open_vectors(folder, rows, dimension, type), nprobe, refine)
 
     def propose(
@@ -150,13 +158,13 @@ class ListsFinder(Finder):
         deeper = max(1.0, k / DEPTH) ** 0.2
         if alive is not None:  # so do those of a query whose neighbours are removed
             deeper /= alive.share
-        nprobe = min(math.ceil(self._nprobe * deeper), self._index.nlist)
+        nprobe = min(math.ceil(self._nprobe * deeper), self._lists.nlist)
         found = self._search(queries, width, nprobe, alive)
-        while nprobe < self._index.nlist:
+        while nprobe < self._lists.nlist:
             short = np.flatnonzero((found >= 0).sum(axis=1) < k)
             if len(short) == 0:
                 break
-            nprobe = min(4 * nprobe, self._index.nlist)
+            nprobe = min(4 * nprobe, self._lists.nlist)
             found[short] = self._search(queries[short], width, nprobe, alive)
         return found
 
@@ -177,7 +185,7 @@ class ListsFinder(Finder):
         chosen_on, measured_on = calibration_samples(self.stored, originals)
         cheapest: tuple[float, int, int] | None = None
         most = (-1.0, 1, 1)
-        for nprobe in _doubled(self._index.nlist):
+        for nprobe in _doubled(self._lists.nlist):
             for refine, reached in self._recalls(chosen_on, nprobe):
                 most = max(most, (reached, nprobe, refine))
                 if reached >= self.target:
@@ -201,8 +209,8 @@ class ListsFinder(Finder):
 
     def _cost(self, nprobe: int, refine: int) -> float:
         """Return the bytes of codes that a query at k of 10 looks at, reading vectors included."""
-        visited = nprobe * self._index.ntotal / self._index.nlist
-        return visited * self._index.code_size + refine * DEPTH * self.refinement_cost
+        visited = nprobe * self._index.ntotal / self._lists.nlist
+        return visited * self._lists.code_size + refine * DEPTH * self.refinement_cost
 
 
 def list_count(rows: int) -> int:

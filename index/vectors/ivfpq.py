@@ -29,7 +29,7 @@ class IvfpqFinder(ListsFinder):
 
     minimum_rows = TRAINING_POINTS * _CENTROIDS
     lists = "lists.faiss"
-    kind = faiss.IndexIVFPQ
+    whole = kind = faiss.IndexIVFPQ
     target = 0.95
     refinement_cost = 1500.0
     centroids = _CENTROIDS

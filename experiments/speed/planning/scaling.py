@@ -53,8 +53,8 @@ def resident_bytes(
 
     flat and hnsw: the structure. ivfpq: of each row a code of d / 4 bytes and its number of 8,
     and in each segment the centres of the lists, 4 d each, and 256 centroids of 4 d (Jégou et al.
-    2011, section II). rabitq: codes of d / 8 bytes and two factors of 4, and no centroids. The
-    vectors that rescore candidates stay on disk.
+    2011, section II). rabitq: codes of d / 8 bytes and two factors of 4, and a rotation of d
+    vectors instead of the centroids. The vectors that rescore candidates stay on disk.
     """
     type, _ = layout_parts(layout)
     if type not in ("ivfpq", "rabitq"):
@@ -62,9 +62,10 @@ def resident_bytes(
     vector = dimension * _FLOAT
     product = type == "ivfpq"
     code = code_bytes(dimension) if product else -(-dimension // 8) + _BIT_FACTORS
-    centroids = _CENTROIDS if product else 0
+    # The vectors of a segment beside the lists' centres: centroids, or a rotation.
+    beside = _CENTROIDS if product else dimension
     return sum(
-        part * (code + _ROW_ID) + (list_count(part) + centroids) * vector
+        part * (code + _ROW_ID) + (list_count(part) + beside) * vector
         for part in segments(rows, type)
     )
 
