@@ -99,7 +99,8 @@ def truth(started: float, vectors: Path) -> list[list[int]]:
 def run_peer(python: Path, vectors: Path, name: str, folder: Path, round: int) -> dict[str, Any]:
     """Return what a peer's worker measured, in the peer's environment."""
     out = folder / f"round-{round}.json"
-    command = [str(python), str(_WORKER), str(vectors), name, str(folder), str(out)]
+    # -P: the names beside the worker, such as statistics.py, must not hide the library's.
+    command = [str(python), "-P", str(_WORKER), str(vectors), name, str(folder), str(out)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise PeerError(f"{name} cannot run: {last_line(done.stderr)}")
