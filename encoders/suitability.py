@@ -161,7 +161,9 @@ def fit_inputs(model: Any, name: str) -> None:
 
 
 class Scorer(Protocol):
-    """An encoder, as far as `check_scoring` uses it."""
+    """An encoder, as far as `check_scoring` uses it; ``truncated`` counts what it cut."""
+
+    truncated: int
 
     @property
     def max_length(self) -> int:
@@ -179,6 +181,7 @@ def check_scoring(encoder: Scorer, name: str) -> None:
         ArtifactError: it gives no numbers.
     """
     long = "가 " * min(encoder.max_length, _USUAL)
+    before = encoder.truncated
     try:
         encoder.score([(long, long), ("가", "나")], raw=True)
     except KosimError:
@@ -189,3 +192,5 @@ def check_scoring(encoder: Scorer, name: str) -> None:
             f"{name} cannot score texts of {encoder.max_length} tokens ({type(error).__name__}: "
             f"{reason}); choose another backbone, or a shorter maximum length"
         ) from error
+    finally:
+        encoder.truncated = before  # which counts what a user gave
