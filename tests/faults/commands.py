@@ -26,7 +26,7 @@ from pathlib import Path
 
 from kosim.encoders.bundle import saved_encoder
 
-SECONDS = 60
+SECONDS = 240
 """In which a call ends."""
 
 _CAPABILITIES_VERSION = 0x20080522

@@ -27,7 +27,7 @@ from kosim.encoders.errors import KosimError
 from tests.faults.operations import OPERATIONS, Operation, as_json, load_encoders, shorten_limits
 from tests.faults.trials import KINDS
 
-SECONDS = 60
+SECONDS = 240
 """In which a trial ends."""
 
 
