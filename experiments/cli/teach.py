@@ -80,6 +80,7 @@ _FILE: dict[str, Any] = {"type": click.Path(), "metavar": "FILE"}
 @setting(EncoderSettings, "backbone", type=BACKBONE, metavar="MODEL")
 @settings_options(EncoderSettings, "revision", "pooling", "prompt")
 @training_options_with(precision="--training-precision")
+@setting(TeachSettings, "baseline")
 @setting(TeachSettings, "rounds", shown_default="3 for both")
 @option("--seeds", default="1", help="Seeds of the trainings, one student for each.")
 @setting(TeachSettings, "sample_seed")

@@ -30,12 +30,16 @@ METRICS = ("pearson", "spearman", "f1", "f1_tuned")
 
 @dataclass(frozen=True)
 class Step:
-    """The encoders of a step, one folder for each seed, or an opened teacher."""
+    """The encoders of a step, one folder for each seed, or an opened teacher.
+
+    A ``baseline`` learnt the gold pairs alone.
+    """
 
     name: str
     kind: Kind
     folders: Sequence[Path] = ()
     teacher: Teacher | None = None
+    baseline: bool = False
 
 
 def score_step(step: Step, pairs: LabelledPairs, device: str | None) -> ScoredContender:
@@ -72,7 +76,7 @@ def describe_step(
     )
 
 
-def test_gains(
+def paired_gains(
     steps: Sequence[Step],
     scored: Mapping[str, ScoredContender],
     pairs: LabelledPairs,
@@ -80,15 +84,17 @@ def test_gains(
 ) -> list[PairedComparison]:
     """Test each step against the one before of its kind, on the same pairs; adjusted by Holm.
 
-    The first step of a kind is tested against the teachers of its kind.
+    The first step of a kind is tested against the teachers of its kind, and every step against the
+    baseline, where there is one.
     """
     found = []
     for number, step in enumerate(steps):
-        if step.teacher is not None:
+        if step.teacher is not None or step.baseline:
             continue
         earlier = [other for other in steps[:number] if other.kind == step.kind]
-        taught = [other for other in earlier if other.teacher is None]
-        for other in taught[-1:] or earlier:
+        taught = [each for each in earlier if each.teacher is None and not each.baseline]
+        before = taught[-1:] or [each for each in earlier if each.teacher is not None]
+        for other in [*before, *(each for each in earlier if each.baseline)]:
             ours, theirs = scored[step.name], scored[other.name]
             found.append(compare_two(ours, theirs, pairs.labels, settings))
     adjust(found, METRICS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from transformers import TrainerCallback
@@ -15,7 +15,7 @@ from kosim.experiments.study.notation import count
 from kosim.experiments.study.progress import Progress, silent
 from kosim.experiments.study.results import header
 from kosim.experiments.study.run_folder import open_run
-from kosim.experiments.teaching.evaluation import Step, describe_step, score_step, test_gains
+from kosim.experiments.teaching.evaluation import Step, describe_step, paired_gains, score_step
 from kosim.experiments.teaching.lessons import Lessons, plan_stages, read_lessons
 from kosim.experiments.teaching.report import TEACHING
 from kosim.experiments.teaching.results import SilverFacts, TeachResults
@@ -27,7 +27,12 @@ from kosim.experiments.teaching.silver import (
     read_corpus_sentences,
     read_silver,
 )
-from kosim.experiments.teaching.student import starting_settings, teaching_record, train_student
+from kosim.experiments.teaching.student import (
+    Stage,
+    starting_settings,
+    teaching_record,
+    train_student,
+)
 from kosim.experiments.teaching.teachers import Teacher, open_teachers
 from kosim.experiments.teaching.turns import take_turns
 
@@ -62,30 +67,29 @@ def teach_students(
     lessons = read_lessons(settings)
     corpus = None if settings.silver else read_corpus_sentences(settings, lessons.kept_out)
     folder = Path(out)
+    if len(students) > 1 and (corpus is None or lessons.validation is None):
+        raise ConfigError(
+            "teaching in turns labels a corpus anew in each round, and gold pairs say when to "
+            "stop; give --corpus and --train"
+        )
+    if settings.baseline and lessons.gold is None:
+        raise ConfigError("a baseline learns gold pairs alone; give --train FILE")
     with open_run(folder, settings, resume=resume, overwrite=overwrite):
-        if len(students) > 1:
-            if corpus is None or lessons.validation is None:
-                raise ConfigError(
-                    "teaching in turns labels a corpus anew in each round, and gold pairs say when "
-                    "to stop; give --corpus and --train"
-                )
+        kept: dict[Kind, str]
+        if corpus is not None and lessons.validation is not None and len(students) > 1:
+            validation = lessons.validation
             turns = take_turns(
                 settings,
                 students,
                 corpus,
                 teachers,
                 lessons,
-                lessons.validation,
+                validation,
                 folder,
                 callbacks=callbacks,
                 progress=progress,
             )
-            silver, steps, kept, validation = (
-                turns.silver,
-                turns.steps,
-                turns.kept,
-                lessons.validation,
-            )
+            silver, steps, kept = turns.silver, turns.steps, turns.kept
         else:
             (kind,) = students
             one = silver_of(settings, corpus, teachers, lessons, folder, progress)
@@ -93,11 +97,52 @@ def teach_students(
                 kind, students[kind], settings, one, teachers, lessons, folder, callbacks, progress
             )
             silver, kept = [one], {kind: kind}
-        results = summarise(
-            settings, silver, [*of_teachers(teachers), *steps], kept, validation, lessons, progress
-        )
+        steps = [
+            *of_teachers(teachers),
+            *_baselines(settings, students, lessons, folder, callbacks, progress),
+            *steps,
+        ]
+        results = summarise(settings, silver, steps, kept, validation, lessons, progress)
         TEACHING.write(results, folder, language=language)
     return results
+
+
+def _baselines(
+    settings: TeachSettings,
+    students: Mapping[Kind, EncoderSettings],
+    lessons: Lessons,
+    folder: Path,
+    callbacks: Sequence[TrainerCallback],
+    progress: Progress,
+) -> list[Step]:
+    """Train students on the gold pairs alone, where that is asked for."""
+    if not settings.baseline or lessons.gold is None or lessons.validation is None:
+        return []
+    steps = []
+    for kind, student in students.items():
+        name = f"{kind}-baseline"
+        folders = [folder / name / f"seed-{seed}" for seed in settings.seeds]
+        for target, seed in zip(folders, settings.seeds, strict=True):
+            progress(
+                both(
+                    "training the {kind}-encoder on gold pairs alone, seed {seed}",
+                    "{kind} 인코더를 골드 쌍만으로 학습, 시드 {seed}",
+                    kind=kind,
+                    seed=str(seed),
+                )
+            )
+            train_student(
+                student,
+                [Stage("baseline", lessons.gold, settings.students[kind].training)],
+                lessons.validation,
+                [target],
+                {"teachers": []},
+                seed=seed,
+                device=settings.device,
+                callbacks=callbacks,
+            )
+        steps.append(Step(name, kind, folders, baseline=True))
+    return steps
 
 
 def _teach_one(
@@ -202,7 +247,7 @@ def summarise(
         config=settings.model_dump(mode="json"),
         silver=facts,
         steps=described,
-        gains=test_gains(steps, of_test or of_validation, measured, settings.evaluation),
+        gains=paired_gains(steps, of_test or of_validation, measured, settings.evaluation),
         kept=kept,
         validation_pairs=len(validation),
         validation_of="silver" if lessons.validation is None else "gold",

@@ -153,6 +153,9 @@ class TeachSettings(SilverSettings):
     silver_epochs: int | None = Field(
         None, ge=1, description="Maximum passes over the silver pairs."
     )
+    baseline: bool = Field(
+        False, description="Also train students on the gold pairs alone, to measure the gain."
+    )
     rounds: int = Field(
         1, ge=1, description="Maximum number of rounds in which each kind teaches the other."
     )

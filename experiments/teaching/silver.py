@@ -56,7 +56,7 @@ class Silver:
     @property
     def pairs(self) -> LabelledPairs:
         """The pairs with their labels; the sources say how they were found."""
-        return LabelledPairs.from_table(self.table)
+        return LabelledPairs.from_table(self.table, ["sentence1", "sentence2", "label", "source"])
 
 
 def read_corpus_sentences(settings: SilverSettings, kept_out: KeptOut) -> Corpus:

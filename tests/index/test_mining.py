@@ -12,6 +12,7 @@ import pytest
 
 import kosim.index.mining
 from kosim.encoders.bi import BiEncoder
+from kosim.encoders.calibration import MonotoneCalibration
 from kosim.encoders.cross import CrossEncoder
 from kosim.encoders.encoder_identity import EncoderIdentity
 from kosim.encoders.errors import ConfigError, CorpusIndexError
@@ -133,6 +134,25 @@ def test_large_index_is_mined_by_its_neighbours(
     exact = mine(corpus, encoder=bi, top=20)
     monkeypatch.setattr(kosim.index.mining, "EXACT_DOCUMENTS", 10)
     assert names(mine(corpus, encoder=bi, top=20)) == names(exact)
+
+
+def test_hard_pairs_are_those_that_the_bi_encoder_scores_highest_above_the_reranker(
+    corpus: CorpusIndex, bi: BiEncoder, cross: CrossEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ConfigError, match="is not calibrated"):
+        mine(corpus, encoder=bi, reranker=cross, hard=True)
+    with pytest.raises(ConfigError, match="give both"):
+        mine(corpus, encoder=bi, hard=True)
+    calibration = MonotoneCalibration.fit([0.0, 0.5, 1.0], [0.5, 2.0, 4.5])
+    monkeypatch.setattr(bi, "calibration", calibration)
+    monkeypatch.setattr(cross, "calibration", calibration)
+    gaps = bi.score(texts_of(ALL)) - cross.score(texts_of(ALL), symmetric=True)
+    pairs = mine(corpus, encoder=bi, reranker=cross, top=10, candidates=len(ALL), hard=True)
+    wanted = min(10, int((gaps > 0).sum()))
+    assert wanted > 0
+    assert names(pairs) == best(gaps, wanted)
+    expected = np.sort(gaps)[::-1][:wanted]
+    np.testing.assert_allclose([pair.gap or 0.0 for pair in pairs], expected, atol=1e-4)
 
 
 def test_corpus_of_one_sentence_has_no_pair(bi: BiEncoder, cross: CrossEncoder) -> None:

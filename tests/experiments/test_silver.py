@@ -1,0 +1,231 @@
+"""Silver pairs: which are drawn, what is kept out, and what a killed run ends in."""
+
+from __future__ import annotations
+
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from kosim.encoders.calibration import MonotoneCalibration
+from kosim.encoders.errors import ConfigError, DataError, StorageError
+from kosim.encoders.loading import load
+from kosim.encoders.records import LabelledPairs
+from kosim.experiments.teaching.candidates import RANKS, find_candidates
+from kosim.experiments.teaching.kept_out import KeptOut, pair_key, read_sentences_of
+from kosim.experiments.teaching.sampling import draw, quotas, score_bins
+from kosim.experiments.teaching.settings import EVEN, SilverSettings, parse_mix
+from kosim.experiments.teaching.silver import (
+    draw_silver,
+    make_silver,
+    read_corpus_sentences,
+    read_silver,
+)
+from kosim.experiments.teaching.teachers import BLOCK, Teacher, label, open_teachers
+from tests.experiments.tiny_artifacts import sentences
+
+
+def settings_of(**changes: Any) -> SilverSettings:
+    return SilverSettings.parse({"teachers": ["t"], "corpus": "c.txt", "pairs": 40, **changes})
+
+
+def corpus_file(folder: Path, count: int = 120) -> Path:
+    path = folder / "corpus.txt"
+    path.write_text("\n".join(dict.fromkeys(sentences(count))) + "\n", encoding="utf-8")
+    return path
+
+
+# Drawing
+
+
+def test_quotas_are_even_where_there_is_room_and_shared_where_there_is_none() -> None:
+    assert quotas([9, 9, 9, 9, 9], EVEN, 20) == [4, 4, 4, 4, 4]
+    assert quotas([9, 9, 9, 1, 0], EVEN, 19) == [6, 6, 6, 1, 0]
+    assert quotas([100, 100, 100, 100, 100], [3, 1, 0, 0, 0], 40) == [30, 10, 0, 0, 0]
+    assert quotas([5, 100], [3, 1], 40) == [5, 35]
+    assert quotas([2, 3], [1, 1], 40) == [2, 3]
+
+
+def test_quotas_leave_no_group_short_while_another_has_more_than_its_share() -> None:
+    random = np.random.default_rng(0)
+    for _ in range(200):
+        size = int(random.integers(1, 7))
+        available = random.integers(0, 60, size).tolist()
+        weights = random.uniform(0.5, 5, size).tolist()
+        count = int(random.integers(0, 200))
+        found = quotas(available, weights, count)
+        assert sum(found) == min(count, sum(available))
+        assert all(0 <= number <= most for number, most in zip(found, available, strict=True))
+        for group in range(size):
+            if found[group] < available[group]:  # with room, it got as much as any, by weight
+                ours = (found[group] + 1) / weights[group]
+                assert all((found[k] - 1) / weights[k] <= ours + 1e-9 for k in range(size))
+
+
+def test_drawn_pairs_cover_the_scale_evenly_and_every_source_in_each_point() -> None:
+    random = np.random.default_rng(0)
+    scores = np.concatenate([random.uniform(0, 1, 900), random.uniform(0, 5, 600)])
+    sources = ["random"] * 900 + ["vectors", "bm25"] * 300
+    rows = draw(scores, sources, 200, mix=EVEN, random=np.random.default_rng(1))
+    assert len(set(rows)) == 200
+    assert np.bincount(score_bins(scores[rows])).tolist() == [40] * 5
+    lowest = [sources[row] for row in rows if scores[row] < 1]
+    assert sorted(map(lowest.count, ("bm25", "random", "vectors"))) == [13, 13, 14]
+    again = draw(scores, sources, 200, mix=EVEN, random=np.random.default_rng(1))
+    assert (rows == again).all()
+    wanted = draw(scores, sources, 100, mix=[0, 0, 0, 1, 3], random=random)
+    assert np.bincount(score_bins(scores[wanted])).tolist() == [0, 0, 0, 25, 75]
+
+
+def test_a_mix_is_read_and_another_is_refused() -> None:
+    assert parse_mix("0:3,4:1.5") == [3, 0, 0, 0, 1.5]
+    for wrong in ("5:1", "0:1,0:2", "0", "a:b", ""):
+        with pytest.raises(ConfigError, match="the mix is"):
+            parse_mix(wrong)
+    with pytest.raises(ConfigError, match="mix: weights must not be negative"):
+        settings_of(mix=[0, 0, 0, 0, 0])
+
+
+def test_pairs_on_which_teachers_disagree_are_dropped() -> None:
+    table = pd.DataFrame(
+        {
+            "sentence1": [f"a{n}" for n in range(40)],
+            "sentence2": [f"b{n}" for n in range(40)],
+            "source": "vectors",
+            "one": np.linspace(0, 4, 40),
+            "two": np.linspace(0, 4, 40) + np.where(np.arange(40) % 4 == 0, 1.0, 0.1),
+        }
+    ).assign(label=lambda frame: (frame["one"] + frame["two"]) / 2)
+    silver = draw_silver(table, settings_of(pairs=20, max_disagreement=0.5), ["one", "two"])
+    assert silver.facts["disagreed"] == 10
+    assert (silver.table["two"] - silver.table["one"]).max() < 0.5
+    assert list(silver.table) == ["sentence1", "sentence2", "label", "one", "two", "source"]
+
+
+# Candidates
+
+
+def test_candidates_are_distinct_and_hold_nothing_that_is_kept_out() -> None:
+    texts = [f"문장 {number}" for number in range(60)]
+    random = np.random.default_rng(0)
+    vectors = random.normal(size=(60, 8)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    kept_out = KeptOut()
+    nearest = np.argsort(-(vectors @ vectors.T), axis=1)[:, 1]
+    gold = [(texts[nearest[row]], texts[row]) for row in range(60)]
+    kept_out.add_pairs(LabelledPairs.from_lists(gold, [1.0] * 60))
+
+    def found(count: int) -> pd.DataFrame:
+        return find_candidates(
+            texts,
+            vectors,
+            MonotoneCalibration.identity(),
+            count=count,
+            sources=["vectors", "random"],
+            kept_out=kept_out,
+            random=np.random.default_rng(3),
+        )
+
+    table = found(150)
+    keys = [pair_key(*pair) for pair in zip(table.sentence1, table.sentence2, strict=True)]
+    assert len(set(keys)) == len(table) == 150
+    assert not set(keys) & {pair_key(*pair) for pair in gold}
+    assert table.equals(found(150))
+    position = {text: row for row, text in enumerate(texts)}
+    order = np.argsort(-(vectors @ vectors.T), axis=1)
+    for row in table[table.source == "vectors"].itertuples():
+        one, other = position[row.sentence1], position[row.sentence2]
+        ranks = {int(np.flatnonzero(order[a] == b)[0]) for a, b in ((one, other), (other, one))}
+        assert ranks & set(RANKS)
+
+
+def test_sentences_are_kept_out_in_any_spelling(tmp_path: Path) -> None:
+    kept_out = KeptOut()
+    kept_out.add_sentences(["불을  꺼 줘"])
+    decomposed = unicodedata.normalize("NFD", "불을 꺼 줘")
+    assert kept_out.clear(["가", decomposed, "가 ", "나", ""]) == ["가", "나"]
+    (tmp_path / "pairs.csv").write_text("sentence1,sentence2\n하나,둘\n", encoding="utf-8")
+    (tmp_path / "intents.txt").write_text("0\t1\t셋\n", encoding="utf-8")
+    assert read_sentences_of(str(tmp_path / "pairs.csv")) == ["하나", "둘"]
+    assert "셋" in read_sentences_of(str(tmp_path / "intents.txt"))
+
+
+# Labelling
+
+
+def test_labels_are_the_encoders_scores_block_by_block(
+    tiny_encoders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = load(tiny_encoders["bi"])
+    encoder.calibration = MonotoneCalibration.fit([0.0, 0.5, 1.0], [0.5, 2.0, 4.5])
+    pairs = list(zip(sentences(10), sentences(10, seed=1), strict=True))
+    monkeypatch.setattr("kosim.experiments.teaching.teachers.BLOCK", 4)
+    assert BLOCK > 4
+    first = label(Teacher("t", encoder), pairs, tmp_path / "labels")
+    np.testing.assert_allclose(first.scores, encoder.score(pairs), atol=1e-4)
+    (tmp_path / "labels" / "000001.npy").unlink()  # as if killed
+    again = label(Teacher("t", encoder), pairs, tmp_path / "labels")
+    assert again.made == 4
+    np.testing.assert_array_equal(first.scores, again.scores)
+    with pytest.raises(StorageError, match="made with another pairs than now"):
+        label(Teacher("t", encoder), pairs[1:], tmp_path / "labels")
+    (tmp_path / "labels" / "000000.npy").write_bytes(b"")
+    with pytest.raises(StorageError, match="is damaged"):
+        label(Teacher("t", encoder), pairs, tmp_path / "labels")
+
+
+def test_a_teacher_without_calibration_is_refused(tiny_encoders: dict[str, Path]) -> None:
+    with pytest.raises(ConfigError, match=r"is not calibrated.*kosim adopt"):
+        open_teachers([str(tiny_encoders["bi"])])
+    with pytest.raises(ConfigError, match="mini-bi is given twice"):
+        open_teachers(["mini-bi", "mini-bi"])
+
+
+# All of it
+
+
+def test_a_corpus_that_is_too_small_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "corpus.txt"
+    path.write_text("하나\n둘\n셋\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"3 distinct sentences.* 3 pairs, fewer than the 40"):
+        read_corpus_sentences(settings_of(corpus=str(path)), KeptOut())
+
+
+@pytest.mark.slow
+def test_silver_pairs_are_made_and_a_killed_run_ends_in_the_same(tmp_path: Path) -> None:
+    settings = settings_of(
+        corpus=str(corpus_file(tmp_path)), teachers=["mini-bi", "mini-cross"], sentences=90
+    )
+    kept_out = KeptOut()
+    corpus = read_corpus_sentences(settings, kept_out)
+    teachers = open_teachers(settings.teachers)
+
+    def made(folder: str) -> pd.DataFrame:
+        return make_silver(settings, corpus, teachers, kept_out, tmp_path / folder).table
+
+    whole = made("whole")
+    assert len(whole) == 40
+    assert {"bm25", "random", "vectors"} <= set(whole.source)
+    np.testing.assert_allclose(whole.label, (whole["mini-bi"] + whole["mini-cross"]) / 2, rtol=1e-6)
+    candidates = pd.read_parquet(tmp_path / "whole" / "labelled.parquet")
+    assert len(candidates) == 80
+    hard = candidates["mined"] - candidates["label"] >= 1.0
+    found = candidates.source.isin(["vectors", "hard"])
+    assert ((candidates.source == "hard") == (hard & found)).all()
+
+    class KilledError(Exception):
+        pass
+
+    def kill(stage: object, done: int = 0, total: int = 0) -> None:
+        if "labels by mini-cross" in str(stage):
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        make_silver(settings, corpus, teachers, kept_out, tmp_path / "killed", progress=kill)
+    assert not (tmp_path / "killed" / "silver.parquet").exists()
+    pd.testing.assert_frame_equal(made("killed"), whole)
+    silver = read_silver(settings_of(silver=str(tmp_path / "whole" / "silver.parquet")), KeptOut())
+    np.testing.assert_allclose(sorted(silver.pairs.labels), sorted(whole.label))
