@@ -73,7 +73,7 @@ _FILE: dict[str, Any] = {"type": click.Path(), "metavar": "FILE"}
 @settings_options(TeachSettings, "max_disagreement")
 @setting(TeachSettings, "silver", **_FILE)
 @setting(TeachSettings, "extra", multiple=True, **_FILE)
-@settings_options(TeachSettings, "order", "silver_epochs")
+@settings_options(TeachSettings, "minimal_pairs", "order", "silver_epochs")
 @symmetric_option
 @backend_option
 @setting(TeachSettings, "teacher_precision", "--precision")

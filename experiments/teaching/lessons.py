@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from kosim.encoders.errors import DataError
+from kosim.encoders.errors import ConfigError, DataError
 from kosim.encoders.records import Kind, LabelledPairs
 from kosim.experiments.data.cleaning import check_test, clean_training
 from kosim.experiments.data.pairs import load_pairs
 from kosim.experiments.data.partition import load_raw, load_training
 from kosim.experiments.data.splits import stratified_split
 from kosim.experiments.teaching.kept_out import KeptOut, read_sentences_of
+from kosim.experiments.teaching.minimal_pairs import minimal_pairs
 from kosim.experiments.teaching.settings import TeachSettings
-from kosim.experiments.teaching.silver import Silver
+from kosim.experiments.teaching.silver import Corpus, Silver
 from kosim.experiments.teaching.student import Stage, joined
 
 SILVER_EPOCHS: dict[Kind, int] = {"bi": 5, "cross": 2}
@@ -62,6 +63,22 @@ def read_lessons(settings: TeachSettings) -> Lessons:
         clean_training(load_pairs(path), exclude=kept_out.sentences)[0] for path in settings.extra
     ]
     return Lessons(gold, validation, test, joined(*extra) if extra else None, kept_out)
+
+
+def with_minimal_pairs(lessons: Lessons, settings: TeachSettings, corpus: Corpus | None) -> Lessons:
+    """Return the lessons with the minimal pairs that are asked for among the extra ones.
+
+    Raises:
+        ConfigError: there is no corpus to make them of.
+    """
+    if not settings.minimal_pairs:
+        return lessons
+    if corpus is None:
+        raise ConfigError("minimal pairs are made of corpus sentences; give --corpus FILE")
+    made = minimal_pairs(corpus.sentences, settings.minimal_pairs, settings.sample_seed)
+    allowed = lessons.kept_out.without(made)
+    extra = allowed if lessons.extra is None else joined(lessons.extra, allowed)
+    return replace(lessons, extra=extra)
 
 
 def _allowed(pairs: LabelledPairs, kept_out: KeptOut, what: str) -> LabelledPairs:

@@ -16,7 +16,12 @@ from kosim.experiments.study.progress import Progress, silent
 from kosim.experiments.study.results import header
 from kosim.experiments.study.run_folder import open_run
 from kosim.experiments.teaching.evaluation import Step, describe_step, paired_gains, score_step
-from kosim.experiments.teaching.lessons import Lessons, plan_stages, read_lessons
+from kosim.experiments.teaching.lessons import (
+    Lessons,
+    plan_stages,
+    read_lessons,
+    with_minimal_pairs,
+)
 from kosim.experiments.teaching.report import TEACHING
 from kosim.experiments.teaching.results import SilverFacts, TeachResults
 from kosim.experiments.teaching.settings import TeachSettings
@@ -66,6 +71,7 @@ def teach_students(
     progress(Line("reading the data", "데이터 읽기"))
     lessons = read_lessons(settings)
     corpus = None if settings.silver else read_corpus_sentences(settings, lessons.kept_out)
+    lessons = with_minimal_pairs(lessons, settings, corpus)
     folder = Path(out)
     if len(students) > 1 and (corpus is None or lessons.validation is None):
         raise ConfigError(

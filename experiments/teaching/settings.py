@@ -145,6 +145,9 @@ class TeachSettings(SilverSettings):
     extra: list[str] = Field(
         default_factory=list, description="File of further labelled pairs, learnt as silver pairs."
     )
+    minimal_pairs: int = Field(
+        0, ge=0, description="Number of minimal pairs that rules make of the corpus sentences."
+    )
     students: dict[Kind, EncoderSettings] = Field(min_length=1)
     order: Order = Field(
         "silver-then-gold",
