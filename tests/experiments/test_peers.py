@@ -16,6 +16,7 @@ from benchmarks.peers.environments import REQUIREMENTS, PeerError, last_line, pa
 from benchmarks.peers.report import markdown
 from benchmarks.peers.run import compare, figures, main
 from kosim.experiments.speed.measurement import Measurement
+from tests.experiments.alone_tasks import in_this_process
 from tests.experiments.tiny_artifacts import sentences
 
 
@@ -82,9 +83,12 @@ def test_the_last_line_of_an_error_is_the_reason() -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_a_peer_runs_beside_ours(tmp_path: Path, own_encoders: dict[str, Path]) -> None:
+def test_a_peer_runs_beside_ours(
+    tmp_path: Path, own_encoders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     if importlib.util.find_spec("onnxruntime") is None:
         pytest.skip("the extra onnx is not installed")
+    monkeypatch.setattr("benchmarks.peers.contestants.alone", in_this_process)
     corpus = tmp_path / "corpus.txt"
     corpus.write_text("\n".join(dict.fromkeys(sentences(60))), encoding="utf-8")
     sizes = "--sentences 20 --pairs 10 --queries 3 --candidates 5 --singles 2 --rounds 1"

@@ -394,11 +394,18 @@ def problem(ended: Ended) -> str | None:
 
 
 def sweep(
-    materials: Materials, calls: dict[str, list[str]], odd: Sequence[str] = tuple(ODD)
+    materials: Materials,
+    calls: dict[str, list[str]],
+    odd: Sequence[str] = tuple(ODD),
+    *,
+    every: int = 1,
 ) -> Iterator[tuple[str, str | None, Ended]]:
-    """Yield each call with each odd path: what it was, what is wrong, and how it ended."""
-    for name, arguments in calls.items():
-        for kind in odd:
+    """Yield each call with each odd path: what it was, what is wrong, and how it ended.
+
+    ``every``: one of so many odd paths, other ones for the next call.
+    """
+    for number, (name, arguments) in enumerate(calls.items()):
+        for kind in odd[number % every :: every]:
             place = Path(tempfile.mkdtemp(prefix="odd-"))
             try:
                 make = _write_protected if kind == "write protected" else ODD[kind]
@@ -462,7 +469,10 @@ def _clear(place: Path) -> None:
 
 
 def main() -> int:
-    """Sweep and report; arguments choose commands by the beginning of their names."""
+    """Sweep and report.
+
+    Arguments choose commands by the beginning of their names; a number N tries one of N odd paths.
+    """
     import_everything()
     wrong = tried = 0
     with tempfile.TemporaryDirectory(prefix="kosim-commands-") as folder:
@@ -470,15 +480,18 @@ def main() -> int:
         os.chdir(folder)
         materials = Materials(Path(folder))
         materials.build_index()
+        names = tuple(each for each in sys.argv[1:] if not each.isdigit())
+        every = next((int(each) for each in sys.argv[1:] if each.isdigit()), 1)
         chosen = {
             name: each
             for name, each in commands(materials).items()
-            if not sys.argv[1:] or name.startswith(tuple(sys.argv[1:]))
+            if not names or name.startswith(names)
         }
-        pipes = shell_pipe(commands(materials)) if not sys.argv[1:] else ()
-        writes = writing(materials) if not sys.argv[1:] else ()
-        parts = hidden_parts(materials) if not sys.argv[1:] else ()
-        for name, what, ended in chain(sweep(materials, chosen), writes, pipes, parts):
+        pipes = shell_pipe(commands(materials)) if not names else ()
+        writes = writing(materials) if not names else ()
+        parts = hidden_parts(materials) if not names else ()
+        swept = sweep(materials, chosen, every=every)
+        for name, what, ended in chain(swept, writes, pipes, parts):
             tried += 1
             if what is not None:
                 wrong += 1
