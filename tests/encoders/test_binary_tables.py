@@ -50,7 +50,11 @@ def test_excel_without_openpyxl_names_the_extra(
         read_table(write_file(tmp_path, "a.xlsx", FORMATS["excel"]))
 
 
-@pytest.mark.parametrize("content", [b"x", b"PK\x03\x04" + bytes(50), FORMATS["excel"][:-100]])
+@pytest.mark.parametrize(
+    "content",
+    [b"x", b"PK\x03\x04" + bytes(50), FORMATS["excel"][:-100]],
+    ids=["a letter", "a header", "the end cut off"],  # a workbook holds the time of its making
+)
 def test_damaged_excel_file(tmp_path: Path, content: bytes) -> None:
     message = refused(write_file(tmp_path, "a.xlsx", content))
     assert "Excel file" in message
