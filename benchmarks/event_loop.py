@@ -15,8 +15,8 @@ import http.client
 import json
 import os
 import statistics
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -90,10 +90,10 @@ def main(seconds: float, rounds: int, out: Path) -> None:
         longest_answers(port, 1.0)
         for _ in range(rounds):
             found["alone"].append(longest_answers(port, seconds))
-            asking = threading.Thread(target=ask_and_leave, args=(port, body, seconds))
-            asking.start()
-            found["beside"].append(longest_answers(port, seconds))
-            asking.join()
+            with ThreadPoolExecutor(1) as pool:
+                asking = pool.submit(ask_and_leave, port, body, seconds)
+                found["beside"].append(longest_answers(port, seconds))
+                asking.result()
             time.sleep(1.0)
     results: dict[str, Any] = {
         "environment": describe_environment(),

@@ -45,6 +45,11 @@ def untrained(training: dict[str, Any] | None, whole: int, dimensions: int) -> s
     trained: Sequence[int] = ((training or {}).get("config") or {}).get("matryoshka") or ()
     if dimensions in (whole, *trained):
         return None
+    if training is None:
+        return (
+            f"it is not known whether the encoder was trained for {dimensions} dimensions; if it "
+            f"was not, search finds less than with its {whole}"
+        )
     known = ", ".join(map(str, trained)) or "none"
     return (
         f"the encoder was not trained for {dimensions} dimensions (trained for: {known}); search "

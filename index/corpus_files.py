@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from glob import has_magic
 from itertools import takewhile
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, NoReturn, Self
 
 from kosim.encoders.beir import BeirFolder
 from kosim.encoders.errors import DataError
@@ -115,8 +115,9 @@ def _found(source: str) -> tuple[list[str], Path | None]:
     fixed = list(takewhile(lambda part: not has_magic(part), path.parts))
     if not is_there and len(fixed) < len(path.parts):
         root = Path(*fixed)
-        pattern = Path(*path.parts[len(fixed) :]).as_posix()
-        paths = [path for path in sorted(root.glob(pattern)) if path.is_file()]
+        pattern = Path(*path.parts[len(fixed) :])
+        _refuse_unreadable(root, pattern)
+        paths = [path for path in sorted(root.glob(pattern.as_posix())) if path.is_file()]
         if not paths:
             raise DataError(f"no file is called {source}; correct the pattern")
         return [str(path) for path in paths], root
@@ -129,15 +130,37 @@ def _files_below(folder: Path) -> Iterator[Path]:
     Raises:
         DataError: a folder cannot be read; leaving it out would shorten the corpus unnoticed.
     """
-
-    def refuse(error: OSError) -> None:
-        raise DataError(
-            f"cannot read the folder {error.filename}: {error.strerror}; allow it, or move the "
-            "folder out of the corpus"
-        ) from error
-
-    for parent, _, names in os.walk(folder, onerror=refuse):
+    for parent, _, names in os.walk(folder, onerror=_refuse):
         yield from (Path(parent, name) for name in names)
+
+
+def _refuse_unreadable(root: Path, pattern: Path) -> None:
+    """Refuse folders that a pattern looks into and that `Path.glob` leaves out silently.
+
+    Raises:
+        DataError: a folder cannot be read.
+    """
+    if "**" in pattern.parts:
+        for _ in _files_below(root):
+            pass
+        return
+    parents = pattern.parts[:-1]
+    folders = [root]
+    for depth in range(1, len(parents) + 1):
+        folders.extend(root.glob(Path(*parents[:depth]).as_posix()))
+    for folder in folders:
+        if folder.is_dir():
+            try:
+                os.scandir(folder).close()
+            except OSError as error:
+                _refuse(error)
+
+
+def _refuse(error: OSError) -> NoReturn:
+    raise DataError(
+        f"cannot read the folder {error.filename}: {error.strerror}; allow it, or move the folder "
+        "out of the corpus"
+    ) from error
 
 
 def _is_data(path: Path, root: Path) -> bool:

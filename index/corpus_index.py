@@ -202,9 +202,10 @@ class CorpusIndex:
             old = self._snapshot
             new = open_snapshot(old.folder, old)
             if new.manifest.encoder != old.manifest.encoder:
+                now, then = (one.manifest.encoder for one in (new, old))
                 raise CorpusIndexError(
-                    f"{old.folder} was made anew with the encoder {new.manifest.encoder.name} "
-                    f"(it was {old.manifest.encoder.name}); open it again"
+                    f"{old.folder} was made anew with {now.dimension} dimensions of {now.name} "
+                    f"(it was {then.dimension} of {then.name}); open it again"
                 )
             self._snapshot = new
             return new.version != old.version

@@ -120,6 +120,7 @@ def export_faiss(
         with texts_file.open("w", encoding="utf-8", newline="\n") as lines:
             for part in parts:
                 lines.writelines(map(_line, snapshot.documents(part)))
+        path.unlink(missing_ok=True)  # which would stand beside other texts after a kill
     return len(rows)
 
 
@@ -152,8 +153,8 @@ def _opened(path: Path, dimension: int) -> tuple[Any, Any]:
         )
     if stored.d != dimension:
         raise DataError(
-            f"{path} has vectors of dimension {stored.d}, and those of the encoder have "
-            f"{dimension}; give the encoder that made them"
+            f"{path} has vectors of dimension {stored.d}, not {dimension}; give the encoder that "
+            "made them, and --dimensions where they were cut"
         )
     inner = stored
     if isinstance(stored, faiss.IndexIDMap):

@@ -17,7 +17,7 @@ from kosim.encoders.compute.export_store import ExportStore
 from kosim.encoders.compute.runtime import Precision
 from kosim.encoders.cross import CrossEncoder
 from kosim.encoders.errors import ConfigError, CorpusIndexError
-from kosim.encoders.foreign import is_foreign
+from kosim.encoders.foreign import find_foreign, is_foreign
 from kosim.encoders.interface import Encoder
 from kosim.encoders.loading import choose, kind_of, load
 from kosim.encoders.model_card import read_card
@@ -191,9 +191,9 @@ def _checked(settings: ServingSettings, path: Path, kind: Kind) -> str | None:
     found = manifest.kind if manifest else kind_of(path)
     if found != kind:
         raise ConfigError(f"--{kind} {path} is a {found}-encoder; give it as --{found}")
+    read_card(path if manifest else find_foreign(path).path)  # which the page shows
     if manifest is None:
         return None
-    read_card(path)  # which the page shows
     exports = ExportStore(manifest.measured, path)
     choose(exports, settings.backend, settings.precision, settings.device)
     return manifest.fingerprint

@@ -21,7 +21,8 @@ _VALUES = 400_000
 _FIELDS = 50_000
 """Named values of a body: 2,048 documents of two dozen fields fit."""
 
-_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+# A text without an end goes to the end: searched from each of its quotes, it would take for ever.
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 

@@ -122,48 +122,48 @@ def distill(
         "teacher": source.fingerprint(),
         **config.model_dump(mode="json"),
     }
-    work = WorkFolder.open(out, identity, overwrite=overwrite)
-    announce("tokenising the corpus")
-    tokens = tokenise(sentences, tokenizer, work.path / "tokens", longest=config.longest - 2)
-    announce("encoding the corpus with the teacher")
-    folder = Path(cache) if cache is not None else work.path / "teacher"
-    vectors = teacher_vectors(source, sentences, texts, folder, progress=progress)
-    geometry = SentenceGeometry.fit(vectors, pupil.width, seed=config.seed)
-    if config.embeddings == "teacher":
-        announce("encoding the tokens with the teacher")
-        put_token_vectors(pupil.network, tokenizer, source)
-    lessons = _lessons(tokens, learnt, geometry, special, config)
-    agreement = Agreement(_lessons(tokens, measured, geometry, special, config))
-    steps = work.planned(lambda: config.budget.in_steps(pupil, lessons))
-    announce(f"distilling, {steps:,} steps")
-    rows = train_schedule(
-        pupil,
-        lessons,
-        agreement,
-        folder=work.path / "checkpoints",
-        steps=steps,
-        config=config,
-        callbacks=callbacks,
-    )
-    result = {
-        "settings": config.model_dump(mode="json"),
-        "corpus": {"name": Path(corpus).name, "sentences": len(sentences), "sha256": texts},
-        "teacher": {"name": Path(teacher).name, "fingerprint": identity["teacher"]},
-        "variance_kept": geometry.kept,
-        "steps": steps,
-        "parameters": sum(weight.numel() for weight in pupil.network.base_model.parameters()),
-        "curve": rows,
-    }
-    entry = {"step": "distillation", **result, "curve": rows[-1]}
-    write_backbone(
-        pupil.finished(),
-        backbone.path,
-        out,
-        read_provenance(backbone.path).then(entry),
-        {CURVE: result},
-        overwrite=overwrite,
-    )
-    work.close()
+    with WorkFolder.open(out, identity, overwrite=overwrite) as work:
+        announce("tokenising the corpus")
+        tokens = tokenise(sentences, tokenizer, work.path / "tokens", longest=config.longest - 2)
+        announce("encoding the corpus with the teacher")
+        folder = Path(cache) if cache is not None else work.path / "teacher"
+        vectors = teacher_vectors(source, sentences, texts, folder, progress=progress)
+        geometry = SentenceGeometry.fit(vectors, pupil.width, seed=config.seed)
+        if config.embeddings == "teacher":
+            announce("encoding the tokens with the teacher")
+            put_token_vectors(pupil.network, tokenizer, source)
+        lessons = _lessons(tokens, learnt, geometry, special, config)
+        agreement = Agreement(_lessons(tokens, measured, geometry, special, config))
+        steps = work.planned(lambda: config.budget.in_steps(pupil, lessons))
+        announce(f"distilling, {steps:,} steps")
+        rows = train_schedule(
+            pupil,
+            lessons,
+            agreement,
+            folder=work.path / "checkpoints",
+            steps=steps,
+            config=config,
+            callbacks=callbacks,
+        )
+        result = {
+            "settings": config.model_dump(mode="json"),
+            "corpus": {"name": Path(corpus).name, "sentences": len(sentences), "sha256": texts},
+            "teacher": {"name": Path(teacher).name, "fingerprint": identity["teacher"]},
+            "variance_kept": geometry.kept,
+            "steps": steps,
+            "parameters": sum(weight.numel() for weight in pupil.network.base_model.parameters()),
+            "curve": rows,
+        }
+        entry = {"step": "distillation", **result, "curve": rows[-1]}
+        write_backbone(
+            pupil.finished(),
+            backbone.path,
+            out,
+            read_provenance(backbone.path).then(entry),
+            {CURVE: result},
+            overwrite=overwrite,
+        )
+        work.close()
     return result
 
 

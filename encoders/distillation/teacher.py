@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from kosim.encoders.compute.runtime import Precision
 from kosim.encoders.errors import BackboneError, StorageError
 from kosim.encoders.loading import load
 from kosim.encoders.provenance import read_provenance
+from kosim.encoders.sole_writer import sole_writer
 from kosim.encoders.storage import read_json, read_versioned_json, write_json
 
 _BLOCK = 4_096
@@ -86,7 +88,8 @@ def teacher_vectors(
         (n, dimension) float16, rows of about unit length.
 
     Raises:
-        StorageError: the folder holds vectors of another teacher or corpus, or the disk is full.
+        StorageError: the folder holds vectors of another teacher or corpus, another process writes
+            to it, or the disk is full.
     """
     about = {
         "teacher": teacher.fingerprint(),
@@ -95,23 +98,23 @@ def teacher_vectors(
         "sentences": len(sentences),
         "dimension": teacher.dimension,
     }
-    _check_about(folder, about)
     shape = (len(sentences), teacher.dimension)
-    done = _done(folder)
-    try:
-        vectors = np.memmap(
-            folder / _VECTORS, dtype=np.float16, mode="r+" if done else "w+", shape=shape
-        )
-        while done < len(sentences):
-            block = list(sentences[done : done + _BLOCK])
-            vectors[done : done + len(block)] = teacher.encode(block)
-            vectors.flush()
-            done += len(block)
-            write_json(folder / _DONE, {"sentences": done})
-            progress(done, len(sentences))
-    except OSError as error:
-        raise StorageError(f"cannot write {folder}: {error.strerror or error}") from error
-    return np.memmap(folder / _VECTORS, dtype=np.float16, mode="r", shape=shape)
+    path = folder / _VECTORS
+    with sole_writer(folder):
+        _check_about(folder, about)
+        try:
+            done = _done(folder, 2 * shape[0] * shape[1])
+            vectors = np.memmap(path, dtype=np.float16, mode="r+", shape=shape)
+            while done < len(sentences):
+                block = list(sentences[done : done + _BLOCK])
+                vectors[done : done + len(block)] = teacher.encode(block)
+                vectors.flush()
+                done += len(block)
+                write_json(folder / _DONE, {"sentences": done})
+                progress(done, len(sentences))
+        except OSError as error:
+            raise StorageError(f"cannot write {folder}: {error.strerror or error}") from error
+    return np.memmap(path, dtype=np.float16, mode="r", shape=shape)
 
 
 def _check_about(folder: Path, about: dict[str, Any]) -> None:
@@ -128,10 +131,19 @@ def _check_about(folder: Path, about: dict[str, Any]) -> None:
         )
 
 
-def _done(folder: Path) -> int:
-    path = folder / _DONE
-    if not path.is_file() or not (folder / _VECTORS).is_file():
-        return 0
-    remedy = f"remove the folder {folder}"
-    found = read_versioned_json(path, _Done, newest=1, error=StorageError, remedy=remedy)
-    return found.sentences
+def _done(folder: Path, size: int) -> int:
+    """Return how many vectors are there; where there are none, room is made for all.
+
+    A file of another size was cut, and a map of it would be filled up with zeros. One without room
+    on the disk would end the process when it is written.
+    """
+    path, vectors = folder / _DONE, folder / _VECTORS
+    if path.is_file() and vectors.is_file() and vectors.stat().st_size == size:
+        remedy = f"remove the folder {folder}"
+        return read_versioned_json(
+            path, _Done, newest=1, error=StorageError, remedy=remedy
+        ).sentences
+    path.unlink(missing_ok=True)
+    with vectors.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, size)
+    return 0

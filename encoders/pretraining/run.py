@@ -121,51 +121,53 @@ def pretrain(
         "backbone_weights": weights_fingerprint(folder) if config.backbone else None,
         **config.model_dump(mode="json"),
     }
-    work = WorkFolder.open(out, identity, overwrite=overwrite)
-    announce("tokenising the corpus")
-    cache = tokenise(sentences, source, work.path / "tokens", longest=config.longest - 2)
-    network = _network(folder, len(source), special, config)
-    if config.backbone is not None:
-        expecting_frequencies(network, cache, training)
-    elif config.embeddings == "cooccurrence":
-        announce("counting which tokens occur together")
-        informed(network, cache, training, seed=config.seed)
-    masked = _masked(cache, training, special, config)
-    quality = DetectionQuality(_masked(cache, held_out, special, config))
-    steps = work.planned(lambda: config.budget.in_steps(network, masked))
-    announce(f"pretraining, {steps:,} steps")
-    rows = train_schedule(
-        network,
-        masked,
-        quality,
-        folder=work.path / "checkpoints",
-        steps=steps,
-        config=config,
-        callbacks=callbacks,
-    )
-    result = {
-        "settings": config.model_dump(mode="json"),
-        "corpus": {
-            "name": Path(corpus).name,
-            "sentences": len(sentences),
-            "sha256": identity["corpus"],
-        },
-        "steps": steps,
-        "parameters": sum(weight.numel() for weight in network.discriminator.electra.parameters()),
-        "curve": rows,
-    }
-    entry = {"step": "replaced token detection", **result, "curve": rows[-1]}
-    discriminator = network.discriminator
-    _for_fine_tuning(discriminator.config)
-    write_backbone(
-        discriminator,
-        folder,
-        out,
-        read_provenance(folder).then(entry),
-        {CURVE: result},
-        overwrite=overwrite,
-    )
-    work.close()
+    with WorkFolder.open(out, identity, overwrite=overwrite) as work:
+        announce("tokenising the corpus")
+        cache = tokenise(sentences, source, work.path / "tokens", longest=config.longest - 2)
+        network = _network(folder, len(source), special, config)
+        if config.backbone is not None:
+            expecting_frequencies(network, cache, training)
+        elif config.embeddings == "cooccurrence":
+            announce("counting which tokens occur together")
+            informed(network, cache, training, seed=config.seed)
+        masked = _masked(cache, training, special, config)
+        quality = DetectionQuality(_masked(cache, held_out, special, config))
+        steps = work.planned(lambda: config.budget.in_steps(network, masked))
+        announce(f"pretraining, {steps:,} steps")
+        rows = train_schedule(
+            network,
+            masked,
+            quality,
+            folder=work.path / "checkpoints",
+            steps=steps,
+            config=config,
+            callbacks=callbacks,
+        )
+        result = {
+            "settings": config.model_dump(mode="json"),
+            "corpus": {
+                "name": Path(corpus).name,
+                "sentences": len(sentences),
+                "sha256": identity["corpus"],
+            },
+            "steps": steps,
+            "parameters": sum(
+                weight.numel() for weight in network.discriminator.electra.parameters()
+            ),
+            "curve": rows,
+        }
+        entry = {"step": "replaced token detection", **result, "curve": rows[-1]}
+        discriminator = network.discriminator
+        _for_fine_tuning(discriminator.config)
+        write_backbone(
+            discriminator,
+            folder,
+            out,
+            read_provenance(folder).then(entry),
+            {CURVE: result},
+            overwrite=overwrite,
+        )
+        work.close()
     return result
 
 

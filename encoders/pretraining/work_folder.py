@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, Field
 
 from kosim.encoders.errors import StorageError
+from kosim.encoders.sole_writer import HELD, sole_writer
 from kosim.encoders.storage import check_output, read_json, read_versioned_json, write_json
 
 _SETTINGS, _PLAN = "settings.json", "plan.json"
@@ -29,8 +31,9 @@ class WorkFolder:
         self.path = path
 
     @classmethod
-    def open(cls, out: Path, settings: dict[str, Any], *, overwrite: bool) -> WorkFolder:
-        """Make the folder of a run that will write ``out``, or go on with a killed one.
+    @contextmanager
+    def open(cls, out: Path, settings: dict[str, Any], *, overwrite: bool) -> Iterator[WorkFolder]:
+        """Make and hold the folder of a run that will write ``out``, or go on with a killed one.
 
         Args:
             out: where the result will be.
@@ -39,12 +42,13 @@ class WorkFolder:
 
         Raises:
             StorageError: ``out`` is there, or a killed run of other settings is, and
-                ``overwrite`` is false; or the folder cannot be written.
+                ``overwrite`` is false; another process runs there; or the folder cannot be
+                written.
         """
         check_output(out, overwrite=overwrite)
         path = out.with_name(f".{out.name}.work")
         before = path / _SETTINGS
-        if path.exists():
+        with sole_writer(path, "give another --out"):
             remedy = f"remove the folder {path}"
             known = (
                 read_json(before, error=StorageError, remedy=remedy) if before.is_file() else None
@@ -60,9 +64,9 @@ class WorkFolder:
                         f"{path} holds a killed run with other settings ({', '.join(changed)}); "
                         "give the same ones to go on, or overwrite it"
                     )
-                shutil.rmtree(path)
-        write_json(before, settings)
-        return cls(path)
+                _clear(path)
+            write_json(before, settings)
+            yield cls(path)
 
     def planned(self, measure: Callable[[], int]) -> int:
         """Return the steps of the run: measured once, then always the same."""
@@ -75,3 +79,11 @@ class WorkFolder:
     def close(self) -> None:
         """Remove the folder; the result is written."""
         shutil.rmtree(self.path)
+
+
+def _clear(folder: Path) -> None:
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name not in HELD:
+            path.unlink()

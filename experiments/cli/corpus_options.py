@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, cast, get_args
 
 import click
 
-from kosim.encoders.dimensions import untrained
+from kosim.encoders.dimensions import check_dimensions, untrained
 from kosim.encoders.tables import Format
 from kosim.experiments.cli.console import notes
 from kosim.experiments.cli.options import Command, add_options, option
@@ -148,7 +148,12 @@ class Corpus:
             notes.print(f"  {reason}", style="dim", soft_wrap=True)
 
 
-def note_untrained(encoder: BiEncoder, dimensions: int) -> None:
-    """Say on standard error where an encoder was not trained for so few dimensions."""
-    if notice := untrained(encoder.training, encoder.dimension, dimensions):
+def note_untrained(encoder: BiEncoder, dimensions: int | None) -> None:
+    """Say on standard error where an encoder was not trained for so few dimensions.
+
+    Raises:
+        ConfigError: its vectors do not have so many.
+    """
+    wanted = check_dimensions(encoder, dimensions)
+    if notice := untrained(encoder.training, encoder.dimension, wanted):
         notes.print(notice, style="yellow", soft_wrap=True)

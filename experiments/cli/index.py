@@ -40,6 +40,8 @@ from kosim.experiments.cli.options import (
 from kosim.experiments.cli.progress import stage_progress
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.measured_recall import measured_recall
+from kosim.index.sharding.folder import shard_problems
+from kosim.index.store.manifest import SHARDS
 from kosim.index.store.verification import problems
 from kosim.index.vectors.stored import VectorType
 
@@ -228,11 +230,13 @@ def info(folder: Path, sample: int, as_json: bool) -> None:
 def verify(context: click.Context, folder: Path, as_json: bool) -> None:
     """Read every file of INDEX and compare it with its checksum; exit code 2 if one is wrong.
 
+    INDEX may be a folder of shards, of which each is read.
+
     \b
     Example:
       kosim index verify corpus.index
     """
-    found = problems(folder)
+    found = shard_problems(folder) if (folder / SHARDS).is_file() else problems(folder)
     if as_json:
         print_json({"index": str(folder), "sound": not found, "problems": found})
     elif not found:
@@ -280,8 +284,7 @@ def _built_here(
     from kosim.index.build import build_index
 
     model = open_bi_encoder(encoder, compute)
-    if common["dimensions"] is not None:
-        note_untrained(model, common["dimensions"])
+    note_untrained(model, common["dimensions"])
     return build_index(source.documents(), model, out, **common)
 
 
@@ -296,6 +299,8 @@ def _built_on_cluster(
 ) -> CorpusIndex:
     from kosim.index.distributed.build import ClusterOptions, build_index_on_cluster
 
+    if common["dimensions"] is not None:
+        note_untrained(open_bi_encoder(encoder, compute), common["dimensions"])
     return build_index_on_cluster(
         source.files,
         encoder,

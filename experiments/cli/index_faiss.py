@@ -14,6 +14,7 @@ from kosim.experiments.cli.corpus_options import (
     Corpus,
     corpus_options,
     dimensions_option,
+    note_untrained,
     vectors_option,
 )
 from kosim.experiments.cli.encoder_options import (
@@ -68,6 +69,7 @@ def import_command(
     check_output(out, overwrite=overwrite)
     source = Corpus(texts, **options)
     model = open_bi_encoder(encoder, compute)
+    note_untrained(model, dimensions)
     with stage_progress() as report:
         index = import_faiss(
             faiss,

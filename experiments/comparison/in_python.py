@@ -169,7 +169,7 @@ def compare(
     if settings is None:
         beside = folder.with_name(f"{folder.name}-data")
         files = {
-            split: _file(source, beside / f"{split}.parquet", split)
+            split: _file(source, beside / f"{split}.parquet", split, overwrite=overwrite)
             for split, source in (("train", train), ("test", test))
             if source is not None
         }
@@ -204,14 +204,24 @@ def _settings(
     return CompareSettings.parse({**content, "name": name, "data": data, "seeds": seeds})
 
 
-def _file(source: Source, kept: Path, name: str) -> str:
-    """Return the file that pairs are in, which is written where they are in memory."""
+def _file(source: Source, kept: Path, name: str, *, overwrite: bool) -> str:
+    """Return the file that pairs are in, which is written where they are in memory.
+
+    Raises:
+        DataError: they cannot be pairs.
+        StorageError: other pairs, of an earlier run, are there.
+    """
     if isinstance(source, str | Path):
         return str(source)
     table = _table(source, name)
     try:
         with atomic_file(kept) as partial:
             table.to_parquet(partial, index=False)
+            if kept.is_file() and not overwrite and kept.read_bytes() != partial.read_bytes():
+                raise StorageError(
+                    f"{kept} holds other pairs, of an earlier run; choose another out, or "
+                    "overwrite it"
+                )
     except (ValueError, TypeError) as error:
         raise DataError(
             f"the pairs of {name} cannot be kept as Parquet ({str(error)[:100]}); give texts and "

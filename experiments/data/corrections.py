@@ -56,7 +56,7 @@ def _position(
 ) -> int:
     try:
         position = positions[int(float(record["row"]))]
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, OverflowError):
         raise DataError(f"{where}: {origin} has no row {record['row']!r:.20}") from None
     for name in ("sentence1", "sentence2"):
         if comparable(frame[name].iloc[position]) != comparable(str(record[name])):

@@ -108,7 +108,7 @@ def _writer(path: Path, target: Path) -> Iterator[Write]:
     """Yield what appends rows to a file of the format that ``target`` names."""
     suffix = target.suffix.lower()
     if suffix == ".parquet":
-        with _parquet_writer(path) as write:
+        with _parquet_writer(path, target) as write:
             yield write
         return
     with path.open("w", encoding="utf-8", newline="") as file:
@@ -131,13 +131,15 @@ def _writer(path: Path, target: Path) -> Iterator[Write]:
 
 
 @contextmanager
-def _parquet_writer(path: Path) -> Iterator[Write]:
+def _parquet_writer(path: Path, target: Path) -> Iterator[Write]:
     opened: list[pq.ParquetWriter] = []
 
     def write(rows: list[dict[str, Any]]) -> None:
-        if not opened:
-            opened.append(pq.ParquetWriter(path, pa.Table.from_pylist(rows).schema))
         try:
+            if not opened:
+                opened.append(pq.ParquetWriter(path, pa.Table.from_pylist(rows).schema))
+            for row in rows:
+                _check_columns(row, opened[0].schema.names, target)
             opened[0].write_table(pa.Table.from_pylist(rows, schema=opened[0].schema))
         except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
             raise DataError(

@@ -177,8 +177,10 @@ def _commanded(name: str, rng: random.Random) -> Iterator[Pair]:
 
 def _unrelated(corpus: list[str], rng: random.Random) -> Iterator[Pair]:
     """Yield texts that have nothing to do with each other: sentences, words, letters."""
-    short = [one for one in corpus if 2 <= len(one) <= 20] or ["안녕"]
-    words = sorted({word for one in short[:5_000] for word in one.split() if len(word) > 1})
+    short = [one for one in corpus if 2 <= len(one) <= 20] or corpus or ["안녕"]
+    words = (
+        sorted({word for one in short[:5_000] for word in one.split() if len(word) > 1}) or short
+    )
     while True:
         sort = rng.random()
         one, other = (

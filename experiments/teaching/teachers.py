@@ -16,6 +16,7 @@ import numpy.typing as npt
 from kosim.encoders.base import PairEncoder
 from kosim.encoders.bundle import saved_encoder
 from kosim.encoders.compute.runtime import Backend, Precision
+from kosim.encoders.durable_file import read_array, write_array
 from kosim.encoders.errors import ConfigError, StorageError
 from kosim.encoders.loading import load
 from kosim.encoders.records import Pair
@@ -128,8 +129,8 @@ def label(
             began = time.monotonic()
             scores = encoder.score(block, symmetric=symmetric)
             made, seconds = made + len(block), seconds + time.monotonic() - began
-            with atomic_file(path) as partial, partial.open("wb") as file:
-                np.save(file, scores)
+            with atomic_file(path) as partial:
+                write_array(partial, scores)
         blocks.append(_read_block(path, len(block)))
         progress(stage, start + len(block), len(pairs))
     return Labels(np.concatenate(blocks), made, seconds)
@@ -162,7 +163,7 @@ def labels_folder(folder: Path, teacher: Teacher) -> Path:
 
 def _read_block(path: Path, size: int) -> npt.NDArray[np.float32]:
     try:
-        scores = np.load(path, allow_pickle=False)
+        scores = read_array(path, mapped=False)
         if scores.shape != (size,) or scores.dtype != np.float32:
             raise ValueError(f"{scores.dtype} of shape {scores.shape}")
     except (OSError, ValueError, EOFError) as error:

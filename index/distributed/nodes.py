@@ -10,8 +10,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from kosim.encoders.artifact import MANIFEST, read_manifest
+from kosim.encoders.artifact import read_manifest
 from kosim.encoders.errors import ClusterError, KosimError
+from kosim.encoders.foreign import is_foreign
 from kosim.index.store.manifest import read_manifest as read_index_manifest
 
 _SECONDS = 60
@@ -56,8 +57,8 @@ class Requirements:
             return None
         if not self.encoder.is_dir():
             return f"cannot see the encoder {self.encoder}; put it where all nodes see it"
-        if not (self.encoder / MANIFEST).is_file():
-            return None  # a model of others: a worker compares what it opens
+        if is_foreign(self.encoder):
+            return None  # a worker compares what it opens
         try:
             found = read_manifest(self.encoder).fingerprint
         except KosimError as error:

@@ -154,3 +154,12 @@ def _read_manifest(folder: Path) -> ShardsManifest:
             "`kosim index build` or `kosim index shard`"
         )
     return read_versioned_json(path, ShardsManifest, newest=FORMAT, error=CorpusIndexError)
+
+
+def shard_problems(folder: Path) -> list[str]:
+    """Return what is wrong with a folder of shards or with one of them: nothing if all is sound."""
+    try:
+        indexes = Shards.open(folder).indexes
+    except CorpusIndexError as error:
+        return [str(error)]
+    return [f"{name}: {problem}" for name, index in indexes.items() for problem in index.verify()]

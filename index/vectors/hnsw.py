@@ -83,7 +83,9 @@ class HnswFinder(Finder):
         depth, measured = _DEPTHS[0], 1.0
         if rows > 0:
             finder = cls.open(folder, rows, dimension, storage.type, {"efSearch": depth})
-            depth, measured = finder._calibrated(StoredVectors(vectors))
+            depth, measured = finder._calibrated(
+                StoredVectors(vectors, rounded=storage.type != "fp32")
+            )
         return {
             "M": LINKS,
             "efConstruction": BUILD_DEPTH,

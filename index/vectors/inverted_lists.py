@@ -128,7 +128,9 @@ class ListsFinder(Finder):
         del lists, index
         opened = {"nprobe": 1, "refine": 1}
         finder = cls.open(folder, rows, dimension, storage.type, opened)
-        nprobe, refine, measured = finder._calibrated(StoredVectors(vectors))
+        nprobe, refine, measured = finder._calibrated(
+            StoredVectors(vectors, rounded=storage.type != "fp32")
+        )
         return {
             **settings,
             "nprobe": nprobe,

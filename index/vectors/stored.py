@@ -54,10 +54,18 @@ class StoredVectors:
     """
 
     def __init__(
-        self, data: npt.NDArray[np.float32] | npt.NDArray[np.uint8], quantizer: faiss.Index = None
+        self,
+        data: npt.NDArray[np.float32] | npt.NDArray[np.uint8],
+        quantizer: faiss.Index = None,
+        *,
+        rounded: bool = False,
     ) -> None:
-        """Wrap a float32 matrix, or with its ``quantizer`` the codes (n, bytes) of one."""
+        """Wrap a float32 matrix, or with its ``quantizer`` the codes (n, bytes) of one.
+
+        ``rounded``: rows of the matrix were stored rounded, and may have other lengths than 1.
+        """
         self._bytes = data.view(np.uint8)
+        self._rounded = rounded or quantizer is not None
         self._quantizer = self._owner = quantizer
         self.pointer = faiss.swig_ptr(data) if quantizer is None else None
         self.rows = len(data)
@@ -105,7 +113,7 @@ class StoredVectors:
         return max((float(np.abs(_lengths(one) - 1).max()) for one in blocks), default=0.0)
 
     def _units(self, vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        if self._quantizer is None:
+        if not self._rounded:
             return vectors
         lengths = np.maximum(_lengths(vectors), np.finfo(np.float32).tiny)[..., None]
         return cast("npt.NDArray[np.float32]", vectors / lengths)

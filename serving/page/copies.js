@@ -28,7 +28,9 @@ function literal(value, indent = "") {
 function asCurl(address, body) {
   const key = keyed() ? ' -H "Authorization: Bearer $KOSIM_KEY"' : "";
   const json = JSON.stringify(body);
-  return `curl ${quoted(address)}${key} -H 'Content-Type: application/json' --data-raw ${quoted(json)}\n`;
+  const header = "-H 'Content-Type: application/json'";
+  // An argument of a program has at most 128 KiB; printf is a part of the shell.
+  return `printf %s ${quoted(json)} | curl ${quoted(address)}${key} ${header} --data-binary @-\n`;
 }
 
 /** Return the program that asks the same, without any package. */
@@ -56,6 +58,7 @@ export function copies(path, body) {
     const button = element("button", { type: "button", class: `ask ${name}` }, say(name));
     button.addEventListener("click", async () => {
       const text = write(address, body);
+      told.textContent = "";
       place.querySelector("textarea")?.remove();
       try {
         await navigator.clipboard.writeText(text);

@@ -211,6 +211,7 @@ def test_nodes_of_other_versions_are_named(
     ("change", "message"),
     [
         ({"encoder": Path("/nowhere/encoder")}, "cannot see the encoder /nowhere/encoder"),
+        ({"encoder": Path("/")}, "cannot read the encoder"),
         ({"fingerprint": "0" * 64}, "another encoder"),
         ({"files": ("/nowhere/corpus.txt",)}, "cannot see /nowhere/corpus.txt"),
         ({"token": Path("/nowhere/out/token")}, "that all nodes share"),

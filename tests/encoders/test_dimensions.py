@@ -32,7 +32,8 @@ def test_what_an_encoder_was_trained_for_is_known() -> None:
     training = {"config": {"matryoshka": [128, 64]}}
     assert untrained(training, 256, 256) is untrained(training, 256, 64) is None
     assert "trained for 32 dimensions (trained for: 128, 64)" in str(untrained(training, 256, 32))
-    assert "(trained for: none)" in str(untrained(None, 256, 64))
+    assert "(trained for: none)" in str(untrained({}, 256, 64))
+    assert "it is not known" in str(untrained(None, 256, 64))
 
 
 def test_the_loss_is_the_sum_of_those_of_every_number_of_dimensions(bi: BiEncoder) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from kosim.encoders.pretraining.budget import Budget
 from kosim.encoders.pretraining.corpus import tokenise
 from kosim.encoders.pretraining.run import pretrain
 from kosim.encoders.pretraining.start import WORDS
+from kosim.encoders.pretraining.work_folder import WorkFolder
 from kosim.encoders.provenance import read_provenance
 from tests.encoders.pretraining_fixtures import (
     pretraining,
@@ -257,6 +259,22 @@ def test_a_killed_teacher_goes_on_with_the_next_block(
         50,
         32,
     )
+    os.truncate(tmp_path / "cache" / "vectors.f16", 1_000)
+    again = teacher_vectors(teacher, texts, "id", tmp_path / "cache")
+    np.testing.assert_allclose(again, teacher.encode(texts), atol=1e-3)
+
+
+def test_a_work_folder_has_one_run(tmp_path: Path) -> None:
+    with (
+        WorkFolder.open(tmp_path / "out", {"seed": 1}, overwrite=False) as work,
+        pytest.raises(StorageError, match=r"in use by process \d+"),
+        WorkFolder.open(tmp_path / "out", {"seed": 1}, overwrite=False),
+    ):
+        pass
+    with WorkFolder.open(tmp_path / "out", {"seed": 1}, overwrite=False) as again:
+        assert again.path == work.path
+        again.close()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_vectors_of_something_else_are_not_used(place: Path) -> None:

@@ -114,6 +114,7 @@ def test_what_has_no_calibration_says_so(
 
 
 def test_a_model_is_adopted(koelectra: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
     folder = write_bi(koelectra, tmp_path / "model", "mean", [Dense(32, 6)])
     before = load(folder, device="cpu")
     adopt(folder, VALIDATION, prompt="query: ", device="cpu").save(tmp_path / "adopted")

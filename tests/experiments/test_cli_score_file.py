@@ -72,6 +72,23 @@ def test_a_file_of_pairs_gets_the_scores_of_score(
     assert similar == (scores >= encoder.threshold).tolist()
 
 
+@pytest.mark.parametrize("wanted", ["csv", "parquet"])
+def test_a_column_that_comes_late_is_not_dropped(cross: Path, tmp_path: Path, wanted: str) -> None:
+    pairs, out = tmp_path / "pairs.jsonl", tmp_path / f"scored.{wanted}"
+    rows = [{"sentence1": "가", "sentence2": "나"}, {"sentence1": "가", "sentence2": "다", "n": 1}]
+    pairs.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    said = refusal("score", cross, "--pairs", pairs, "--out", out)
+    assert "a later row has a column 'n'" in said
+    assert sorted(tmp_path.iterdir()) == [pairs]
+
+
+def test_values_of_two_types_are_one_line(cross: Path, tmp_path: Path) -> None:
+    pairs, out = tmp_path / "pairs.jsonl", tmp_path / "scored.parquet"
+    rows = [{"sentence1": "가", "sentence2": "나", "n": value} for value in (1, "하나")]
+    pairs.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    assert "change their type" in refusal("score", cross, "--pairs", pairs, "--out", out)
+
+
 def test_a_file_of_pairs_is_scored_whole_or_not_at_all(cross: Path, tmp_path: Path) -> None:
     pairs, out = tmp_path / "pairs.csv", tmp_path / "scored.csv"
     pairs.write_text("sentence1,sentence2\n가,나\n다,\n", encoding="utf-8")

@@ -71,6 +71,17 @@ def test_pairs_may_come_from_anywhere(
     assert list(zip(frame.sentence1, frame.sentence2, frame.given, strict=True)) == ROWS
 
 
+def test_the_pairs_of_an_earlier_run_stay(told: list[CompareSettings], tmp_path: Path) -> None:
+    kosim.compare(train=FRAME, out=tmp_path / "run")
+    kosim.compare(train=FRAME, out=tmp_path / "run", resume=True)
+    with pytest.raises(StorageError, match="other pairs, of an earlier run"):
+        kosim.compare(train=FRAME[:8], out=tmp_path / "run")
+    kept = tmp_path / "run-data" / "train.parquet"
+    assert len(pd.read_parquet(kept)) == len(FRAME)
+    kosim.compare(train=FRAME[:8], out=tmp_path / "run", overwrite=True)
+    assert len(pd.read_parquet(kept)) == 8
+
+
 def test_each_encoder_may_have_its_own_backbone(
     told: list[CompareSettings], tmp_path: Path
 ) -> None:

@@ -124,6 +124,7 @@ def test_a_corrected_table_corrects_the_file(pairs: LabelledPairs, tmp_path: Pat
     ("line", "said"),
     [
         ("99,가,나,1", "has no row"),
+        ("1e999,가,나,1", "has no row"),
         ("2,가,나,1", "is another pair"),
         ("2,0,0 둘,7", "corrected is"),
         ("2,0,0 둘,many", "give a label from 0 to 5"),

@@ -58,12 +58,13 @@ def survive_a_kill(address: str, folder: Path, *, count: int) -> None:
     study = small_study(address, space=space)
     logs = [folder / f"worker-{number}.log" for number in range(count)]
     workers = [start_worker(address, number, log) for number, log in enumerate(logs)]
-    deadline = time.monotonic() + 240
-    while len(study.get_trials(states=(TrialState.RUNNING,))) < count:
-        assert time.monotonic() < deadline, [log.read_text() for log in logs]
-        time.sleep(0.2)
-    os.kill(workers[1].pid, signal.SIGKILL)
     try:
+        deadline = time.monotonic() + 240
+        while len(study.get_trials(states=(TrialState.RUNNING,))) < count:
+            assert time.monotonic() < deadline, [log.read_text() for log in logs]
+            time.sleep(0.2)
+        os.kill(workers[1].pid, signal.SIGKILL)
+        deadline = time.monotonic() + 240
         for worker in workers:
             worker.wait(timeout=max(1.0, deadline - time.monotonic()))
     finally:

@@ -187,7 +187,7 @@ def damage(path: Path, draw: random.Random) -> str:
 
 def sweep(folder: Path, names: list[str], *, trials: int, seconds: float, seed: int = 0) -> Report:
     """Damage files of the subjects in turn."""
-    draw, report, deadline = random.Random(seed), Report(), time.monotonic() + seconds
+    draw, report = random.Random(seed), Report()
     expected: dict[str, str] = {}
     for name in names:
         kept = folder / f"sound {name}"
@@ -198,6 +198,7 @@ def sweep(folder: Path, names: list[str], *, trials: int, seconds: float, seed: 
         shutil.copytree(kept, work)
         expected[name] = _read(name, work)["value"]
         shutil.rmtree(work)
+    deadline = time.monotonic() + seconds
     for number in range(trials):
         if time.monotonic() > deadline:
             break

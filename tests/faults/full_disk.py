@@ -104,9 +104,10 @@ def sweep(
     seed: int = 0,
 ) -> None:
     """Run operations while the disk is full now and then, or has too little room."""
-    draw, deadline = random.Random(seed), time.monotonic() + seconds
+    draw = random.Random(seed)
     for operation in operations:
         trials.states(operation)
+    deadline = time.monotonic() + seconds
     for number in range(count):
         if time.monotonic() > deadline:
             return

@@ -84,12 +84,14 @@ def test_standard_input_can_be_read_once() -> None:
     assert not CorpusFiles.find("-").rereadable
 
 
+@pytest.mark.parametrize("pattern", ["", "**/*.txt", "*/*.txt"])
 def test_a_folder_that_cannot_be_read_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    pattern: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "one.txt").write_text("문장\n", encoding="utf-8")
-    (tmp_path / "b.txt").write_text("문장\n", encoding="utf-8")
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "two.txt").write_text("문장\n", encoding="utf-8")
     scan = os.scandir
 
     def refusing(path: str) -> object:
@@ -99,7 +101,7 @@ def test_a_folder_that_cannot_be_read_is_named(
 
     monkeypatch.setattr(os, "scandir", refusing)
     with pytest.raises(DataError, match=r"cannot read the folder .*a: Permission denied"):
-        CorpusFiles.find(tmp_path)
+        CorpusFiles.find(f"{tmp_path}/{pattern}")
 
 
 def test_a_pipe_is_read_once(tmp_path: Path) -> None:

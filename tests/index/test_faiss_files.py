@@ -115,7 +115,7 @@ def test_vectors_that_do_not_fit_are_refused(
     for name, made, values, message in (
         ("l2", faiss.IndexFlatL2(d), vectors, "compares by the L2 distance"),
         ("l1", faiss.IndexFlat(d, faiss.METRIC_L1), vectors, "by another metric"),
-        ("narrow", faiss.IndexFlatIP(d - 1), vectors[:, :-1], f"dimension {d - 1}, and those"),
+        ("narrow", faiss.IndexFlatIP(d - 1), vectors[:, :-1], f"dimension {d - 1}, not {d};"),
         ("long", faiss.IndexFlatIP(d), vectors * 3, "'d0' has the length 3, not 1"),
         ("other", faiss.IndexFlatIP(d), vectors[::-1].copy(), "give the encoder that made"),
     ):

@@ -253,12 +253,19 @@ def _identify(plan: ScoringPlan, searcher: Searcher) -> dict[str, Any]:
         "documents": len(rows),
         "corpus": digest.hexdigest(),
         "queries": hashlib.sha256("\n".join(plan.queries).encode()).hexdigest(),
-        "encoder": index.encoder.fingerprint,
+        "encoder": _vectors(searcher),
         "reranker": _scorer(searcher.reranker) if searcher.reranker else "",
         "top": plan.top,
         "bands": [asdict(band) for band in plan.bands],
         "seed": plan.seed,
     }
+
+
+def _vectors(searcher: Searcher) -> str:
+    """Name what makes a cosine; whole float32 vectors by the encoder's fingerprint alone."""
+    encoder, stored = searcher.index.encoder, searcher.index.snapshot.manifest.vectors
+    cut = f" cut to {encoder.dimension}" if encoder.dimension != searcher.encoder.dimension else ""
+    return f"{encoder.fingerprint}{cut}" + (f" in {stored}" if stored != "fp32" else "")
 
 
 def _scorer(reranker: Encoder) -> str:

@@ -178,6 +178,14 @@ def _sizes(measured: Measurements, type: Layout) -> Sequence[SizeFigures]:
     return measured.types[type]
 
 
+def _why_missing(layout: Layout) -> tuple[str, str]:
+    """Return why a layout has no figures: too few vectors, or measured before it was there."""
+    if layout == "ivfpq":
+        least = VectorIndex.minimum_rows(layout_parts(layout)[0])
+        return f"{least:,} vectors needed", "--vectors"
+    return "not in these measurements; measure again", "--measurements"
+
+
 def _assumptions(demand: Demand, measured: Measurements) -> tuple[tuple[str, str, str], ...]:
     """Return what the plan rests on: what, its value, and where that is from."""
     here = "measured"
@@ -211,8 +219,7 @@ def _assumptions(demand: Demand, measured: Measurements) -> tuple[tuple[str, str
     rows += [
         (
             f"{layout} left out",
-            f"{VectorIndex.minimum_rows(layout_parts(layout)[0]):,} vectors needed",
-            "--vectors",
+            *_why_missing(layout),
         )
         for layout in get_args(Layout)
         if layout not in measured.types
