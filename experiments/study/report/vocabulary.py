@@ -69,6 +69,7 @@ KOREAN = {
     "batch_size": "배치 크기",
     "warmup": "웜업",
     "weight_decay": "가중치 감쇠",
+    "matryoshka": "마트료시카 차원",
     "max_length": "최대 길이",
     "pooling": "풀링",
     "documents": "문서",
