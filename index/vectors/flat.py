@@ -65,9 +65,7 @@ class FlatFinder(Finder):
         rows, dimension = vectors.shape
         opened = cls.open(folder, rows, dimension, storage.type, {"deviation": 0.0})
         stored = opened.stored
-        _, measured_on = calibration_samples(
-            stored, StoredVectors(vectors, rounded=storage.type != "fp32")
-        )
+        _, measured_on = calibration_samples(stored, StoredVectors(vectors, rounded=True))
         found = search_exactly(stored, measured_on.queries, DEPTH)
         measured = recall(found, measured_on.truth)
         return {"recall@10": measured, "deviation": stored.deviation()}
