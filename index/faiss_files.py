@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
@@ -139,6 +140,9 @@ def _opened(path: Path, dimension: int) -> tuple[Any, Any]:
     Raises:
         DataError: it cannot be read, or does not hold vectors that can be compared here.
     """
+    with suppress(OSError):  # reading says what is wrong
+        if path.exists() and not path.is_file():
+            raise DataError(f"{path} is no file; give a FAISS index")  # a pipe would hang
     try:
         stored = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
     except RuntimeError as error:

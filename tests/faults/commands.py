@@ -133,11 +133,21 @@ class Materials:
         self.corpus.write_text(CORPUS)
         self.out = folder / "out"
         self.index = folder / "index"
+        self.vectors = folder / "vectors.faiss"
+        self.foreign = folder / "foreign"
+        shutil.copytree(saved_encoder("mini-bi"), self.foreign)
+        (self.foreign / "kosim.json").unlink()
 
     def build_index(self) -> None:
-        """Build an index of the corpus by the bundled encoder."""
+        """Build an index of the corpus by the bundled encoder, and write its vectors."""
         ended = call(
             ["index", "build", str(self.corpus), "--encoder", "mini-bi", "--out", str(self.index)]
+        )
+        if ended.code != 0:
+            raise AssertionError(ended.output)
+        texts = str(self.folder / "texts.jsonl")
+        ended = call(
+            ["index", "export", str(self.index), "--faiss", str(self.vectors), "--texts", texts]
         )
         if ended.code != 0:
             raise AssertionError(ended.output)
@@ -268,6 +278,10 @@ def commands(materials: Materials) -> dict[str, list[str]]:
     train = ["--train", pairs, "--test", test, "--out", out]
     small = ["--backbone", "mini", "--out", out]
     judged = ["--queries", pairs, "--relevance", pairs]
+    labelled = ["--teacher", "mini-cross", "--corpus", corpus]
+    taught = ["--train", pairs, *small]
+    placed = ["--encoder", "mini-bi", "--out", out]
+    vectors, foreign = str(materials.vectors), str(materials.foreign)
     calls = {
         "compare": "{}",
         "compare --train": ["--train", "{}", "--test", test, *small],
@@ -292,6 +306,23 @@ def commands(materials: Materials) -> dict[str, list[str]]:
         "score --pairs": ["mini-bi", "--pairs", "{}", "--out", f"{out}.csv", "--overwrite"],
         "rerank": ["{}", "--reranker", "mini-cross", "--query", "창문"],
         "rerank --reranker": [corpus, "--reranker", "{}", "--query", "창문"],
+        "explain": ["{}", "하나", "둘"],
+        "probe": "{}",
+        "probe --items": ["mini-bi", "--items", "{}"],
+        "report": "{}",
+        "adopt": ["{}", "--validation", pairs, "--out", out],
+        "adopt --validation": [foreign, "--validation", "{}", "--out", out],
+        "teach --teacher": ["bi", "--teacher", "{}", "--corpus", corpus, *taught],
+        "teach --corpus": ["bi", "--teacher", "mini-cross", "--corpus", "{}", *taught],
+        "teach --train": ["bi", *labelled, "--train", "{}", *small],
+        "teach --silver": ["bi", "--silver", "{}", *taught],
+        "teach --extra": ["bi", *labelled, "--extra", "{}", *taught],
+        "teach --exclude": ["bi", *labelled, "--exclude", "{}", *taught],
+        "teach --miner": ["bi", *labelled, "--miner", "{}", *taught],
+        "teach --backbone": ["bi", *labelled, "--train", pairs, "--backbone", "{}", "--out", out],
+        "index import --faiss": ["--faiss", "{}", "--texts", corpus, *placed],
+        "index import --texts": ["--faiss", vectors, "--texts", "{}", *placed],
+        "index export": ["{}", "--faiss", f"{out}.faiss", "--texts", f"{out}.jsonl"],
         "index add": ["{}", corpus],
         "index add CORPUS": [index, "{}"],
         "index add --encoder": [index, corpus, "--encoder", "{}"],
@@ -307,6 +338,7 @@ def commands(materials: Materials) -> dict[str, list[str]]:
         "search --reranker": [index, "창문", "--reranker", "{}"],
         "mine": ["{}", "--encoder", "mini-bi"],
         "mine --encoder": [corpus, "--encoder", "{}"],
+        "mine --reranker": [corpus, "--encoder", "mini-bi", "--hard", "--reranker", "{}"],
         "serve --encoder": ["--encoder", "{}", "--port", "0"],
         "serve --reranker": ["--reranker", "{}", "--port", "0"],
         "serve --index": ["--index", "{}", "--port", "0"],
@@ -350,6 +382,16 @@ def writers(materials: Materials) -> dict[str, list[str]]:
         "score": ["mini-bi", "--pairs", pairs, "--out", "{}"],
         "index build": [corpus, "--encoder", "mini-bi", "--out", "{}"],
         "index shard": [str(materials.index), "--shards", "2", "--out", "{}"],
+        "index import": [
+            *("--faiss", str(materials.vectors), "--texts", corpus, "--encoder", "mini-bi"),
+            *("--out", "{}"),
+        ],
+        "adopt": [str(materials.foreign), "--validation", pairs, "--out", "{}"],
+        "probe": ["mini-bi", "--out", "{}"],
+        "teach": [
+            *("bi", "--teacher", "mini-cross", "--corpus", corpus, "--train", pairs),
+            *("--backbone", "mini", "--out", "{}"),
+        ],
         "bench": ["--encoder", "mini-bi", "--out", "{}"],
         "depth": [
             *(str(materials.index), "--reranker", "mini-cross", "--queries", corpus),
