@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from kosim.encoders.errors import StorageError
+from kosim.encoders.errors import StorageError, printable
 from kosim.encoders.sole_writer import HELD, sole_writer
 from kosim.encoders.storage import check_output, read_json, read_versioned_json, write_json
 
@@ -60,9 +60,10 @@ class WorkFolder:
                         for name in {*known, *settings}
                         if known.get(name) != settings.get(name)
                     )
+                    names = printable(", ".join(changed))
                     raise StorageError(
-                        f"{path} holds a killed run with other settings ({', '.join(changed)}); "
-                        "give the same ones to go on, or overwrite it"
+                        f"{path} holds a killed run with other settings ({names}); give the same "
+                        "ones to go on, or overwrite it"
                     )
                 _clear(path)
             write_json(before, settings)

@@ -21,7 +21,7 @@ from typing import Any, Self
 from filelock import FileLock, Timeout
 
 from kosim.encoders.durable_file import read_array, write_array
-from kosim.encoders.errors import DataError, IndexLockedError, StorageError
+from kosim.encoders.errors import DataError, IndexLockedError, StorageError, printable
 from kosim.encoders.storage import atomic_file, read_json, sha256, write_json
 from kosim.index.store.block import Block, Columns
 
@@ -234,7 +234,7 @@ def _agree(folder: Path, settings: SpoolSettings) -> None:
 
 
 def _described(settings: dict[str, object]) -> str:
-    return (
+    return printable(
         f"{settings.get('encoder')} ({str(settings.get('fingerprint'))[:12]}, "
         f"{settings.get('precision')}, {settings.get('dimension')} dimensions, "
         f"blocks of {settings.get('block_size')})"

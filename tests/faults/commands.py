@@ -469,6 +469,8 @@ def writing(materials: Materials) -> Iterator[tuple[str, str | None, Ended]]:
         yield name, None if replaced else said, ended
 
 
+_UNREAD = ("README.md", "card.toml")
+"""Files of an encoder that tell people of it, which no score needs."""
 _READ_TO_TRAIN = ("kosim.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
 
 
@@ -488,7 +490,7 @@ def hidden_parts(materials: Materials) -> Iterator[tuple[str, str | None, Ended]
     for name, (folder, arguments) in calls.items():
         for path in sorted(folder.rglob("*")):
             unread = name == "pretrain" and path.name not in _READ_TO_TRAIN
-            if unread or path.name.endswith("lock") or path.name == "README.md":
+            if unread or path.name.endswith("lock") or path.name in _UNREAD:
                 continue
             mode = path.stat().st_mode & 0o7777
             path.chmod(0)
