@@ -3,7 +3,9 @@
 A pair is right when both sentences are Korean that somebody could write, and differ as claimed: a
 contrast changes what is said, and a rewriting keeps it. ``DISPUTED`` are the numbers of the pairs
 that a reader disputed; it belongs to the pairs whose digest is ``READ``, and the script refuses
-others. The pairs are written to ``--out``, which stays out of the repository.
+others. Both are of the draw before words for one thing, such as 불 and 조명, became paraphrases
+instead of contrasts: the present draw is to be read before it gives results. The pairs are written
+to ``--out``, which stays out of the repository.
 
     python -m benchmarks.minimal_pairs ../shared/data/corpus/ko-sentences.txt.gz
 """

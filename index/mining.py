@@ -94,7 +94,7 @@ def mine(
             f"it ({source.encoder.name}), or a reranker"
         )
     if hard:
-        _check_hard(encoder, reranker)
+        check_hard(encoder, reranker)
     count = _pairs_to_compare(top, min_score, reranker, candidates)
     snapshot = source.snapshot
     rows = snapshot.rows()
@@ -156,8 +156,12 @@ def mine_texts(
     return _ranked(cosines, first, second, chosen, scorer, reranker, top, min_score, progress)
 
 
-def _check_hard(encoder: Encoder | None, reranker: Encoder | None) -> None:
-    """Refuse hard pairs without two calibrated encoders, whose scores are compared."""
+def check_hard(encoder: Encoder | None, reranker: Encoder | None) -> None:
+    """Refuse hard pairs without two calibrated encoders, whose scores are compared.
+
+    Raises:
+        ConfigError: one is missing or not calibrated.
+    """
     if encoder is None or reranker is None:
         raise ConfigError(
             "hard pairs are those that a bi-encoder scores above a reranker; give both"

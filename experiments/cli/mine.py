@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from kosim.encoders.base import PairEncoder
 from kosim.encoders.bi import BiEncoder
 from kosim.encoders.errors import ConfigError
 from kosim.experiments.cli.console import output, print_json_line
@@ -30,7 +31,7 @@ from kosim.experiments.cli.progress import stage_progress
 from kosim.experiments.cli.search import ranked_table
 from kosim.index.build import build_index
 from kosim.index.corpus_index import CorpusIndex
-from kosim.index.mining import mine
+from kosim.index.mining import check_hard, mine
 
 _TOP = 100
 
@@ -90,11 +91,12 @@ def mine_command(
             raise ConfigError(f"{name} is {value}; ask for at least 1 pair")
     if top is None and min_score is None:
         top = _TOP
+    second = open_reranker(reranker, compute)
     with (
         stage_progress() as report,
-        _opened(source, encoder, compute, report, options) as (index, model),
+        _opened(source, encoder, compute, report, options, second if hard else None) as opened,
     ):
-        second = open_reranker(reranker, compute)
+        index, model = opened
         calibrated = (second or model).calibrated
         pairs = mine(
             index,
@@ -113,7 +115,10 @@ def mine_command(
     else:
         columns = (score_name(calibrated=calibrated), "texts", "ids")
         shown = ranked_table(
-            pairs, columns, lambda one: (f"{one.text1}\n{one.text2}", f"{one.id1}\n{one.id2}")
+            pairs,
+            columns,
+            lambda one: (f"{one.text1}\n{one.text2}", f"{one.id1}\n{one.id2}"),
+            gap=(lambda one: one.gap or 0.0) if hard else None,
         )
         output.print(shown)
         output.print(f"  {len(pairs)} pairs", style="dim")
@@ -121,9 +126,18 @@ def mine_command(
 
 @contextmanager
 def _opened(
-    source: str, encoder: Path | None, compute: ComputeOptions, report: Any, options: dict[str, Any]
+    source: str,
+    encoder: Path | None,
+    compute: ComputeOptions,
+    report: Any,
+    options: dict[str, Any],
+    below: PairEncoder | None,
 ) -> Iterator[tuple[CorpusIndex, BiEncoder]]:
-    """Open an index, or make one of a corpus for the time being."""
+    """Open an index, or make one of a corpus for the time being.
+
+    Where pairs are hard that a reranker scores ``below`` the bi-encoder, both are checked before
+    anything is encoded.
+    """
     if Path(source).is_dir():
         index = CorpusIndex.open(source)
         yield index, open_index_encoder(index, encoder, compute)
@@ -135,6 +149,8 @@ def _opened(
     corpus = Corpus(source, **options)
     total = corpus.count()
     model = open_bi_encoder(encoder, compute)
+    if below is not None:
+        check_hard(model, below)
     with tempfile.TemporaryDirectory(prefix="kosim-") as place:
         yield (
             build_index(

@@ -227,20 +227,25 @@ def ranked_table(
     found: Sequence[Ranked],
     columns: tuple[str, str, str],
     cells: Callable[[Ranked], tuple[str | Text, str]],
+    *,
+    gap: Callable[[Ranked], float] | None = None,
 ) -> Table:
     """Return a table of hits or pairs: rank and scores beside what ``cells`` shows of each.
 
-    ``columns`` names the score and both cells.
+    ``columns`` names the score and both cells; with ``gap`` a last column shows it.
     """
     reranked = any(one.rerank_score is not None for one in found)
     shown = table("rank", *columns, "retrieval", *(["rerank"] if reranked else []))
+    if gap is not None:
+        shown.add_column("gap", justify="right")
     shown.columns[0].justify = "right"
     shown.columns[2].justify = "left"
     shown.columns[2].overflow = "fold"
     for one in found:
         reranking = [] if one.rerank_score is None else [f"{one.rerank_score:.4f}"]
         retrieval = f"{one.retrieval_score:.4f}"
-        shown.add_row(str(one.rank), f"{one.score:.2f}", *cells(one), retrieval, *reranking)
+        last = [] if gap is None else [f"{gap(one):.2f}"]
+        shown.add_row(str(one.rank), f"{one.score:.2f}", *cells(one), retrieval, *reranking, *last)
     return shown
 
 

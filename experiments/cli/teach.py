@@ -32,7 +32,7 @@ from kosim.experiments.cli.summary import say_parts, show
 from kosim.experiments.settings import DataSettings, EncoderSettings
 from kosim.experiments.study.progress import silent
 from kosim.experiments.study.run_folder import default_folder, interrupted_folder
-from kosim.experiments.teaching.settings import TeachSettings, parse_mix
+from kosim.experiments.teaching.settings import TeachSettings, parse_mix, students_of
 
 _ROUNDS = 3
 _FILE: dict[str, Any] = {"type": click.Path(), "metavar": "FILE"}
@@ -122,9 +122,7 @@ def teach_command(
 
     folder_name = f"teach-{kind}"
     training = given(options, TrainingConfig)
-    kinds = ("bi", "cross") if kind == "both" else (kind,)
     student = given(options, EncoderSettings)
-    students = {each: {**student, "kind": each, "training": training} for each in kinds}
     data = given(options, DataSettings)
     data.pop("exclude", None)
     sampling = {
@@ -144,7 +142,7 @@ def teach_command(
             "exclude": list(options["exclude"] or ()),
             "extra": list(options["extra"] or ()),
             "data": data if data.keys() & {"dataset", "train", "test"} else None,
-            "students": students,
+            "students": students_of(kind, {**student, "training": training}),
             "rounds": _rounds(kind, options["rounds"]),
             "evaluation": {"resamples": resamples} if resamples else {},
         }

@@ -20,6 +20,9 @@ _SLOT = re.compile(r"\{(\w+)(?::(\w+))?\}")
 _OPEN = {"을": "를", "은": "는", "이": "가", "과": "와", "이야": "야", "으로": "로"}
 _RIEUL, _HANGUL, _FINALS = 8, 0xAC00, 28
 
+SYNONYMOUS = frozenset({"light"})
+"""Slots whose words all mean the same: paraphrases exchange them, and no contrast does."""
+
 
 @cache
 def read_commands() -> tuple[dict[str, list[str]], dict[str, list[list[str]]]]:
@@ -63,10 +66,12 @@ def commands(kind: str, rng: random.Random) -> Iterator[Said]:
     while True:
         line = rng.choice(every if kind == "name" else lines[kind])
         one, other = (side.split(" | ") for side in rng.sample(line, 2))
-        slots = sorted({match[1] for form in one for match in _SLOT.finditer(form)} & set(words))
+        found = {match[1] for form in one for match in _SLOT.finditer(form)}
+        slots = sorted(found & set(words) - SYNONYMOUS)
         first, second = rng.sample(range(2, 12), 2)
         chosen = {slot: rng.choice(words[slot]) for slot in words}
         chosen |= {"n": str(first), "m": str(second)}
+        again = chosen | {slot: rng.choice(words[slot]) for slot in sorted(SYNONYMOUS)}
         changed = dict(chosen)
         if kind == "name":
             if not slots:
@@ -76,7 +81,7 @@ def commands(kind: str, rng: random.Random) -> Iterator[Said]:
         sentence, paraphrase = rng.sample(one, 2)
         yield Said(
             _filled(sentence, chosen),
-            _filled(paraphrase, chosen),
+            _filled(paraphrase, again),
             _filled(rng.choice(other), changed),
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +33,8 @@ METRICS = ("pearson", "spearman", "f1", "f1_tuned")
 class Step:
     """The encoders of a step, one folder for each seed, or an opened teacher.
 
-    A ``baseline`` learnt the gold pairs alone.
+    A ``baseline`` learnt the gold pairs alone. ``earlier`` are folders of stages before, one a seed
+    and stage, whose training belongs to the step.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Step:
     folders: Sequence[Path] = ()
     teacher: Teacher | None = None
     baseline: bool = False
+    earlier: Sequence[Path] = ()
 
 
 def score_step(step: Step, pairs: LabelledPairs, device: str | None) -> ScoredContender:
@@ -65,12 +68,16 @@ def describe_step(
     settings: EvaluationSettings,
 ) -> StepResults:
     """Return the figures of a step and what its training cost."""
-    trainings = [read_manifest(folder).training or {} for folder in step.folders]
+    seconds, learnt = 0.0, Counter[str]()
+    for folder in (*step.earlier, *step.folders):
+        training = read_manifest(folder).training or {}
+        seconds += float(training["seconds"])
+        learnt[folder.name] += int(training["train_pairs"])
     return StepResults(
         kind=step.kind,
         teacher=step.teacher is not None,
-        train_pairs=max((int(each["train_pairs"]) for each in trainings), default=0),
-        seconds=sum(float(each["seconds"]) for each in trainings),
+        train_pairs=max(learnt.values(), default=0),
+        seconds=seconds,
         validation=evaluate(validation[0], validation[1].labels, settings, only=METRICS),
         test={} if test is None else evaluate(test[0], test[1].labels, settings, only=METRICS),
     )

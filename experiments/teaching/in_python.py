@@ -12,10 +12,10 @@ from kosim.encoders.records import Kind
 from kosim.experiments.study.language import Language
 from kosim.experiments.study.notebook import notebook_progress
 from kosim.experiments.study.progress import Progress
-from kosim.experiments.study.run_folder import default_folder
+from kosim.experiments.study.run_folder import default_folder, interrupted_folder
 from kosim.experiments.teaching.results import TeachResults
 from kosim.experiments.teaching.run import teach_students
-from kosim.experiments.teaching.settings import TeachSettings
+from kosim.experiments.teaching.settings import TeachSettings, students_of
 
 
 def teach(
@@ -44,7 +44,7 @@ def teach(
         test: file of test pairs, on which the gains are measured.
         student: fields of ``EncoderSettings``, such as ``{"backbone": "mini"}``.
         out: the folder of the run; ``runs/teach-KIND`` when None.
-        resume: go on with a killed run of the same settings.
+        resume: go on with a killed run of the same settings, the newest when ``out`` is None.
         overwrite: replace an earlier run.
         callbacks: transformers' hooks into the trainings.
         progress: told what is being done; shown below the cell of a notebook when None.
@@ -54,16 +54,18 @@ def teach(
     Raises:
         KosimError: of the kind that fits what was wrong; nothing half-written looks whole.
     """
-    folder = Path(out) if out is not None else default_folder(f"teach-{kind}", again=overwrite)
+    name = f"teach-{kind}"
+    if out is None:
+        out = interrupted_folder(name) if resume else default_folder(name, again=overwrite)
+    folder = Path(out)
     files = {"train": train, "test": test}
     given = {name: str(path) for name, path in files.items() if path is not None}
-    kinds = ("bi", "cross") if kind == "both" else (kind,)
     content = {
         "name": folder.name,
         "teachers": [teachers] if isinstance(teachers, str) else list(teachers),
         "corpus": None if corpus is None else str(corpus),
         "data": given or None,
-        "students": {each: {**(student or {}), "kind": each} for each in kinds},
+        "students": students_of(kind, student or {}),
         **settings,
     }
     return teach_students(

@@ -61,16 +61,21 @@ class KeptOut:
         return pairs if len(rows) == len(pairs) else pairs.take(np.array(rows, dtype=np.int64))
 
 
+def _cells(line: str) -> list[str]:
+    return line.split("\t") if "\t" in line else []
+
+
 def read_sentences_of(path: str) -> list[str]:
     """Return the sentences of a file: lines of text, or both sentences of a table of pairs.
 
-    Every cell counts of a line of text with tabs, as ParaKQC's own file has them.
+    Of a line of text with tabs, as ParaKQC's own file has them, every cell counts and the whole.
 
     Raises:
         DataError: the file cannot be read, or a table of it has no columns of two sentences.
     """
     if suffix_format(Path(path)) in (None, "text"):
-        return [cell for line in read_lines(path) for cell in line.split("\t") if cell.strip()]
+        texts = [text for line in read_lines(path) for text in (line, *_cells(line))]
+        return [text for text in texts if text.strip()]
     table = read_table(path)
     found = PairColumns().find(table.columns, path, labelled=False)
     texts = [*table[str(found.sentence1)], *table[str(found.sentence2)]]

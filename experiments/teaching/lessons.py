@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from kosim.encoders.errors import ConfigError, DataError
 from kosim.encoders.records import Kind, LabelledPairs
 from kosim.experiments.data.cleaning import check_test, clean_training
 from kosim.experiments.data.pairs import load_pairs
 from kosim.experiments.data.partition import load_raw, load_training
-from kosim.experiments.data.splits import stratified_split
-from kosim.experiments.teaching.kept_out import KeptOut, read_sentences_of
+from kosim.experiments.data.splits import MINIMUM_PART, stratified_split
+from kosim.experiments.teaching.kept_out import KeptOut, pair_key, read_sentences_of
 from kosim.experiments.teaching.minimal_pairs import minimal_pairs
 from kosim.experiments.teaching.settings import TeachSettings
 from kosim.experiments.teaching.silver import Corpus, Silver
@@ -75,8 +77,8 @@ def with_minimal_pairs(lessons: Lessons, settings: TeachSettings, corpus: Corpus
         return lessons
     if corpus is None:
         raise ConfigError("minimal pairs are made of corpus sentences; give --corpus FILE")
-    made = minimal_pairs(corpus.sentences, settings.minimal_pairs, settings.sample_seed)
-    allowed = lessons.kept_out.without(made)
+    minimal = minimal_pairs(corpus.sentences, settings.minimal_pairs, settings.sample_seed)
+    allowed = lessons.kept_out.without(minimal)
     extra = allowed if lessons.extra is None else joined(lessons.extra, allowed)
     return replace(lessons, extra=extra)
 
@@ -91,20 +93,43 @@ def _allowed(pairs: LabelledPairs, kept_out: KeptOut, what: str) -> LabelledPair
     return left
 
 
+def check_enough(lessons: Lessons, silver: int) -> None:
+    """Refuse silver pairs that are too few to choose an epoch on a tenth of them.
+
+    Raises:
+        DataError: there are no gold pairs, and fewer silver pairs than that takes.
+    """
+    least = 10 * (MINIMUM_PART - 1) + 1
+    if lessons.validation is None and silver < least:
+        raise DataError(
+            f"{silver} silver pairs are too few to choose the epoch on a tenth of them; give at "
+            f"least {least} (--pairs), or gold pairs (--train)"
+        )
+
+
+def _others(pairs: LabelledPairs, held_out: LabelledPairs) -> LabelledPairs:
+    """Return the pairs that are none of those held out, in either order."""
+    keys = {pair_key(*pair) for pair in held_out.pairs}
+    rows = [row for row, pair in enumerate(pairs.pairs) if pair_key(*pair) not in keys]
+    return pairs.take(np.array(rows, dtype=np.int64))
+
+
 def plan_stages(
     kind: Kind, settings: TeachSettings, silver: Silver, lessons: Lessons
 ) -> tuple[list[Stage], LabelledPairs]:
     """Return what a student learns, in order, and the pairs that it is validated on.
 
-    Without gold pairs a tenth of the silver pairs is for validation.
+    Without gold pairs a tenth of the silver pairs is for validation, and no extra pair is one of
+    them.
     """
     training = settings.students[kind].training
-    pairs, validation = silver.pairs, lessons.validation
+    pairs, validation, extra = silver.pairs, lessons.validation, lessons.extra
     if validation is None:
         rows, held_out = stratified_split(pairs, seed=SILVER_SPLIT_SEED)
         pairs, validation = pairs.take(rows), pairs.take(held_out)
-    if lessons.extra is not None:
-        pairs = joined(pairs, lessons.extra)
+        extra = extra and _others(extra, validation)
+    if extra is not None:
+        pairs = joined(pairs, extra)
     if lessons.gold is not None and settings.order == "mixed":
         return [Stage("mixed", joined(pairs, lessons.gold), training)], validation
     epochs = settings.silver_epochs or SILVER_EPOCHS[kind]

@@ -53,9 +53,13 @@ def _note(results: TeachResults) -> Line:
     of = Line("test", "테스트") if results.test_pairs else Line("validation", "검증")
     return both(
         "Means over {seeds} seeds with 95% intervals. Each step is tested against the one before "
-        "of its kind on the same {n} {of} pairs, p-values adjusted for their number (Holm).",
-        "시드 {seeds}개의 평균과 95% 신뢰구간입니다. 각 단계를 같은 종류의 이전 단계와 같은 {of} "
-        "쌍 {n}개에서 검정했고, p값은 검정 횟수로 보정했습니다(Holm).",
+        "of its kind, a first one against teachers of its kind, and all against the baseline where "
+        "there is one, on the same {n} {of} pairs, p-values adjusted for their number (Holm). "
+        "Without gold and test pairs, none is tested against teachers.",
+        "시드 {seeds}개의 평균과 95% 신뢰구간입니다. 각 단계를 같은 종류의 이전 단계와, 첫 단계는 "
+        "같은 종류의 교사 모델과, 기준 모델이 있으면 그것과도 같은 {of} 쌍 {n}개에서 검정했고, "
+        "p값은 검정 횟수로 보정했습니다(Holm). 골드 쌍도 테스트 쌍도 없으면 교사 모델과는 검정하지 "
+        "않습니다.",
         seeds=len(results.config["seeds"]),
         n=count(results.test_pairs or results.validation_pairs),
         of=of,
@@ -110,7 +114,7 @@ def _named(results: TeachResults) -> list[tuple[Text, SilverFacts]]:
     if len(results.silver) == 1:
         return [("", results.silver[0])]
     return [
-        (both("Labelling {n}", "라벨링 {n}", n=number), facts)
+        (f"{facts.name}:" if facts.name else both("Labelling {n}", "라벨링 {n}", n=number), facts)
         for number, facts in enumerate(results.silver, 1)
     ]
 

@@ -15,11 +15,13 @@ from kosim.experiments.study.results import Record, Results
 class SilverFacts(Record):
     """Silver pairs: how many, by point of the scale and by source, and what they cost.
 
+    ``name`` says which labelling of several it is: the step and the seed that learns them.
     ``labelled`` were drawn from; ``disagreed`` were dropped because teachers disagreed;
     ``left_out`` sentences of the corpus had to be kept out. ``labelling`` has for each teacher the
     pairs that it labelled in this call and the seconds.
     """
 
+    name: str = ""
     pairs: int
     bins: list[int]
     sources: dict[str, int]
@@ -35,8 +37,8 @@ class SilverFacts(Record):
 class StepResults(Record):
     """The encoders that one step of teaching made, one for each seed, or a teacher.
 
-    ``train_pairs`` and ``seconds`` are those of the step's training, 0 for a teacher; figures are
-    means over seeds.
+    ``train_pairs`` and ``seconds`` are those of the step's training, in turns of all its stages, 0
+    for a teacher; figures are means over seeds.
     """
 
     kind: Kind

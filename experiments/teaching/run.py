@@ -18,6 +18,7 @@ from kosim.experiments.study.run_folder import open_run
 from kosim.experiments.teaching.evaluation import Step, describe_step, paired_gains, score_step
 from kosim.experiments.teaching.lessons import (
     Lessons,
+    check_enough,
     plan_stages,
     read_lessons,
     with_minimal_pairs,
@@ -26,9 +27,9 @@ from kosim.experiments.teaching.report import TEACHING
 from kosim.experiments.teaching.results import SilverFacts, TeachResults
 from kosim.experiments.teaching.settings import TeachSettings
 from kosim.experiments.teaching.silver import (
-    Corpus,
     Silver,
     make_silver,
+    open_miner,
     read_corpus_sentences,
     read_silver,
 )
@@ -70,16 +71,20 @@ def teach_students(
     teachers = open_all(settings, progress)
     progress(Line("reading the data", "데이터 읽기"))
     lessons = read_lessons(settings)
-    corpus = None if settings.silver else read_corpus_sentences(settings, lessons.kept_out)
+    corpus = read_corpus_sentences(settings, lessons.kept_out) if settings.corpus else None
     lessons = with_minimal_pairs(lessons, settings, corpus)
     folder = Path(out)
-    if len(students) > 1 and (corpus is None or lessons.validation is None):
+    if len(students) > 1 and (settings.silver or lessons.validation is None):
         raise ConfigError(
             "teaching in turns labels a corpus anew in each round, and gold pairs say when to "
-            "stop; give --corpus and --train"
+            f"stop; give --corpus and --train{'; leave out --silver' if settings.silver else ''}"
         )
     if settings.baseline and lessons.gold is None:
         raise ConfigError("a baseline learns gold pairs alone; give --train FILE")
+    given = read_silver(settings, lessons.kept_out) if settings.silver else None
+    check_enough(lessons, settings.pairs if given is None else len(given.table))
+    if given is None:
+        open_miner(settings)
     with open_run(folder, settings, resume=resume, overwrite=overwrite):
         kept: dict[Kind, str]
         if corpus is not None and lessons.validation is not None and len(students) > 1:
@@ -98,7 +103,15 @@ def teach_students(
             silver, steps, kept = turns.silver, turns.steps, turns.kept
         else:
             (kind,) = students
-            one = silver_of(settings, corpus, teachers, lessons, folder, progress)
+            # Settings without a file of silver pairs have a corpus.
+            one = given or make_silver(
+                settings,
+                corpus,  # type: ignore[arg-type]
+                teachers,
+                lessons.kept_out,
+                folder,
+                progress=progress,
+            )
             steps, validation = _teach_one(
                 kind, students[kind], settings, one, teachers, lessons, folder, callbacks, progress
             )
@@ -202,20 +215,6 @@ def open_all(settings: TeachSettings, progress: Progress) -> list[Teacher]:
     )
 
 
-def silver_of(
-    settings: TeachSettings,
-    corpus: Corpus | None,
-    teachers: Sequence[Teacher],
-    lessons: Lessons,
-    folder: Path,
-    progress: Progress,
-) -> Silver:
-    """Return the silver pairs of a file, or those made of a corpus."""
-    if corpus is None:
-        return read_silver(settings, lessons.kept_out)
-    return make_silver(settings, corpus, teachers, lessons.kept_out, folder, progress=progress)
-
-
 def of_teachers(teachers: Sequence[Teacher]) -> list[Step]:
     """Return the teachers as steps that nothing was trained for."""
     return [Step(each.name, each.encoder.kind, teacher=each) for each in teachers]
@@ -248,12 +247,14 @@ def summarise(
     }
     measured = validation if lessons.test is None else lessons.test
     facts = [SilverFacts(**each.facts) for each in silver]
+    own_labels = lessons.validation is None and lessons.test is None
+    compared = [step for step in steps if step.teacher is None] if own_labels else steps
     return TeachResults(
         **header(settings.name),
         config=settings.model_dump(mode="json"),
         silver=facts,
         steps=described,
-        gains=paired_gains(steps, of_test or of_validation, measured, settings.evaluation),
+        gains=paired_gains(compared, of_test or of_validation, measured, settings.evaluation),
         kept=kept,
         validation_pairs=len(validation),
         validation_of="silver" if lessons.validation is None else "gold",
@@ -266,10 +267,12 @@ def notices(settings: TeachSettings, facts: SilverFacts) -> list[str]:
     """Return what a reader must know of the silver pairs, in English."""
     found = []
     if facts.left_out:
-        what = "pairs of the file" if settings.silver else "sentences of the corpus"
         found.append(
-            f"{count(facts.left_out)} {what} are kept out: they hold test, validation or excluded "
-            "sentences"
+            f"{count(facts.left_out)} pairs of the file are left out: they are gold pairs, hold "
+            "test, validation or excluded sentences, or lack a sentence or a label from 0 to 5"
+            if settings.silver
+            else f"{count(facts.left_out)} sentences of the corpus are kept out: they are test, "
+            "validation or excluded sentences"
         )
     if facts.pairs < settings.pairs and not settings.silver:
         found.append(

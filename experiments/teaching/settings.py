@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+import math
+from collections.abc import Mapping
+from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -106,8 +108,8 @@ class SilverSettings(StudySettings):
     @field_validator("mix")
     @classmethod
     def _weights(cls, value: list[float]) -> list[float]:
-        if min(value) < 0 or not sum(value) > 0:
-            raise ValueError("weights must not be negative, and one must be above 0")
+        if min(value) < 0 or not 0 < sum(value) < math.inf:
+            raise ValueError("weights must not be negative or infinite, and one must be above 0")
         return value
 
     @field_validator("sources")
@@ -121,6 +123,15 @@ class SilverSettings(StudySettings):
     def _complete(self) -> Self:
         if self.silver is None and not (self.teachers and self.corpus):
             raise ValueError("give a teacher and a corpus, or a file of silver pairs")
+        if self.silver is not None and self.teachers:
+            raise ValueError(
+                "pairs of a silver file are labelled already; leave out the teachers, or the file"
+            )
+        if self.silver is not None and self.max_disagreement is not None:
+            raise ValueError(
+                "pairs of a silver file have one label each, on which no teachers disagree; leave "
+                "out max_disagreement, or the file"
+            )
         if self.candidates is not None and self.candidates < self.pairs:
             raise ValueError(
                 f"{self.candidates} candidates are fewer than the {self.pairs} pairs asked for"
@@ -162,3 +173,19 @@ class TeachSettings(SilverSettings):
     rounds: int = Field(
         1, ge=1, description="Maximum number of rounds in which each kind teaches the other."
     )
+
+    @model_validator(mode="after")
+    def _can_take_turns(self) -> Self:
+        if self.rounds > 1 and len(self.students) == 1:
+            raise ValueError("one kind takes no turns; leave out rounds, or teach both")
+        return self
+
+
+def students_of(kind: str, fields: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the fields of each student; where both are taught, the bi-encoder's own go to it."""
+    if kind != "both":
+        return {kind: {**fields, "kind": kind}}
+    shared = {name: value for name, value in fields.items() if name not in ("pooling", "prompt")}
+    if isinstance(training := shared.get("training"), Mapping):
+        shared["training"] = {k: value for k, value in training.items() if k != "matryoshka"}
+    return {"bi": {**fields, "kind": "bi"}, "cross": {**shared, "kind": "cross"}}

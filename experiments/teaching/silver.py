@@ -20,13 +20,14 @@ from kosim.encoders.pretraining.backbone_folder import texts_fingerprint
 from kosim.encoders.pretraining.corpus import read_sentences
 from kosim.encoders.records import LabelledPairs
 from kosim.encoders.storage import atomic_file
+from kosim.encoders.tokenizers.kiwi import kiwi_version
 from kosim.experiments.data.pairs import load_pairs
 from kosim.experiments.study.language import Line
 from kosim.experiments.study.progress import Progress, silent
 from kosim.experiments.teaching.candidates import find_candidates
 from kosim.experiments.teaching.kept_out import KeptOut
 from kosim.experiments.teaching.sampling import draw, score_bins
-from kosim.experiments.teaching.settings import BINS, SilverSettings
+from kosim.experiments.teaching.settings import BINS, EVEN, SilverSettings
 from kosim.experiments.teaching.teachers import Teacher, keep_about, label, labels_folder
 
 CANDIDATES, LABELLED, SILVER = "candidates.parquet", "labelled.parquet", "silver.parquet"
@@ -71,13 +72,35 @@ def read_corpus_sentences(settings: SilverSettings, kept_out: KeptOut) -> Corpus
     random = np.random.default_rng(settings.sample_seed)
     chosen = np.sort(random.permutation(len(allowed))[: settings.to_read])
     count = len(chosen)
-    if count * (count - 1) // 2 < settings.pairs:
+    if settings.silver is None and count * (count - 1) // 2 < settings.pairs:
         raise DataError(
             f"{settings.corpus} has {len(allowed):,} distinct sentences to use, and {count:,} of "
             f"them make {count * (count - 1) // 2:,} pairs, fewer than the {settings.pairs:,} "
             "asked for; give a larger corpus or a smaller number of pairs"
         )
     return Corpus([allowed[row] for row in chosen], len(every), len(distinct) - len(allowed))
+
+
+def open_miner(settings: SilverSettings) -> BiEncoder:
+    """Open the bi-encoder that finds pairs, and see that what the sources need is there.
+
+    Raises:
+        ArtifactError: it is not there, no encoder, or damaged.
+        ConfigError: it is a cross-encoder, or not calibrated, so that its cosines are no scores.
+        MissingExtraError: BM25 is asked for and kiwipiepy is not installed.
+    """
+    if "bm25" in settings.sources:
+        kiwi_version("finding pairs by words")
+    miner = load(settings.miner, device=settings.device)
+    if not isinstance(miner, BiEncoder):
+        raise ConfigError(f"miner {settings.miner} is a cross-encoder; give a bi-encoder")
+    if not miner.calibrated:
+        raise ConfigError(
+            f"miner {settings.miner} is not calibrated: its cosines do not say how alike two "
+            f"sentences are on 0-5; calibrate it with `kosim adopt {settings.miner} --validation "
+            "FILE --out DIR`"
+        )
+    return miner
 
 
 def mine_candidates(
@@ -92,12 +115,10 @@ def mine_candidates(
 
     Raises:
         StorageError: the folder holds pairs of another corpus or miner, or cannot be written.
-        ConfigError: the miner is no bi-encoder.
+        KosimError: the miner is of no use, see `open_miner`.
         DataError: the corpus gives fewer pairs than are asked for.
     """
-    miner = load(settings.miner, device=settings.device)
-    if not isinstance(miner, BiEncoder):
-        raise ConfigError(f"miner {settings.miner} is a cross-encoder; give a bi-encoder")
+    miner = open_miner(settings)
     texts = texts_fingerprint(corpus.sentences)
     keep_about(
         folder,
@@ -158,7 +179,7 @@ def label_candidates(
             progress=progress,
         )
         columns[teacher.name] = labels.scores
-        cost[teacher.name] = {"pairs": labels.made, "seconds": labels.seconds}
+        cost[teacher.name] = {"pairs": labels.labelled, "seconds": labels.seconds}
     mean = np.mean(list(columns.values()), axis=0, dtype=np.float64)
     labelled = candidates.assign(label=mean, **columns)
     if hard_margin is not None:
@@ -262,9 +283,11 @@ def read_silver(settings: SilverSettings, kept_out: KeptOut) -> Silver:
         raise DataError(f"{settings.silver} has no pair that may be used; give other silver pairs")
     columns = table[["sentence1", "sentence2", "label", "source"]]
     left_out = {"left_out": len(raw) - len(table)}
-    if len(table) <= settings.pairs:
+    if len(table) <= settings.pairs and tuple(settings.mix) == EVEN:
         return Silver(columns, {**describe(columns), **left_out})
     silver = draw_silver(columns, settings)
+    if not len(silver.table):
+        raise DataError(f"{settings.silver} has no pair of the wanted mix; give another mix")
     return Silver(silver.table, {**silver.facts, **left_out})
 
 

@@ -132,6 +132,9 @@ def teaching_record(
         "mix": settings.mix,
         "order": settings.order,
         "max_disagreement": settings.max_disagreement,
+        "file": settings.silver and Path(settings.silver).name,
+        "extra": [Path(path).name for path in settings.extra],
+        "minimal_pairs": settings.minimal_pairs,
     }
 
 

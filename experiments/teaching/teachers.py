@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from kosim.encoders.base import PairEncoder
 from kosim.encoders.bundle import saved_encoder
+from kosim.encoders.column_names import KNOWN, comparable_name
 from kosim.encoders.compute.runtime import Backend, Precision
 from kosim.encoders.durable_file import read_array, write_array
 from kosim.encoders.errors import ConfigError, StorageError
@@ -28,8 +29,11 @@ BLOCK = 2_048
 """Pairs that are labelled between two files; a killed run loses one block at most."""
 
 _ABOUT = "about.json"
-_COLUMNS = {"sentence1", "sentence2", "label", "source", "mined"}
-"""Columns of the labelled pairs that are no teacher's."""
+_COLUMNS = {*KNOWN, "mined"}
+"""Columns that are no teacher's, in comparable form: a reader of pairs takes them for its own."""
+
+_STEP = re.compile(r"(bi|cross)(-silver|-baseline|, round \d+)?")
+"""What steps of a run are called."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +55,10 @@ class Teacher:
 
 @dataclass(frozen=True)
 class Labels:
-    """A teacher's scores of n pairs, (n,) float32 on 0-5, and what those made now cost."""
+    """A teacher's scores of n pairs, (n,) float32 on 0-5; how many it labelled now, how long."""
 
     scores: npt.NDArray[np.float32]
-    made: int
+    labelled: int
     seconds: float
 
 
@@ -83,7 +87,8 @@ def open_teachers(
         fingerprint = encoder.fingerprint()
         if fingerprint in opened:
             raise ConfigError(f"teacher {model} is given twice; name each teacher once")
-        unclear = names.count(name) > 1 or name in _COLUMNS
+        taken = comparable_name(name) in _COLUMNS or _STEP.fullmatch(name)
+        unclear = names.count(name) > 1 or taken
         opened[fingerprint] = Teacher(f"teacher {model}" if unclear else name, encoder)
     return list(opened.values())
 
@@ -121,19 +126,19 @@ def label(
     keep_about(folder, json.loads(json.dumps(about)))
     stage = both("labels by {name}", "{name} 라벨링", name=teacher.name)
     blocks: list[npt.NDArray[np.float32]] = [np.zeros(0, dtype=np.float32)]
-    made, seconds = 0, 0.0
+    labelled, seconds = 0, 0.0
     for start in range(0, len(pairs), BLOCK):
         block = list(pairs[start : start + BLOCK])
         path = folder / f"{start // BLOCK:06d}.npy"
         if not path.is_file():
             began = time.monotonic()
             scores = encoder.score(block, symmetric=symmetric)
-            made, seconds = made + len(block), seconds + time.monotonic() - began
+            labelled, seconds = labelled + len(block), seconds + time.monotonic() - began
             with atomic_file(path) as partial:
                 write_array(partial, scores)
         blocks.append(_read_block(path, len(block)))
         progress(stage, start + len(block), len(pairs))
-    return Labels(np.concatenate(blocks), made, seconds)
+    return Labels(np.concatenate(blocks), labelled, seconds)
 
 
 def keep_about(folder: Path, about: dict[str, object]) -> None:

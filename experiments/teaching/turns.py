@@ -65,10 +65,12 @@ def take_turns(
         gained = False
         for kind in TURNS:
             name = f"{kind}, round {number}"
+            earlier: list[Path] = []
             step = Step(
                 name,
                 kind,
                 [folder / f"round-{number}" / kind / f"seed-{seed}" for seed in settings.seeds],
+                earlier=earlier,
             )
             other: Kind = "bi" if kind == "cross" else "cross"
             for position, seed in enumerate(settings.seeds):
@@ -94,12 +96,15 @@ def take_turns(
                     output=folder / f"round-{number}" / f"silver-{kind}" / f"seed-{seed}",
                     progress=progress,
                 )
+                facts = {**silver.facts, "name": f"{name}, seed {seed}"}
+                turns.silver.append(Silver(silver.table, facts))
                 stages, _ = plan_stages(kind, settings, silver, lessons)
                 ours = step.folders[position]
                 between = [
                     ours.parent.with_name(f"{kind}-{stage.name}") / ours.name
                     for stage in stages[:-1]
                 ]
+                earlier += between
                 before = turns.latest.get(kind)
                 train_student(
                     students[kind],
@@ -112,7 +117,6 @@ def take_turns(
                     device=settings.device,
                     callbacks=callbacks,
                 )
-            turns.silver.append(silver)
             turns.steps.append(step)
             turns.latest[kind] = step
             value = float(np.mean([validation_pearson(each) for each in step.folders]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import re
 import unicodedata
@@ -16,7 +17,7 @@ from kosim.encoders.records import LabelledPairs
 from kosim.encoders.tokenizers.kiwi import load_kiwi
 from kosim.experiments.data.datasets import load_dataset
 from kosim.experiments.teaching.analysis import analyse
-from kosim.experiments.teaching.commands import read_commands, with_particle
+from kosim.experiments.teaching.commands import commands, read_commands, with_particle
 from kosim.experiments.teaching.contrasts import CONTRASTS
 from kosim.experiments.teaching.minimal_pairs import LABELS, minimal_pairs
 from kosim.experiments.teaching.rewrites import REWRITES
@@ -138,6 +139,24 @@ def test_without_kiwi_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_particles_follow_the_final_consonant() -> None:
     said = [with_particle(word, "으로") for word in ("부산", "제주", "서울")]
     assert said == ["부산으로", "제주로", "서울로"]
+
+
+def test_words_for_one_thing_are_paraphrases_and_no_contrast() -> None:
+    words, _ = read_commands()
+
+    def lit(text: str) -> tuple[str, str] | None:
+        rooms, lights = "|".join(words["room"]), "|".join(words["light"])
+        found = re.match(rf"({rooms})(?:에 있는)? ({lights})을? ?(?:좀 )?[꺼켜]", text)
+        return (found[1], found[2]) if found else None
+
+    drawn = itertools.islice(commands("name", random.Random(0)), 4_000)
+    pairs = [(lit(said.sentence), lit(said.contrast)) for said in drawn]
+    both = [(one, other) for one, other in pairs if one and other]
+    assert len(both) > 20
+    assert all(one[0] != other[0] and one[1] == other[1] for one, other in both)
+    drawn = itertools.islice(commands("antonym", random.Random(0)), 1_000)
+    again = {(lit(said.sentence), lit(said.paraphrase)) for said in drawn}
+    assert any(one and other and one[1] != other[1] for one, other in again)
 
 
 def test_no_command_uses_words_or_templates_of_the_probe() -> None:

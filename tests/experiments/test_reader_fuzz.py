@@ -24,6 +24,7 @@ from kosim.encoders.tables import read_lines, read_table
 from kosim.experiments.data.cleaning import check_test, clean_training
 from kosim.experiments.data.pairs import RawPairs, load_pairs
 from kosim.experiments.data.sentence_groups import load_groups
+from kosim.experiments.probe.items import read_items
 from tests.conftest import examples
 from tests.encoders.workbooks import workbook
 
@@ -92,6 +93,7 @@ READERS: dict[str, Callable[[Path], Any]] = {
     "groups": load_groups,
     "judgments": _judgments,
     "table": read_table,
+    "items": read_items,
     "lines": lambda path: list(read_lines(path)),
 }
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from kosim.encoders.calibration import MonotoneCalibration
-from kosim.encoders.errors import ConfigError, DataError, StorageError
+from kosim.encoders.errors import ConfigError, DataError, MissingExtraError, StorageError
 from kosim.encoders.loading import load
 from kosim.encoders.records import LabelledPairs
 from kosim.experiments.teaching.candidates import RANKS, find_candidates
@@ -21,6 +21,7 @@ from kosim.experiments.teaching.settings import EVEN, SilverSettings, parse_mix
 from kosim.experiments.teaching.silver import (
     draw_silver,
     make_silver,
+    open_miner,
     read_corpus_sentences,
     read_silver,
 )
@@ -82,6 +83,9 @@ def test_drawn_pairs_cover_the_scale_evenly_and_every_source_in_each_point() -> 
 
 def test_a_mix_is_read_and_another_is_refused() -> None:
     assert parse_mix("0:3,4:1.5") == [3, 0, 0, 0, 1.5]
+    for weight in ("inf", "nan", "1e308,1:1e308"):
+        with pytest.raises(ConfigError, match="mix"):
+            settings_of(mix=parse_mix(f"0:{weight}"))
     for wrong in ("5:1", "0:1,0:2", "0", "a:b", ""):
         with pytest.raises(ConfigError, match="the mix is"):
             parse_mix(wrong)
@@ -148,9 +152,10 @@ def test_sentences_are_kept_out_in_any_spelling(tmp_path: Path) -> None:
     decomposed = unicodedata.normalize("NFD", "불을 꺼 줘")
     assert kept_out.clear(["가", decomposed, "가 ", "나", ""]) == ["가", "나"]
     (tmp_path / "pairs.csv").write_text("sentence1,sentence2\n하나,둘\n", encoding="utf-8")
-    (tmp_path / "intents.txt").write_text("0\t1\t셋\n", encoding="utf-8")
+    (tmp_path / "intents.txt").write_text("0\t1\t셋\n넷\n", encoding="utf-8")
     assert read_sentences_of(str(tmp_path / "pairs.csv")) == ["하나", "둘"]
-    assert "셋" in read_sentences_of(str(tmp_path / "intents.txt"))
+    cells = ["0\t1\t셋", "0", "1", "셋", "넷"]  # a line is a sentence too, tabs and all
+    assert read_sentences_of(str(tmp_path / "intents.txt")) == cells
 
 
 # Labelling
@@ -168,7 +173,7 @@ def test_labels_are_the_encoders_scores_block_by_block(
     np.testing.assert_allclose(first.scores, encoder.score(pairs), atol=1e-4)
     (tmp_path / "labels" / "000001.npy").unlink()  # as if killed
     again = label(Teacher("t", encoder), pairs, tmp_path / "labels")
-    assert again.made == 4
+    assert again.labelled == 4
     np.testing.assert_array_equal(first.scores, again.scores)
     with pytest.raises(StorageError, match="made with another pairs than now"):
         label(Teacher("t", encoder), pairs[1:], tmp_path / "labels")
@@ -182,6 +187,51 @@ def test_a_teacher_without_calibration_is_refused(tiny_encoders: dict[str, Path]
         open_teachers([str(tiny_encoders["bi"])])
     with pytest.raises(ConfigError, match="mini-bi is given twice"):
         open_teachers(["mini-bi", "mini-bi"])
+
+
+def test_a_teacher_gets_no_name_of_a_step_or_a_column(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    taken = ["bi", "cross", "bi-silver", "cross-baseline", "bi, round 1", "score", "Real_Label"]
+    bundled = load("mini-bi")
+    monkeypatch.setattr("kosim.experiments.teaching.teachers.load", lambda *_, **__: bundled)
+    monkeypatch.setattr("kosim.experiments.teaching.teachers.saved_encoder", Path)
+    for name in taken:
+        assert open_teachers([name])[0].name == f"teacher {name}"
+    assert open_teachers(["bi-encoder"])[0].name == "bi-encoder"
+
+
+def test_a_miner_must_be_a_calibrated_bi_encoder(
+    tiny_encoders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ConfigError, match="is a cross-encoder; give a bi-encoder"):
+        open_miner(settings_of(miner="mini-cross", sources=["random"]))
+    with pytest.raises(ConfigError, match=r"is not calibrated.*kosim adopt"):
+        open_miner(settings_of(miner=str(tiny_encoders["bi"]), sources=["random"]))
+
+    def missing(purpose: str) -> str:
+        raise MissingExtraError(f"{purpose} needs kiwipiepy")
+
+    monkeypatch.setattr("kosim.experiments.teaching.silver.kiwi_version", missing)
+    with pytest.raises(MissingExtraError, match="finding pairs by words"):
+        open_miner(settings_of())
+    assert open_miner(settings_of(sources=["random"])).calibrated
+
+
+# A file
+
+
+def test_pairs_of_a_file_are_drawn_by_the_mix_even_where_they_are_few(tmp_path: Path) -> None:
+    path = tmp_path / "silver.csv"
+    rows = [f"하나 {n},둘 {n},{n % 5 + 0.5}" for n in range(25)]
+    path.write_text("\n".join(["sentence1,sentence2,label", *rows]), encoding="utf-8")
+    given = {"teachers": [], "corpus": None, "silver": str(path)}
+    assert len(read_silver(settings_of(**given), KeptOut()).table) == 25
+    high = read_silver(settings_of(**given, mix=[0, 0, 0, 1, 1]), KeptOut())
+    assert sorted(high.table["label"]) == [3.5] * 5 + [4.5] * 5
+    for more in ({"teachers": ["mini-bi"]}, {"max_disagreement": 1.0}):
+        with pytest.raises(ConfigError, match="pairs of a silver file"):
+            settings_of(**{**given, **more})
 
 
 # All of it
@@ -227,5 +277,7 @@ def test_silver_pairs_are_made_and_a_killed_run_ends_in_the_same(tmp_path: Path)
         make_silver(settings, corpus, teachers, kept_out, tmp_path / "killed", progress=kill)
     assert not (tmp_path / "killed" / "silver.parquet").exists()
     pd.testing.assert_frame_equal(made("killed"), whole)
-    silver = read_silver(settings_of(silver=str(tmp_path / "whole" / "silver.parquet")), KeptOut())
+    silver = read_silver(
+        settings_of(teachers=[], silver=str(tmp_path / "whole" / "silver.parquet")), KeptOut()
+    )
     np.testing.assert_allclose(sorted(silver.pairs.labels), sorted(whole.label))

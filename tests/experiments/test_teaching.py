@@ -4,22 +4,37 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pandas as pd
 import pytest
 
 from kosim.encoders.artifact import read_manifest
+from kosim.encoders.base import PairEncoder
 from kosim.encoders.errors import ArtifactError, ConfigError
 from kosim.encoders.records import LabelledPairs
 from kosim.experiments.settings import EncoderSettings
-from kosim.experiments.teaching.lessons import SILVER_EPOCHS, plan_stages, read_lessons
+from kosim.experiments.study.progress import silent
+from kosim.experiments.teaching.evaluation import Step, describe_step
+from kosim.experiments.teaching.finding import compute_finding
+from kosim.experiments.teaching.in_python import teach
+from kosim.experiments.teaching.lessons import (
+    SILVER_EPOCHS,
+    plan_stages,
+    read_lessons,
+    with_minimal_pairs,
+)
 from kosim.experiments.teaching.report import TEACHING
-from kosim.experiments.teaching.settings import TeachSettings
-from kosim.experiments.teaching.silver import Silver
-from kosim.experiments.teaching.student import joined, starting_settings
-from kosim.experiments.teaching.turns import validation_pearson
+from kosim.experiments.teaching.results import StepResults
+from kosim.experiments.teaching.run import summarise
+from kosim.experiments.teaching.settings import TeachSettings, students_of
+from kosim.experiments.teaching.silver import Corpus, Silver, describe, read_corpus_sentences
+from kosim.experiments.teaching.student import joined, starting_settings, teaching_record
+from kosim.experiments.teaching.teachers import Teacher
+from kosim.experiments.teaching.turns import take_turns, validation_pearson
 from tests.checkout import ROOT
 from tests.experiments.tiny_artifacts import answer, refusal
 
@@ -133,7 +148,11 @@ def test_bad_input_is_refused_in_one_line_and_nothing_is_written(
     ten.write_text("\n".join(f"문장 {number}" for number in range(10)), encoding="utf-8")
     out = tmp_path / "run"
     teacher = ["--teacher", "mini-bi", "--backbone", "mini", "--out", out]
+    student = teacher[2:]
     corpus = ["--corpus", small]
+    mined = [*teacher, "--pairs", "42", "--corpus", ten]
+    unlabelled = tmp_path / "unlabelled.csv"
+    unlabelled.write_text("sentence1,sentence2\n하나,둘\n", encoding="utf-8")
     calls: dict[str, list[str | Path]] = {
         "give a teacher and a corpus": ["bi", "--backbone", "mini", "--out", out],
         "is not calibrated": [
@@ -151,12 +170,175 @@ def test_bad_input_is_refused_in_one_line_and_nothing_is_written(
         "name vectors too": ["bi", *teacher, *corpus, "--sources", "hard,random"],
         "fewer than the 20000 pairs": ["bi", *teacher, *corpus, "--candidates", "100"],
         "gold pairs say when": ["both", *teacher, "--pairs", "10", "--corpus", ten],
+        "leave out the teachers": ["bi", *teacher, "--silver", DATA / "pairs.csv"],
+        "missing.csv": ["bi", *student, "--silver", tmp_path / "missing.csv"],
+        "no label column": ["bi", *student, "--silver", unlabelled],
+        "leave out --silver": ["both", *student, "--silver", DATA / "pairs.csv"],
+        "too few to choose the epoch": ["bi", *teacher, "--pairs", "40", "--corpus", ten],
+        "missing-miner": ["bi", *mined, "--miner", tmp_path / "missing-miner"],
+        "is a cross-encoder": ["bi", *mined, "--miner", "mini-cross"],
+        "do not say how alike": ["bi", *mined, "--miner", tiny_encoders["bi"]],
         "give --train FILE": ["bi", *teacher, "--pairs", "10", "--corpus", ten, "--baseline"],
     }
     for said, call in calls.items():
         line = refusal("teach", *call)
         assert any(part in line for part in said.split("|")), (said, line)
         assert not out.exists(), said
+    out.mkdir()
+    for name in ("config.toml", "results.json"):
+        (out / name).write_text("earlier", encoding="utf-8")
+    refusal("teach", "bi", *mined, "--miner", "mini-cross", "--overwrite")
+    refusal("teach", "bi", *student, "--silver", unlabelled, "--overwrite")
+    assert (out / "results.json").read_text("utf-8") == "earlier"
+
+
+def test_an_extra_pair_is_not_learnt_when_it_is_held_out_of_the_silver_pairs(
+    tmp_path: Path,
+) -> None:
+    settings, silver = settings_of(tmp_path, data=None), silver_pairs()
+    lessons = read_lessons(settings)
+    _, held_out = plan_stages("bi", settings, silver, lessons)
+    turned = [(second, first) for first, second in silver.pairs.pairs]
+    extra = LabelledPairs.from_lists([*turned, ("셋", "넷")], [1.0] * 101)
+    (stage,), again = plan_stages("bi", settings, silver, replace(lessons, extra=extra))
+    assert again.pairs == held_out.pairs
+    keys = {frozenset(pair) for pair in held_out.pairs}
+    assert not keys & {frozenset(pair) for pair in stage.pairs.pairs}
+    assert len(stage.pairs) == 90 + 91
+
+
+def test_silver_pairs_of_a_file_go_with_minimal_pairs_of_a_corpus(tmp_path: Path) -> None:
+    pytest.importorskip("kiwipiepy")
+    corpus = tmp_path / "corpus.txt"
+    corpus.write_text("거실 불을 켜 주세요\n음식이 아주 뜨거웠다\n", encoding="utf-8")
+    settings = settings_of(
+        tmp_path, teachers=[], silver=str(DATA / "pairs.csv"), corpus=str(corpus), minimal_pairs=20
+    )
+    lessons = read_lessons(settings)
+    sentences = read_corpus_sentences(settings, lessons.kept_out)
+    lessons = with_minimal_pairs(lessons, settings, sentences)
+    assert lessons.extra is not None and len(lessons.extra) == 20
+    record = teaching_record(settings, silver_with_facts(), [])
+    assert (record["file"], record["minimal_pairs"], record["extra"]) == ("pairs.csv", 20, [])
+
+
+def silver_with_facts() -> Silver:
+    table = silver_pairs().table
+    return Silver(table, describe(table))
+
+
+def test_what_only_a_bi_encoder_has_goes_to_it_where_both_are_taught(tmp_path: Path) -> None:
+    fields = {
+        "backbone": "mini",
+        "pooling": "mean",
+        "prompt": "질문: ",
+        "training": {"matryoshka": [64], "epochs": 3},
+    }
+    taught = settings_of(tmp_path, students=students_of("both", fields)).students
+    assert (taught["bi"].pooling, taught["bi"].prompt) == ("mean", "질문: ")
+    assert taught["bi"].training.matryoshka == (64,)
+    assert taught["cross"].training.epochs == 3
+    with pytest.raises(ConfigError, match="belong to a bi-encoder"):
+        settings_of(tmp_path, students=students_of("cross", fields))
+    with pytest.raises(ConfigError, match="one kind takes no turns"):
+        settings_of(tmp_path, students=students_of("bi", fields), rounds=3)
+
+
+def test_turns_tell_every_seed_and_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = settings_of(tmp_path, seeds=[1, 2])
+    lessons = read_lessons(settings)
+    assert lessons.validation is not None
+    for name, stand_in in {
+        "make_silver": lambda *_, **__: silver_with_facts(),
+        "train_student": lambda *_, **__: None,
+        "validation_pearson": lambda _: 0.5,
+        "_opened": lambda *_: [],
+        "_keep": lambda *_: None,
+    }.items():
+        monkeypatch.setattr(f"kosim.experiments.teaching.turns.{name}", stand_in)
+    turns = take_turns(
+        settings,
+        settings.students,
+        Corpus([], 0, 0),
+        [],
+        lessons,
+        lessons.validation,
+        tmp_path,
+        callbacks=[],
+        progress=silent,
+    )
+    steps = ["cross, round 1", "bi, round 1"]
+    assert [each.facts["name"] for each in turns.silver] == [
+        f"{step}, seed {seed}" for step in steps for seed in (1, 2)
+    ]
+    cross = turns.steps[0]
+    assert cross.earlier == [tmp_path / "round-1" / "cross-silver" / f"seed-{n}" for n in (1, 2)]
+
+    def manifest(folder: Path) -> SimpleNamespace:
+        silver = folder.parent.name == "cross-silver"
+        return SimpleNamespace(training={"seconds": 1.5, "train_pairs": 100 if silver else 7})
+
+    monkeypatch.setattr("kosim.experiments.teaching.evaluation.read_manifest", manifest)
+    monkeypatch.setattr("kosim.experiments.teaching.evaluation.evaluate", lambda *_, **__: {})
+    found = describe_step(cross, (None, lessons.validation), None, settings.evaluation)  # type: ignore[arg-type]
+    assert (found.train_pairs, found.seconds) == (107, 6.0)
+
+
+def test_teachers_are_not_tested_on_their_own_labels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_of(tmp_path, data=None)
+    teacher = Teacher("t", cast(PairEncoder, None))
+    steps = [Step("t", "bi", teacher=teacher), Step("bi", "bi")]
+    compared: list[str] = []
+    for name, stand_in in {
+        "score_step": lambda *_: None,
+        "describe_step": lambda step, *_: StepResults(kind="bi", teacher=bool(step.teacher)),
+        "paired_gains": lambda given, *_: compared.extend(step.name for step in given) or [],
+    }.items():
+        monkeypatch.setattr(f"kosim.experiments.teaching.run.{name}", stand_in)
+    results = summarise(
+        settings,
+        [silver_with_facts()],
+        steps,
+        {"bi": "bi"},
+        silver_pairs().pairs,
+        read_lessons(settings),
+        silent,
+    )
+    assert compared == ["bi"]
+    assert "The validation labels are the teachers' own" in str(compute_finding(results))
+
+
+def test_resuming_from_python_goes_on_with_the_interrupted_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs" / "teach-bi").mkdir(parents=True)
+    folders: list[Path] = []
+    monkeypatch.setattr(
+        "kosim.experiments.teaching.in_python.teach_students",
+        lambda settings, folder, **_: folders.append(folder),
+    )
+    call: dict[str, Any] = {"teachers": "mini-bi", "corpus": "c.txt"}
+    teach("bi", **call, student={"backbone": "mini"}, resume=True)
+    teach("bi", **call, student={"backbone": "mini"})
+    assert folders == [Path("runs/teach-bi"), Path("runs/teach-bi-2")]
+
+
+def test_hard_pairs_show_their_gap_and_need_calibration_before_anything_is_encoded(
+    tiny_encoders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus = tmp_path / "corpus.txt"
+    corpus.write_text("불을 켜 줘\n불을 꺼 줘\n비가 와\n비가 안 와\n", encoding="utf-8")
+    call = ("mine", corpus, "--encoder", "mini-bi", "--hard", "--reranker")
+    assert "gap" in answer(*call, "mini-cross").split("\n")[0]
+
+    def too_late(*_: object, **__: object) -> None:
+        raise AssertionError("encoded already")
+
+    monkeypatch.setattr("kosim.experiments.cli.mine.build_index", too_late)
+    assert "is not calibrated" in refusal(*call, tiny_encoders["cross"])
 
 
 @pytest.mark.slow
