@@ -42,12 +42,22 @@ _FORMATS = 1_000
 Model = TypeVar("Model", bound=BaseModel)
 
 
+def named(path: Path) -> Path:
+    """Return a path that has a name: ``.`` is the folder that it stands for."""
+    return path if path.name else path.absolute()
+
+
 def _temporary(target: Path) -> Path:
-    return target.with_name(f".{target.name}.partial")
+    return _sibling(target, "partial")
 
 
 def _retired(target: Path) -> Path:
-    return target.with_name(f".{target.name}.retired")
+    return _sibling(target, "retired")
+
+
+def _sibling(target: Path, suffix: str) -> Path:
+    whole = named(target)  # only the root has no name now
+    return whole.with_name(f".{whole.name}.{suffix}") if whole.name else whole / f".{suffix}"
 
 
 def _sync(path: Path) -> None:

@@ -20,7 +20,7 @@ from kosim.encoders.errors import (
     StorageError,
     UnconfirmedWriteError,
 )
-from kosim.encoders.storage import atomic_folder
+from kosim.encoders.storage import atomic_folder, named
 from kosim.index.documents import Document
 from kosim.index.lexical.lexical_index import LexicalIndex
 from kosim.index.retrieval import rank
@@ -155,7 +155,7 @@ class CorpusIndex:
         Raises:
             CorpusIndexError: there is no index, it is damaged, or it is of a newer format.
         """
-        return cls(open_snapshot(Path(folder)))
+        return cls(open_snapshot(named(Path(folder))))
 
     @property
     def snapshot(self) -> Snapshot:

@@ -158,7 +158,8 @@ def add(
     total = source.count()
     model = open_index_encoder(index, encoder, compute)
     keep_on_interrupt(
-        f"What was encoded is kept beside {folder}.", folder.with_name(f"{folder.name}.adding")
+        f"What was encoded is kept beside {folder}.",
+        index.folder.with_name(f"{index.folder.name}.adding"),
     )
     with stage_progress() as report:
         count = extend_index(

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from kosim.encoders.encoder_identity import EncoderIdentity
 from kosim.encoders.errors import CorpusIndexError, printable
-from kosim.encoders.storage import put_back, read_versioned_json, write_json
+from kosim.encoders.storage import named, put_back, read_versioned_json, write_json
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.store.manifest import MANIFEST, SHARDS, FileName
 
@@ -60,7 +60,7 @@ class Shards:
             CorpusIndexError: it is neither, a shard is missing or damaged, or was made with
                 another encoder.
         """
-        folder = Path(folder)
+        folder = named(Path(folder))
         put_back(folder)
         if (folder / MANIFEST).is_file():
             index = CorpusIndex.open(folder)

@@ -174,6 +174,25 @@ def test_compact_merges_and_keeps_everything(index: Path, tmp_path: Path) -> Non
     assert opened.texts(opened.rows()) == [*TEXTS[:2], *TEXTS[3:], "새 문장"]
 
 
+def test_the_root_is_no_index() -> None:
+    assert "is not an index" in refusal("index", "info", "/")
+
+
+@pytest.mark.parametrize("command", ["info", "verify", "add", "remove", "search"])
+def test_an_index_may_be_the_folder_one_is_in(
+    index: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.chdir(index)
+    (index.parent / "more.txt").write_text("새 문장\n", encoding="utf-8")
+    more = {
+        "add": ["../more.txt", "--on-duplicate", "replace"],
+        "remove": ["--id", "1"],
+        "search": [TEXTS[3]],
+    }
+    words = [command] if command == "search" else ["index", command]
+    answer(*words, ".", *more.get(command, []))
+
+
 def test_verify_calls_a_sound_index_sound(made: Path) -> None:
     assert json.loads(answer("index", "verify", made, "--json"))["sound"] is True
     assert "is sound" in answer("index", "verify", made)
