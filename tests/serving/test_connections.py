@@ -234,9 +234,10 @@ def test_beyond_the_bound_idle_connections_give_way_and_busy_ones_do_not(
 ) -> None:
     monkeypatch.setattr(connections, "HEAD_SECONDS", 60)
     monkeypatch.setattr(connections, "allowed_connections", lambda wanted: wanted)
-    free = threading.Event()
+    free, inside = threading.Event(), threading.Semaphore(0)
 
     async def busy(scope: Scope, receive: Receive, send: Send) -> None:
+        inside.release()
         while not free.is_set():
             await asyncio.sleep(0.01)
         await reply(send, b"done")
@@ -244,12 +245,12 @@ def test_beyond_the_bound_idle_connections_give_way_and_busy_ones_do_not(
     with listening(busy, most=3) as address:
         first, second, third = (socket.create_connection(address) for _ in range(3))
         first.sendall(REQUEST)
-        time.sleep(0.3)
+        assert inside.acquire(timeout=60)
         fourth = socket.create_connection(address)
         assert everything(second) == b"", "the one that was idle for longest stayed"
         for client in (third, fourth):
             client.sendall(REQUEST)
-        time.sleep(0.3)
+            assert inside.acquire(timeout=60)
         fifth = socket.create_connection(address)
         assert problem(everything(fifth)) == (503, "too_many_connections")
         free.set()
