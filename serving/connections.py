@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import time
 from asyncio.events import TimerHandle
 from collections.abc import Callable
 from functools import cache
@@ -81,7 +82,7 @@ class Connection(HttpToolsProtocol):
         self._head_bytes = 0
         self._half_closed = False
         self._refusal: tuple[int, str, str] | None = None
-        self.idle_since = self.loop.time()
+        self.idle_since = time.monotonic()
 
     @property
     def is_idle(self) -> bool:
@@ -137,7 +138,7 @@ class Connection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Wait for the next request, unless the client has said that there is none."""
         super().on_response_complete()
-        self.idle_since = self.loop.time()
+        self.idle_since = time.monotonic()
         if self._half_closed and self.is_idle:
             self.transport.close()
         if self.transport.is_closing():

@@ -243,20 +243,14 @@ def test_beyond_the_bound_idle_connections_give_way_and_busy_ones_do_not(
         await reply(send, b"done")
 
     with listening(busy, most=3) as address:
-        first = socket.create_connection(address)
-        time.sleep(0.3)
-        second = socket.create_connection(address)
-        time.sleep(0.3)
-        third = socket.create_connection(address)
+        first, second, third = (socket.create_connection(address) for _ in range(3))
         first.sendall(REQUEST)
         assert inside.acquire(timeout=60)
-        time.sleep(0.3)  # in which the others are accepted
         fourth = socket.create_connection(address)
         assert everything(second) == b"", "the one that was idle for longest stayed"
         for client in (third, fourth):
             client.sendall(REQUEST)
             assert inside.acquire(timeout=60)
-            time.sleep(0.3)  # in which the others are accepted
         fifth = socket.create_connection(address)
         assert problem(everything(fifth)) == (503, "too_many_connections")
         free.set()
