@@ -101,7 +101,7 @@ def teacher_vectors(
     shape = (len(sentences), teacher.dimension)
     path = folder / _VECTORS
     with sole_writer(folder):
-        _check_about(folder, about)
+        keep_about(folder, about, remedy="give another folder, or remove it")
         try:
             done = _done(folder, 2 * shape[0] * shape[1])
             vectors = np.memmap(path, dtype=np.float16, mode="r+", shape=shape)
@@ -117,7 +117,14 @@ def teacher_vectors(
     return np.memmap(path, dtype=np.float16, mode="r", shape=shape)
 
 
-def _check_about(folder: Path, about: dict[str, Any]) -> None:
+def keep_about(folder: Path, about: dict[str, Any], *, remedy: str) -> None:
+    """Note what a folder of a run holds, or check that it holds the same.
+
+    ``about`` is as JSON has it; ``remedy`` says what to do where it holds something else.
+
+    Raises:
+        StorageError: it holds something else, or cannot be written.
+    """
     path = folder / _ABOUT
     if not path.is_file():
         write_json(path, about)
@@ -126,8 +133,7 @@ def _check_about(folder: Path, about: dict[str, Any]) -> None:
     changed = [name for name in about if before.get(name) != about[name]]
     if changed:
         raise StorageError(
-            f"{folder} holds vectors of another {' and other '.join(changed)}; give another "
-            "folder, or remove it"
+            f"{folder} was made with another {' and another '.join(changed)} than now; {remedy}"
         )
 
 

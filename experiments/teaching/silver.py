@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from kosim.encoders.bi import BiEncoder
-from kosim.encoders.distillation.teacher import teacher_vectors
+from kosim.encoders.distillation.teacher import keep_about, teacher_vectors
 from kosim.encoders.errors import ConfigError, DataError, StorageError
 from kosim.encoders.loading import load
 from kosim.encoders.pretraining.backbone_folder import texts_fingerprint
@@ -28,7 +28,7 @@ from kosim.experiments.teaching.candidates import find_candidates
 from kosim.experiments.teaching.kept_out import KeptOut
 from kosim.experiments.teaching.sampling import draw, score_bins
 from kosim.experiments.teaching.settings import BINS, EVEN, SilverSettings
-from kosim.experiments.teaching.teachers import Teacher, keep_about, label, labels_folder
+from kosim.experiments.teaching.teachers import CHANGED, Teacher, label, labels_folder
 
 CANDIDATES, LABELLED, SILVER = "candidates.parquet", "labelled.parquet", "silver.parquet"
 WORK = "mining"
@@ -123,6 +123,7 @@ def mine_candidates(
     keep_about(
         folder,
         {"corpus": texts, "miner": miner.fingerprint(), "exclusions": _digest(kept_out)},
+        remedy=CHANGED,
     )
     target = folder / CANDIDATES
     if target.is_file():

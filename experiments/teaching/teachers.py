@@ -17,18 +17,21 @@ from kosim.encoders.base import PairEncoder
 from kosim.encoders.bundle import saved_encoder
 from kosim.encoders.column_names import KNOWN, comparable_name
 from kosim.encoders.compute.runtime import Backend, Precision
+from kosim.encoders.distillation.teacher import keep_about
 from kosim.encoders.durable_file import read_array, write_array
 from kosim.encoders.errors import ConfigError, StorageError
 from kosim.encoders.loading import load
 from kosim.encoders.records import Pair
-from kosim.encoders.storage import atomic_file, read_json, write_json
+from kosim.encoders.storage import atomic_file
 from kosim.experiments.study.language import both
 from kosim.experiments.study.progress import Progress, silent
 
 BLOCK = 2_048
 """Pairs that are labelled between two files; a killed run loses one block at most."""
 
-_ABOUT = "about.json"
+CHANGED = "restore what was changed, start again with --overwrite, or choose another --out"
+"""What to do where a run's folder was made with something else."""
+
 _COLUMNS = {*KNOWN, "mined"}
 """Columns that are no teacher's, in comparable form: a reader of pairs takes them for its own."""
 
@@ -123,7 +126,7 @@ def label(
         "symmetric": symmetric,
         "pairs": digest,
     }
-    keep_about(folder, json.loads(json.dumps(about)))
+    keep_about(folder, json.loads(json.dumps(about)), remedy=CHANGED)
     stage = both("labels by {name}", "{name} 라벨링", name=teacher.name)
     blocks: list[npt.NDArray[np.float32]] = [np.zeros(0, dtype=np.float32)]
     labelled, seconds = 0, 0.0
@@ -139,25 +142,6 @@ def label(
         blocks.append(_read_block(path, len(block)))
         progress(stage, start + len(block), len(pairs))
     return Labels(np.concatenate(blocks), labelled, seconds)
-
-
-def keep_about(folder: Path, about: dict[str, object]) -> None:
-    """Note what a folder of a run holds, or check that it holds the same.
-
-    Raises:
-        StorageError: it holds something else, or cannot be written.
-    """
-    path = folder / _ABOUT
-    if not path.is_file():
-        write_json(path, about)
-        return
-    before = read_json(path, error=StorageError, remedy=f"remove the folder {folder}")
-    changed = [name for name in about if before.get(name) != about[name]]
-    if changed:
-        raise StorageError(
-            f"{folder} was made with another {' and another '.join(changed)} than now; restore "
-            "what was changed, start again with --overwrite, or choose another --out"
-        )
 
 
 def labels_folder(folder: Path, teacher: Teacher) -> Path:
