@@ -267,6 +267,8 @@ def check_output(target: Path, *, overwrite: bool = False) -> None:
     """
     with _as_storage_error(target):
         put_back(target)
+        if not named(target).name:
+            raise StorageError(f"{target} is the root of all files; choose a folder in it")
         if _is_there(target) and not overwrite:
             raise StorageError(f"{target} exists already; choose another name, or overwrite it")
         parent = next(path for path in target.absolute().parents if _is_there(path))

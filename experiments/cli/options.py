@@ -15,6 +15,7 @@ from pydantic_core import PydanticUndefined
 from kosim.encoders.bundle import BUNDLED_NAMES
 from kosim.encoders.errors import ConfigError
 from kosim.encoders.pretraining.budget import Budget
+from kosim.encoders.storage import named
 from kosim.encoders.training.config import TrainingConfig
 from kosim.encoders.training.defaults import defaults
 from kosim.experiments.cli.console import LANGUAGE
@@ -214,6 +215,7 @@ def out_option(
     return option(
         "--out",
         type=click.Path(path_type=Path),
+        callback=lambda _context, _option, out: None if out is None else named(out),
         metavar=metavar,
         required=required,
         help=help,

@@ -178,6 +178,18 @@ def test_the_root_is_no_index() -> None:
     assert "is not an index" in refusal("index", "info", "/")
 
 
+def test_an_index_is_built_over_the_folder_one_is_in_but_not_over_the_root(
+    encoders: dict[str, Path], index: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus = index.parent / "one.txt"
+    corpus.write_text("한 문장\n", encoding="utf-8")
+    monkeypatch.chdir(index)
+    build = ("index", "build", corpus, "--encoder", encoders["bi"], "--overwrite", "--out")
+    answer(*build, ".")
+    assert len(CorpusIndex.open(index)) == 1
+    assert "is the root of all files" in refusal(*build, "/")
+
+
 @pytest.mark.parametrize("command", ["info", "verify", "add", "remove", "search"])
 def test_an_index_may_be_the_folder_one_is_in(
     index: Path, monkeypatch: pytest.MonkeyPatch, command: str
