@@ -151,5 +151,8 @@ def _done(folder: Path, size: int) -> int:
         ).sentences
     path.unlink(missing_ok=True)
     with vectors.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, size)
+        if hasattr(os, "posix_fallocate"):  # macOS has none
+            os.posix_fallocate(file.fileno(), 0, size)
+        else:
+            file.truncate(size)
     return 0
