@@ -97,8 +97,8 @@ def load_data(origin: Origin, klue: Path | None) -> Partition:
     return load_partition(DataSettings(train=str(train_file), test=str(test_file)))
 
 
-def run(trial: Trial, data: Partition, scratch: Path) -> dict[str, Any]:
-    """Train the trial's encoder and return its record."""
+def run(trial: Trial, data: Partition, scratch: Path, keep: Path | None = None) -> dict[str, Any]:
+    """Train the trial's encoder and return its record; keep the encoder in a run folder."""
     if data.training is None:
         raise ValueError("there are no training pairs")
     backbone = trial.backbone
@@ -115,6 +115,8 @@ def run(trial: Trial, data: Partition, scratch: Path) -> dict[str, Any]:
     began, cpu = time.monotonic(), time.process_time()
     result = _train(encoder, data, trial, trial.training, trial.variant, checkpoints)
     seconds, cpu = time.monotonic() - began, time.process_time() - cpu
+    if keep is not None:
+        encoder.save(keep / trial.kind / f"seed-{trial.seed}", overwrite=True)
     both = 2 if result.config.swap_augmentation else 1
     steps = -(-len(data.training.train) * both // result.config.batch_size)
     return {
@@ -199,6 +201,11 @@ def _metrics(encoder: PairEncoder, pairs: LabelledPairs) -> tuple[dict[str, floa
     help="Folder of the checkpoints of the trial that runs.",
 )
 @click.option("--threads", default=1, show_default=True, help="Threads of torch.")
+@click.option(
+    "--keep",
+    type=click.Path(path_type=Path),
+    help="Folder of a run, in which kosim compare --resume finds the encoders.",
+)
 @click.option("--data", "only", type=click.Choice(["sample", "klue"]), help="Only trials on this.")
 def main(
     plans: tuple[Path, ...],
@@ -206,6 +213,7 @@ def main(
     out: Path,
     work: Path,
     threads: int,
+    keep: Path | None,
     only: str | None,
 ) -> None:
     """Run every trial of the plans that has no result yet."""
@@ -217,7 +225,7 @@ def main(
         data = loaded.setdefault(trial.data, load_data(trial.data, klue))
         scratch = work / hashlib.sha256(trial.key.encode()).hexdigest()[:16]
         try:
-            record = run(trial, data, scratch)
+            record = run(trial, data, scratch, keep)
         except Exception as error:  # one trial that cannot be trained ends no other
             click.echo(f"{trial.name} seed {trial.seed}: {type(error).__name__}: {error}", err=True)
             refused.add(trial.key)
