@@ -11,6 +11,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 from transformers import TrainerCallback
+from transformers.integrations import get_reporting_integration_callbacks
 
 from kosim.encoders.base import PairEncoder
 from kosim.encoders.calibration import MonotoneCalibration
@@ -74,7 +75,7 @@ def train(
     """
     ranks.join()
     config = resolve(encoder, config)
-    unknown = ranks.on_main(lambda: _check(encoder, train_pairs, validation_pairs, config))
+    unknown = ranks.on_main(lambda: check(encoder, train_pairs, validation_pairs, config))
     with ExitStack() as held:
         checkpoints = held.enter_context(_temporary_folder()) if folder is None else Path(folder)
         ranks.on_main(lambda: _claim(held, checkpoints))
@@ -193,13 +194,17 @@ def _claim(held: ExitStack, folder: Path) -> None:
     held.enter_context(sole_writer(folder))
 
 
-def _check(
+def check(
     encoder: PairEncoder,
     train_pairs: LabelledPairs,
     validation_pairs: LabelledPairs,
     config: TrainingConfig,
 ) -> tuple[UnknownShare, str | None]:
-    """Refuse what cannot be trained, before anything is written; return `unreadable`'s finding."""
+    """Refuse what cannot be trained, before anything is written; return `unreadable`'s finding.
+
+    Raises:
+        KosimError: what `train` would raise before its first step.
+    """
     check_labels("training", train_pairs)
     check_validation(validation_pairs)
     if not encoder.has_full_weights:
@@ -234,7 +239,19 @@ def _check(
             "share evenly; it counts the pairs of all processes together: give a multiple of "
             f"{ranks.world_size()}"
         )
+    _check_tracker(config.report_to)
     return unreadable(encoder, train_pairs)
+
+
+def _check_tracker(name: str) -> None:
+    """Refuse an experiment tracker that transformers does not know, or that is not installed."""
+    try:
+        for tracker in get_reporting_integration_callbacks(name):
+            tracker()
+    except (ValueError, ImportError, RuntimeError) as error:
+        raise ConfigError(
+            f"report_to is {name!r}: {str(error).rstrip('.')}; give an installed tracker, or none"
+        ) from error
 
 
 def unreadable(encoder: PairEncoder, pairs: LabelledPairs) -> tuple[UnknownShare, str | None]:

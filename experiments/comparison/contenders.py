@@ -12,7 +12,7 @@ from kosim.encoders.artifact import MANIFEST, read_manifest
 from kosim.encoders.bi import BiEncoder
 from kosim.encoders.cross import CrossEncoder
 from kosim.encoders.errors import ArtifactError, DataError, StorageError
-from kosim.encoders.loading import load
+from kosim.encoders.loading import kind_of, load
 from kosim.encoders.scratch import build_scratch_backbone
 from kosim.encoders.training import ranks
 from kosim.encoders.training.claim import pairs_digest
@@ -146,7 +146,7 @@ def train_contender(
         DataError: there are no training pairs.
         StorageError: one that stands there was trained on other pairs.
     """
-    contender, folder = settings.encoders[name], _folder(out, name, seed)
+    contender, folder = settings.encoders[name], contender_folder(out, name, seed)
     if contender.artifact is not None:
         return
     if ranks.on_main((folder / MANIFEST).is_file):
@@ -188,15 +188,26 @@ def load_contender(name: str, settings: CompareSettings, *, seed: int, out: Path
     """
     contender = settings.encoders[name]
     if contender.artifact is None:
-        return load(_folder(out, name, seed), device=settings.device)
-    encoder = load(contender.artifact, device=settings.device)
-    if encoder.kind != contender.kind:
+        return load(contender_folder(out, name, seed), device=settings.device)
+    check_artifact(name, contender)
+    return load(contender.artifact, device=settings.device)
+
+
+def check_artifact(name: str, contender: EncoderSettings) -> None:
+    """Refuse a saved encoder that is not there or is of the other kind, by its files alone.
+
+    Raises:
+        ArtifactError: so it is.
+    """
+    if contender.artifact is None:
+        return
+    if (kind := kind_of(contender.artifact)) != contender.kind:
         raise ArtifactError(
-            f"{contender.artifact} is a {encoder.kind}-encoder, but {name} is to be a "
+            f"{contender.artifact} is a {kind}-encoder, but {name} is to be a "
             f"{contender.kind}-encoder"
         )
-    return encoder
 
 
-def _folder(out: Path, name: str, seed: int) -> Path:
+def contender_folder(out: Path, name: str, seed: int) -> Path:
+    """Return where a run keeps the contender ``name`` of one seed."""
     return out / name / f"seed-{seed}"

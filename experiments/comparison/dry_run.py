@@ -10,6 +10,7 @@ from typing import Any
 from kosim.encoders.base import Kind
 from kosim.encoders.training.timing import TrainingCost, measure_training
 from kosim.experiments.comparison.contenders import untrained_encoder
+from kosim.experiments.comparison.preflight import check_run
 from kosim.experiments.data.partition import TrainingSet, load_partition
 from kosim.experiments.settings import SCRATCH, CompareSettings, EncoderSettings
 from kosim.experiments.study.environment import describe_environment
@@ -69,6 +70,7 @@ def plan_comparison(settings: CompareSettings, *, progress: Progress = silent) -
     """
     progress(Line("reading and cleaning the data", "데이터를 읽고 정리"))
     partition = load_partition(settings.data)
+    check_run(settings, partition.training)
     pairs = {"test": len(partition.test.pairs)}
     if partition.training:
         training = partition.training

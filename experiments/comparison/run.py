@@ -36,6 +36,7 @@ from kosim.experiments.comparison.evaluation import (
     swap_asymmetry,
 )
 from kosim.experiments.comparison.facts import SCRATCH_NOTE
+from kosim.experiments.comparison.preflight import check_run
 from kosim.experiments.comparison.reliability import reliability
 from kosim.experiments.comparison.report import COMPARISON
 from kosim.experiments.comparison.results import (
@@ -104,6 +105,7 @@ def compare(
         def begin() -> Partition:
             progress(Line("reading and cleaning the data", "데이터를 읽고 정리"))
             partition = load_partition(settings.data)
+            check_run(settings, partition.training, folder)
             held.enter_context(open_run(folder, settings, resume=resume, overwrite=overwrite))
             return partition
 

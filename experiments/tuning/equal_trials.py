@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from kosim.encoders.errors import ConfigError
+from kosim.experiments.comparison.preflight import check_run
 from kosim.experiments.data.partition import load_training
 from kosim.experiments.settings import CompareSettings, EncoderSettings
 from kosim.experiments.study.language import both
@@ -61,7 +62,9 @@ def tune_alike(
     saved = [name for name, encoder in settings.encoders.items() if encoder.artifact is not None]
     if saved:
         raise ConfigError(f"{saved[0]} is a saved encoder, which cannot be tuned; give a backbone")
-    data = data_fingerprint(load_training(settings.data))
+    training = load_training(settings.data)
+    check_run(settings, training, folder)
+    data = data_fingerprint(training)
     storage = open_storage(str(folder / "study.db"))
     chosen = {}
     for name, encoder in settings.encoders.items():
