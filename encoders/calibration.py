@@ -47,6 +47,11 @@ class MonotoneCalibration(BaseModel):
             raise ValueError("calibration slopes must be positive")
         return self
 
+    def __repr__(self) -> str:
+        return (
+            f"MonotoneCalibration({len(self.raw)} knots, {self.raw[0]:.3g} to {self.raw[-1]:.3g})"
+        )
+
     @classmethod
     def identity(cls) -> Self:
         """Spread raw values of 0 to 1 over the scale: the map of an encoder never calibrated."""

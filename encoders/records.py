@@ -147,7 +147,7 @@ def _labels(values: Any) -> npt.NDArray[np.float64]:
     return np.array(labels, dtype=np.float64)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Hit:
     """One ranked document.
 
@@ -159,3 +159,7 @@ class Hit:
     text: str
     score: float
     raw: float
+
+    def __repr__(self) -> str:
+        text = self.text if len(self.text) <= 60 else f"{self.text[:59]}…"
+        return f"Hit({self.position}, {self.score:.2f}, {text!r})"

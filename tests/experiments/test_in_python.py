@@ -141,7 +141,8 @@ def test_a_finished_comparison_is_short_and_shows_itself(tmp_path: Path) -> None
 
 def test_public_objects_are_short(tiny_encoders: dict[str, Path]) -> None:
     encoder = kosim.load(tiny_encoders["bi"], device="cpu")
-    for thing in (RESULTS, encoder, load_sample("train")):
+    hit = encoder.rank("가", ["나" * 5000])[0]
+    for thing in (RESULTS, encoder, encoder.calibration, hit, load_sample("train")):
         assert len(repr(thing)) < 200
         assert "\n" not in repr(thing)
 

@@ -12,6 +12,7 @@ import pytest
 
 from kosim.encoders.errors import ConfigError, CorpusIndexError, DataError, StorageError
 from kosim.index.vectors.vector_index import IndexType, VectorIndex, choose_type, search_threads
+from tests.encoders.test_fork import in_a_fork
 
 ROWS, DIMENSION, QUERIES = 12_000, 32, 200
 TYPES: tuple[IndexType, ...] = ("flat", "hnsw", "ivfpq", "rabitq")
@@ -364,3 +365,14 @@ def test_impossible_setting_is_named(folder: Path, settings: dict[str, Any], val
         VectorIndex.open(
             folder, type="hnsw", rows=ROWS, dimension=DIMENSION, settings={"efSearch": value}
         )
+
+
+@pytest.mark.filterwarnings("ignore:.*fork")
+def test_an_index_searched_before_a_fork_is_searched_in_the_new_process(
+    folder: Path, settings: dict[str, Any]
+) -> None:
+    index = reopen(folder, settings, "flat")
+    with search_threads(2):
+        _, expected = index.search(VECTORS[:50], 10)
+        code = in_a_fork(lambda: np.array_equal(index.search(VECTORS[:50], 10)[1], expected))
+    assert code == 0
