@@ -1,15 +1,15 @@
 """Put the two fine-tuned encoders into the package, as ``mini-bi`` and ``mini-cross``.
 
-Of the seeds that ``benchmarks.mini.starts`` trained from the backbone that ships, the one with the
-highest Pearson on the validation pairs is taken; the test pairs have no say. Their model cards come
-from `benchmarks.mini.cards`, once they are evaluated.
+Of the seeds that ``taught.sh`` trained, or ``benchmarks.mini.starts`` from the backbone that ships,
+the one with the highest Pearson on the validation pairs is taken; the test pairs have no say. Their
+model cards come from `benchmarks.mini.cards`, once they are evaluated.
 
-    python -m benchmarks.mini.bundle_encoders --runs runs/mini/starts --start rtd-distilled
+    python -m benchmarks.mini.bundle_encoders --runs runs/mini-taught
+    python -m benchmarks.mini.bundle_encoders --runs runs/mini/starts --start distilled
 """
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from pathlib import Path
@@ -25,7 +25,7 @@ from kosim.encoders.errors import KosimError
 from kosim.encoders.loading import load
 from kosim.encoders.storage import write_json
 
-RESULTS = Path(__file__).parents[1] / "results" / "mini"
+RECORD = Path(__file__).parents[1] / "results" / "mini" / "bundled-encoders.json"
 NAMES: dict[Kind, str] = {"bi": MINI_BI, "cross": MINI_CROSS}
 
 
@@ -71,26 +71,22 @@ def bundle_encoder(artifact: Path, out: Path, *, overwrite: bool) -> int:
 
 
 @click.command()
-@click.option("--runs", type=click.Path(path_type=Path), required=True, help="Of the starts.")
-@click.option("--start", required=True, help="The start that ships.")
+@click.option("--runs", type=click.Path(path_type=Path), required=True, help="Of both kinds.")
+@click.option("--start", help="The start that ships; the kind itself where it was taught.")
 @click.option("--out", type=click.Path(path_type=Path), default=BUNDLED)
+@click.option("--record", type=click.Path(path_type=Path), default=RECORD)
 @click.option("--overwrite", is_flag=True)
-def main(runs: Path, start: str, out: Path, overwrite: bool) -> None:
+def main(runs: Path, start: str | None, out: Path, record: Path, overwrite: bool) -> None:
     """Write both bundled encoders."""
-    record: dict[str, Any] = {}
+    chosen: dict[str, Any] = {}
     try:
         for kind, name in NAMES.items():
-            seed, validation = best_seed(runs / kind / start)
-            tested = json.loads((RESULTS / f"{kind}-runs.json").read_text("utf-8"))
-            figures = next(r for r in tested if (r["start"], r["seed"]) == (start, seed))
-            size = bundle_encoder(
-                runs / kind / start / f"seed-{seed}",
-                out / name,
-                overwrite=overwrite,
-            )
-            record[name] = {"bytes": size, **figures, "validation_pearson": validation}
+            folder = runs / kind / (start or kind)
+            seed, validation = best_seed(folder)
+            size = bundle_encoder(folder / f"seed-{seed}", out / name, overwrite=overwrite)
+            chosen[name] = {"bytes": size, "seed": seed, "validation_pearson": validation}
             click.echo(f"{out / name}: seed {seed}, {size / 1e6:.2f} MB")
-        write_json(RESULTS / "bundled-encoders.json", record)
+        write_json(record, chosen)
     except KosimError as error:
         raise click.ClickException(str(error)) from error
 

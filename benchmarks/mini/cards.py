@@ -9,6 +9,7 @@ Hugging Face hub, and ``card.toml``, which the service's page shows.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from kosim.encoders.model_card import CARD, CardResult, ModelCard, Said
 from kosim.encoders.provenance import Provenance, read_provenance
 from kosim.encoders.storage import write_text
 from kosim.experiments.probe.report import PHENOMENA
+from kosim.experiments.teaching.minimal_pairs import LABELS
 
 RESULTS = Path(__file__).parents[1] / "results"
 COMPARISON, PROBE = Path("klue-sts-mini/results.json"), Path("probe/results.json")
@@ -57,20 +59,29 @@ def encoder_card(name: str, results: Path = RESULTS) -> tuple[str, ModelCard]:
     validation = training["history"][training["best_epoch"] - 1]["pearson"]
     shares = {one: found["share"]["value"] for one, found in probed["phenomena"].items()}
     hardest = sorted(shares, key=lambda one: (shares[one], one))[:3]
+    teaching = training.get("teaching", {})
+    sources = Counter(teaching.get("silver", {}).get("sources", {}))
+    taught = sources.total() if teaching.get("order") == "mixed" else 0
+    begun = (
+        Said(en="the bundled backbone mini", ko="함께 들어 있는 백본 mini를")
+        if teaching.get("start", MINI) == MINI
+        else Said(en=f"an earlier {name}", ko=f"이전 {name}를")
+    )
     card = ModelCard(
         licence=LICENCE,
         data=Said(
-            en=f"KLUE-STS train: {training['train_pairs']:,} pairs for training and "
+            en=f"KLUE-STS train: {training['train_pairs'] - taught:,} pairs for training and "
             f"{training['validation_pairs']:,} for validation (reviews of lodgings, policy news, "
-            "requests to a smart home)",
-            ko=f"KLUE-STS 학습 데이터: 학습 {training['train_pairs']:,}쌍, 검증 "
-            f"{training['validation_pairs']:,}쌍 (숙소 후기, 정책 뉴스, 스마트홈 명령)",
+            f"requests to a smart home){_lessons(sources).en}",
+            ko=f"KLUE-STS 학습 데이터: 학습 {training['train_pairs'] - taught:,}쌍, 검증 "
+            f"{training['validation_pairs']:,}쌍 (숙소 후기, 정책 뉴스, 스마트홈 명령)"
+            f"{_lessons(sources).ko}",
         ),
         recipe=Said(
-            en=f"{training['best_epoch']} epochs from the bundled backbone mini, learning rate "
+            en=f"{training['best_epoch']} epochs from {begun.en}, learning rate "
             f"{training['config']['learning_rate']:g}, batches of "
             f"{training['config']['batch_size']}; of three seeds the best on the validation pairs",
-            ko=f"함께 들어 있는 백본 mini를 {training['best_epoch']}에폭 학습, 학습률 "
+            ko=f"{begun.ko} {training['best_epoch']}에폭 학습, 학습률 "
             f"{training['config']['learning_rate']:g}, 배치 {training['config']['batch_size']}; "
             "시드 셋 가운데 검증 데이터에서 가장 좋은 것",
         ),
@@ -119,6 +130,20 @@ def encoder_card(name: str, results: Path = RESULTS) -> tuple[str, ModelCard]:
         card=card,
     )
     return text, card
+
+
+def _lessons(sources: Counter[str]) -> Said:
+    """Return what was learnt beside people's labels."""
+    ruled = sum(sources[name] for name in LABELS)
+    labelled = sources.total() - ruled
+    en, ko = "", ""
+    if ruled:
+        en += f"; {ruled:,} minimal pairs made by rules"
+        ko += f"; 규칙으로 만든 최소대립쌍 {ruled:,}쌍"
+    if labelled:
+        en += f"; {labelled:,} pairs of public sentences labelled by encoders"
+        ko += f"; 공개 문장 가운데 인코더가 점수를 매긴 {labelled:,}쌍"
+    return Said(en=en, ko=ko)
 
 
 def write_cards() -> None:

@@ -1,9 +1,9 @@
-"""What people say to homes, shops and offices, with ways to say the same and the opposite.
+"""What people say to homes and shops, of lodgings and in news, with ways to say the same and not.
 
 ``commands.txt`` begins with the words of each slot. Below the name of a contrast, each line holds
 two meanings divided by ``/``, each in several wordings divided by ``|``. Wordings of one meaning
 are paraphrases; one of each meaning are the contrast. ``{room:을}`` is a word with the particle
-that its final consonant wants, and ``{n}`` and ``{m}`` are two numbers.
+that its final consonant wants; ``{n}`` and ``{m}`` are two numbers, ``{t}`` and ``{u}`` two tens.
 """
 
 from __future__ import annotations
@@ -19,6 +19,12 @@ _FILE = Path(__file__).parent / "commands.txt"
 _SLOT = re.compile(r"\{(\w+)(?::(\w+))?\}")
 _OPEN = {"을": "를", "은": "는", "이": "가", "과": "와", "이야": "야", "으로": "로"}
 _RIEUL, _HANGUL, _FINALS = 8, 0xAC00, 28
+
+SAME_WORDS = 0.6
+"""Share of the contrasts that keep the wording: what an encoder of shared words takes for the same.
+
+The wordings of both meanings of a line stand in the same order.
+"""
 
 SYNONYMOUS = frozenset({"light"})
 """Slots whose words all mean the same: paraphrases exchange them, and no contrast does."""
@@ -69,8 +75,9 @@ def commands(kind: str, rng: random.Random) -> Iterator[Said]:
         found = {match[1] for form in one for match in _SLOT.finditer(form)}
         slots = sorted(found & set(words) - SYNONYMOUS)
         first, second = rng.sample(range(2, 12), 2)
+        tens, others = rng.sample(range(15, 100, 5), 2)
         chosen = {slot: rng.choice(words[slot]) for slot in words}
-        chosen |= {"n": str(first), "m": str(second)}
+        chosen |= {"n": str(first), "m": str(second), "t": str(tens), "u": str(others)}
         again = chosen | {slot: rng.choice(words[slot]) for slot in sorted(SYNONYMOUS)}
         changed = dict(chosen)
         if kind == "name":
@@ -78,11 +85,12 @@ def commands(kind: str, rng: random.Random) -> Iterator[Said]:
                 continue
             slot, other = rng.choice(slots), one
             changed[slot] = rng.choice([word for word in words[slot] if word != chosen[slot]])
-        sentence, paraphrase = rng.sample(one, 2)
+        said, again_said = rng.sample(range(len(one)), 2)
+        same_words = said < len(other) and rng.random() < SAME_WORDS
         yield Said(
-            _filled(sentence, chosen),
-            _filled(paraphrase, again),
-            _filled(rng.choice(other), changed),
+            _filled(one[said], chosen),
+            _filled(one[again_said], again),
+            _filled(other[said] if same_words else rng.choice(other), changed),
         )
 
 

@@ -10,7 +10,7 @@ import random
 import re
 from collections.abc import Callable
 
-from kosim.experiments.teaching.analysis import Analysis, Morpheme
+from kosim.experiments.teaching.analysis import Analysis, Morpheme, joined
 from kosim.experiments.teaching.word_lists import (
     ANTONYMS,
     NAMES,
@@ -36,7 +36,7 @@ _UNSURE = listed(
     "아무 아무것 아무도 전혀 하나 별로 결코 절대 절대로 조금도 도저히 그다지 밖에 왜 뭐 무엇 "
     "무슨 어디 언제 누구 어떻 어떻게 얼마나 얼마 몇 벌써 이미 드디어 겨우 매우 아주 너무 참 꼭 "
     "어서 제일 가장 역시 굉장히 무척 제발 아직 더 보다 만 뿐 차라리 여간 괜히 어쩔 단 어찌 "
-    "오히려 제대로 끊임 틀림 마다 의심 하마터면 과언 아까 끝 손색 나무라"
+    "오히려 제대로 끊임 틀림 마다 의심 하마터면 과언 아까 끝 손색 나무라 명심 주의 유의 조심"
 )
 """Words beside which a negation cannot simply be put or taken away."""
 
@@ -49,6 +49,17 @@ _HAVE = {
     "맛있/VA": "맛없/VA",
     "맛없/VA": "맛있/VA",
 }
+_JOINING = listed(
+    "고/EC 지만/EC 면서/EC 으면서/EC 면서도/EC 으면서도/EC ᆫ데/EC 은데/EC 나/EC 으나/EC"
+)
+"""Endings that join clauses, of which only both could be turned into their opposites."""
+
+ASKED = ("어떻", "어떻게", "어디", "언제", "뭐", "무엇", "무슨", "누구", "왜", "몇")
+_DUTIES = ("꼭", "반드시", "무조건")
+
+_OF_OTHER_THINGS = listed("어쩔 아무리 상처 피해 부상 손해 은혜 화상 타격 누명 오명 딱")
+"""Words beside which an antonym is none: one does not take off an injury."""
+
 _ONE_WORD = listed("안있 못있 못되 못미치 못하")
 _COUNTERS = listed("개 명 번 시 시간 달 살 마리 권 대 장 층 가지 잔 병 그루 채 벌 곡 편")
 _COUNTS = ("두", "세", "네", "다섯", "여섯", "일곱", "여덟", "아홉", "열")
@@ -92,6 +103,8 @@ def negated(found: Analysis, _rng: random.Random) -> str | None:
         if str(each) in ("안/MAG", "못/MAG") and acts:
             verb = morphemes[position + 1]._replace(spaced=each.spaced)
             return found.replaced(position, position + 2, verb)
+    if any(str(each) in ("안/MAG", "못/MAG") for each in morphemes):
+        return None
     last = end - 2 if found.at(end - 1).endswith("/EP") else end - 1
     written = found.at(last)
     if written in _HAVE and morphemes[end].form in STATEMENTS:
@@ -121,6 +134,11 @@ def _denied(found: Analysis, last: int) -> str | None:
         rest = (final,) if final and plain else ()
         parts = Morpheme("이", "JKC"), Morpheme("아니", "VCN", True)
         return found.replaced(last, stop, *parts, *rest)
+    told = found.at(last - 2) in ("알리/VV", "보이/VV", "들리/VV")
+    if str(verb) == "주/VX" and told:
+        if not plain or ending not in ("어", "어요", "세요", "십시오") or found.has("좀"):
+            return None
+        return found.replaced(last + 1, last + 1, *dont)
     if str(verb) == "주/VX" and plain and ending in _REQUESTS and found.at(last - 1) == "어/EC":
         if found.morphemes[last - 2].tag not in ("VV", "XSV") or found.at(last - 2) == "있/VV":
             return None
@@ -134,6 +152,8 @@ def _denied(found: Analysis, last: int) -> str | None:
     idle = (str(verb) == "보/VX" and before != "어/EC") or (verb.form == "가" and before == "고/EC")
     if idle or found.at(found.end - 1) == "겠/EP" or before.endswith("어야/EC"):
         return None
+    if before[-4:] in ("고/EC", "니/EC") or verb.form == "못하":
+        return None  # what somebody says, what somebody wonders at, and what is negated already
     not_so = Morpheme("지", "EC"), Morpheme("않", "VX", True)
     acts = plain and verb.tag in ("VV", "XSV")
     if acts and ending == "다":
@@ -161,7 +181,9 @@ def opposed(found: Analysis, rng: random.Random) -> str | None:
         return None
     position = rng.choice(places)
     antonym = ANTONYMS[found.at(position)]
-    return None if found.has(antonym.partition("/")[0]) else _swapped(found, position, antonym)
+    if found.has(antonym.partition("/")[0], "별로", "덕분", "못하", "볼만", *_OF_OTHER_THINGS):
+        return None
+    return _swapped(found, position, antonym)
 
 
 def _stands_alone(found: Analysis, position: int) -> bool:
@@ -174,6 +196,10 @@ def _stands_alone(found: Analysis, position: int) -> bool:
     before = found.at(position - 1)
     if each.tag == "MAG" and position + 1 < found.end and not found.morphemes[position + 1].spaced:
         return False
+    made_verb = after == "어/EC" and found.at(position + 2) == "하/VX"  # 좋아하다
+    both = each.tag == "VA" and any(str(one) in _JOINING for one in found.morphemes)
+    if made_verb or both:
+        return False
     wished = after in ("겠/EP", "을까/EF", "ᆯ까/EF") or before in ("어도/EC", "면/EC", "으면/EC")
     return (each.spaced or position == 0) and not wished and not found.has("보다", "더", "제일")
 
@@ -185,7 +211,9 @@ def renumbered(found: Analysis, rng: random.Random) -> str | None:
         unit, alone = found.morphemes[position + 1], each.spaced or position == 0
         counted = each.tag == "MM" and each.form in _COUNTS and unit.form in _COUNTERS
         written = each.tag == "SN" and re.fullmatch(r"\d{1,4}", each.form)
-        if alone and (counted or (written and unit.tag in ("NNB", "NNG") and unit.form != "년대")):
+        if alone and (
+            counted or (written and unit.tag in ("NNB", "NNG") and unit.form not in ("년대", "틀"))
+        ):
             places.append(position)
     if not places:
         return None
@@ -267,22 +295,26 @@ def reversed_roles(found: Analysis, _rng: random.Random) -> str | None:
 
 def remodalised(found: Analysis, _rng: random.Random) -> str | None:
     """Turn what must be done into what may be done, and what can be done into what must be."""
-    if found.asks:
+    if found.asks or found.has(*ASKED):
         return None
     for position, each in enumerate(found.morphemes):
         after, before = found.morphemes[position + 1 : position + 3], found.at(position - 1)
         if each.form == "어야" and each.tag == "EC" and after[0].form in ("하", "되"):
+            later = found.morphemes[position + 2 :]
+            if any(one.tag == "EC" and not one.form.endswith("지") for one in later):
+                return None  # in a clause inside, what may be done often makes no sense
             may = Morpheme("어도", "EC"), Morpheme("되", "VV", True)
-            return found.replaced(position, position + 2, *may)
+            said = [one for one in found.morphemes[:position] if one.form not in _DUTIES]
+            return joined([*said, *may, *later])
         able = each.tag == "ETM" and [one.form for one in after] == ["수", "있"]
-        following = found.at(position + 3)
-        joins = following.startswith(("다", "도록", "게")) and following != "다/EF"
-        if able and not joins and before not in ("주/VX", "있/VV", "있/VA", "이/VCP"):
+        rest = found.morphemes[position + 3 : found.end]
+        final = all(one.tag == "EP" for one in rest)  # nor does a duty there
+        if able and final and before not in ("주/VX", "있/VV", "있/VA", "이/VCP"):
             must = Morpheme("어야", "EC"), Morpheme("하", "VX", True)
-            stop, rest = position + 3, []
+            stop, ending = position + 3, []
             if found.at(stop) == "다/EF":
-                stop, rest = stop + 1, [Morpheme("ᆫ다", "EF")]
-            return found.replaced(position, stop, *must, *rest)
+                stop, ending = stop + 1, [Morpheme("ᆫ다", "EF")]
+            return found.replaced(position, stop, *must, *ending)
     return None
 
 
@@ -293,9 +325,9 @@ def requantified(found: Analysis, rng: random.Random) -> str | None:
         at
         for at, each in enumerate(morphemes[:-1])
         if str(each) in QUANTITIES and (each.spaced or at == 0) and morphemes[at + 1].spaced
-        if not found.at(at - 1).endswith("/MM")
+        if not found.at(at - 1).endswith("/MM") and morphemes[at + 1].tag != "NNB"
     ]
-    if not places or found.has("않", "없", "안", "못"):
+    if not places or found.has("않", "없", "안", "못", "못하", "아니", "모든", "모두", "한결같"):
         return None
     position = rng.choice(places)
     return _swapped(found, position, QUANTITIES[found.at(position)])

@@ -8,8 +8,9 @@ from __future__ import annotations
 import random
 import unicodedata
 
+from kosim.encoders.tokenizers.kiwi import load_kiwi
 from kosim.experiments.teaching.analysis import Analysis, Morpheme, joined
-from kosim.experiments.teaching.contrasts import STATEMENTS, Rule
+from kosim.experiments.teaching.contrasts import ASKED, STATEMENTS, Rule
 from kosim.experiments.teaching.word_lists import PEOPLE, SYNONYMS
 
 _REQUEST = (
@@ -28,6 +29,9 @@ _REQUEST = (
 _ASKING = ("어", "어요", "세요", "십시오", "ᆯ래", "ᆯ래요")
 _QUESTIONS = ("어", "어요", "니", "ᆸ니까", "습니까", "나요", "냐")
 _HEARD = "ㅏㅑㅓㅕㅗㅛㅜㅠㅐㅔ"
+_UNLIKELIER = 6.0
+"""Log probability, by Kiwi, that a typo loses at least; less is another word, 감시 for 감사."""
+
 _FIRST, _MEDIALS, _FINALS = 0xAC00, 21, 28
 _BESIDE = {0: (8, 20), 1: (5,), 4: (8, 18), 5: (1,), 8: (4, 13), 13: (18, 8), 18: (13,), 20: (0,)}
 """Vowels, by their number in a syllable, that are typed for each other: neighbouring keys."""
@@ -47,6 +51,8 @@ def restyled(found: Analysis, rng: random.Random) -> str | None:
         ]
         closing = [Morpheme(mark, "SF")] if mark else [one for one in sign if one.form != "?"]
         return found.replaced(end, len(found.morphemes), *spoken, *closing)
+    if not found.asks and found.has(*ASKED):
+        return None  # a question without its mark
     stem_is_noun = verb.tag == "VCP"
     if found.asks:
         if ending not in _QUESTIONS or stem_is_noun:
@@ -58,13 +64,19 @@ def restyled(found: Analysis, rng: random.Random) -> str | None:
         choices = ["ᆸ니다", "어요"]
         if verb.tag in ("EP", "VA", "XSA", "VCP") and verb.form not in ("겠",):
             choices.append("다")
-        elif verb.tag in ("VV", "XSV") and ending != "다":
+        elif verb.tag in ("VV", "XSV") and ending != "다" and found.at(end - 2) != "듯/NNB":
             choices.append("는다")
     else:
         return None
     level = {"습니다": "ᆸ니다", "습니까": "ᆸ니까", "에요": "어요", "예요": "어요", "ᆫ다": "는다"}
     choices = [one for one in choices if one != level.get(ending, ending)]
+    if found.at(end - 2) == "거/NNB":
+        choices = [one for one in choices if one != "ᆸ니다"]  # 거입니다, for 것입니다, is nobody's
+    if not choices:
+        return None
     chosen = rng.choice(choices)
+    if verb.tag == "VCN" and chosen == "어요":
+        chosen = "에요"
     if stem_is_noun and chosen == "어요":
         chosen = "에요" if _closed(found.morphemes[end - 2].form) else "예요"
     return found.replaced(end, end + 1, Morpheme(chosen, "EF"))
@@ -90,7 +102,7 @@ def unmarked(found: Analysis, rng: random.Random) -> str | None:
     ]
     if not places:
         return None
-    gone = set(rng.sample(places, rng.randint(1, len(places))))
+    gone = set(rng.sample(places, rng.randint(1, min(2, len(places)))))
     return joined(each for at, each in enumerate(found.morphemes) if at not in gone)
 
 
@@ -103,12 +115,16 @@ def scrambled(found: Analysis, _rng: random.Random) -> str | None:
         position + 1
         for position, each in enumerate(found.morphemes[:-1])
         if each.tag in ("JKS", "JKO", "JKB", "JX")
-        and each.form not in ("와", "과")
+        and each.form not in ("와", "과", "랑", "이랑", "하고", "보다", "처럼")
         and found.morphemes[position + 1].spaced
     ]
     if len(bounds) < 2 or verbs[0] in found.morphemes[: bounds[1]]:
         return None
     one, two = found.morphemes[: bounds[0]], found.morphemes[bounds[0] : bounds[1]]
+    told = found.has("상대", "대상", "기준", "바탕", "소재", "배경", "덕분")  # with what is before
+    topics = {one[-1].tag, two[-1].tag} == {"JX", "JKS"}
+    if told or topics or "MAG" in (one[0].tag, two[0].tag):
+        return None
     compared = any(each.form == "보다" for each in (*one, *two))
     if compared or one[-1].tag == two[-1].tag or one[0].tag == "MAJ":
         return None
@@ -149,6 +165,9 @@ def mistyped(found: Analysis, rng: random.Random) -> str | None:
         other = rng.choice(_BESIDE[medial])
         wrong = chr(_FIRST + (initial * _MEDIALS + other) * _FINALS + final)
         word = word[:place] + wrong + word[place + 1 :]
+    likely, mistyped = (load_kiwi().analyze(one)[0][1] for one in (words[at], word))
+    if mistyped > likely - _UNLIKELIER:
+        return None
     return " ".join([*words[:at], word, *words[at + 1 :]])
 
 
@@ -160,6 +179,7 @@ def resaid(found: Analysis, rng: random.Random) -> str | None:
         if str(each) in SYNONYMS
         and (each.spaced or position == 0)
         and not found.at(position + 1).endswith(("/XSV", "/XSN", "/NNG", "/NNP", "/ETN"))
+        and not (found.at(position + 1) == "어/EC" and found.at(position + 2) == "하/VX")
     ]
     if not places:
         return None

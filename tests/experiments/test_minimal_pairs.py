@@ -38,7 +38,15 @@ KNOWN = [
     ("number", "회의는 즐겁게 끝났다", None),
     ("time", "약속은 오전에 있다", "약속은 오후에 있다"),
     ("role", "엄마가 동생을 불렀다", "동생이 엄마를 불렀다"),
-    ("modality", "서류를 꼭 내야 합니다", "서류를 꼭 내도 됩니다"),
+    ("modality", "서류를 꼭 내야 합니다", "서류를 내도 됩니다"),
+    ("antonym", "다들 이 노래를 좋아한다", None),
+    ("antonym", "방은 크고 침대는 좋다", None),
+    ("antonym", "다리에 상처를 입었다", None),
+    ("negation", "전편에 못 미친다", None),
+    ("negation", "비가 온다고 합니다", None),
+    ("negation", "오늘 날씨 알려줘", "오늘 날씨 알려주지 마"),
+    ("order", "가히 상상을 결말이 초월하네", None),
+    ("style", "이건 영화가 아니다", "이건 영화가 아니에요"),
     ("modality", "여기서 버스를 탈 수 있다", "여기서 버스를 타야 한다"),
     ("quantity", "그는 항상 웃었다", "그는 가끔 웃었다"),
     ("particle", "회의가 두 시에 끝난다", "회의 두 시에 끝난다"),
@@ -173,16 +181,54 @@ def test_no_command_uses_words_or_templates_of_the_probe() -> None:
     own = {word for listed in words.values() for word in listed}
     exchanged = {word for group in (*NAMES, *TIMES) for word in group}
     assert not held_out & (own | exchanged)
-    bare = re.compile(r"\{[^}]*\}|[\s|.?]+")
-    probed = {bare.sub("", form) for template in templates for form in template.forms.values()}
-    ours = {
-        bare.sub("", form)
+    probed = {
+        (one, _content(template.forms[other]))
+        for template in templates
+        for one in [_content(template.forms["sentence"])]
+        for other in ("sentence", "paraphrase", "contrast", "synonym")
+    }
+    sides = [
+        [[_content(form) for form in side.split(" | ")] for side in line]
         for listed in lines.values()
         for line in listed
-        for side in line
-        for form in side.split(" | ")
+    ]
+    ours = {
+        (one, other)
+        for line in sides
+        for forms in (*line, [form for side in line for form in side])
+        for one in forms
+        for other in forms
     }
-    assert not probed & ours
+    assert len(ours) > 1_000
+    assert not probed & ours, probed & ours
+    # No two words of which the probe asks whether they are opposites, or the same, are learnt.
+    asked = {
+        frozenset((word, changed))
+        for template in templates
+        for form, names in (("contrast", ("antonym", "quantity")), ("synonym", PROBED))
+        if template.contrast in names
+        for one, other in [(_content(template.forms["sentence"]), _content(template.forms[form]))]
+        for word in {*one} - {*other}
+        for changed in {*other} - {*one}
+    }
+    learnt = {
+        frozenset((word, changed))
+        for one, other in ours
+        for word in {*one} - {*other}
+        for changed in {*other} - {*one}
+        if len({*one} ^ {*other}) <= 4
+    }
+    assert not asked & learnt, asked & learnt
+
+
+def _content(form: str) -> tuple[str, ...]:
+    """Return the words of a template that carry meaning, whatever their particles and endings."""
+    text = re.sub(r"\{\w+(?::\w+)?\}", "그곳", form).replace("|", " ")
+    kept = ("NNG", "NNP", "NNB", "VV", "VA", "VX", "VCN", "XR", "MAG", "MM", "XSN")
+    tokens = (
+        (token.form, str(token.tag).partition("-")[0]) for token in load_kiwi().tokenize(text)
+    )
+    return tuple(f"{word}/{tag}" for word, tag in tokens if tag in kept)
 
 
 def test_no_exchanged_word_is_a_contrast_or_a_synonym_of_the_probe(made: LabelledPairs) -> None:

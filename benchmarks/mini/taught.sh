@@ -1,0 +1,91 @@
+#!/usr/bin/env bash
+# The bundled encoders, taught: KLUE-STS train mixed with minimal pairs, and with pairs that
+# teachers labelled where there are any. Every step that was killed goes on when this is started
+# again; a step that is done is skipped. Further options go to both trainings:
+#
+#   BI_EPOCHS=4 CROSS_EPOCHS=4 benchmarks/mini/taught.sh --seeds 1,2,3
+#   KINDS=bi ...                          one kind alone, to train both side by side
+#   ... --baseline                        also students of KLUE-STS alone, to compare with
+#   RERANKING=1 WORK=runs/mini-clean ...  without ParaKQC's held-out intents, and what they find
+#   INSTALL=1 ...                         puts what came of it into the package, with its results
+set -euo pipefail
+DATA=${DATA:-../shared/data}
+CORPUS=${CORPUS:-$DATA/corpus/ko-sentences.txt.gz}
+WORK=${WORK:-runs/mini-taught}
+# What a student starts from: the backbone, or "bundled", the bundled encoder of its kind.
+START=${START:-mini}
+KINDS=${KINDS:-bi cross}
+MINIMAL=${MINIMAL:-8000}
+SILVER=${SILVER:-0}
+TEACHERS=${TEACHERS:-}
+TEACHER_PRECISION=${TEACHER_PRECISION:-bf16}
+BI_EPOCHS=${BI_EPOCHS:-4}
+CROSS_EPOCHS=${CROSS_EPOCHS:-4}
+# Whether gold pairs come after the others, or with them: mixed, or silver-then-gold.
+ORDER=${ORDER:-mixed}
+RERANKING=${RERANKING:-}
+# fp32 where the processor has no instructions for bf16.
+PRECISION=${PRECISION:-bf16}
+export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
+DEV=$DATA/klue-sts/klue-sts-v1.1_dev.json
+
+done_already() {
+  [ -e "$1" ] && echo "there already: $1"
+}
+
+mkdir -p "$WORK"
+exclude=(--exclude "$DEV" --exclude "$DATA/korsts/sts-dev.tsv")
+intents=(--groups "$DATA/parakqc/paraKQC_v1.txt" --held-out-groups 300 --seed 2026)
+if [ -n "$RERANKING" ]; then
+  kosim evaluate-retrieval "${intents[@]}" --list-held-out > "$WORK/held-out.txt"
+  exclude+=(--exclude "$WORK/held-out.txt")
+  set -- --baseline "$@"
+fi
+done_already "$WORK/lessons.parquet" || python -m benchmarks.mini.lessons "$CORPUS" \
+  --minimal "$MINIMAL" --silver "$SILVER" --teachers "$TEACHERS" \
+  --precision "$TEACHER_PRECISION" "${exclude[@]}" --out "$WORK/lessons.parquet"
+for kind in $KINDS; do
+  done_already "$WORK/$kind/results.json" && continue
+  [ "$START" = bundled ] && from=mini-$kind || from=$START
+  [ $kind = bi ] && epochs=$BI_EPOCHS || epochs=$CROSS_EPOCHS
+  kosim teach $kind --silver "$WORK/lessons.parquet" --pairs 1000000 --order "$ORDER" \
+    --train "$DATA/klue-sts/train.csv" --test "$DEV" "${exclude[@]}" --backbone "$from" \
+    --epochs "$epochs" --silver-epochs "$epochs" --learning-rate 2e-4 --warmup 0.1 \
+    --weight-decay 0.01 --batch-size 32 --max-length 120 --training-precision "$PRECISION" \
+    --out "$WORK/$kind" --resume "$@"
+done
+[ -e "$WORK/bi/results.json" ] && [ -e "$WORK/cross/results.json" ] || exit 0
+done_already "$WORK/bundled.json" || python -m benchmarks.mini.bundle_encoders --runs "$WORK" \
+  --out "$WORK/bundled" --record "$WORK/bundled.json" --overwrite
+
+# Before and after: KLUE-STS dev, KorSTS dev, and the items of `kosim probe`.
+new=$WORK/bundled
+done_already "$WORK/probe/results.json" || kosim probe mini-bi mini-cross "$new/mini-bi" \
+  "$new/mini-cross" --out "$WORK/probe" --overwrite
+for test in "klue $DEV" "korsts $DATA/korsts/sts-dev.tsv"; do
+  read -r name file <<< "$test"
+  {
+    printf 'name = "%s"\n[data]\ntest = "%s"\n[evaluation]\nexamples = 0\n' "$name" "$file"
+    for kind in bi cross; do
+      printf '[encoders.%s]\nkind = "%s"\nartifact = "%s"\n' "$kind" $kind "mini-$kind" \
+        "$kind-taught" $kind "$new/mini-$kind"
+    done
+  } > "$WORK/$name.toml"
+  done_already "$WORK/$name/results.json" ||
+    kosim compare "$WORK/$name.toml" --out "$WORK/$name" --overwrite
+done
+if [ -n "$RERANKING" ]; then
+  for step in "" -baseline; do
+    done_already "$WORK/retrieval$step/results.json" || kosim evaluate-retrieval "${intents[@]}" \
+      --queries-per-group 1 --candidates 10,20,50 --encoder "$WORK/bi/bi$step/seed-1" \
+      --reranker "$WORK/cross/cross$step/seed-1" --out "$WORK/retrieval$step" --overwrite
+  done
+fi
+
+if [ -n "${INSTALL:-}" ]; then
+  python -m benchmarks.mini.bundle_encoders --runs "$WORK" --overwrite
+  python -m benchmarks.mini.bundle_exports
+  kosim compare benchmarks/klue-sts-mini.toml --out benchmarks/results/klue-sts-mini --overwrite
+  kosim probe mini-bi mini-cross --out benchmarks/results/probe --overwrite
+  python -m benchmarks.mini.cards
+fi
