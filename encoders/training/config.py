@@ -65,7 +65,8 @@ class TrainingConfig(Settings):
     patience: int = Field(
         0,
         ge=0,
-        description="Epochs without improvement after which training stops; 0 for no early stop.",
+        description="Epochs without improvement, once the learning rate has risen, after which "
+        "training stops; 0 for no early stop.",
     )
     swap_augmentation: bool = Field(
         False, description="Train a cross-encoder on both orders of every pair."

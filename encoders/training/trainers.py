@@ -26,6 +26,7 @@ def make_patience(config: TrainingConfig) -> Patience | None:
         config.patience,
         metric=f"eval_{config.select}",
         greater_is_better=config.select != "loss",
+        warmup=config.warmup * config.epochs,
     )
 
 

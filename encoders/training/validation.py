@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -60,12 +61,18 @@ class PairValidator(BaseEvaluator):
 class Patience(TrainerCallback):
     """Stops training after ``epochs`` epochs that were no better than the best.
 
+    Epochs that end within the ``warmup`` of the learning rate, a number of epochs, do not count:
+    small steps look best for a while, whatever the larger ones reach later.
+
     It judges by the run's whole log, which checkpoints keep. transformers' own early stopping
     counts in memory: a resumed run starts to count again and trains longer.
     """
 
-    def __init__(self, epochs: int, *, metric: str, greater_is_better: bool) -> None:
+    def __init__(
+        self, epochs: int, *, metric: str, greater_is_better: bool, warmup: float = 0.0
+    ) -> None:
         self.epochs = epochs
+        self.ignored = max(math.ceil(warmup) - 1, 0)
         self.metric = metric
         self.sign = 1 if greater_is_better else -1
 
@@ -84,8 +91,8 @@ class Patience(TrainerCallback):
         return [self.sign * row[self.metric] for row in state.log_history if self.metric in row]
 
     def _epochs_after_best(self, state: TrainerState) -> int:
-        values = self._values(state)
-        return len(values) - 1 - values.index(max(values))
+        values = self._values(state)[self.ignored :]
+        return len(values) - 1 - values.index(max(values)) if values else 0
 
 
 def check_labels(name: str, pairs: LabelledPairs) -> None:

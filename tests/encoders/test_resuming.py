@@ -22,7 +22,7 @@ from kosim.encoders.training.run import train
 from tests.encoders.tiny import TRAIN, VALIDATION, config, tiny_encoder
 
 CONFIG = config(epochs=3, warmup=0.2)
-IMPATIENT = config(epochs=8, patience=2, learning_rate=5e-2, warmup=0.2)
+IMPATIENT = config(epochs=8, patience=2, learning_rate=5e-2, warmup=0.1)
 
 
 class Killed(BaseException):

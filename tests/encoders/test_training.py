@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from transformers import TrainerCallback
+from transformers import TrainerCallback, TrainerControl, TrainerState
 
 from kosim.encoders.base import PairEncoder
 from kosim.encoders.bi import BiEncoder
@@ -20,6 +20,7 @@ from kosim.encoders.training.config import CRITERIA, Criterion
 from kosim.encoders.training.losses import TRAINING_BY_KIND
 from kosim.encoders.training.result import TrainingResult
 from kosim.encoders.training.run import train
+from kosim.encoders.training.validation import Patience
 from tests.encoders.tiny import PROMPT, TRAIN, VALIDATION, config, tiny_encoder, write_koelectra
 
 LOSSES = [(kind, loss) for kind, recipe in TRAINING_BY_KIND.items() for loss in recipe.losses]
@@ -174,6 +175,22 @@ def test_patience_stops_early(fresh: PairEncoder) -> None:
     settings = config(epochs=12, patience=1, learning_rate=1e-1)
     result = train(fresh, TRAIN, VALIDATION, settings)
     assert len(result.history) == result.best_epoch + 1 < 12
+
+
+@pytest.mark.parametrize(
+    ("warmup", "stops"), [(0.0, 4), (1.0, 4), (1.2, 7), (2.0, 7), (3.0, 7), (20.0, None)]
+)
+def test_patience_waits_until_the_learning_rate_has_risen(warmup: float, stops: int | None) -> None:
+    # KLUE-STS from mini: the first value is passed only once the learning rate falls again.
+    values = [0.9368, 0.9356, 0.9351, 0.9365, 0.9361, 0.9363, 0.9364, 0.9372, 0.9373]
+    patience = Patience(3, metric="eval_pearson", greater_is_better=True, warmup=warmup)
+    state, control = TrainerState(), TrainerControl()
+    for epoch, value in enumerate(values, start=1):
+        state.log_history.append({"epoch": epoch, "eval_pearson": value})
+        patience.on_evaluate(None, state, control)
+        if control.should_training_stop:
+            break
+    assert (epoch if control.should_training_stop else None) == stops
 
 
 @pytest.mark.parametrize("kind", ["cross"], indirect=True)
