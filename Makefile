@@ -3,7 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/pip install --quiet -c constraints.txt -e
 # One process for each core with one thread of each library; conftest.py groups and orders the tests.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto \
+# Compiled files are kept, which every process of every run would otherwise compile again.
+PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto \
 	--dist loadgroup --no-loadscope-reorder
 
 .DEFAULT_GOAL := help

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 # Before any Hugging Face library is imported: the suite never asks a hub.
@@ -15,6 +16,7 @@ import pytest
 from filelock import FileLock
 
 from tests.checkout import ROOT
+from tests.forked import open_nursery
 
 SHARED = ROOT.parent / "shared"
 MEMORY = Path("/dev/shm")
@@ -86,6 +88,24 @@ def examples(count: int) -> int:
     return max(1, count // 5) if "KOSIM_QUICK_TESTS" in os.environ else count
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Import the test files without garbage collection, and never again walk through them."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    """Open the nursery of processes in each process that runs tests."""
+    if not session.config.getoption("numprocesses", default=None):
+        open_nursery()
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark and group the tests: one group is run by one process, in order.
@@ -112,8 +132,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
+def exported_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """From here on, a network whose like was exported in this run is copied and not exported."""
+    from tests.encoders.exports import copied_exports
+
+    with copied_exports(make_once(tmp_path_factory, "exports", Path.mkdir)):
+        yield
+
+
+@pytest.fixture(scope="session")
 def exported(
-    encoders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+    encoders: dict[str, Path], exported_once: None, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Path]:
     """Copies of an encoder of each kind with their exports to onnx, which no test changes."""
     from kosim.encoders.loading import load

@@ -7,6 +7,7 @@ import dataclasses
 import gzip
 import unicodedata
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,27 +15,30 @@ import pytest
 from benchmarks.probes.generate import CONTRASTS, DOMAINS, KEEPERS, PER_DOMAIN, items
 from kosim.experiments.probe.items import Item, read_items
 
-ITEMS = list(items())
+
+@cache
+def generated() -> list[dict[str, str]]:
+    return list(items())
 
 
 def of(phenomenon: str) -> list[dict[str, str]]:
-    return [item for item in ITEMS if item["phenomenon"] == phenomenon]
+    return [item for item in generated() if item["phenomenon"] == phenomenon]
 
 
 def test_every_phenomenon_has_as_many_items_in_each_domain() -> None:
-    counts = Counter((item["phenomenon"], item["domain"]) for item in ITEMS)
+    counts = Counter((item["phenomenon"], item["domain"]) for item in generated())
     wanted = {(one, domain): PER_DOMAIN for one in (*CONTRASTS, *KEEPERS) for domain in DOMAINS}
     assert counts == wanted
-    assert len({item["id"] for item in ITEMS}) == len(ITEMS)
+    assert len({item["id"] for item in generated()}) == len(generated())
 
 
 def test_the_items_that_ship_are_those_of_the_generator() -> None:
     fields = [name.name for name in dataclasses.fields(Item)]
-    assert read_items() == [Item(*(item[name] for name in fields)) for item in ITEMS]
+    assert read_items() == [Item(*(item[name] for name in fields)) for item in generated()]
 
 
 def test_the_three_sentences_differ_and_no_slot_is_left() -> None:
-    for item in ITEMS:
+    for item in generated():
         texts = [item["sentence"], item["same"], item["different"]]
         assert len(set(texts)) == 3, item
         assert not any(sign in text for text in texts for sign in "{}|"), item
@@ -80,5 +84,5 @@ def test_no_training_data_holds_a_sentence(shared: Path) -> None:
             known |= {row["sentence1"], row["sentence2"]}
     with gzip.open(shared / "data/corpus/ko-sentences.txt.gz", "rt", encoding="utf-8") as file:
         known |= {line.rstrip("\n") for line in file}
-    asked = {item[name] for item in ITEMS for name in ("sentence", "same", "different")}
+    asked = {item[name] for item in generated() for name in ("sentence", "same", "different")}
     assert not asked & known

@@ -25,6 +25,7 @@ from kosim.experiments.data.datasets import KLUE_REVISION, load_sample
 from tests.checkout import ROOT, environment
 from tests.encoders.tiny import write_hub_cache, write_koelectra
 from tests.experiments.alone_tasks import in_this_process
+from tests.experiments.conftest import leave_undrawn, resample_less
 from tests.serving.running import running
 
 TRAINING = ["--limit", "50", "--epochs", "1"]
@@ -119,6 +120,8 @@ def make_workplace(folder: Path, hub: Path, patch: pytest.MonkeyPatch) -> Path:
     """Write what the pages presume, the examples of a checkout and a backbone; work there."""
     patch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(hub))
     measure_here(patch)
+    leave_undrawn(patch)
+    resample_less(patch)
     patch.chdir(folder)
     if (folder / "examples").is_symlink():
         return folder

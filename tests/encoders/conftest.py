@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from pathlib import Path
 
 import huggingface_hub.constants
@@ -16,15 +15,9 @@ from tests.encoders.tiny import HUB_ID, tiny_encoder, write_hub_cache
 
 
 @pytest.fixture(scope="session", autouse=True)
-def quick() -> None:
-    """Spare tiny networks what costs them most of their time.
-
-    That is threads, and the garbage collection after each training, which would walk through
-    every library that was imported.
-    """
+def quick(exported_once: None) -> None:
+    """One thread: tiny networks spend most of their time on them."""
     torch.set_num_threads(1)
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -13,9 +13,11 @@ from kosim.experiments.comparison.report import COMPARISON
 from kosim.experiments.comparison.results import ComparisonResults
 from kosim.experiments.comparison.run import compare
 from kosim.experiments.settings import CompareSettings
+from kosim.experiments.statistics.resampling import Bootstrap, bootstrap
 from tests.conftest import make_once
 from tests.experiments.databases import Database, running_database
 
+RESAMPLES = 999
 TRAINING = {"epochs": 2, "learning_rate": 5e-4, "batch_size": 16}
 
 
@@ -30,6 +32,25 @@ def small_settings(**changes: Any) -> dict[str, Any]:
         "encoders": {"bi": {"kind": "bi", **contender}, "cross": {"kind": "cross", **contender}},
         **changes,
     }
+
+
+def leave_undrawn(patch: pytest.MonkeyPatch) -> None:
+    """Let reports paint their plots, but spare the seconds in which they become pictures."""
+
+    def save(figure: object, file: IO[str], **options: object) -> None:
+        file.write('<svg viewBox="0 0 1 1"></svg>')
+
+    patch.setattr("matplotlib.figure.Figure.savefig", save)
+
+
+def resample_less(patch: pytest.MonkeyPatch) -> None:
+    """Let commands without an option for it draw a tenth of their 10,000 resamples."""
+
+    def few(*given: Any, resamples: int, **options: Any) -> Bootstrap:
+        return bootstrap(*given, resamples=min(resamples, RESAMPLES), **options)
+
+    for module in ("statistics.significance", "retrieval.significance", "retrieval.depth.run"):
+        patch.setattr(f"kosim.experiments.{module}.bootstrap", few)
 
 
 @pytest.fixture

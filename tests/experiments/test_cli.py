@@ -15,6 +15,7 @@ from kosim.experiments.cli import main
 from kosim.experiments.comparison.results import ComparisonResults
 from kosim.experiments.data.datasets import load_sample
 from tests.encoders.tiny import write_koelectra
+from tests.experiments.conftest import resample_less
 
 Run = tuple[Path, ComparisonResults]
 ROWS = "\n".join(f"문장 {i}번입니다\t다른 문장 {i}\t{i % 6}" for i in range(60))
@@ -152,7 +153,10 @@ def test_train_writes_an_artifact_that_score_opens(pairs: Path, tmp_path: Path) 
 
 
 @pytest.mark.slow
-def test_compare_with_training_prints_json_alone(tmp_path: Path) -> None:
+def test_compare_with_training_prints_json_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resample_less(monkeypatch)
     result = kosim(
         "compare",
         *("--limit", "80", "--epochs", "1", "--out", tmp_path / "run", "--json"),

@@ -21,6 +21,7 @@ from kosim.experiments.cli import main
 from kosim.experiments.cli.console import PlainConsole, table
 from kosim.experiments.cli.terminal import visible
 from tests.checkout import environment
+from tests.forked import Program
 
 HOSTILE = "[/b][red]\x1b[2J\x1b]52;c;aGk=\x07\x9b2J\u202e:smile:\r"
 """Markup that closes nothing, clears the screen, sets the clipboard, turns the direction."""
@@ -239,22 +240,14 @@ def test_an_interrupted_training_says_how_to_continue(
 def test_ctrl_c_says_how_to_continue(tmp_path: Path) -> None:
     out = tmp_path / "a model"
     call = long_training(tmp_path)
-    started = subprocess.Popen(
-        [sys.executable, "-m", "kosim", *call],
-        env=environment(),
-        cwd=tmp_path,
-        stderr=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        # A shell's background jobs, which a suite may be one of, are started deaf to Ctrl-C.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
+    started = Program("kosim", *call, folder=tmp_path)
     checkpoints = tmp_path / ".a model.checkpoints"
     while started.poll() is None and not list(checkpoints.glob("checkpoint-*")):
         time.sleep(0.05)
     started.send_signal(signal.SIGINT)
     _, stderr = started.communicate(timeout=60)
     assert started.returncode == 130, stderr
-    check_interrupted(call, stderr.decode().strip().splitlines(), out)
+    check_interrupted(call, stderr.strip().splitlines(), out)
 
 
 def test_an_interrupted_run_is_found_and_a_finished_one_is_not(

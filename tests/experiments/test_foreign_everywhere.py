@@ -14,6 +14,7 @@ from sentence_transformers import SentenceTransformer, util
 from sentence_transformers.base.modules import Dense
 
 from tests.conftest import make_once
+from tests.docs.walkthrough import measure_here
 from tests.encoders.test_foreign import PROMPTED, write_bi, write_cross
 from tests.encoders.tiny import SENTENCES, TRAIN, VALIDATION
 from tests.experiments.tiny_artifacts import answer, sentences
@@ -40,6 +41,7 @@ def place(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     """A folder with links to the models, a corpus, queries, pairs, items and judged groups."""
     for kind in ("bi", "cross"):
         (tmp_path / kind).symlink_to(models / kind)
+    measure_here(monkeypatch)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     texts = list(dict.fromkeys(sentences(90)))

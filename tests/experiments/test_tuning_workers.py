@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -21,20 +20,15 @@ from kosim.experiments.tuning.study import PURPOSE
 from kosim.experiments.tuning.worker import work
 from tests.experiments.databases import Database
 from tests.experiments.tiny_studies import small_study
+from tests.forked import Program
 
-ROOT = Path(__file__).parents[2]
+WORKER = "tests.experiments.impatient_worker"
 
 
-def start_worker(address: str, number: int, log: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "kosim", "tune", "worker", "--storage", address]
+def start_worker(address: str, number: int, log: Path) -> Program:
+    command = ("tune", "worker", "--storage", address, "--study", "small", "--number", number)
     with log.open("wb") as file:
-        return subprocess.Popen(
-            [*command, "--study", "small", "--number", str(number)],
-            cwd=ROOT,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-            stdout=subprocess.DEVNULL,
-            stderr=file,
-        )
+        return Program(WORKER, *command, stdout=subprocess.DEVNULL, stderr=file)
 
 
 def check_that_all_ran_once(study: optuna.Study) -> None:

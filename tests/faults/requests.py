@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 
 from tests.faults.commands import CORPUS
+from tests.forked import open_nursery
 from tests.serving.hostile import BODIES, ENDPOINTS, large_body, random_body
 from tests.serving.running import Running, running
 
@@ -52,6 +53,7 @@ def main() -> int:
     parser.add_argument("--requests", type=int, default=10_000, help="Requests to send.")
     parser.add_argument("--minutes", type=float, default=20, help="Time limit.")
     options = parser.parse_args()
+    open_nursery()
     with tempfile.TemporaryDirectory(prefix="kosim-requests-") as name:
         corpus, index = Path(name) / "corpus.txt", Path(name) / "index"
         corpus.write_text(CORPUS)

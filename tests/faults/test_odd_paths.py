@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,16 +10,13 @@ import pytest
 from kosim.encoders.bi import BiEncoder
 from kosim.encoders.errors import ArtifactError
 from kosim.encoders.loading import load
-from tests.checkout import ROOT, environment
+from tests import forked
 from tests.encoders.tiny import tiny_encoder, write_koelectra
 
 
 def check_commands(*names: str) -> None:
     """Run the sweep of some commands in a process of its own."""
-    command = [sys.executable, "-m", "tests.faults.commands", *names]
-    ended = subprocess.run(
-        command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False
-    )
+    ended = forked.run("tests.faults.commands", *names, timeout=1800)
     assert ended.returncode == 0, ended.stdout + ended.stderr[-2000:]
     assert " calls, 0 failures" in ended.stdout
 

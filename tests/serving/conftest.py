@@ -36,7 +36,7 @@ TEXTS = list(dict.fromkeys(sentences(120)))[:60]
 
 
 @pytest.fixture(scope="session", autouse=True)
-def quick() -> None:
+def quick(exported_once: None) -> None:
     """One thread: tiny networks spend most of their time on them."""
     torch.set_num_threads(1)
 

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
 
-from tests.checkout import environment
+from tests.forked import Program
 
 _START_SECONDS = 900
 
@@ -30,14 +27,9 @@ class Running:
     """
 
     def __init__(self, *arguments: object, files: int | None = None) -> None:
-        command = [sys.executable, "-m", "kosim", "serve", "--port", "0"]
-        self.process = subprocess.Popen(
-            [*command, *map(str, arguments)],
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-            env=environment(),
-            preexec_fn=None if files is None else partial(_limit_files, files),
+        serve = ("serve", "--port", 0, *arguments)
+        self.process = Program(
+            *("kosim", *serve), stdout=subprocess.DEVNULL, files=files, new="--ray" in arguments
         )
         assert self.process.stderr is not None
         first = self.process.stderr.readline()
@@ -53,12 +45,12 @@ class Running:
 
     def _wait(self) -> None:
         deadline = time.monotonic() + _START_SECONDS
-        while time.monotonic() < deadline and self.process.poll() is None:
-            try:
-                if self.url and httpx.get(f"{self.url}/readyz", timeout=30).status_code == 200:
-                    return
-            except httpx.TransportError:
-                time.sleep(0.1)
+        with httpx.Client(timeout=30) as client:
+            while time.monotonic() < deadline and self.process.poll() is None:
+                with suppress(httpx.TransportError):
+                    if self.url and client.get(f"{self.url}/readyz").status_code == 200:
+                        return
+                time.sleep(0.05)  # the server needs the core
         self.end(signal.SIGKILL)
         raise AssertionError(f"the server did not start: {self.log}")
 
@@ -85,10 +77,6 @@ class Running:
         code = self.process.wait(timeout=60)
         self._reader.join(10)
         return code
-
-
-def _limit_files(count: int) -> None:
-    resource.setrlimit(resource.RLIMIT_NOFILE, (count, count))
 
 
 @contextmanager
