@@ -5,7 +5,17 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[1]
+
+CLIENTS = ROOT / "build/clients/bin"
+"""Programs of the environment of other libraries, which also sees the project's packages."""
+
+needs_clients = pytest.mark.skipif(
+    not (ROOT / "build/clients/installed").exists(),
+    reason="other libraries are not installed; `make clients` installs them from PyPI",
+)
 
 
 def environment() -> dict[str, str]:

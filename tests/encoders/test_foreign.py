@@ -14,7 +14,9 @@ import torch
 from click.testing import CliRunner
 from sentence_transformers import SentenceTransformer, util
 from sentence_transformers.base.modules import Dense, Normalize, Transformer
-from sentence_transformers.sentence_transformer.modules import Pooling
+from sentence_transformers.sentence_transformer.modules import Pooling, StaticEmbedding
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
 
 from kosim.encoders.adoption import adopt
 from kosim.encoders.bi import BiEncoder
@@ -180,6 +182,17 @@ def test_what_is_no_encoder_is_refused_with_what_it_is_good_for(
     folder = write_cross(koelectra, tmp_path / "three", None, labels=3)
     with pytest.raises(ArtifactError, match=r"classifier of 3 labels.*kosim train cross"):
         load(folder)
+    for kind in ("SparseEncoder", "MultiVectorEncoder"):
+        folder = write_bi(koelectra, tmp_path / kind, "mean", [])
+        config = folder / "config_sentence_transformers.json"
+        written = json.loads(config.read_text(encoding="utf-8"))
+        config.write_text(json.dumps({**written, "model_type": kind}), encoding="utf-8")
+        with pytest.raises(ArtifactError, match=f"is a {kind}, neither"):
+            load(folder)
+    static = StaticEmbedding(Tokenizer(WordLevel({"[UNK]": 0}, unk_token="[UNK]")), embedding_dim=8)
+    SentenceTransformer(modules=[static], device="cpu").save(str(tmp_path / "static"))
+    with pytest.raises(ArtifactError, match="not a transformers model"):
+        load(tmp_path / "static")
 
 
 @pytest.mark.parametrize("name", ["mini-bi", "mini-cross"])

@@ -146,7 +146,16 @@ def test_json_documents_of_other_shapes(tmp_path: Path, document: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "magic, part", [(b"BZh9", "bzip2"), (b"\xfd7zXZ\0", "xz"), (b"%PDF", "PDF")]
+    "magic, part",
+    [
+        (b"BZh9", "bzip2"),
+        (b"\xfd7zXZ\0", "xz"),
+        (b"\x28\xb5\x2f\xfd", "zstd"),
+        (b"\xd0\xcf\x11\xe0", ".xls"),
+        (b"%PDF", "PDF"),
+        (b"SQLite format 3", "SQLite"),
+        (b"\x93NUMPY", "NumPy"),
+    ],
 )
 def test_what_is_no_table_is_called_what_it_is(tmp_path: Path, magic: bytes, part: str) -> None:
     assert part in refused(write_file(tmp_path, "a.csv", magic + bytes(100)))

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ import kosim
 from kosim.encoders.errors import ConfigError, MissingExtraError
 from kosim.experiments.comparison.mteb_tasks import evaluate_mteb
 from kosim.experiments.data.datasets import load_sample
+from tests.checkout import CLIENTS, ROOT, needs_clients
 from tests.experiments.test_cli import kosim as command
 
 FRAME = load_sample("test").frame[:40]
@@ -51,6 +55,24 @@ def task() -> Any:
             self.data_loaded = True
 
     return Local()
+
+
+@pytest.mark.slow
+@needs_clients
+@pytest.mark.skipif(find_spec("mteb") is not None, reason="mteb is here: the tests below run")
+def test_mteb_evaluates_in_the_environment_of_other_libraries(tmp_path: Path) -> None:
+    here = [__file__, "-p", "no:cacheprovider", "--basetemp", tmp_path / "inner"]
+    names = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
+    done = subprocess.run(
+        [CLIENTS / "python", "-m", "pytest", *here],
+        cwd=ROOT,
+        env={**names, "HF_HUB_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=500,
+    )
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert "5 passed, 1 skipped" in done.stdout, done.stdout[-2000:]
 
 
 @pytest.mark.slow

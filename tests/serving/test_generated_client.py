@@ -11,16 +11,11 @@ import pytest
 from kosim.serving.app import create_app
 from kosim.serving.problems import Problem
 from kosim.serving.settings import ServingSettings
+from tests.checkout import CLIENTS, needs_clients
 
-CLIENTS = Path(__file__).parents[2] / "build/clients/bin"
 STATUSES = (400, 401, 403, 404, 413, 422, 429, 503)
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not (CLIENTS / "openapi-python-client").exists(), reason="`make clients` installs it"
-    ),
-]
+pytestmark = [pytest.mark.slow, needs_clients]
 
 READ = """
 import json, sys
