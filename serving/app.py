@@ -8,6 +8,7 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
+from kosim.serving.fields import DIMENSION, MAX_CHARACTERS, MAX_ITEMS
 from kosim.serving.hosts import Hosts
 from kosim.serving.intake import PUBLIC, Intake
 from kosim.serving.keys import Keys
@@ -67,9 +68,19 @@ def create_app(settings: ServingSettings, *, service: Service | None = None) -> 
     for family in families:
         app.include_router(family.router)
     page.add_assets(app)
-    add_handlers(app)
+    add_handlers(app, (route for family in families for route in family.router.routes))
     keys = Keys.read(settings.keys)
-    add_reference(app, keyed=keys.needed, public=PUBLIC, root_path=settings.root_path)
+
+    def limits() -> dict[str, int]:
+        known = {MAX_ITEMS: settings.max_items, MAX_CHARACTERS: settings.max_characters}
+        opened: Service | None = getattr(app.state, "service", None)
+        if opened is not None and opened.models.bi is not None:
+            known[DIMENSION] = opened.models.bi.dimension
+        return known
+
+    add_reference(
+        app, keyed=keys.needed, public=PUBLIC, root_path=settings.root_path, limits=limits
+    )
     app.add_middleware(
         Intake,
         keys=keys,

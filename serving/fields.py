@@ -8,6 +8,8 @@ from pydantic import (
     AfterValidator,
     AliasChoices,
     BaseModel,
+    BeforeValidator,
+    Field,
     GetJsonSchemaHandler,
     model_validator,
 )
@@ -89,3 +91,53 @@ def _whole(text: str) -> str:
 
 Text = Annotated[str, AfterValidator(_whole)]
 """A string without half characters."""
+
+
+def _a_number(value: Any) -> Any:
+    """Return ``value`` unless it is a string or a truth value that could be read as a number.
+
+    Raises:
+        ValueError: it is.
+    """
+    if isinstance(value, bool | str):
+        raise ValueError("it should be a number")
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_a_number)]
+Count = Annotated[int, Field(ge=1), BeforeValidator(_a_number)]
+Number = Annotated[float, BeforeValidator(_a_number)]
+
+
+class Stated:
+    """Keywords that the OpenAPI document states of values which endpoints check by themselves.
+
+    Args:
+        limits: keywords whose values are the server's: `MAX_ITEMS`, `MAX_CHARACTERS`, `DIMENSION`.
+        keywords: all others.
+    """
+
+    def __init__(self, limits: dict[str, str] | None = None, **keywords: object) -> None:
+        self._keywords = {**keywords, **({LIMITS: limits} if limits else {})}
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Return the schema with the keywords."""
+        return {**handler(schema), **self._keywords}
+
+
+LIMITS, MAX_ITEMS, MAX_CHARACTERS, DIMENSION = "x-limits", "items", "characters", "dimension"
+
+Items = Stated({"maxItems": MAX_ITEMS}, minItems=1)
+"""Of a list of things to compute."""
+
+_SPACES = r"\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+NotBlank = Stated(pattern=f"[^{_SPACES}]")
+"""Of a text: it has a character that Python does not call white space."""
+
+Stored = Stated({"maxLength": MAX_CHARACTERS}, pattern=rf"^[^\x00]*[^\x00{_SPACES}][^\x00]*$")
+"""Of a text that is kept: it is whole, no blank, and has no NUL character."""
+
+Sentence = Annotated[Text, NotBlank]
+"""A text that is no blank; the endpoint says so, and which one is."""

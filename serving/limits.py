@@ -90,6 +90,20 @@ class Limits:
                 param=name,
             )
 
+    def check_number(self, name: str, count: int) -> None:
+        """Check how many things a request asks for.
+
+        Raises:
+            Problem: 422, the limit is named.
+        """
+        if not 1 <= count <= self.items:
+            raise Problem(
+                422,
+                "invalid_value",
+                f"{name} is {count:,}; give 1 to {self.items:,}, which is the limit max-items",
+                param=name,
+            )
+
 
 def tell_uncalibrated(response: Response, *encoders: Encoder) -> None:
     """Name in a header the encoders whose scores were never fitted to labels, if any."""

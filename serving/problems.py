@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute, Route
 
 from kosim.encoders.errors import (
     ClusterError,
@@ -81,11 +83,24 @@ def printable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def add_handlers(app: FastAPI) -> None:
-    """Let an app answer every error in the one form."""
+def add_handlers(app: FastAPI, routes: Iterable[BaseRoute]) -> None:
+    """Let an app with these routes answer every error in the one form."""
+    known = [route for route in routes if isinstance(route, Route)]
+
+    async def http(request: Request, error: Exception) -> JSONResponse:
+        response = await _http(request, error)
+        path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+        methods = {
+            one for route in known if route.path_regex.match(path) for one in route.methods or ()
+        }
+        if response.status_code == 405 and methods:
+            # The error knows those of one route, and a path can have several.
+            response.headers["Allow"] = ", ".join(sorted(methods))
+        return response
+
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(KosimError, _refused)
     app.add_exception_handler(Exception, _failed)
 
@@ -104,8 +119,11 @@ async def _invalid(_: Request, error: Exception) -> JSONResponse:
         reason = first.get("ctx", {}).get("error", "")
         return Problem(400, "invalid_json", f"the body is no JSON: {reason}").response()
     # The value itself is not repeated: it can be large, or nothing that JSON can say.
-    field = printable(".".join(str(part) for part in first["loc"][1:]))[:_MOST_SHOWN]
-    message = f"{field or first['loc'][0]}: {first['msg']}"[:_MOST_SHOWN]
+    parts = [str(part) for part in first["loc"][1:]]
+    named = [part for part in parts if not part.startswith("function-")]  # pydantic's validators
+    field = printable(".".join(named))[:_MOST_SHOWN]
+    reason = str(first["ctx"]["error"]) if first["type"] == "value_error" else first["msg"]
+    message = f"{field or first['loc'][0]}: {reason}"[:_MOST_SHOWN]
     return Problem(422, "invalid_value", message, param=field or None).response()
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
+
+from kosim.serving.fields import LIMITS
 
 _SCHEME = "bearer"
 _REFUSALS = {
@@ -45,7 +48,14 @@ class Refusal(BaseModel):
     error: Fault
 
 
-def add_reference(app: FastAPI, *, keyed: bool, public: tuple[str, ...], root_path: str) -> None:
+def add_reference(
+    app: FastAPI,
+    *,
+    keyed: bool,
+    public: tuple[str, ...],
+    root_path: str,
+    limits: Callable[[], Mapping[str, int]],
+) -> None:
     """Let an app describe itself.
 
     Args:
@@ -53,11 +63,13 @@ def add_reference(app: FastAPI, *, keyed: bool, public: tuple[str, ...], root_pa
         keyed: whether requests need a key.
         public: the paths that need none all the same.
         root_path: under which a proxy publishes the app.
+        limits: returns those of `Stated` keywords that are known, by their names.
     """
 
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:
             app.openapi_schema = _document(app, keyed=keyed, public=public)
+            _fill_in(app.openapi_schema["components"]["schemas"], limits())
             if root_path:
                 app.openapi_schema["servers"] = [{"url": root_path}]
         return app.openapi_schema
@@ -82,7 +94,7 @@ def _document(app: FastAPI, *, keyed: bool, public: tuple[str, ...]) -> dict[str
     content = {"application/json": {"schema": {"$ref": "#/components/schemas/Refusal"}}}
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
-            is_public = path in public
+            is_public = path in public or (path, method) == ("/", "get")
             if not is_public:
                 operation["security"] = [{_SCHEME: []}] if keyed else [{}, {_SCHEME: []}]
             responses = operation["responses"]
@@ -91,6 +103,17 @@ def _document(app: FastAPI, *, keyed: bool, public: tuple[str, ...]) -> dict[str
                 described = {"description": _REFUSALS[status], "content": content}
                 responses.setdefault(str(status), described)
     return document
+
+
+def _fill_in(schema: Any, limits: Mapping[str, int]) -> None:
+    """Give keywords the limits that they name; one whose limit is not known is left out."""
+    if isinstance(schema, dict):
+        named = schema.pop(LIMITS, {})
+        schema.update({key: limits[name] for key, name in named.items() if name in limits})
+        schema = list(schema.values())
+    if isinstance(schema, list):
+        for part in schema:
+            _fill_in(part, limits)
 
 
 def _statuses(method: str, operation: dict[str, Any], *, is_public: bool) -> list[int]:

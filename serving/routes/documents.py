@@ -11,8 +11,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from kosim.encoders.dimensions import shortened
 from kosim.encoders.errors import CorpusIndexError
-from kosim.index.documents import Document, check_document
-from kosim.serving.fields import Call, Text
+from kosim.index.documents import LONGEST_ID, Document, check_document
+from kosim.serving.fields import Call, Items, NotBlank, Stated, Stored, Text
 from kosim.serving.limits import tell_truncated
 from kosim.serving.problems import Problem
 from kosim.serving.service import WRITE_SECONDS, Served
@@ -50,8 +50,8 @@ class NewDocument(Call):
 
     model_config = ConfigDict(extra="forbid")
 
-    id: Text | None = None
-    text: Text
+    id: Annotated[Text, NotBlank, Stated(maxLength=LONGEST_ID)] | None = None
+    text: Annotated[Text, Stored]
     extra: Annotated[dict[str, Any], AfterValidator(_shallow)] = Field(
         default_factory=dict, description="Comes back with every hit."
     )
@@ -62,7 +62,7 @@ class Addition(Call):
 
     model_config = ConfigDict(extra="forbid")
 
-    documents: list[NewDocument]
+    documents: Annotated[list[NewDocument], Items]
     on_duplicate: Literal["refuse", "replace"] = Field(
         "refuse", description="What to do with an id that is there."
     )
@@ -92,9 +92,20 @@ async def add(call: Addition, service: Served, response: Response) -> Added:
     index, encoder = service.corpus, service.bi
     service.limits.check_stored("documents", [one.text for one in call.documents])
     documents = [
-        Document(one.id or uuid.uuid4().hex, one.text, one.extra) for one in call.documents
+        Document(uuid.uuid4().hex if one.id is None else one.id, one.text, one.extra)
+        for one in call.documents
     ]
     ids = [document.id for document in documents]
+    seen: set[str] = set()
+    for number, id in enumerate(ids):
+        if id in seen:
+            raise Problem(
+                409,
+                "duplicate_id",
+                f"id {id!r:.80} stands twice in what is added; give each its own id",
+                param=f"documents[{number}].id",
+            )
+        seen.add(id)
 
     def added() -> int:
         for document in documents:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import base64
 import time
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StrictBool, TypeAdapter, WithJsonSchema
 
 from kosim.encoders.dimensions import shortened
 from kosim.serving.batched_encoders import BatchedBiEncoder
-from kosim.serving.fields import Call, Text
+from kosim.serving.fields import DIMENSION, Call, Count, Items, Sentence, Stated, Text
 from kosim.serving.limits import tell_truncated
 from kosim.serving.models import name_of
 from kosim.serving.problems import Problem
@@ -22,18 +22,24 @@ from kosim.serving.ticket import TICKET
 router = APIRouter(tags=["embeddings"])
 
 
+_ONE_OR_MORE = TypeAdapter(Sentence | Annotated[list[Sentence], Items]).json_schema()
+
+
 class EmbeddingsCall(Call):
     """What OpenAI's clients send; what is not named here is ignored."""
 
-    input: Text | list[Text] | list[int] | list[list[int]] = Field(
-        description="A text or several, or their token ids by the tokenizer of this encoder."
+    input: Annotated[
+        Text | list[Text] | list[int] | list[list[int]], WithJsonSchema(_ONE_OR_MORE)
+    ] = Field(
+        description="A text or several; or their token ids, which must be of this encoder's "
+        "tokenizer, as no other integers are taken."
     )
     model: str | None = Field(None, description="Any name: one bi-encoder is served.")
     encoding_format: Literal["float", "base64"] = Field(
         "float", description="Numbers, or little-endian float32 in base64."
     )
-    dimensions: int | None = Field(
-        None, ge=1, description="Number of leading dimensions to return, at unit length again."
+    dimensions: Annotated[Count, Stated({"maximum": DIMENSION})] | None = Field(
+        None, description="Number of leading dimensions to return, at unit length again."
     )
 
 
@@ -58,10 +64,12 @@ class EmbeddingsAnswer(BaseModel):
 class EmbedCall(Call):
     """What clients of text-embeddings-inference send; texts that are too long are always cut."""
 
-    inputs: Text | list[Text] = Field(description="A text or several.")
-    normalize: bool = Field(True, description="Only true: all vectors have unit length.")
-    dimensions: int | None = Field(
-        None, ge=1, description="Number of leading dimensions to return, at unit length again."
+    inputs: Sentence | Annotated[list[Sentence], Items] = Field(description="A text or several.")
+    normalize: Annotated[StrictBool, Stated(const=True)] = Field(
+        True, description="Only true: all vectors have unit length."
+    )
+    dimensions: Annotated[Count, Stated({"maximum": DIMENSION})] | None = Field(
+        None, description="Number of leading dimensions to return, at unit length again."
     )
 
 

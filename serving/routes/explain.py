@@ -9,7 +9,7 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from kosim.encoders.explanation import Explanation, Masking, Unit
-from kosim.serving.fields import Call, Text
+from kosim.serving.fields import Call, Sentence
 from kosim.serving.limits import tell_truncated
 from kosim.serving.models import name_of
 from kosim.serving.problems import Problem
@@ -32,8 +32,8 @@ class ExplainCall(Call):
         },
     )
 
-    sentence1: Text
-    sentence2: Text
+    sentence1: Sentence
+    sentence2: Sentence
     encoder: Literal["bi", "cross"] | None = Field(
         None, description="Whose score; the best encoder that is served by default."
     )

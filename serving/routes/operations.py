@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from pydantic import BaseModel
 
 from kosim.encoders.compute.runtime import Precision
@@ -21,6 +21,12 @@ from kosim.serving.service import Served
 _LOG = logging.getLogger("kosim.serving")
 
 router = APIRouter(tags=["operations"])
+
+
+class Status(BaseModel):
+    """Whether the service answers, or why it cannot."""
+
+    status: str
 
 
 class Description(BaseModel):
@@ -57,12 +63,16 @@ class EncoderList(BaseModel):
 
 @router.get("/health", include_in_schema=False)
 @router.get("/healthz")
-async def healthz() -> dict[str, str]:
+async def healthz() -> Status:
     """Say that the process answers."""
-    return {"status": "ok"}
+    return Status(status="ok")
 
 
-@router.get("/readyz")
+@router.get(
+    "/readyz",
+    response_model=Status,
+    responses={503: {"description": "Requests cannot be carried out.", "model": Status}},
+)
 async def readyz(service: Served) -> Response:
     """Say whether requests can be carried out: the encoders' threads live, the index is sound."""
     if not service.models.alive:
@@ -77,7 +87,7 @@ async def readyz(service: Served) -> Response:
     return JSONResponse({"status": "ready"})
 
 
-@router.get("/metrics")
+@router.get("/metrics", response_class=PlainTextResponse)
 async def metrics(service: Served) -> Response:
     """Return the metrics in Prometheus's text format."""
     content, kind = service.metrics.text()

@@ -13,6 +13,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
+from pydantic import BaseModel
 
 FOLDER = Path(str(files("kosim.serving") / "page"))
 _SWAGGER = "/assets/swagger"
@@ -28,10 +29,24 @@ _HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter()
 
 
-@router.get("/")
+class Entrance(BaseModel):
+    """Where to go from here."""
+
+    name: str
+    service: str
+    openapi: str
+    docs: str
+
+
+@router.get(
+    "/",
+    response_model=Entrance,
+    responses={200: {"description": "The page, or where to go.", "content": {"text/html": {}}}},
+    tags=["operations"],
+)
 async def page(request: Request) -> Response:
     """Return the page to a browser; tell others where to go."""
     if "text/html" in request.headers.get("accept", ""):
@@ -50,13 +65,13 @@ async def page(request: Request) -> Response:
     return JSONResponse({"name": "kosim", **addresses}, headers={"Vary": "Accept"})
 
 
-@router.get("/favicon.ico")
+@router.get("/favicon.ico", include_in_schema=False)
 async def icon() -> Response:
     """Return the icon that browsers ask for by themselves."""
     return FileResponse(FOLDER / "icon.svg", media_type="image/svg+xml")
 
 
-@router.get("/docs")
+@router.get("/docs", include_in_schema=False)
 async def docs(request: Request) -> Response:
     """Return Swagger UI over the OpenAPI document, from this server alone."""
     html = get_swagger_ui_html(

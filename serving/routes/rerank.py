@@ -6,13 +6,13 @@ A relevance score is the calibrated score divided by 5, so it lies between 0 and
 from __future__ import annotations
 
 import uuid
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Response
-from pydantic import AliasChoices, BaseModel, Field, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StrictBool, model_validator
 
 from kosim.encoders.records import LABEL_HIGH, Hit
-from kosim.serving.fields import BEST, Call, Text
+from kosim.serving.fields import BEST, Call, Count, Items, Number, Sentence, Text
 from kosim.serving.limits import tell_truncated, tell_uncalibrated
 from kosim.serving.models import name_of
 from kosim.serving.service import Served, Service
@@ -27,16 +27,23 @@ class TextDocument(BaseModel):
     text: Text
 
 
+Texts = Annotated[list[Text | TextDocument], Items]
+"""Documents to rank, which may be blank."""
+
+
 class _Ranking(Call):
     """What every form of a request has; what is not named here is ignored."""
 
-    query: Text
+    query: Sentence
     model: str | None = Field(None, description="Any name: one reranker is served.")
-    top_n: int | None = Field(
-        None, ge=1, validation_alias=BEST, description="Number of hits to return (default: all)."
+    top_n: Count | None = Field(
+        None,
+        validation_alias=BEST,
+        description="Number of hits to return (default: all); `top_k`, `k` and `limit` mean the "
+        "same.",
     )
-    return_documents: bool = Field(False, description="Repeat the texts in the answer.")
-    min_score: float | None = Field(
+    return_documents: StrictBool = Field(False, description="Repeat the texts in the answer.")
+    min_score: Number | None = Field(
         None, description="Leave out hits with a lower relevance score (0 to 1)."
     )
 
@@ -44,8 +51,8 @@ class _Ranking(Call):
 class RerankCall(_Ranking):
     """What Cohere's clients (v1 and v2) and Jina's send."""
 
-    documents: list[Text | TextDocument] = Field(
-        validation_alias=AliasChoices("documents", "texts")
+    documents: Texts = Field(
+        validation_alias=AliasChoices("documents", "texts"), description="`texts` means the same."
     )
 
 
@@ -55,14 +62,22 @@ class TextsCall(_Ranking):
     Texts that are too long are always cut.
     """
 
-    texts: list[Text | TextDocument] | None = Field(
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": {"properties": {"texts": {"type": "array"}}, "required": ["texts"]},
+            "then": {"properties": {"documents": {"type": "null"}}},
+            "else": {"properties": {"documents": {"type": "array"}}, "required": ["documents"]},
+        }
+    )
+
+    texts: Texts | None = Field(
         None, description="Documents; the answer is that of text-embeddings-inference."
     )
-    documents: list[Text | TextDocument] | None = Field(
+    documents: Texts | None = Field(
         None, description="Documents; the answer is that of /v1/rerank."
     )
-    raw_scores: bool = Field(False, description="The reranker's own values.")
-    return_text: bool = Field(False, description="Repeat the texts in the answer.")
+    raw_scores: StrictBool = Field(False, description="The reranker's own values.")
+    return_text: StrictBool = Field(False, description="Repeat the texts in the answer.")
 
     @model_validator(mode="after")
     def _one_list(self) -> Self:

@@ -4,15 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from kosim.encoders.errors import ConfigError
 from kosim.index.documents import SearchResult, result_json
 from kosim.index.searcher import Mode
-from kosim.serving.fields import CANDIDATES, HITS, Call, Text
+from kosim.serving.fields import (
+    CANDIDATES,
+    HITS,
+    MAX_ITEMS,
+    Call,
+    Count,
+    Number,
+    Sentence,
+    Stated,
+    Whole,
+)
 from kosim.serving.limits import tell_truncated
+from kosim.serving.problems import Problem
 from kosim.serving.service import Served
 from kosim.serving.ticket import TICKET
 
@@ -22,20 +34,29 @@ DEFAULT_CANDIDATES = 100
 """Documents that are retrieved and reranked, as far as the server's limit allows."""
 
 
+_Depth = Annotated[Whole, Stated({"maximum": MAX_ITEMS}, minimum=1)]
+
+
 class SearchCall(Call):
     """A query, and how to search for it."""
 
     model_config = ConfigDict(extra="forbid")
 
-    query: Text
-    k: int = Field(10, ge=1, validation_alias=HITS, description="Number of hits to return.")
-    candidates: int | Literal["auto"] = Field(
+    query: Sentence
+    k: Annotated[Count, Stated({"maximum": MAX_ITEMS})] = Field(
+        10,
+        validation_alias=HITS,
+        description="Number of hits to return; `top_k`, `top_n` and `limit` mean the same.",
+    )
+    candidates: _Depth | Literal["auto"] = Field(
         DEFAULT_CANDIDATES,
         validation_alias=CANDIDATES,
         description="Number of documents to retrieve and rerank; auto: as many as the query needs, "
         "by the index's fitted policy.",
     )
-    min_score: float | None = Field(None, description="Leave out hits with a lower score (0 to 5).")
+    min_score: Number | None = Field(
+        None, description="Leave out hits with a lower score (0 to 5)."
+    )
     mode: Mode = Field("dense", description="Retrieve by vectors, by words, or by both.")
 
 
@@ -76,15 +97,20 @@ async def search(call: SearchCall, service: Served, response: Response) -> Searc
     """Find the most similar documents: the bi-encoder retrieves, the cross-encoder reranks."""
     searcher = service.searcher
     query = service.limits.cut_text("query", call.query)
-    service.limits.check_count("k", call.k)
+    service.limits.check_number("k", call.k)
     candidates = call.candidates
     if "candidates" not in call.model_fields_set:
         candidates = min(DEFAULT_CANDIDATES, service.limits.items)
     elif isinstance(candidates, int):
-        service.limits.check_count("candidates", max(0, candidates))
+        service.limits.check_number("candidates", candidates)
 
     def found() -> tuple[SearchResult, int]:
         searcher.index.refresh()
+        if candidates == "auto":
+            try:
+                searcher.policy(call.mode)
+            except ConfigError as error:
+                raise Problem(404, "no_policy", str(error), param="candidates") from None
         (result,) = searcher.search([query], k=call.k, candidates=candidates, mode=call.mode)
         return result, TICKET.get().truncated
 

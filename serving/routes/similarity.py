@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from typing import Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from kosim.encoders.interface import Encoder
 from kosim.encoders.records import DECISION_THRESHOLD, Pair
-from kosim.serving.fields import Call, Text
+from kosim.serving.fields import Call, Items, Sentence
 from kosim.serving.limits import tell_truncated, tell_uncalibrated
 from kosim.serving.models import name_of
 from kosim.serving.problems import Problem
@@ -20,10 +20,10 @@ from kosim.serving.ticket import TICKET
 router = APIRouter(tags=["similarity"])
 
 
-class Sentence(BaseModel):
+class Side(BaseModel):
     """One side of the documented call."""
 
-    sentence: Text
+    sentence: Sentence
 
 
 class TwoSentences(BaseModel):
@@ -35,8 +35,8 @@ class TwoSentences(BaseModel):
         }
     )
 
-    r1: Sentence
-    r2: Sentence
+    r1: Side
+    r2: Side
 
 
 class Conclusion(BaseModel):
@@ -55,11 +55,13 @@ class Pairs(Call):
 
     model_config = ConfigDict(extra="forbid")
 
-    pairs: list[tuple[Text, Text]] = Field(description="Two sentences each.")
+    pairs: Annotated[list[tuple[Sentence, Sentence]], Items] = Field(
+        description="Two sentences each."
+    )
     encoder: Literal["both", "bi", "cross"] | None = Field(
         None, description="What scores; every encoder that is served by default."
     )
-    symmetric: bool = Field(
+    symmetric: StrictBool = Field(
         False, description="Average both orders of a pair, where its order matters."
     )
 

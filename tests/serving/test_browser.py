@@ -352,7 +352,7 @@ def test_what_the_service_refuses_is_shown(page: Any) -> None:
     one(panel, "#search-query").send_keys(QUERY, Keys.ENTER)
     wait(page, lambda: one(panel, ".problem").is_displayed())
     assert "max-items" in one(panel, ".problem").text
-    page.get_log("browser")  # the browser's own note of the 413
+    page.get_log("browser")  # the browser's own note of the 422
 
 
 def test_sentences_are_text_and_never_markup(page: Any) -> None:

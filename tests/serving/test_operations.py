@@ -13,6 +13,7 @@ import pytest
 from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
+from kosim.encoders.bi import BiEncoder
 from kosim.encoders.errors import ArtifactError
 from kosim.encoders.model_card import CARD
 from kosim.serving.app import create_app
@@ -146,6 +147,24 @@ def test_the_reference_says_every_refusal_and_the_key(client: TestClient) -> Non
     assert search["security"] == [{}, {"bearer": []}], "a key is possible, and not needed here"
     assert "security" not in document["paths"]["/healthz"]["get"]
     assert "HTTPValidationError" not in document["components"]["schemas"]
+
+
+def test_the_reference_says_the_limits_of_this_server(client: TestClient, bi: BiEncoder) -> None:
+    document = client.get("/openapi.json").json()
+    calls = {
+        name: schema.get("properties") for name, schema in document["components"]["schemas"].items()
+    }
+    assert calls["Pairs"]["pairs"]["maxItems"] == 50
+    assert calls["Pairs"]["pairs"]["minItems"] == 1
+    assert calls["SearchCall"]["k"]["anyOf"][0] == {"type": "integer", "minimum": 1, "maximum": 50}
+    assert calls["NewDocument"]["text"]["maxLength"] == 400
+    assert calls["EmbeddingsCall"]["dimensions"]["anyOf"][0]["maximum"] == bi.dimension
+    assert "x-limits" not in client.get("/openapi.json").text
+    pattern = calls["SearchCall"]["query"]["pattern"]
+    characters = [chr(code) for code in range(0x10000)]
+    assert [one for one in characters if not re.search(pattern, one)] == [
+        one for one in characters if one.isspace()
+    ]
 
 
 def test_the_encoders_are_described_in_full(client: TestClient) -> None:

@@ -31,6 +31,16 @@ LONG = "가" * 401
         ("/rerank", {"query": "가"}, 422, "either texts or documents"),
         ("/rerank", {"query": "가", "texts": ["나"], "documents": ["나"]}, 422, "either texts or"),
         ("/embed", {"inputs": "가", "normalize": False}, 422, "normalize"),
+        ("/embed", {"inputs": "가", "dimensions": True}, 422, "dimensions: it should be a number"),
+        ("/rerank", {"query": "가", "texts": ["나"], "top_n": "1"}, 422, "top_n: it should be a"),
+        (
+            "/rerank",
+            {"query": "가", "texts": ["나"], "min_score": "1"},
+            422,
+            "min_score: it should",
+        ),
+        ("/rerank", {"query": "가", "texts": ["나"], "raw_scores": "yes"}, 422, "raw_scores"),
+        ("/v1/search", {"query": "가", "candidates": "5"}, 422, "candidates"),
         ("/v1/embeddings", {"input": ["가"] * 51}, 413, "max-items is 50"),
     ],
 )
@@ -79,7 +89,9 @@ def test_unusual_but_whole_texts_are_scored(client: TestClient, text: str) -> No
 
 
 def test_wrong_methods_and_places(client: TestClient) -> None:
-    assert client.get("/v1/similarity").status_code == 405
+    wrong = client.get("/v1/similarity")
+    assert (wrong.status_code, wrong.headers["Allow"]) == (405, "POST")
+    assert client.put("/").headers["Allow"] == "GET, POST"
     assert client.post("/v1/nowhere", json={}).status_code == 404
     assert client.get("/assets/../settings.py").status_code == 404
     assert client.get("/assets/%2e%2e/settings.py").status_code == 404
