@@ -121,7 +121,7 @@ def test_korean_texts_use_the_terms_of_the_glossary() -> None:
         (path.relative_to(ROOT).as_posix(), term)
         for path in written
         for term in REPLACED
-        if term in path.read_text("utf-8")
+        if term in path.read_text("utf-8").replace("안녕하세요", "")  # a greeting among the data
     }
     assert used == set()
 
