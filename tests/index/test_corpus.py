@@ -290,7 +290,7 @@ def test_lines_of_json_are_no_sentences(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(range(32)) * 9, "is no text"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(range(32)) * 9, "is not text"),
         (b"\x01\x02\x03\x04" * 9, "binary data"),
         (b"SQLite format 3\0" + bytes(99), "SQLite"),
         (b"\x93NUMPY\x01\0v\0{'descr': '<f4'}\n", "NumPy"),
