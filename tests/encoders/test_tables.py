@@ -213,7 +213,7 @@ def test_truncated_gzip(tmp_path: Path, keep: float) -> None:
 
 
 def test_gzip_by_name_only(tmp_path: Path) -> None:
-    assert "no gzip file" in _error(_file(tmp_path, "a.csv.gz", b"a,b\n1,2\n"))
+    assert "not a gzip file" in _error(_file(tmp_path, "a.csv.gz", b"a,b\n1,2\n"))
 
 
 def test_truncated_parquet(tmp_path: Path) -> None:

@@ -249,7 +249,7 @@ BAD: dict[str, tuple[bytes, str]] = {
     "ragged.csv": (b"id,text\nq,x\nw\n", "line 3: 1 cells"),
     "half.jsonl": (b'{"text": "\\ud800"}\n', "half a character"),
     "broken.parquet": (b"PAR1", "no Parquet file"),
-    "broken.txt.gz": (b"x", "no gzip file"),
+    "broken.txt.gz": (b"x", "not a gzip file"),
 }
 
 

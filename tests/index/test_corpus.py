@@ -212,7 +212,7 @@ def test_longest_text_is_allowed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "value, part", [("3", "no string"), ("null", "blank"), ('"\\udc00"', "half")]
+    "value, part", [("3", "not a string"), ("null", "blank"), ('"\\udc00"', "half")]
 )
 def test_value_that_is_no_text_is_named(tmp_path: Path, value: str, part: str) -> None:
     message = _refused(_file(tmp_path, "a.jsonl", f'{{"text": "x"}}\n{{"text": {value}}}\n'))
