@@ -229,7 +229,7 @@ def _assumptions(demand: Demand, measured: Measurements) -> tuple[tuple[str, str
             (
                 "vectors mixed from encoded ones",
                 f"{count(measured.mixed_vectors)} beside {count(measured.encoded_sentences)}",
-                "--sample",
+                "--sample-sentences",
             )
         )
     return (
