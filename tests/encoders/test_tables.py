@@ -217,7 +217,7 @@ def test_gzip_by_name_only(tmp_path: Path) -> None:
 
 
 def test_truncated_parquet(tmp_path: Path) -> None:
-    assert "no Parquet file" in _error(_file(tmp_path, "a.parquet", _parquet(ROWS)[:-20]))
+    assert "not a Parquet file" in _error(_file(tmp_path, "a.parquet", _parquet(ROWS)[:-20]))
 
 
 def test_lines_keep_blank_ones_and_inner_space(tmp_path: Path) -> None:

@@ -248,7 +248,7 @@ BAD: dict[str, tuple[bytes, str]] = {
     "twice.csv": (b"id,text\n1,x\n1,y\n", "id '1' appears twice"),
     "ragged.csv": (b"id,text\nq,x\nw\n", "line 3: 1 cells"),
     "half.jsonl": (b'{"text": "\\ud800"}\n', "half a character"),
-    "broken.parquet": (b"PAR1", "no Parquet file"),
+    "broken.parquet": (b"PAR1", "not a Parquet file"),
     "broken.txt.gz": (b"x", "not a gzip file"),
 }
 
