@@ -1,7 +1,4 @@
-"""Evaluate any sentence-transformers cross-encoder on labelled pairs, beside kosim's own.
-
-Give it by folder or hub id: ``python examples/evaluate_reranker.py BAAI/bge-reranker-v2-m3``
-"""
+"""Evaluate any sentence-transformers cross-encoder on labelled pairs, beside kosim's own."""
 
 import sys
 from pathlib import Path

@@ -89,9 +89,7 @@ class Service:
         """
         if self.models.bi is None:
             raise Problem(
-                404,
-                "no_bi_encoder",
-                "no bi-encoder is served; start kosim serve with --encoder MODEL",
+                404, "no_bi_encoder", "no bi-encoder is served; start kosim serve with --bi MODEL"
             )
         return self.models.bi
 
@@ -121,7 +119,7 @@ class Service:
                 409,
                 "sharded",
                 "the shards of an index are served, which requests do not change; change a shard "
-                "with `kosim index add` or `remove`, or the whole index and cut it again with "
+                "with `kosim index add` or `remove`, or the whole index and cut it anew with "
                 "`kosim index shard`",
             )
         return index

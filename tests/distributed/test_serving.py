@@ -78,7 +78,7 @@ def whole(bi: BiEncoder, tmp_path_factory: pytest.TempPathFactory) -> CorpusInde
 
 @pytest.fixture(scope="session")
 def shards(whole: CorpusIndex, tmp_path_factory: pytest.TempPathFactory) -> Shards:
-    made = split_index(whole, tmp_path_factory.mktemp("shards") / "index", shards=4)
+    made = split_index(whole, tmp_path_factory.mktemp("shards") / "index", shards=3)
     if find_spec("kiwipiepy"):
         for index in made.indexes.values():
             index.lexical.prepare(index.snapshot)
@@ -95,7 +95,7 @@ def rest(shards: Shards, bi: BiEncoder, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture(scope="module")
 def server(cluster: Cluster, shards: Shards, encoders: dict[str, Path]) -> Iterator[Running]:
-    """``kosim serve --ray`` over four shards and a reranker."""
+    """``kosim serve --ray`` over three shards and a reranker."""
     with running(
         *("--ray", cluster.address, "--index", shards.folder, "--cross", encoders["cross"]),
         *("--shard-cpus", SMALL["shard_cpus"], "--reranker-cpus", SMALL["reranker_cpus"]),

@@ -14,7 +14,14 @@ from tests.serving.running import running
 EXAMPLES = ROOT / "examples"
 NOTEBOOKS = sorted(EXAMPLES.glob("notebooks/*.ipynb"))
 
-SHORT = {"verdict": {'"--epochs", "3", "--limit", "300"': '"--epochs", "1", "--limit", "60"'}}
+SHORT = {
+    "verdict": {'"--epochs", "3", "--limit", "300"': '"--epochs", "1", "--limit", "60"'},
+    "teach": {
+        "pairs=600": "pairs=60",
+        "silver_epochs=2": "silver_epochs=1",
+        '"epochs": 2': '"epochs": 1',
+    },
+}
 """What is replaced in the code of a notebook so that it trains on less."""
 
 nbformat = pytest.importorskip("nbformat")

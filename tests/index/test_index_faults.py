@@ -232,9 +232,9 @@ def run_kills(folder: Path, kills: int) -> Trial:
     return trial
 
 
-def test_ten_kills(tmp_path: Path) -> None:
-    trial = run_kills(tmp_path / "index", 10)
-    assert sum(trial.hits.values()) == 10
+def test_five_kills(tmp_path: Path) -> None:
+    trial = run_kills(tmp_path / "index", 5)
+    assert sum(trial.hits.values()) == 5
 
 
 @pytest.mark.slow

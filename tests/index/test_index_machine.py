@@ -167,7 +167,7 @@ class TestCorpusIndexMachine(CorpusIndexMachine.TestCase):  # type: ignore[misc,
 @pytest.mark.slow
 class TestCorpusIndexMachineLong(CorpusIndexMachine.TestCase):  # type: ignore[misc,valid-type]
     settings = settings(
-        max_examples=150,
+        max_examples=80,
         stateful_step_count=50,
         deadline=None,
         suppress_health_check=[*HealthCheck],

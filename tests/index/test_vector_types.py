@@ -105,7 +105,9 @@ def test_lost_recall_is_measured_against_the_vectors_as_given(tmp_path: Path) ->
     assert 0.5 < settings["recall@10"] < 1
 
 
-@pytest.mark.parametrize("type", ["flat", "hnsw", "rabitq", "ivfpq"])
+@pytest.mark.parametrize(
+    "type", ["flat", "hnsw", "rabitq", pytest.param("ivfpq", marks=pytest.mark.slow)]
+)
 def test_vectors_of_another_type_than_promised_are_refused(tmp_path: Path, type: Any) -> None:
     settings = VectorIndex.write(tmp_path, VECTORS, type, stored="fp16")
     with pytest.raises(CorpusIndexError, match="holds fp16 vectors, not int8; build the index"):
