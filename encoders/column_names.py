@@ -57,6 +57,7 @@ LABELS = (
     "레이블",
     "평점",
     "유사 여부",
+    "판정",
 )
 """Names of the label, best first: KLUE's unrounded mean wins over the rounded one."""
 

@@ -73,10 +73,8 @@ function connect(board) {
     height: frame.height,
     "aria-hidden": "true",
   });
-  const middle = (item) => {
-    const box = item.getBoundingClientRect();
-    return box.top + box.height / 2 - frame.top;
-  };
+  // The place in the layout: what is drawn may still be on its way there.
+  const middle = (item) => item.offsetTop + item.offsetHeight / 2;
   const [x1, x2] = [from - frame.left, to - frame.left];
   const bend = (x2 - x1) / 2;
   const starts = [...left.children];

@@ -177,6 +177,26 @@ def test_a_search_shows_both_orders_and_every_move(
     shoot(page, tmp_path, "search")
 
 
+def test_lines_end_where_the_sentences_come_to_rest(page: Any) -> None:
+    feature = {"name": "prefers-reduced-motion", "value": "no-preference"}
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+    panel = open_tab(page, "search")
+    one(panel, "#search-query").send_keys(QUERY, Keys.ENTER)
+    wait(page, lambda: panel.find_elements(By.CSS_SELECTOR, ".links path"))
+    wait(page, lambda: not page.execute_script("return document.getAnimations().length"))
+    apart = page.execute_script(
+        "return [...document.querySelectorAll('.links path')].map((path) => {"
+        "  const end = path.getPointAtLength(path.getTotalLength());"
+        "  const box = document.querySelector(`.after [data-key='${path.dataset.key}']`)"
+        "    .getBoundingClientRect();"
+        "  const board = path.closest('.board').getBoundingClientRect();"
+        "  return Math.abs(end.y + board.top - box.top - box.height / 2);"
+        "})"
+    )
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    assert apart and max(apart) <= 1
+
+
 def test_a_pasted_list_is_reranked(page: Any, server: Running, tmp_path: Path) -> None:
     panel = open_tab(page, "rerank")
     one(panel, "#rerank-query").send_keys(SENTENCES[0])

@@ -100,7 +100,7 @@ def test_wrong_methods_and_places(client: TestClient) -> None:
 def test_what_is_not_served_is_said(encoders: dict[str, Path]) -> None:
     with TestClient(create_app(ServingSettings(cross=encoders["cross"])), base_url=HERE) as client:
         for path, call, said in (
-            ("/v1/embeddings", {"input": "가"}, "--bi"),
+            ("/v1/embeddings", {"input": "가"}, "--encoder"),
             ("/v1/search", {"query": "가"}, "--index"),
             ("/v1/documents", {"documents": [{"text": "가"}]}, "--index"),
             ("/v1/similarity", {"pairs": [["가", "나"]], "encoder": "bi"}, "bi-encoder"),
