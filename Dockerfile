@@ -3,7 +3,7 @@
 #
 #     docker build -t kosim .
 #     docker run -p 8000:8000 kosim
-#     docker run -p 8000:8000 -v $PWD/models:/models kosim --bi /models/bi --cross /models/cross
+#     docker run -p 8000:8000 -v $PWD/models:/models kosim --encoder /models/bi --reranker /models/cross
 #
 #     docker build --target full -t kosim-full .
 #     docker run --user $(id -u) -e HOME=/tmp -v $PWD:/work kosim-full compare pairs.csv --out runs/mine

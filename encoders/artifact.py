@@ -164,11 +164,11 @@ def read_manifest(folder: Path) -> Manifest:
     except OSError as error:
         raise ArtifactError(f"cannot read {folder}: {error.strerror}") from error
     if not is_folder:
-        raise ArtifactError(f"{folder} is not there; give the folder of a saved encoder")
+        raise ArtifactError(f"{folder} does not exist; give the folder of a saved encoder")
     if not has_manifest:
         raise ArtifactError(
             f"{folder} is not a saved encoder: it has no {MANIFEST}; train one with "
-            "`kosim train`, or make one from a model of others with `kosim adopt`"
+            "`kosim train`, or make one from a third-party model with `kosim adopt`"
         )
     read = partial(
         read_versioned_json,

@@ -65,7 +65,7 @@ def find_backbone(name: str, *, revision: str | None = None) -> Backbone:
             raise BackboneError(f"backbone {name} is a folder; a revision belongs to a hub id")
         return Backbone(name=name, path=_complete(folder, name))
     if name.startswith(("/", ".", "~")) or name.count("/") != 1:
-        raise BackboneError(f"backbone {name} is not there; give a folder or a hub id owner/name")
+        raise BackboneError(f"backbone {name} does not exist; give a folder or a hub id owner/name")
     folder = _fetch(name, revision, _SAFE_WEIGHTS)
     if not any(folder.glob(_SAFE_WEIGHTS)):
         folder = _fetch(name, revision, _OLD_WEIGHTS)
@@ -112,7 +112,7 @@ def _bundled(name: str, revision: str | None) -> Path:
     if not folder.is_dir():
         raise BackboneError(
             f"the bundled backbone {name} is not part of this installation ({folder} is not "
-            "there); install kosim anew, make it as benchmarks/mini says, or give a folder or a "
+            "there); reinstall kosim, make it as benchmarks/mini says, or give a folder or a "
             "hub id"
         )
     return _complete(folder, name)
@@ -129,7 +129,7 @@ def _fetch(name: str, revision: str | None, weights: str) -> Path:
     except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError) as error:
         at = f" at revision {revision}" if revision else ""
         raise BackboneError(
-            f"backbone {name}{at} is neither a folder here nor to be had from the model hub "
+            f"backbone {name}{at} is neither a folder here nor available from the model hub "
             f"({type(error).__name__}); check the name, or download it once while online"
         ) from error
 

@@ -179,7 +179,7 @@ class PairEncoder(PairScorer):
         )
         if not np.isfinite(found).all():
             raise ArtifactError(
-                f"{self.backbone.path} computes values that are no numbers in {self.precision} by "
+                f"{self.backbone.path} computes values that are not numbers in {self.precision} by "
                 f"{self.backend}; its weights cannot be used"
             )
         return found

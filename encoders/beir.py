@@ -84,7 +84,7 @@ def read_judgments(path: str | Path) -> Iterator[Judgment]:
 
     Raises:
         DataError: the file cannot be read, lacks a column, or holds an empty cell or a gain that
-            is no number.
+            is not a number.
     """
     name = source_name(path)
     columns: tuple[str, str, str | None] | None = None
@@ -123,7 +123,7 @@ def _columns(present: list[str], name: str) -> tuple[str, str, str | None]:
     if query is None or document is None:
         missing = QUERY_IDS[0] if query is None else DOCUMENT_IDS[0]
         raise DataError(
-            f"{name} has no column {missing!r} (it has {listed(present)}); TREC's form is no "
+            f"{name} has no column {missing!r} (it has {listed(present)}); TREC's form is not a "
             "table with names, but has four cells a line"
         )
     return query, document, find_column(present, GAINS)
@@ -133,7 +133,7 @@ def _id(record: Record, column: str, where: str) -> str:
     value = record.get(column)
     text = id_text(value)
     if text is None:
-        problem = "is empty" if value is None else f"{printable(repr(value)[:40])} is no id"
+        problem = "is empty" if value is None else f"{printable(repr(value)[:40])} is not an id"
         raise DataError(f"{where}: the {column} {problem}")
     return text
 

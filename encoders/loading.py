@@ -31,26 +31,26 @@ def load(
     backend: Backend | None = None,
     precision: Precision = "fp32",
 ) -> BiEncoder | CrossEncoder:
-    """Open a saved encoder after checking every file of it, or a model that others made.
+    """Open a saved encoder after checking every file of it, or a third-party model.
 
     Args:
-        folder: what `save` wrote; or the name of a bundled
-            encoder: ``mini-bi``, ``mini-cross``; or a sentence-transformers model or a
-            cross-encoder with one label, by folder or hub id. The last two have their own maximum
-            length, prompt, pooling and activation, and no calibration: see
-            `calibrated`.
-        device: torch device; the best there is when None.
-        backend: what computes: torch, or onnx (the extra ``onnx``), which starts sooner, is faster
-            on a CPU, and exports the encoder at the first time, into its folder or, for models of
-            others, the user's cache. By default onnx where onnxruntime and an export are there, as
-            of the bundled encoders, and for int8; torch otherwise, with a GPU, for models of
-            others, and where another device than the CPU is given.
+        folder: the folder that `save` wrote; the name of a bundled encoder, ``mini-bi`` or
+            ``mini-cross``; or a sentence-transformers model or a cross-encoder with one label, by
+            folder or hub id. A third-party model keeps its own maximum length, prompt, pooling and
+            activation, and has no calibration: see `calibrated`.
+        device: torch device; the best one of the machine when None.
+        backend: what computes: torch, or onnx (the extra ``onnx``), which starts sooner and is
+            faster on a CPU. onnx exports an encoder when it is first used, into its folder or, for
+            a third-party model, the user's cache. The default is onnx for int8 and where
+            onnxruntime and an export are there, as with the bundled encoders; it is torch
+            otherwise, with a GPU, for third-party models, and where another device than the CPU is
+            given.
         precision: arithmetic of the network. int8 (onnx) is the fastest and takes a quarter of
             the memory for all but the embeddings; bf16 (torch) halves the memory, and its speed
             pays only where the processor has instructions for it.
 
     Raises:
-        ArtifactError: the folder is no artifact, is of a newer format, or is damaged.
+        ArtifactError: the folder is not an artifact, is of a newer format, or is damaged.
         ConfigError: the backend or precision is unknown, or they or the device do not fit.
         MissingExtraError: the backend's packages are not installed.
         QualityError: the export was refused, because it loses too much.

@@ -52,7 +52,7 @@ def read_card(folder: Path) -> ModelCard | None:
     """Return the card of an encoder's folder, None where there is none.
 
     Raises:
-        ArtifactError: the card is no TOML, too large, or a field of it is wrong.
+        ArtifactError: the card is not TOML, too large, or a field of it is wrong.
     """
     path = folder / CARD
     if not path.is_file():
@@ -70,6 +70,6 @@ def read_card(folder: Path) -> ModelCard | None:
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"]))
-        raise ArtifactError(f"{path}: {field}: {first['msg']}; mend it or remove it") from error
+        raise ArtifactError(f"{path}: {field}: {first['msg']}; correct it or remove it") from error
     except ValueError as error:  # also of its encoding and of TOML
-        raise ArtifactError(f"{path} is no TOML: {error}; mend it or remove it") from error
+        raise ArtifactError(f"{path} is not TOML: {error}; correct it or remove it") from error

@@ -158,4 +158,6 @@ def check_finite(model: Any, name: object, *, error: type[KosimError]) -> None:
         if weight.device.type == "meta" or weight.numel() == 0 or not weight.is_floating_point():
             continue
         if not all(bool(torch.isfinite(end)) for end in torch.aminmax(weight.detach())):
-            raise error(f"a weight of {name} is no finite number: {place}; restore or retrain it")
+            raise error(
+                f"a weight of {name} is not a finite number: {place}; restore or retrain it"
+            )

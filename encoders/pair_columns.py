@@ -125,7 +125,7 @@ def _parts(text: str) -> list[str] | dict[str, str]:
     try:
         parts = [part.strip() for part in next(csv.reader([text], skipinitialspace=True), [])]
     except csv.Error as error:
-        raise ConfigError(f"columns {text!r} are no list of names ({error})") from None
+        raise ConfigError(f"columns {text!r} are not a list of names ({error})") from None
     if parts and all("=" in part for part in parts):
         split = [part.partition("=")[::2] for part in parts]
         if len({role.strip() for role, _ in split}) < len(split):

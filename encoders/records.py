@@ -37,8 +37,8 @@ class LabelledPairs:
     tuples, pandas Series, arrays, columns of a data set or any other iterable of n values.
 
     Raises:
-        DataError: a column is one string or a table, they differ in number, a value is no text, or
-            a label is no number on 0-5; the first such value is named with its position.
+        DataError: a column is one string or a table, they differ in number, a value is not text, or
+            a label is not a number on 0-5; the first such value is named with its position.
     """
 
     sentence1: tuple[str, ...]
@@ -111,7 +111,7 @@ class LabelledPairs:
         names = getattr(table, "column_names", None) or getattr(table, "columns", None)
         present = list(table) if names is None and isinstance(table, Mapping) else names
         if present is None:
-            raise DataError(f"{described(table)} is no table; give a DataFrame or a data set")
+            raise DataError(f"{described(table)} is not a table; give a DataFrame or a data set")
         found = PairColumns.parse(columns).find(present, "the table")
         return cls(
             sentence1=table[found.sentence1],
@@ -143,7 +143,7 @@ def _labels(values: Any) -> npt.NDArray[np.float64]:
     labels = as_members(values, "labels", "numbers")
     for position, label in enumerate(labels):
         if isinstance(label, str) or np.ndim(label) or not isinstance(label, SupportsFloat):
-            raise DataError(f"label {position} is {described(label)}, which is no number")
+            raise DataError(f"label {position} is {described(label)}, which is not a number")
     return np.array(labels, dtype=np.float64)
 
 

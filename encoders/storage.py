@@ -368,7 +368,7 @@ def read_versioned_json(
 def _content(path: Path, error: type[KosimError], remedy: str) -> bytes:
     try:
         if not path.is_file():  # also a named pipe, which would never end
-            raise error(f"{path} is not there, or is no file; {remedy}")
+            raise error(f"{path} does not exist, or is not a file; {remedy}")
         with path.open("rb") as file:
             return file.read(_LARGEST_JSON + 1)
     except OSError as reason:
@@ -416,7 +416,7 @@ def parse_versioned_json(
     version = value.get("format", 1)
     if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version <= _FORMATS:
         shown = repr(version)[:40]
-        raise error(f"{path} is damaged: format {shown} is no format number; {remedy}")
+        raise error(f"{path} is damaged: format {shown} is not a format number; {remedy}")
     if version > newest:
         raise error(f"{path} is of format {version}, newer than {newest}; upgrade kosim")
     try:
@@ -428,7 +428,7 @@ def parse_versioned_json(
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _finite(digits: str) -> float:

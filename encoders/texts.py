@@ -23,7 +23,7 @@ def as_texts(values: Iterable[str], what: str = "texts") -> list[str]:
 
     Raises:
         DataError: ``values`` is one string, bytes, a table, or nothing to go through; or a member
-            is no string, or holds half of a character. Its position and value are named.
+            is not a string, or holds half of a character. Its position and value are named.
     """
     members = as_members(values, what, "texts")
     return [as_text(member, f"{what} {position}") for position, member in enumerate(members)]
@@ -33,10 +33,10 @@ def as_text(value: str, what: str) -> str:
     """Return one text.
 
     Raises:
-        DataError: it is no string, or holds half of a character.
+        DataError: it is not a string, or holds half of a character.
     """
     if not _is_text(value):
-        raise DataError(f"{what} is {described(value)}, which is no text; correct it")
+        raise DataError(f"{what} is {described(value)}, which is not text; correct it")
     return str(value)  # also of NumPy's own type
 
 

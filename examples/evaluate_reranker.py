@@ -1,4 +1,7 @@
-"""Evaluate any sentence-transformers cross-encoder on labelled pairs, beside kosim's own."""
+"""Evaluate any sentence-transformers cross-encoder on labelled pairs, beside kosim's own.
+
+Give it by folder or hub id: ``python examples/evaluate_reranker.py BAAI/bge-reranker-v2-m3``
+"""
 
 import sys
 from pathlib import Path

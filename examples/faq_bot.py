@@ -1,6 +1,6 @@
 """Answer questions over HTTP from a list of known questions.
 
-Start a service first: ``kosim serve --bi mini-bi --cross mini-cross``
+Start a service first: ``kosim serve --encoder mini-bi --reranker mini-cross``
 """
 
 import json

@@ -282,7 +282,7 @@ def _fill(
     if spool.finished > count:
         raise DataError(
             f"the corpus was changed since {spool.folder} was begun: it ends after {total:,} "
-            "documents, and more are encoded; restore it, or remove that folder to begin anew"
+            "documents, and more are encoded; restore it, or remove that folder to start again"
         )
     return _Filled(count, total)
 
@@ -300,7 +300,7 @@ def _check_unique(columns: Columns, seen: GrowingIdTable, spool: Spool | None) -
 
 
 def _twice(id: str) -> DataError:
-    return DataError(f"id {id!r} stands twice in the corpus; give every document an id of its own")
+    return DataError(f"id {id!r} appears twice in the corpus; give every document an id of its own")
 
 
 def _check_absent(index: CorpusIndex, spool: Spool, filled: _Filled) -> None:

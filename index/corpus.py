@@ -179,13 +179,13 @@ def _id(value: object, column: str) -> str:
     text = id_text(value)
     if text is None:
         raise BadValueError(
-            f"the id {value!r:.40} is no text, whole number, UUID or date; correct it"
+            f"the id {value!r:.40} is neither text, a whole number, a UUID nor a date; correct it"
         )
     return checked_id(text)
 
 
 def _json_value(value: Any) -> Any:
-    """Return ``value`` as JSON has it; what is no finite number is null."""
+    """Return ``value`` as JSON has it; what is not a finite number is null."""
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, str):

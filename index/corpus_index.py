@@ -84,9 +84,9 @@ class CorpusIndex:
             timeout: seconds to wait for another writer of the index that is replaced.
 
         Raises:
-            DataError: there are no documents, an id stands twice, or a document or vector cannot
+            DataError: there are no documents, an id appears twice, or a document or vector cannot
                 be stored.
-            StorageError: the folder exists, is no index, or cannot be written.
+            StorageError: the folder exists, is not an index, or cannot be written.
             IndexLockedError: another process writes there.
         """
         return cls.create_from_blocks(
@@ -196,7 +196,7 @@ class CorpusIndex:
             Whether there was something new.
 
         Raises:
-            CorpusIndexError: the index is damaged, or was made anew with another encoder.
+            CorpusIndexError: the index is damaged, or was rebuilt with another encoder.
         """
         with self._refreshing:
             old = self._snapshot
@@ -204,7 +204,7 @@ class CorpusIndex:
             if new.manifest.encoder != old.manifest.encoder:
                 now, then = (one.manifest.encoder for one in (new, old))
                 raise CorpusIndexError(
-                    f"{old.folder} was made anew with {now.dimension} dimensions of {now.name} "
+                    f"{old.folder} was rebuilt with {now.dimension} dimensions of {now.name} "
                     f"(it was {then.dimension} of {then.name}); open it again"
                 )
             self._snapshot = new
@@ -302,7 +302,7 @@ class CorpusIndex:
         if on_duplicate == "replace":
             block = block.last_of_each_id()
         elif (repeated := block.repeated_id()) is not None:
-            raise DataError(f"id {repeated!r} stands twice in what is added; give each its own id")
+            raise DataError(f"id {repeated!r} appears twice in what is added; give each its own id")
         if not len(block):
             return
         with self._writing(timeout) as snapshot:
@@ -396,5 +396,5 @@ def _replaceable(folder: Path) -> IndexManifest | None:
         if folder.is_dir() and ((folder / MANIFEST).is_file() or not any(folder.iterdir())):
             return None
         raise StorageError(
-            f"{folder} exists and is no index; choose another folder, or remove it yourself"
+            f"{folder} exists and is not an index; choose another folder, or remove it yourself"
         ) from error

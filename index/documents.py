@@ -45,12 +45,12 @@ def checked_text(value: object) -> str:
     """Return ``value`` if it can be the text of a document.
 
     Raises:
-        BadValueError: it is no string, blank, too long, or holds characters that no text has.
+        BadValueError: it is not a string, blank, too long, or holds characters that no text has.
     """
     if value is None or value == "":
         raise BadValueError("the text is blank; give a sentence or remove the line")
     if not isinstance(value, str):
-        raise BadValueError(f"the text is {value!r:.40}, which is no string; give a sentence")
+        raise BadValueError(f"the text is {value!r:.40}, which is not a string; give a sentence")
     if not value.strip():
         raise BadValueError("the text is nothing but blanks; give a sentence or remove the line")
     if len(value) > LONGEST_TEXT:
@@ -66,10 +66,10 @@ def checked_id(value: object) -> str:
     """Return ``value`` if it can be the id of a document.
 
     Raises:
-        BadValueError: it is no string, blank, too long, or holds half a character.
+        BadValueError: it is not a string, blank, too long, or holds half a character.
     """
     if not isinstance(value, str):
-        raise BadValueError(f"the id is {value!r:.40}, which is no string; give one")
+        raise BadValueError(f"the id is {value!r:.40}, which is not a string; give one")
     if not value.strip():
         raise BadValueError("the id is empty; give every document one")
     if len(value) > LONGEST_ID:
@@ -100,7 +100,7 @@ def check_document(document: Document) -> None:
     """
     if not isinstance(document, Document):
         raise DataError(
-            f"the corpus holds {described(document)}, which is no Document; give "
+            f"the corpus holds {described(document)}, which is not a Document; give "
             "Document(id, text) for each text, or read a file with read_corpus"
         )
     try:

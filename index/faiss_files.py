@@ -64,8 +64,8 @@ def import_faiss(
 
     Raises:
         ConfigError: the type is unknown.
-        DataError: the file is no FAISS index, compares otherwise, is of another dimension, or has
-            vectors that are not of length 1 or not the encoder's; or the corpus is empty, has
+        DataError: the file is not a FAISS index, compares otherwise, is of another dimension, or
+            has vectors that are not of length 1 or not the encoder's; or the corpus is empty, has
             another number of documents, a bad text or an id twice.
         StorageError: the folder exists or cannot be written.
         IndexLockedError: another process is building the same index.
@@ -142,13 +142,13 @@ def _opened(path: Path, dimension: int) -> tuple[Any, Any]:
     """
     with suppress(OSError):  # reading says what is wrong
         if path.exists() and not path.is_file():
-            raise DataError(f"{path} is no file; give a FAISS index")  # a pipe would hang
+            raise DataError(f"{path} is not a file; give a FAISS index")  # a pipe would hang
     try:
         stored = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
     except RuntimeError as error:
         if not path.is_file():
             raise DataError(f"there is no file {path}; give a FAISS index") from None
-        raise DataError(f"{path} is no FAISS index or is damaged; write it again") from error
+        raise DataError(f"{path} is not a FAISS index or is damaged; write it again") from error
     if stored.metric_type != faiss.METRIC_INNER_PRODUCT:
         kind = "the L2 distance" if stored.metric_type == faiss.METRIC_L2 else "another metric"
         raise DataError(

@@ -39,7 +39,7 @@ def encoder_folder(index: HoldsVectors, *, option: str) -> Path:
     if not folder.is_dir() and not is_foreign(folder):
         raise CorpusIndexError(
             f"{index.folder} was made with the encoder {folder} "
-            f"({index.encoder.fingerprint[:12]}), which is not there any more; say where it is "
+            f"({index.encoder.fingerprint[:12]}), which no longer exists; say where it is "
             f"with {option}"
         )
     return folder

@@ -129,7 +129,7 @@ def mine_texts(
     candidates: int | None = None,
     progress: Progress | None = None,
 ) -> list[MinedPair]:
-    """Find the most similar pairs of a corpus that is no index; its vectors stay in memory.
+    """Find the most similar pairs of a corpus that is not an index; its vectors stay in memory.
 
     Every pair is compared, so that above some 100,000 documents an index is faster. Arguments
     and result are those of `mine`.

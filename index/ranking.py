@@ -66,7 +66,7 @@ def reciprocal_rank_fusion(
 
     Raises:
         ConfigError: ``k`` is below 1 or ``constant`` below 0.
-        DataError: there is no ranking, their numbers of queries differ, or a row stands twice
+        DataError: there is no ranking, their numbers of queries differ, or a row appears twice
             in a line.
     """
     if k < 1:

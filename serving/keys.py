@@ -25,7 +25,7 @@ class Keys:
         """Read a file of keys: one a line, blank lines and those that begin with ``#`` left out.
 
         Raises:
-            ConfigError: it is no regular file, others than its owner can read or write it, or it
+            ConfigError: it is not a regular file, others than its owner can read or write it, or it
                 has no key, or a short one.
             DataError: the file is not there, cannot be read or is not UTF-8.
         """
@@ -74,7 +74,7 @@ def _check_privacy(path: Path) -> None:
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}; give a file of keys") from error
     if not stat.S_ISREG(mode):
-        raise ConfigError(f"{path} is no regular file; give a file of keys, one a line")
+        raise ConfigError(f"{path} is not a regular file; give a file of keys, one a line")
     permissions = stat.S_IMODE(mode)
     if permissions & (stat.S_IRWXG | stat.S_IRWXO):
         raise ConfigError(

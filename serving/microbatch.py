@@ -92,7 +92,7 @@ class MicroBatcher(Generic[Item]):
             return sum(len(request.items) - request.taken for request in self._queue)
 
     def submit(self, items: Sequence[Item]) -> Rows:
-        """Return the rows of n items, (n, ...) float32; an item that stands twice is one.
+        """Return the rows of n items, (n, ...) float32; an item that appears twice is one.
 
         Blocks, at most until the client of the present `TICKET` has
         left;

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from kosim.serving.cluster.remote import RemoteCrossEncoder
 
 Opened = TypeVar("Opened", bound=PairEncoder)
+_OPTIONS = {"bi": "--encoder", "cross": "--reranker"}
 
 
 @dataclass(frozen=True)
@@ -134,8 +135,8 @@ def with_default_models(settings: ServingSettings) -> ServingSettings:
     bi, cross = saved_encoder(MINI_BI), saved_encoder(MINI_CROSS)
     if not (bi.is_dir() and cross.is_dir()):
         raise ConfigError(
-            f"no model is given, and {bi.parent} lacks the bundled encoders; install kosim anew, "
-            "or say which encoders to serve with --cross MODEL, --bi MODEL or --index INDEX"
+            f"no model is given, and {bi.parent} lacks the bundled encoders; reinstall kosim, "
+            "or say which encoders to serve with --encoder MODEL, --reranker MODEL or --index INDEX"
         )
     return settings.model_copy(update={"bi": bi, "cross": cross})
 
@@ -182,7 +183,7 @@ def name_of(encoder: Encoder) -> str:
 def _bi_folder(settings: ServingSettings, index: HoldsVectors | None) -> Path | None:
     if settings.bi is not None or index is None:
         return settings.bi
-    return encoder_folder(index, option="--bi")
+    return encoder_folder(index, option="--encoder")
 
 
 def _checked(settings: ServingSettings, path: Path, kind: Kind) -> str | None:
@@ -190,7 +191,9 @@ def _checked(settings: ServingSettings, path: Path, kind: Kind) -> str | None:
     manifest = None if is_foreign(path) else read_manifest(path)
     found = manifest.kind if manifest else kind_of(path)
     if found != kind:
-        raise ConfigError(f"--{kind} {path} is a {found}-encoder; give it as --{found}")
+        raise ConfigError(
+            f"{_OPTIONS[kind]} {path} is a {found}-encoder; give it as {_OPTIONS[found]}"
+        )
     read_card(path if manifest else find_foreign(path).path)  # which the page shows
     if manifest is None:
         return None

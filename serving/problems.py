@@ -117,7 +117,7 @@ async def _invalid(_: Request, error: Exception) -> JSONResponse:
     first: dict[str, Any] = error.errors()[0]
     if first["type"] == "json_invalid":
         reason = first.get("ctx", {}).get("error", "")
-        return Problem(400, "invalid_json", f"the body is no JSON: {reason}").response()
+        return Problem(400, "invalid_json", f"the body is not JSON: {reason}").response()
     # The value itself is not repeated: it can be large, or nothing that JSON can say.
     parts = [str(part) for part in first["loc"][1:]]
     named = [part for part in parts if not part.startswith("function-")]  # pydantic's validators

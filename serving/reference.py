@@ -13,7 +13,7 @@ from kosim.serving.fields import LIMITS
 
 _SCHEME = "bearer"
 _REFUSALS = {
-    400: "The body is no JSON.",
+    400: "The body is not JSON.",
     401: "A key is asked for, and none or a wrong one was given.",
     403: "The Host or Origin header names another server.",
     404: "What the request needs is not served or not there.",

@@ -120,7 +120,7 @@ def _bound(host: str, port: int) -> Iterator[socket.socket]:
         listener = socket.socket(family, kind, protocol)
     except (OSError, UnicodeError) as error:  # a name may not fit into IDNA
         reason = getattr(error, "strerror", None) or error
-        raise ConfigError(f"--host {host} is no address: {reason}") from error
+        raise ConfigError(f"--host {host} is not an address: {reason}") from error
     with listener:
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

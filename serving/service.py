@@ -89,7 +89,9 @@ class Service:
         """
         if self.models.bi is None:
             raise Problem(
-                404, "no_bi_encoder", "no bi-encoder is served; start kosim serve with --bi MODEL"
+                404,
+                "no_bi_encoder",
+                "no bi-encoder is served; start kosim serve with --encoder MODEL",
             )
         return self.models.bi
 
@@ -119,7 +121,7 @@ class Service:
                 409,
                 "sharded",
                 "the shards of an index are served, which requests do not change; change a shard "
-                "with `kosim index add` or `remove`, or the whole index and cut it anew with "
+                "with `kosim index add` or `remove`, or the whole index and cut it again with "
                 "`kosim index shard`",
             )
         return index

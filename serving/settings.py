@@ -23,10 +23,10 @@ class ServingSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     bi: Path | None = Field(
-        None, description="Bi-encoder that embeds and retrieves; by default that of the index."
+        None, description="Bi-encoder that embeds and retrieves (default: that of the index)."
     )
     cross: Path | None = Field(
-        None, description="Encoder that scores pairs and reranks, best a cross-encoder."
+        None, description="Encoder that scores pairs and reranks, preferably a cross-encoder."
     )
     index: Path | None = Field(None, description="Index to search and to add documents to.")
     host: str = Field(
@@ -128,8 +128,8 @@ class ServingSettings(BaseModel):
         None,
         ge=1,
         le=1000,
-        description="Replicas of a shard or of the cross-encoder under load; as many as without "
-        "load by default.",
+        description="Maximum number of replicas of a shard or of the cross-encoder under load "
+        "(default: as many as without load).",
     )
     shard_cpus: float = Field(
         0.25, ge=0, le=1024, description="CPUs reserved for a shard's replica. [default: 0.25]"
@@ -141,8 +141,7 @@ class ServingSettings(BaseModel):
         10.0,
         gt=0,
         le=3600,
-        description="Seconds after which an answer goes without a shard, and says so. "
-        "[default: 10]",
+        description="Seconds to wait for a shard; an answer without it says so. [default: 10]",
     )
     reranker_seconds: float = Field(
         60.0,
@@ -179,7 +178,7 @@ class ServingSettings(BaseModel):
                 )
             return
         if self.index is None and self.cross is None:
-            raise ConfigError("--ray has nothing to serve there: give --index or --cross")
+            raise ConfigError("--ray has nothing to serve there: give --index or --reranker")
         if self.workers > 1:
             raise ConfigError(
                 f"--workers is {self.workers}; with --ray one server process asks the replicas: "
@@ -201,7 +200,7 @@ class ServingSettings(BaseModel):
         if not self.refine:
             return
         if self.index is None or self.cross is None:
-            raise ConfigError("--refine scores candidates again: give --index and --cross")
+            raise ConfigError("--refine scores candidates again: give --index and --reranker")
         if self.precision == "fp32":
             raise ConfigError("--refine with --precision fp32, which is the full one, does nothing")
         if self.ray is not None:

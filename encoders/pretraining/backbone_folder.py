@@ -29,7 +29,7 @@ def open_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """
     if not folder.is_dir():
         raise BackboneError(
-            f"tokenizer {folder} is not there; make one with `kosim tokenizer train`"
+            f"tokenizer {folder} does not exist; make one with `kosim tokenizer train`"
         )
     with opening(f"tokenizer {folder}"):
         tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)

@@ -137,5 +137,5 @@ def tokenise(
         write_json(partial / _ABOUT, {"sentences": len(lengths), "tokens": int(ends[-1])})
     cache = TokenCache.open(folder)
     if cache is None:
-        raise DataError(f"{folder} was written but is not there; something removed it")
+        raise DataError(f"{folder} was written but is missing; something removed it")
     return cache

@@ -176,7 +176,7 @@ def _tokenizer_folder(tokenizer: str | Path | None, config: PretrainingConfig) -
         given = "neither" if tokenizer is None else "both"
         raise ConfigError(
             f"a tokenizer and a backbone: {given} given; a new network needs a tokenizer, and a "
-            "backbone to go on from has its own"
+            "backbone to continue from has its own"
         )
     return find_backbone(config.backbone).path if config.backbone else Path(str(tokenizer))
 

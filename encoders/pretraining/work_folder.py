@@ -63,7 +63,7 @@ class WorkFolder:
                     names = printable(", ".join(changed))
                     raise StorageError(
                         f"{path} holds a killed run with other settings ({names}); give the same "
-                        "ones to go on, or overwrite it"
+                        "ones to continue, or overwrite it"
                     )
                 _clear(path)
             write_json(before, settings)

@@ -72,7 +72,7 @@ def cell_rows(
     their numbers, ``1`` to ``n``.
 
     Raises:
-        DataError: there is no row, a name stands twice, or there are more than `MOST_COLUMNS`.
+        DataError: there is no row, a name appears twice, or there are more than `MOST_COLUMNS`.
     """
     filled: Cells = (row for row in rows if any(row[1]) or row[2])
     first = next(filled, None)
@@ -102,7 +102,7 @@ def cell_rows(
     repeated = sorted({column for column in columns if columns.count(column) > 1})
     if repeated:
         raise DataError(
-            f"{name}: column {printable(repeated[0])!r} stands twice in the first line; rename it"
+            f"{name}: column {printable(repeated[0])!r} appears twice in the first line; rename it"
         )
     for number, cells, error in filled:
         where = f"{unit} {number}"

@@ -86,7 +86,9 @@ def _described(path: Path, key: str) -> list[str]:
         raise DataError(f"{name} is damaged ({type(error).__name__}); save it again") from error
     for one in found:
         if not isinstance(one, str) or Path(one).name != one:
-            raise DataError(f"{name}: {printable(repr(one)[:60])} is no file name; save it again")
+            raise DataError(
+                f"{name}: {printable(repr(one)[:60])} is not a file name; save it again"
+            )
     return found
 
 
@@ -128,7 +130,7 @@ def _batch_rows(source: Source, batches: Iterator[pa.RecordBatch], number: int) 
         batch.validate(full=True)
         if repeated := {one for one in batch.schema.names if batch.schema.names.count(one) > 1}:
             raise DataError(
-                f"{source.name}: column {printable(min(repeated))!r} stands twice; rename it"
+                f"{source.name}: column {printable(min(repeated))!r} appears twice; rename it"
             )
         for part in _parts(batch):
             source.take(_size(part))
@@ -168,6 +170,6 @@ def _sound(name: str, kind: str) -> Iterator[None]:
         reason = printable(str(error).partition("\n")[0])
         article = "an" if kind == "Arrow" else "a"
         raise DataError(
-            f"{name} is no {kind} file or is damaged ({reason}); fetch or write {article} "
-            f"{kind} file again"
+            f"{name} is not {article} {kind} file or is damaged ({reason}); fetch or write "
+            f"{article} {kind} file again"
         ) from error

@@ -46,8 +46,8 @@ def excel_rows(source: Source, options: ReadingOptions) -> Iterator[Row]:
         except Exception as error:  # openpyxl passes on whatever a damaged part of a file causes
             reason = printable(str(error).partition("\n")[0]) or type(error).__name__
             raise DataError(
-                f"{source.name} is no Excel file or is damaged ({reason}); open it in Excel and "
-                "save it as .xlsx or .csv"
+                f"{source.name} is not an Excel file or is damaged ({reason}); open it in Excel "
+                "and save it as .xlsx or .csv"
             ) from error
 
 

@@ -124,7 +124,7 @@ def _row(name: str, where: str, record: Any) -> Row:
             where,
             {},
             DataError(
-                f"{name}: {where}: {printable(repr(record)[:40])} is no object, such as "
+                f"{name}: {where}: {printable(repr(record)[:40])} is not an object, such as "
                 '{"sentence1": "...", "sentence2": "...", "label": 3.5}; correct it'
             ),
         )

@@ -176,7 +176,7 @@ def _json(text: str) -> object:
 
 
 def _check_is_text(source: Source, options: ReadingOptions) -> None:
-    """Refuse markup, and what is no text: control characters where nothing says UTF-16."""
+    """Refuse markup, and what is not text: control characters where nothing says UTF-16."""
     head = source.head
     if _MARKUP.match(head.lstrip(b"\xef\xbb\xbf \t\r\n")):
         raise DataError(
@@ -190,7 +190,7 @@ def _check_is_text(source: Source, options: ReadingOptions) -> None:
         "utf-16-be)"
     )
     raise DataError(
-        f"{source.name} is no text: it holds"
+        f"{source.name} is not text: it holds"
         + (utf_16 if b"\0" in head else " binary data; give a table or a text file")
     )
 

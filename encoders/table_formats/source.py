@@ -64,7 +64,7 @@ def reading(name: str) -> Iterator[None]:
         yield
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(
-            f"{name} is no gzip file or is damaged ({error}); fetch or compress it again"
+            f"{name} is not a gzip file or is damaged ({error}); fetch or compress it again"
         ) from error
     except OSError as error:
         reason = printable(error.strerror or str(error).partition("\n")[0])
@@ -191,7 +191,7 @@ def open_source(path: str | Path, *, largest: int | None = None) -> Iterator[Sou
                 yield Source(name, joined, inner, packed_size=lambda: packed.count, largest=largest)
         elif head and Path(path).suffix.lower() == ".gz":
             raise DataError(
-                f"{name} is no gzip file or is damaged (it does not begin like one); fetch or "
+                f"{name} is not a gzip file or is damaged (it does not begin like one); fetch or "
                 "compress it again"
             )
         else:

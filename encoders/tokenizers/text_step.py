@@ -104,7 +104,7 @@ def apply_before(tokenizer: PreTrainedTokenizerBase, name: str | None) -> None:
     if name is None:
         return
     if step_of(tokenizer) is not None:
-        raise ConfigError("the tokenizer has a text step already; load it anew for another one")
+        raise ConfigError("the tokenizer has a text step already; load it again for another one")
     plain = type(tokenizer)
     # Of the same name, which is what the tokenizer's files say of it when it is saved.
     tokenizer.__class__ = type(plain.__name__, (_Stepped, plain), {"__module__": plain.__module__})

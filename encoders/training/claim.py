@@ -104,7 +104,7 @@ class Claim(BaseModel):
             if not discard:
                 raise TrainingError(
                     f"{folder} holds the checkpoints of another training ({problem}); train with "
-                    "the same settings and data to go on with it, choose another folder, or "
+                    "the same settings and data to continue it, choose another folder, or "
                     "overwrite it"
                 )
             for checkpoint in folder.glob("checkpoint-*"):

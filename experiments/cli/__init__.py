@@ -10,7 +10,7 @@ _SECTIONS = {
     "Compare and train": {
         "compare": "Train both encoders and tell whether the difference is real.",
         "train": "Train one encoder and save it.",
-        "teach": "Teach an encoder what others say of a corpus.",
+        "teach": "Train an encoder on pairs that other encoders label.",
         "tune": "Find better hyperparameters for one encoder.",
         "report": "Render the report of a finished run again.",
         "evaluate": "Evaluate a saved encoder on test pairs.",

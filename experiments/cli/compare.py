@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 @backbone_option(
     "--backbone",
     help="Backbone of both encoders: a folder, a hub id, mini, or scratch.",
-    shown_default="of CONFIG",
+    shown_default="from CONFIG",
 )
 @backbone_option("--bi-backbone", help="Backbone of the bi-encoder.", shown_default="--backbone")
 @backbone_option(
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     "--seeds",
     metavar="1,2,3",
     help="Seeds of the training runs, one run for each.",
-    shown_default="of CONFIG",
+    shown_default="from CONFIG",
 )
 @model_option(
     "--bi", multiple=True, help="Trained bi-encoder to compare as it is: a folder or hub id."
@@ -65,7 +65,7 @@ if TYPE_CHECKING:
     "--slices",
     metavar="COLUMN,...",
     help="Columns of the test file whose values become slices of the results.",
-    shown_default="of CONFIG",
+    shown_default="from CONFIG",
 )
 @option("--no-train", is_flag=True, hidden=True, help="Train nothing; implied by --bi and --cross.")
 @option(
@@ -89,7 +89,7 @@ def compare_command(config: str, **options: Any) -> None:
     """Train a bi-encoder and a cross-encoder on the same pairs and compare them.
 
     CONFIG is quickstart, klue-koelectra-base, klue-koelectra-best or a TOML file, FILE a table of
-    pairs; options override them. Without test pairs a share of the pairs becomes the test.
+    pairs; options override them. Without test pairs, a fifth of the pairs becomes the test set.
 
     \b
     Examples:

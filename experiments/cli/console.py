@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import click
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.status import Status
@@ -92,5 +93,10 @@ def table(*columns: str, title: str | None = None) -> Table:
     """Return an empty table in the style of all our tables: text left, the rest right."""
     shown = Table(title=title, title_justify="left", header_style="bold", box=None, padding=(0, 2))
     for position, column in enumerate(columns):
-        shown.add_column(column, justify="left" if position == 0 else "right", overflow="fold")
+        shown.add_column(
+            column,
+            justify="left" if position == 0 else "right",
+            overflow="fold",
+            min_width=max(map(cell_len, column.split()), default=0),  # no word of a head is cut
+        )
     return shown

@@ -42,8 +42,8 @@ _DEPTHS = ",".join(map(str, DEFAULT_DEPTHS))
 @click.argument("index", type=click.Path(path_type=Path))
 @reranker_option(required=True)
 @option("--queries", required=True, metavar="FILE", help="Queries: one a line, or a table.")
-@encoder_option(help="Bi-encoder of INDEX, where it was moved.")
-@option("--limit-queries", type=int, metavar="N", help="Ask only the first N queries.")
+@encoder_option(help="Bi-encoder of INDEX, if it was moved.")
+@option("--limit-queries", type=int, metavar="N", help="Use only the first N queries.")
 @option(
     "--exhaustive-sample",
     "draws",
@@ -56,7 +56,7 @@ _DEPTHS = ",".join(map(str, DEFAULT_DEPTHS))
     "top",
     type=int,
     help="Retrieved documents that are always scored.",
-    shown_default="the most --candidates",
+    shown_default="the largest of --candidates",
 )
 @option(
     "--candidates",

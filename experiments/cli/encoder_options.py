@@ -72,7 +72,7 @@ def encoder_option(
 
 def reranker_option(
     *,
-    help: str = "Encoder that reranks, best a cross-encoder: a folder, hub id, or mini-cross.",
+    help: str = "Encoder that reranks, preferably a cross-encoder: folder, hub id, or mini-cross.",
     **described: Any,
 ) -> Callable[[Command], Command]:
     """Return the option ``--reranker`` of the commands that rerank."""

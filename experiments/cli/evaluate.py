@@ -189,7 +189,7 @@ def _print_thresholds(results: EvaluationResults, language: Language) -> None:
         chosen = results.chosen
         line = said(
             "Threshold {at}, chosen for {goal} on {n} validation pairs; on the test pairs:",
-            "임계값 {at}: 검증 {n}쌍에서 {goal} 조건으로 정했습니다. 테스트 결과:",
+            "임계값 {at}: 검증 {n}쌍에서 {goal} 조건으로 정했습니다. 평가 결과:",
             at=f"{chosen.threshold:.2f}",
             goal=chosen.goal,
             n=f"{chosen.validation_pairs:,}",

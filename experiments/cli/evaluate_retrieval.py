@@ -51,14 +51,14 @@ from kosim.experiments.study.run_folder import default_folder
     type=int,
     metavar="N",
     aliases=("--held-out",),
-    help="Ask only N groups, drawn by --seed.",
+    help="Number of groups whose sentences are queries, drawn by --seed.",
     shown_default="all",
 )
 @option(
     "--queries-per-group",
     "per_group",
     type=int,
-    help="Sentences of each group that are asked.",
+    help="Sentences of each group to use as queries.",
     shown_default="all",
 )
 @seed_option("the groups and queries that are drawn")

@@ -50,7 +50,7 @@ def export_command(
 ) -> None:
     """Export MODEL into its folder, where every command then finds it.
 
-    A bundled encoder, a model of others, and one whose folder cannot be written are exported to
+    A bundled encoder, a third-party model, and one whose folder cannot be written are exported to
     the user's cache.
 
     With --validation, reports its speed and how Pearson and F1 change against the full weights.

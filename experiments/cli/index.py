@@ -133,7 +133,7 @@ def build(
     default="refuse",
     help="What to do about an id that INDEX has already.",
 )
-@encoder_option(help="Bi-encoder of INDEX, where it was moved.")
+@encoder_option(help="Bi-encoder of INDEX, if it was moved.")
 @timeout_option
 @compute_options
 def add(

@@ -20,7 +20,11 @@ from kosim.index.corpus_index import CorpusIndex
 @option("--shards", type=int, help="Number of shards to cut one INDEX into.")
 @out_option(required=True)
 @option(
-    "--type", "index_type", type=INDEX_TYPES, help="Type of the shards.", shown_default="of INDEX"
+    "--type",
+    "index_type",
+    type=INDEX_TYPES,
+    help="Type of the shards.",
+    shown_default="that of INDEX",
 )
 @lexical_option
 @overwrite_option("shards that are there")

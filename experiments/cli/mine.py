@@ -38,7 +38,7 @@ _TOP = 100
 
 @click.command("mine")
 @click.argument("source", metavar="INDEX|CORPUS")
-@encoder_option(help="Bi-encoder: of a corpus, or of an index whose encoder was moved.")
+@encoder_option(help="Bi-encoder for a corpus, or for an index whose encoder was moved.")
 @reranker_option()
 @option(
     "-k",
@@ -144,7 +144,7 @@ def _opened(
         return
     if encoder is None:
         raise ConfigError(
-            f"{source} is no index, and a corpus needs --encoder DIR, the folder of a bi-encoder"
+            f"{source} is not an index, and a corpus needs --encoder MODEL, a bi-encoder"
         )
     corpus = Corpus(source, **options)
     total = corpus.count()

@@ -157,7 +157,7 @@ language_option = option(
     expose_value=False,
     callback=_keep_language,
     help="Language of the terminal and of the report as it opens.",
-    shown_default="of the locale",
+    shown_default="from the locale",
 )
 
 resume_option = option("--resume", is_flag=True, help="Continue an interrupted run.")
@@ -170,7 +170,7 @@ min_score_option = option(
     "--min-score",
     type=click.FloatRange(0, 5),
     metavar="SCORE",
-    help="Leave out what scores below this (0-5).",
+    help="Leave out hits that score below this (0-5).",
 )
 
 symmetric_option = option(
@@ -199,7 +199,7 @@ def sample_option(of: str, name: str, default: int, help: str) -> Callable[[Comm
 
 measured_corpus_option = file_option(
     "--corpus",
-    help="Sentences to measure with, best like those of your corpus.",
+    help="Sentences to measure with, preferably like those of your corpus.",
     shown_default="the bundled sample",
 )
 

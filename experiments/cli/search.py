@@ -74,7 +74,7 @@ Ranked = TypeVar("Ranked", SearchHit, MinedPair)
     default="dense",
     help="Retrieval by vectors (dense), by words (lexical), or by both (hybrid).",
 )
-@encoder_option(help="Bi-encoder of INDEX, where it was moved.")
+@encoder_option(help="Bi-encoder of INDEX, if it was moved.")
 @option(
     "--refine",
     is_flag=True,

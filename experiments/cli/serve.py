@@ -42,7 +42,7 @@ def _options(*fields: str) -> Any:
     shown_default="",
 )
 @_options("backend", "precision", "refine", "device", "queue")
-@_option("batching", "--batching/--no-batching", shown_default="together")
+@_option("batching", "--batching/--no-batching", shown_default="batching")
 @_options("batch_wait", "batch_tokens", "max_items", "max_characters", "max_bytes")
 @_options("max_connections", "drain")
 @_option("ray", metavar="[HOST:PORT]", is_flag=False, flag_value=AUTO)

@@ -105,7 +105,7 @@ def teach_command(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Teach an encoder, or both kinds in turns, what other encoders say of pairs of a corpus.
+    """Train an encoder, or both kinds in turns, on pairs of a corpus that other encoders label.
 
     Pairs of CORPUS sentences are found by vectors, by words and at random, labelled by the
     teachers, and drawn so that the labels cover 0 to 5. The student learns these silver pairs and

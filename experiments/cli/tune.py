@@ -140,7 +140,7 @@ def run_command(
 ) -> None:
     """Tune one encoder of CONFIG, as kosim compare takes it, on its validation pairs.
 
-    The test pairs are looked at once, at the end, to compare the base with the best.
+    The test pairs are used once, at the end, to compare the base with the best.
 
     \b
     Examples:

@@ -142,7 +142,7 @@ def few_pairs(facts: Facts) -> Line | None:
     return both(
         "The test set has {few}: every figure here is uncertain. Label more pairs; {n} tell far "
         "more.",
-        "테스트 {few}. 모든 수치가 불확실합니다. 정답을 붙인 쌍을 {n}개 이상으로 늘리십시오.",
+        "평가 {few}. 모든 수치가 불확실합니다. 정답을 붙인 쌍을 {n}개 이상으로 늘리십시오.",
         few=few,
         n=count(FEW_PAIRS),
     )
@@ -158,7 +158,7 @@ def seed_luck(facts: Facts) -> Line | None:
         return Line(
             "Each encoder was trained once: the intervals cover the choice of test pairs, not the "
             "luck of a training run. Try --seeds 1,2,3.",
-            "인코더마다 한 번만 학습했습니다. 신뢰구간은 테스트 쌍에 따른 불확실성만 담고 학습에 "
+            "인코더마다 한 번만 학습했습니다. 신뢰 구간은 평가 쌍에 따른 불확실성만 담고 학습에 "
             "따른 변동은 담지 않습니다. --seeds 1,2,3으로 확인하십시오.",
         )
     gap = facts.gap(*facts.ranking[:2]) if facts.rival else None

@@ -76,5 +76,5 @@ def answer(results: ComparisonResults) -> Plot | None:
         )
         for row, place, figure in found
     ]
-    title = Line("On the test pairs, with 95% intervals", "테스트 결과와 95% 신뢰구간")
+    title = Line("On the test pairs, with 95% intervals", "평가 결과와 95% 신뢰 구간")
     return Plot("answer", title, Line.join("; ", figures), paint, height=0.9 + 1.15 * len(rows))

@@ -174,7 +174,7 @@ def _check_trained_on(folder: Path, pairs: TrainingSet | None) -> None:
     if before != (pairs_digest(pairs.train), pairs_digest(pairs.validation)):
         raise StorageError(
             f"{folder} was trained on other pairs than the data gives now; restore the data file "
-            "to go on, or start again with --overwrite or another --out"
+            "to continue, or start again with --overwrite or another --out"
         )
 
 

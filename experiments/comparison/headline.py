@@ -42,10 +42,10 @@ def question(facts: Facts) -> Line:
         for split, aim in (
             ("train", Line("train on", "학습")),
             ("validation", Line("validate on", "검증")),
-            ("test", Line("test on", "테스트")),
+            ("test", Line("test on", "평가")),
         )
         if used.get(split)
-    ] or [both("{n} test pairs", "테스트 {n}쌍", n=count(facts.results.test_pairs))]
+    ] or [both("{n} test pairs", "평가 {n}쌍", n=count(facts.results.test_pairs))]
     backbones = list(
         dict.fromkeys(
             SCRATCH if encoder.backbone_note == SCRATCH_NOTE.en else PurePath(encoder.backbone).name

@@ -163,7 +163,7 @@ def _far_above(facts: Facts) -> list[Line]:
         both(
             "Pearson falls from the validation pairs to the test's: {found}{mixes}. Go by the "
             "test, and validate on more pairs, like those you will meet.",
-            "검증 쌍에서 테스트 쌍으로 가면 피어슨 상관이 크게 떨어집니다: {found}{mixes}. 테스트 "
+            "검증 쌍에서 평가 쌍으로 가면 피어슨 상관이 크게 떨어집니다: {found}{mixes}. 평가 "
             "값을 따르고, 실제로 만날 쌍과 비슷한 데이터를 늘려 검증하십시오.",
             found=Line.join(", ", found),
             mixes=_mixes(facts.results.data),
@@ -182,7 +182,7 @@ def _mixes(data: Mapping[str, Any]) -> Line:
         shares[split] = percent(float(counts[edges[:-1] < 1].sum() / max(counts.sum(), 1)))
     return both(
         " (labels below 1: {train} of the training pairs, {test} of the test's)",
-        "(정답 1 미만: 학습 {train}, 테스트 {test})",
+        "(정답 1 미만: 학습 {train}, 평가 {test})",
         **shares,
     )
 

@@ -73,7 +73,7 @@ def evaluate_mteb(encoder: Encoder, task: str | AbsTask) -> dict[str, list[Score
     Raises:
         MissingExtraError: mteb is not installed.
         ConfigError: mteb has no such task, or it is none of STS and the encoder a cross-encoder.
-        DataError: the data of the task cannot be had.
+        DataError: the data of the task cannot be loaded.
     """
     try:
         import mteb
@@ -96,7 +96,7 @@ def evaluate_mteb(encoder: Encoder, task: str | AbsTask) -> dict[str, list[Score
         task.load_data()
     except (OSError, ValueError, ConnectionError) as error:
         raise DataError(
-            f"the data of {name} cannot be had ({str(error)[:100]}); load them once with a network"
+            f"the data of {name} cannot be loaded ({str(error)[:100]}); load them once while online"
         ) from error
     if encoder.kind == "bi":
         result = mteb.evaluate(

@@ -203,7 +203,7 @@ def by_source(results: ComparisonResults) -> list[Plot]:
                 both("{label} by source", "출처별 {label}", label=label),
                 both(
                     "{label} by source for {names}, with 95% intervals; see the table.",
-                    "{names}의 출처별 {label}, 95% 신뢰구간. 표를 보십시오.",
+                    "{names}의 출처별 {label}, 95% 신뢰 구간. 표를 보십시오.",
                     label=label,
                     names=Line.join(", ", labels(results).values()),
                 ),
@@ -266,7 +266,7 @@ def f1_over_threshold(results: ComparisonResults) -> list[Plot]:
     ]
     alt = both(
         "F1 on the test pairs over the decision threshold: {bests}.",
-        "임계값에 따른 테스트 F1: {bests}.",
+        "임계값에 따른 평가 F1: {bests}.",
         bests=Line.join(", ", bests),
     )
     return [Plot("threshold", Line("F1 over the threshold", "임계값에 따른 F1"), alt, paint)]

@@ -115,7 +115,7 @@ def plots(results: ComparisonResults) -> list[Plot]:
             both(
                 "Mean label of the pairs in each band of scores, by {names}, with 95% intervals; "
                 "on the diagonal a score means what a label means.",
-                "{names}의 점수 구간별 정답 평균과 95% 신뢰구간. 대각선 위에서는 점수가 정답과 "
+                "{names}의 점수 구간별 정답 평균과 95% 신뢰 구간. 대각선 위에서는 점수가 정답과 "
                 "같은 뜻입니다.",
                 names=Line.join(", ", [named[name] for name in encoders]),
             ),

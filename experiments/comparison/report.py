@@ -110,12 +110,12 @@ def _summary_note(results: ComparisonResults) -> Line:
     if seeds == 1:
         return Line(
             "Intervals and tests resample the test pairs, both encoders on the same ones.",
-            "신뢰구간과 검정은 테스트 쌍을 재표집하며, 두 인코더에 같은 쌍을 씁니다.",
+            "신뢰 구간과 검정은 평가 쌍을 재표집하며, 두 인코더에 같은 쌍을 씁니다.",
         )
     return both(
         "Values are means over {seeds} seeds; intervals and tests resample the test pairs, all "
         "seeds and encoders on the same ones.",
-        "값은 시드 {seeds}개의 평균이고, 신뢰구간과 검정은 테스트 쌍을 재표집하며 모든 시드와 "
+        "값은 시드 {seeds}개의 평균이고, 신뢰 구간과 검정은 평가 쌍을 재표집하며 모든 시드와 "
         "인코더에 같은 쌍을 씁니다.",
         seeds=seeds,
     )

@@ -175,9 +175,7 @@ def _evaluate_contender(
     # A saved encoder is one encoder, however many seeds the others have.
     given = settings.encoders[name].artifact is not None
     for seed in settings.seeds[:1] if given else settings.seeds:
-        progress(
-            both("{at}: scoring the test pairs", "{at}: 테스트 쌍 채점", at=_place(name, seed))
-        )
+        progress(both("{at}: scoring the test pairs", "{at}: 평가 쌍 채점", at=_place(name, seed)))
         encoder = load_contender(name, settings, seed=seed, out=folder)
         if partition.training is not None and not encoder.calibrated:
             calibrate(encoder, partition.training.validation)

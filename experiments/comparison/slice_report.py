@@ -129,7 +129,7 @@ def section(results: ComparisonResults) -> Section:
         "Within a band of labels a correlation is lower because the labels vary less: compare "
         "errors there. P-values are adjusted for the number of slices (Holm). What distinguishes "
         "two sentences was found by {how}.",
-        "테스트 쌍을 나눈 조각(서로 겹침)별 평균 절대 오차(0~5점)와 피어슨 상관입니다. 정답 구간 "
+        "평가 쌍을 나눈 조각(서로 겹침)별 평균 절대 오차(0~5점)와 피어슨 상관입니다. 정답 구간 "
         "안에서는 정답의 변동이 작아 상관이 낮으므로 오차를 비교하십시오. p값은 조각 수로 "
         "보정했습니다(Holm). 두 문장의 차이점을 찾은 방법: {how}.",
         how=how,
@@ -169,7 +169,7 @@ def _tables(results: ComparisonResults, sliced: SlicedResults) -> list[Table]:
         Line.join(", ", [pearson_word, named[second]]),
         Line.join(", ", [pearson_word, gap_name]),
     ]
-    return Table.of(Line("Slices, with 95% intervals", "조각, 95% 신뢰구간"), columns, rows)
+    return Table.of(Line("Slices, with 95% intervals", "조각, 95% 신뢰 구간"), columns, rows)
 
 
 def _plots(results: ComparisonResults, sliced: SlicedResults) -> list[Plot]:
@@ -213,7 +213,7 @@ def _plots(results: ComparisonResults, sliced: SlicedResults) -> list[Plot]:
                 "Mean absolute error of {first} minus {second} on {n} slices with 95% intervals; "
                 "left of 0 {first} errs less. Significant ones are strong; the dashed line is the "
                 "difference over all pairs. See the table.",
-                "조각 {n}개에서 {first}와 {second}의 평균 절대 오차 차이와 95% 신뢰구간. "
+                "조각 {n}개에서 {first}와 {second}의 평균 절대 오차 차이와 95% 신뢰 구간. "
                 "0의 왼쪽은 {first}의 오차가 작다는 뜻입니다. 유의한 것은 진하고, 점선은 전체 "
                 "차이입니다. 표를 보십시오.",
                 **sides,

@@ -42,7 +42,7 @@ def summary(results: ComparisonResults) -> list[Table]:
             if main:
                 row += _tested(main, metric)
             rows.append(row)
-    caption = Line("Test set, with 95% intervals", "테스트 데이터, 95% 신뢰구간")
+    caption = Line("Test set, with 95% intervals", "평가 데이터, 95% 신뢰 구간")
     return Table.of(caption, columns, rows)
 
 
@@ -139,7 +139,7 @@ def by_source(results: ComparisonResults) -> list[Table]:
         ]
     source_word, caption = (
         Line("Source", "출처"),
-        Line("By source, with 95% intervals", "출처별, 95% 신뢰구간"),
+        Line("By source, with 95% intervals", "출처별, 95% 신뢰 구간"),
     )
     return [
         *Table.of(caption, [source_word, PAIRS, *heads], rows),

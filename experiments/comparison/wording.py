@@ -26,7 +26,7 @@ def capital(line: Line) -> Line:
 def sureness(gap: Difference) -> Line:
     """Return interval and p-value of a difference."""
     stated = f"{gap.interval}, {p_value(gap.p)}"
-    return Line(f"95% interval {stated}", f"95% 신뢰구간 {stated}")
+    return Line(f"95% interval {stated}", f"95% 신뢰 구간 {stated}")
 
 
 def lead(facts: Facts, other: str) -> Line | None:
@@ -67,14 +67,14 @@ def more_pairs(facts: Facts, gap: Difference) -> Line | None:
         return Line(
             "The observed difference is so small that no practical number of test pairs would "
             "show it.",
-            "관측된 차이가 너무 작아서 테스트 쌍을 현실적인 만큼 늘려도 확인할 수 없습니다.",
+            "관측된 차이가 너무 작아서 평가 쌍을 현실적인 만큼 늘려도 확인할 수 없습니다.",
         )
     more = count(max(needed - facts.results.test_pairs, 0))
     rest = Line(f", {more} more than now.", f" 지금보다 {more}개 더 필요합니다.")
     return both(
         "If the true difference is the observed one, about {needed} test pairs would show it "
         "(in 80% of such tests){rest}",
-        "실제 차이가 관측된 만큼이라면 테스트 쌍 약 {needed}개에서 확인됩니다(검정력 80%).{rest}",
+        "실제 차이가 관측된 만큼이라면 평가 쌍 약 {needed}개에서 확인됩니다(검정력 80%).{rest}",
         needed=count(needed),
         rest=rest if more != "0" else Line(".", ""),
     )
@@ -176,7 +176,7 @@ def vectors(facts: Facts) -> Line | None:
         return None
     return both(
         "{above} reads a sentence once ({rate} a second) and then only compares vectors; {below} "
-        "reads every pair anew.",
+        "reads every pair again.",
         "{above}는 문장을 한 번만 읽고(초당 {rate}문장) 그다음에는 벡터만 비교합니다. {below}는 "
         "쌍마다 새로 읽습니다.",
         above=capital(facts.name(bi)),

@@ -29,7 +29,7 @@ def correct(raw: RawPairs, path: str | Path) -> RawPairs:
 
     Raises:
         DataError: the table cannot be read or lacks a column, a row is not that of the pairs, or
-            a label is no number on 0-5.
+            a label is not a number on 0-5.
     """
     table = read_table(path)
     if missing := [name for name in _NEEDED if name not in table]:

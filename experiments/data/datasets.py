@@ -65,7 +65,7 @@ def load_dataset(name: str) -> tuple[RawPairs, RawPairs]:
 
     Raises:
         ConfigError: the data set is not known.
-        DataError: the data set cannot be had.
+        DataError: the data set cannot be loaded.
     """
     if name == "klue-sts":
         return load_klue_sts("train"), load_klue_sts("validation")

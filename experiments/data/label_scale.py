@@ -58,7 +58,7 @@ class LabelScale:
         """Read ``LOW:HIGH``, such as ``0:5``, ``binary``, or words, such as ``유사=5,비유사=0``.
 
         Raises:
-            ConfigError: ``text`` is none of them, LOW is not below HIGH, a word stands twice, or
+            ConfigError: ``text`` is none of them, LOW is not below HIGH, a word appears twice, or
                 the label of a word is not on 0-5.
         """
         if text == "binary":
@@ -117,7 +117,7 @@ def _parsed_words(text: str) -> dict[str, float]:
             value = np.nan
         if not word or word in words or not LABEL_LOW <= value <= LABEL_HIGH:
             raise ConfigError(
-                f"label scale {text!r}: {part.strip()!r} is no word with a label of its own on "
+                f"label scale {text!r}: {part.strip()!r} is not a word with a label of its own on "
                 f"{LABEL_LOW:g}-{LABEL_HIGH:g}, such as 유사=5"
             )
         words[word] = value

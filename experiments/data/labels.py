@@ -30,7 +30,7 @@ def read_labels(column: pd.Series[Any], scale: LabelScale | None, name: str, whe
     Words are replaced by the labels that the scale says; true and false are 1 and 0.
 
     Raises:
-        DataError: a value is no number, or no word of the scale; its row is named. Words without
+        DataError: a value is not a number, or no word of the scale; its row is named. Words without
             a scale for them are answered with the option that says what they mean.
     """
     if scale is not None and scale.words:

@@ -77,8 +77,8 @@ def load_pairs(
         name: what tables call the pairs; by default the file's name.
 
     Raises:
-        DataError: the file cannot be read, lacks a column, holds a label that is no number or a
-            sentence that is no text (the row number and the value are named), or its scale
+        DataError: the file cannot be read, lacks a column, holds a label that is not a number or a
+            sentence that is not text (the row number and the value are named), or its scale
             cannot be told.
         ConfigError: ``scale``, ``columns`` or ``encoding`` is none.
         MissingExtraError: an Excel file is read, and openpyxl is not installed.
@@ -242,7 +242,7 @@ def _by_content(table: pd.DataFrame) -> PairColumns | None:
 def _texts(column: pd.Series[Any], name: str, where: str) -> pd.Series[Any]:
     for row, value in enumerate(column, 1):
         if not is_missing(value) and not _is_text(value):
-            raise DataError(f"{where}: row {row}: {name} {value!r:.40} is no text; correct it")
+            raise DataError(f"{where}: row {row}: {name} {value!r:.40} is not text; correct it")
     return column.where(column.notna(), None)
 
 
@@ -257,6 +257,8 @@ def _annotations(column: pd.Series[Any], where: str) -> list[tuple[float, ...]]:
         if is_missing(values):
             values = []
         if not isinstance(values, list):
-            raise DataError(f"{where}: row {row}: annotations {values!r:.40} is no list of numbers")
+            raise DataError(
+                f"{where}: row {row}: annotations {values!r:.40} is not a list of numbers"
+            )
         rows.append(tuple(read_number(value, row, "annotation", where) for value in values))
     return rows

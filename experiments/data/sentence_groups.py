@@ -86,7 +86,7 @@ def _table(path: Path) -> tuple[list[str], list[str]]:
         for row, (text, value) in enumerate(zip(values, frame[column], strict=True), 1):
             if text is None:
                 blank = value is None or isinstance(value, str) or value != value  # NaN
-                problem = "is empty" if blank else f"{printable(repr(value)[:40])} is no text"
+                problem = "is empty" if blank else f"{printable(repr(value)[:40])} is not text"
                 raise DataError(f"{source_name(path)}: row {row}: the {column} {problem}")
             if not text.isascii() and any("\ud800" <= sign <= "\udfff" for sign in text):
                 raise DataError(
@@ -109,7 +109,7 @@ def _parakqc(path: Path) -> tuple[list[str], list[str]]:
         texts.append(cells[2].strip())
     if len(texts) % PARAKQC_GROUP:
         raise DataError(
-            f"{source_name(path)} has {len(texts)} sentences, which is no multiple of "
+            f"{source_name(path)} has {len(texts)} sentences, which is not a multiple of "
             f"{PARAKQC_GROUP}: ParaKQC has ten an intent"
         )
     return [f"{place // PARAKQC_GROUP:09d}" for place in range(len(texts))], texts

@@ -126,8 +126,9 @@ def build_sections(results: ProbeResults) -> list[Section]:
                 "An item is ordered rightly when the sentence that means the same scores higher "
                 "than the one that does not. Intervals are 95%, over items that come from few "
                 "templates: they hold for sentences like these, not for all of Korean.",
-                "뜻이 같은 문장의 점수가 다른 문장보다 높으면 정답입니다. 95% 신뢰구간은 적은 수의 "
-                "틀에서 만든 문항에 대한 것이므로, 한국어 전체가 아니라 이런 문장에 대한 값입니다.",
+                "뜻이 같은 문장의 점수가 다른 문장보다 높으면 정답입니다. 95% 신뢰 구간은 적은 "
+                "수의 틀에서 만든 문항에 대한 것이므로, 한국어 전체가 아니라 이런 문장에 대한 "
+                "값입니다.",
             ),
             [*_shares(results), *_differences(results)],
             [_heat_map(results)],
@@ -199,7 +200,7 @@ def _margins(results: ProbeResults) -> list[Table]:
         ]
         for name in results.phenomena
     ]
-    caption = Line("Mean margin, with 95% intervals", "평균 점수 차이, 95% 신뢰구간")
+    caption = Line("Mean margin, with 95% intervals", "평균 점수 차이, 95% 신뢰 구간")
     return Table.of(caption, [_PHENOMENON, *results.encoders], rows)
 
 

@@ -151,7 +151,7 @@ def _few_groups(results: RetrievalResults) -> Line | None:
         return None
     return both(
         "Only {groups} groups were asked: intervals from so few are rough.",
-        "질의 그룹이 {groups}개뿐이어서 신뢰구간이 거칩니다.",
+        "질의 그룹이 {groups}개뿐이어서 신뢰 구간이 거칩니다.",
         groups=results.task.groups,
     )
 

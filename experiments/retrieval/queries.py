@@ -142,8 +142,8 @@ def judged_task(
             itself and left out of its results.
 
     Raises:
-        DataError: a file cannot be read or lacks a column, a cell is empty, an id stands twice,
-            an id of the relevance file is not there, a gain is no number, or no query has a
+        DataError: a file cannot be read or lacks a column, a cell is empty, an id appears twice,
+            an id of the relevance file is not there, a gain is not a number, or no query has a
             relevant document.
     """
     asked = _queries(queries)
@@ -192,7 +192,7 @@ def _queries(path: str | Path) -> dict[str, tuple[str, str]]:
     asked: dict[str, tuple[str, str]] = {}
     for row, (name, text, group) in enumerate(zip(names, texts, groups, strict=True), 1):
         if name in asked:
-            raise DataError(f"{path}: row {row}: query {name!r} stands twice; ids must be unique")
+            raise DataError(f"{path}: row {row}: query {name!r} appears twice; ids must be unique")
         asked[name] = (text, group)
     return asked
 
@@ -223,6 +223,6 @@ def _column(path: str | Path, frame: pd.DataFrame, names: tuple[str, ...]) -> li
         row = texts.index(None)
         value = frame[name].iloc[row]
         empty = value is None or isinstance(value, str) or value != value  # NaN is not itself
-        problem = "is empty" if empty else f"{str(value)[:40]!r} is no text"
+        problem = "is empty" if empty else f"{str(value)[:40]!r} is not text"
         raise DataError(f"{source_name(path)}: row {row + 1}: the {name} {problem}")
     return [str(text) for text in texts]

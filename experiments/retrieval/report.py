@@ -74,7 +74,7 @@ def _note(results: RetrievalResults) -> Line:
         "the bi-encoder's order goes on. Times are of {timed} of these queries, asked one at a "
         "time. The last row is what a perfect order would have: with several relevant sentences a "
         "query, recall at a small rank cannot be 1.",
-        "질의 {queries}개의 평균이며 질의 자신은 결과에서 뺐습니다. 95% 신뢰구간은 그룹 {groups}"
+        "질의 {queries}개의 평균이며 질의 자신은 결과에서 뺐습니다. 95% 신뢰 구간은 그룹 {groups}"
         "개를 통째로 재표집합니다. 재순위화한 결과 뒤에는 바이인코더의 순서가 이어집니다. 시간은 "
         "질의 {timed}개를 하나씩 재었습니다. 마지막 행은 완벽한 순서의 값입니다. 질의마다 정답이 "
         "여럿이면 낮은 순위의 재현율은 1이 될 수 없습니다.",
@@ -104,7 +104,7 @@ def _quality(results: RetrievalResults) -> list[Table]:
         Line("p95", "95백분위"),
         Line("Cross-encoder calls", "크로스인코더 호출"),
     ]
-    caption = Line("Quality, with 95% intervals, and time", "품질(95% 신뢰구간)과 시간")
+    caption = Line("Quality, with 95% intervals, and time", "품질(95% 신뢰 구간)과 시간")
     return Table.of(caption, columns, rows)
 
 

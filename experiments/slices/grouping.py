@@ -78,7 +78,7 @@ def read_columns(
     """Return columns of the file of the test pairs, a value for each of its ``rows`` from 1.
 
     Raises:
-        ConfigError: the data are no file, or it has no such column.
+        ConfigError: the data are not a file, or it has no such column.
         DataError: the file cannot be read.
     """
     if not names:

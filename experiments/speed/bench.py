@@ -82,7 +82,7 @@ def run_bench(
         MissingExtraError: a backend's packages are not installed.
     """
     if not encoders:
-        raise ConfigError("no encoder is given; name the folder of at least one with --encoders")
+        raise ConfigError("no encoder is given; name one with --encoder or --reranker")
     kinds = {folder: kind_of(folder) for folder in encoders}
     threads = settings.threads or len(os.sched_getaffinity(0))
     _export(encoders, settings.choices, progress)

@@ -36,7 +36,7 @@ def alone(
             return pool.submit(task, time.monotonic(), *arguments, **options).result()
         except BrokenProcessPool as error:
             raise KosimError(
-                "a measuring process was killed, most likely for want of memory; measure less "
+                "a measuring process was killed, most likely because memory ran out; measure less "
                 "at a time"
             ) from error
 

@@ -107,7 +107,7 @@ def _check(folder: Path, settings: StudySettings | None, *, resume: bool, overwr
                 "overwritten; remove it yourself or choose another --out"
             )
     elif not resume:
-        advice = "give --resume to go on with a killed run or --overwrite to replace it"
+        advice = "give --resume to continue a killed run or --overwrite to replace it"
         raise StorageError(
             f"{folder} exists already; choose another --out, or "
             f"{advice if settings is not None else '--overwrite it'}"

@@ -24,11 +24,11 @@ def compute_finding(results: TeachResults) -> Finding:
     chosen = Line(
         "Figures are of the validation pairs, on which the epochs were chosen; give test pairs for "
         "figures without that favour.",
-        "에폭을 고른 검증 쌍에서 잰 값입니다. 테스트 쌍을 주면 그런 이점이 없는 값을 얻습니다.",
+        "에폭을 고른 검증 쌍에서 잰 값입니다. 평가 쌍을 주면 그런 이점이 없는 값을 얻습니다.",
     )
     own = Line(
         "The validation labels are the teachers' own: their rows there say nothing.",
-        "검증 라벨은 교사 모델이 매긴 것이므로, 교사의 검증 값은 의미가 없습니다.",
+        "검증 점수는 교사 모델이 매긴 것이므로, 교사의 검증 값은 의미가 없습니다.",
     )
     judged = results.validation_of == "silver" and any(s.teacher for s in results.steps.values())
     return Finding.of(

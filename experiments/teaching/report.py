@@ -37,7 +37,7 @@ def build_sections(results: TeachResults) -> list[Section]:
             Line("Cost", "비용"),
             Line(
                 "Of the last call: blocks that a killed run had labelled before are not counted.",
-                "마지막 실행에 든 비용입니다. 중단되기 전에 라벨링한 부분은 세지 않았습니다.",
+                "마지막 실행에 든 비용입니다. 중단되기 전에 채점한 부분은 세지 않았습니다.",
             ),
             _labelling(results),
         ),
@@ -50,15 +50,15 @@ def build_sections(results: TeachResults) -> list[Section]:
 
 
 def _note(results: TeachResults) -> Line:
-    of = Line("test", "테스트") if results.test_pairs else Line("validation", "검증")
+    of = Line("test", "평가") if results.test_pairs else Line("validation", "검증")
     return both(
         "Means over {seeds} seeds with 95% intervals. Each step is tested against the one before "
         "of its kind, a first one against teachers of its kind, and all against the baseline where "
         "there is one, on the same {n} {of} pairs, p-values adjusted for their number (Holm). "
         "Without gold and test pairs, none is tested against teachers.",
-        "시드 {seeds}개의 평균과 95% 신뢰구간입니다. 각 단계를 같은 종류의 이전 단계와, 첫 단계는 "
+        "시드 {seeds}개의 평균과 95% 신뢰 구간입니다. 각 단계를 같은 종류의 이전 단계와, 첫 단계는 "
         "같은 종류의 교사 모델과, 기준 모델이 있으면 그것과도 같은 {of} 쌍 {n}개에서 검정했고, "
-        "p값은 검정 횟수로 보정했습니다(Holm). 골드 쌍도 테스트 쌍도 없으면 교사 모델과는 검정하지 "
+        "p값은 검정 횟수로 보정했습니다(Holm). 골드 쌍도 평가 쌍도 없으면 교사 모델과는 검정하지 "
         "않습니다.",
         seeds=len(results.config["seeds"]),
         n=count(results.test_pairs or results.validation_pairs),
@@ -84,8 +84,8 @@ def _steps(results: TeachResults) -> list[Table]:
         Line("Kind", "종류"),
         both("Validation, {metric}", "검증, {metric}", metric=pearson),
         both("Validation, {metric}", "검증, {metric}", metric=f1),
-        both("Test, {metric}", "테스트, {metric}", metric=pearson),
-        both("Test, {metric}", "테스트, {metric}", metric=f1),
+        both("Test, {metric}", "평가, {metric}", metric=pearson),
+        both("Test, {metric}", "평가, {metric}", metric=f1),
         Line("Pairs learnt", "학습 쌍"),
         Line("Training, all seeds", "학습 시간 합계"),
     ]
@@ -114,7 +114,7 @@ def _named(results: TeachResults) -> list[tuple[Text, SilverFacts]]:
     if len(results.silver) == 1:
         return [("", results.silver[0])]
     return [
-        (f"{facts.name}:" if facts.name else both("Labelling {n}", "라벨링 {n}", n=number), facts)
+        (f"{facts.name}:" if facts.name else both("Labelling {n}", "채점 {n}", n=number), facts)
         for number, facts in enumerate(results.silver, 1)
     ]
 
@@ -125,8 +125,8 @@ def _bins(results: TeachResults) -> list[Table]:
         for low, number in enumerate(facts.bins):
             share = percent(number / facts.pairs) if facts.pairs else ""
             rows.append([Line.join(" ", [name, f"{low}–{low + 1}"]), count(number), share])
-    columns: list[Text] = [Line("Label", "라벨"), Line("Pairs", "쌍"), Line("Share", "비율")]
-    return Table.of(Line("By label", "라벨별"), columns, rows)
+    columns: list[Text] = [Line("Label", "점수"), Line("Pairs", "쌍"), Line("Share", "비율")]
+    return Table.of(Line("By label", "점수별"), columns, rows)
 
 
 def _sources(results: TeachResults) -> list[Table]:
@@ -162,7 +162,7 @@ def _labelling(results: TeachResults) -> list[Table]:
         Line("Time", "시간"),
         Line("Pairs per second", "초당 쌍"),
     ]
-    return Table.of(Line("Mining and labelling", "쌍 찾기와 라벨링"), columns, rows)
+    return Table.of(Line("Mining and labelling", "쌍 찾기와 채점"), columns, rows)
 
 
 TEACHING = Experiment(TeachResults, compute_finding, build_sections)

@@ -76,7 +76,7 @@ def teach_students(
     folder = Path(out)
     if len(students) > 1 and (settings.silver or lessons.validation is None):
         raise ConfigError(
-            "teaching in turns labels a corpus anew in each round, and gold pairs say when to "
+            "teaching in turns labels a corpus again in each round, and gold pairs say when to "
             f"stop; give --corpus and --train{'; leave out --silver' if settings.silver else ''}"
         )
     if settings.baseline and lessons.gold is None:

@@ -159,5 +159,5 @@ def _check_learnt(folder: Path, stage: Stage, validation: LabelledPairs) -> None
     if before != (pairs_digest(stage.pairs), pairs_digest(validation)):
         raise StorageError(
             f"{folder} was trained on other pairs than there are now; restore the data files to "
-            "go on, or start again with --overwrite or another --out"
+            "continue, or start again with --overwrite or another --out"
         )

@@ -127,7 +127,7 @@ def label(
         "pairs": digest,
     }
     keep_about(folder, json.loads(json.dumps(about)), remedy=CHANGED)
-    stage = both("labels by {name}", "{name} 라벨링", name=teacher.name)
+    stage = both("labels by {name}", "{name} 채점", name=teacher.name)
     blocks: list[npt.NDArray[np.float32]] = [np.zeros(0, dtype=np.float32)]
     labelled, seconds = 0, 0.0
     for start in range(0, len(pairs), BLOCK):

@@ -83,7 +83,7 @@ def _note(results: TokenizerResults) -> Line:
         "Means over {seeds} seeds with 95% intervals over the {tested} test pairs; fine-tuned on "
         "{train} pairs, chosen on {validation}. All networks have the same architecture, corpus, "
         "budget and seed. Every two encoders of one kind are tested on the same resampled pairs.",
-        "시드 {seeds}개의 평균과 테스트 쌍 {tested}개에 대한 95% 신뢰구간입니다. {train}쌍으로 "
+        "시드 {seeds}개의 평균과 평가 쌍 {tested}개에 대한 95% 신뢰 구간입니다. {train}쌍으로 "
         "미세조정하고 {validation}쌍으로 골랐습니다. 모든 신경망의 구조, 말뭉치, 예산, 시드가 "
         "같습니다. 같은 종류의 인코더는 같은 재표집 쌍에서 둘씩 검정했습니다.",
         seeds=len(results.config["seeds"]),

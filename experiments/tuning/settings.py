@@ -79,7 +79,7 @@ class TuneSettings(Settings):
         except (TypeError, ValueError, RecursionError) as error:
             raise ConfigError(f"the settings of the study are damaged: {error}") from error
         if not isinstance(raw, dict):
-            raise ConfigError("the settings of the study are damaged: they are no JSON object")
+            raise ConfigError("the settings of the study are damaged: they are not a JSON object")
         return parse_settings(cls, raw)
 
 

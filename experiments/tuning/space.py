@@ -66,7 +66,7 @@ class Domain(Settings):
             if self.step is not None or self.log:
                 raise ValueError("step and log belong to a range")
             if len(set(self.values)) != len(self.values):
-                raise ValueError(f"a value stands twice in {self.values}")
+                raise ValueError(f"a value appears twice in {self.values}")
             return self
         low, high = self.bounds
         if low > high:
@@ -148,7 +148,7 @@ def parse_space(content: Mapping[str, Any]) -> Space:
         raise ConfigError("the space has no parameter; give at least one")
     if unknown := [name for name in content if name not in PARAMETERS]:
         raise ConfigError(
-            f"the space names {unknown[0]!r}, which is no hyperparameter; known are "
+            f"the space names {unknown[0]!r}, which is not a hyperparameter; known are "
             f"{', '.join(PARAMETERS)}"
         )
     space = {}

@@ -69,8 +69,8 @@ def _patiently(
                     if name == _HEARTBEAT:
                         return None  # in a thread of its own; the trial's next call says it
                     raise StorageError(
-                        f"the storage {storage.shown} does not work: {first_line(reason)}; mend "
-                        "it, and go on with --resume"
+                        f"the storage {storage.shown} does not work: {first_line(reason)}; repair "
+                        "it, and continue with --resume"
                     ) from error
                 repeated = True
                 time.sleep(_PAUSE)

@@ -37,7 +37,7 @@ def begin_study(
     if name in names:
         if not resume:
             raise ConfigError(
-                f"the study {name} exists already; go on with --resume, or give another --study"
+                f"the study {name} exists already; continue with --resume, or give another --study"
             )
         study = load_study(storage, name)
         _check_same(study, settings, data)

@@ -69,7 +69,7 @@ def run_workers(
         raise TrainingError(
             f"all {count} workers of the study {study.study_name} ended with an error (exit codes "
             f"{', '.join(str(process.returncode) for process in running)}); what they finished is "
-            "kept: mend the cause and go on with --resume"
+            "kept: remove the cause and continue with --resume"
         )
 
 

@@ -106,7 +106,7 @@ class CandidatePolicy:
         """
         near, far = np.asarray(cosines, np.float64), np.asarray(scores, np.float64)
         if near.ndim != 2 or near.shape != far.shape:
-            raise DataError(f"cosines {near.shape} and scores {far.shape} are no two (N, D) lists")
+            raise DataError(f"cosines {near.shape} and scores {far.shape} are not two (N, D) lists")
         if not np.array_equal(np.isfinite(near), np.isfinite(far)):
             raise DataError("cosines and scores are not finite in the same places")
         if len(near) < 3 or not near.shape[1]:
@@ -262,7 +262,7 @@ class CandidatePolicy:
         if self.identity.generation < first_generation:
             raise ConfigError(
                 f"the candidate policy of {index_folder} was fitted on the corpus that the index "
-                f"held before it was made anew; fit it again with `kosim depth {index_folder} "
+                f"held before it was rebuilt; fit it again with `kosim depth {index_folder} "
                 "--reranker CROSS`, or give a number of candidates"
             )
         then = self.identity.documents

@@ -25,7 +25,7 @@ class BlockEncoder:
     def __init__(self, job: EncodingJob) -> None:
         encoder = load(job.encoder, backend=job.backend, precision=job.precision, device=job.device)
         if not isinstance(encoder, BiEncoder) or encoder.fingerprint() != job.settings.fingerprint:
-            raise ClusterError(f"{job.encoder} changed while the cluster was at work; begin anew")
+            raise ClusterError(f"{job.encoder} changed while the cluster was at work; start again")
         self._encoder = encoder
         self._job = job
         self._parts: dict[int, Spool] = {}

@@ -107,8 +107,8 @@ def build_index_on_cluster(
         with Spool.opened(building, settings) as spool:
             if spool.finished:
                 raise StorageError(
-                    f"{building} is an unfinished build of one machine; go on without a cluster, "
-                    "or remove that folder to begin anew"
+                    f"{building} is an unfinished build of one machine; continue without a "
+                    "cluster, or remove that folder to start again"
                 )
             with token_in(building) as token:
                 needed = Requirements(
@@ -213,13 +213,13 @@ class _Tally:
         if expected is None or self._blocks[file] != set(range(expected)):
             raise ClusterError(
                 f"file {file + 1} of the corpus came back with {len(self._blocks[file])} of "
-                f"{expected} blocks; start the build again, it goes on with what is there"
+                f"{expected} blocks; start the build again, it continues with what is there"
             )
         if part.finished != expected:
             raise DataError(
                 f"the corpus was changed since {part.folder.parent} was begun: file {file + 1} has "
                 f"{expected} blocks, and {part.finished} are encoded; restore it, or remove that "
-                "folder to begin anew"
+                "folder to start again"
             )
         yield from part.blocks(expected)
 

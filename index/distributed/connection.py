@@ -99,7 +99,7 @@ def _check_reachable(address: str) -> None:
         ) from error
     if healthy.returncode:
         raise ClusterError(
-            f"what listens at {address} is no cluster of this version of Ray, or it asks for a "
+            f"what listens at {address} is not a cluster of this version of Ray, or it asks for a "
             "token; give the address that `ray start --head` prints, and set RAY_AUTH_MODE=token "
             "where the cluster has one"
         )

@@ -100,7 +100,7 @@ class LexicalIndex:
 
         Raises:
             ConfigError: ``k`` is below 1.
-            DataError: ``queries`` is one string, or a query is no string.
+            DataError: ``queries`` is one string, or a query is not a string.
             CorpusIndexError: the index or its postings are damaged.
         """
         queries = _checked(queries, k)
@@ -275,7 +275,7 @@ def _analyzer_of(folder: Path) -> Analyzer:
         return newest
     _log.warning(
         "the words of %s were analysed by an earlier version, which does not find parts of words; "
-        "delete %s, and the next search by words analyses them anew",
+        "delete %s, and the next search by words analyses them again",
         folder.parent,
         folder,
     )

@@ -77,7 +77,7 @@ class Shards:
                 raise CorpusIndexError(
                     f"shard {name} of {folder} was made with the encoder {_name(index.encoder)}, "
                     f"the others with {_name(encoder)}; put back the shard that belongs there, or "
-                    "make the shards anew with `kosim index shard`"
+                    "make the shards again with `kosim index shard`"
                 )
         return cls(folder, encoder, manifest.first_generation, indexes)
 
@@ -133,8 +133,8 @@ def _opened(folder: Path, name: str) -> CorpusIndex:
     path = folder / name
     if not path.is_dir():
         raise CorpusIndexError(
-            f"shard {name} of {folder} is missing: {path} is not there; restore it, or make the "
-            "shards anew with `kosim index shard`"
+            f"shard {name} of {folder} is missing: {path} does not exist; restore it, or make the "
+            "shards again with `kosim index shard`"
         )
     try:
         return CorpusIndex.open(path)
@@ -150,7 +150,7 @@ def _read_manifest(folder: Path) -> ShardsManifest:
         raise CorpusIndexError(f"cannot read {path}: {error.strerror}") from error
     if not is_there:
         raise CorpusIndexError(
-            f"{folder} is no index: it has neither {MANIFEST} nor {SHARDS}; make one with "
+            f"{folder} is not an index: it has neither {MANIFEST} nor {SHARDS}; make one with "
             "`kosim index build` or `kosim index shard`"
         )
     return read_versioned_json(path, ShardsManifest, newest=FORMAT, error=CorpusIndexError)

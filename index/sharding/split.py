@@ -44,7 +44,7 @@ def split_index(
 
     Raises:
         ConfigError: there are fewer documents than shards, or too few for the type.
-        StorageError: the folder exists, is no folder of shards, or cannot be written.
+        StorageError: the folder exists, is not a folder of shards, or cannot be written.
     """
     snapshot, out = index.snapshot, Path(out)
     if not 1 <= shards <= len(snapshot):
@@ -92,7 +92,7 @@ def assemble_shards(
         CorpusIndexError: one was made with another encoder.
         DataError: an id stands in two of them.
         IndexLockedError: another process was writing one of them all the time.
-        StorageError: the folder exists, is no folder of shards, or cannot be written.
+        StorageError: the folder exists, is not a folder of shards, or cannot be written.
     """
     if not indexes:
         raise ConfigError("there is no index to make shards of; give at least one")
@@ -120,7 +120,8 @@ def _written(out: Path, *, overwrite: bool) -> Iterator[Path]:
     """Yield a folder to fill; only shards are ever replaced by it."""
     if overwrite and out.exists() and not (out / SHARDS).is_file():
         raise StorageError(
-            f"{out} exists and is no folder of shards; choose another folder, or remove it yourself"
+            f"{out} exists and is not a folder of shards; choose another folder, or remove "
+            "it yourself"
         )
     with atomic_folder(out, overwrite=overwrite) as partial:
         yield partial

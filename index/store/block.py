@@ -162,11 +162,11 @@ def parse_extra(text: str) -> dict[str, object]:
     """Return the extra values that a JSON text holds.
 
     Raises:
-        ValueError: it is no JSON object.
+        ValueError: it is not a JSON object.
     """
     if text == "{}":
         return {}
     value = json.loads(text)
     if not isinstance(value, dict):
-        raise ValueError(f"{text[:40]!r} is no JSON object")
+        raise ValueError(f"{text[:40]!r} is not a JSON object")
     return value

@@ -164,7 +164,7 @@ class GenerationWriter:
                 repeated = block.ids[number]
         if repeated is not None:
             raise DataError(
-                f"id {repeated!r} stands twice in the corpus; give every document its own id"
+                f"id {repeated!r} appears twice in the corpus; give every document its own id"
             )
 
     def _finish_segment(self) -> None:

@@ -149,7 +149,7 @@ def read_changes(
     with path.open("rb") as file:
         end = os.fstat(file.fileno()).st_size
         if file.read(len(_FILE_HEAD)) != _FILE_HEAD:
-            raise CorpusIndexError(f"{path} is damaged: it is no log of an index; restore it")
+            raise CorpusIndexError(f"{path} is damaged: it is not the log of an index; restore it")
         if end < position.offset:
             raise BrokenChainError
         _check_continues(file, position)

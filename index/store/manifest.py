@@ -139,13 +139,14 @@ def read_manifest(folder: Path) -> tuple[IndexManifest, Stamp]:
     """Read and check the manifest of an index, and stamp the version that was read.
 
     Raises:
-        CorpusIndexError: the folder is no index, is of a newer format, or its manifest is damaged.
+        CorpusIndexError: the folder is not an index, is of a newer format, or its manifest is
+            damaged.
     """
     path = folder / MANIFEST
     put_back(folder)
     try:
         if not folder.is_dir():
-            raise CorpusIndexError(f"{folder} is not there; give the folder of an index")
+            raise CorpusIndexError(f"{folder} does not exist; give the folder of an index")
         if path.exists() and not path.is_file():  # also a named pipe, which would never end
             raise CorpusIndexError(f"{path} is not a plain file; {_REMEDY}")
         with path.open("rb") as file:

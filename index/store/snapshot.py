@@ -294,7 +294,7 @@ class Snapshot:
         if lowest < 0 or highest >= end:
             wrong = lowest if lowest < 0 else highest
             raise ConfigError(
-                f"row {wrong} is no document; rows go from 0 to {end - 1}, and -1 stands for "
+                f"row {wrong} is not a document; rows go from 0 to {end - 1}, and -1 stands for "
                 "a hit that there is not"
             )
         return asked.astype(np.int64, copy=False)

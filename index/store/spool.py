@@ -101,7 +101,7 @@ class Spool:
                 f"the corpus was changed since {self.folder} was begun: documents {first:,} to "
                 f"{first + max(record['documents'], len(columns)) - 1:,} differ, the first of "
                 f"them now id {columns.ids[0]!r}; restore the corpus, or remove that folder to "
-                "begin anew"
+                "start again"
             )
         try:
             return all(
@@ -191,7 +191,7 @@ class Spool:
     def _damaged(self, number: int, reason: str) -> StorageError:
         return StorageError(
             f"block {number} of {self.folder} is damaged ({reason}); start the build again: it "
-            "encodes that block anew"
+            "encodes that block again"
         )
 
     def discard(self) -> None:
@@ -214,8 +214,8 @@ def _agree(folder: Path, settings: SpoolSettings) -> None:
     if not path.exists():
         if any(entry.name != _LOCK and entry.name[0] != "." for entry in folder.iterdir()):
             raise StorageError(
-                f"{folder} is in the way and is no unfinished build; move it, or choose another "
-                "folder for the index"
+                f"{folder} is in the way and is not an unfinished build; move it, or choose "
+                "another folder for the index"
             )
         write_json(path, wanted)
         return
@@ -223,13 +223,13 @@ def _agree(folder: Path, settings: SpoolSettings) -> None:
     if begun.get("format") != _FORMAT:
         raise StorageError(
             f"{folder} is an unfinished build of another version of kosim; remove that folder to "
-            "begin anew"
+            "start again"
         )
     # The name alone may change: a moved encoder makes the same vectors.
     if {**begun, "encoder": None} != {**wanted, "encoder": None}:
         raise StorageError(
             f"{folder} is an unfinished build with the encoder {_described(begun)}, not "
-            f"{_described(wanted)}; go on with the former, or remove that folder to begin anew"
+            f"{_described(wanted)}; continue with the former, or remove that folder to start again"
         )
 
 

@@ -173,7 +173,7 @@ class VectorIndex:
         for name in finder.files(stored):
             if not (folder / name).is_file():
                 raise CorpusIndexError(
-                    f"{folder / name} is not there; build the index again or restore the file"
+                    f"{folder / name} does not exist; build the index again or restore the file"
                 )
         return cls(type, rows, dimension, finder.open(folder, rows, dimension, stored, settings))
 

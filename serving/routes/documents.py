@@ -102,7 +102,7 @@ async def add(call: Addition, service: Served, response: Response) -> Added:
             raise Problem(
                 409,
                 "duplicate_id",
-                f"id {id!r:.80} stands twice in what is added; give each its own id",
+                f"id {id!r:.80} appears twice in what is added; give each its own id",
                 param=f"documents[{number}].id",
             )
         seen.add(id)

@@ -33,6 +33,7 @@ KOREAN = [ROOT / "README.ko.md", *sorted((ROOT / "docs").glob("*.ko.md"))]
 REPLACED = (
     *("바이 인코더", "크로스 인코더", "코퍼스", "줄 세우", "열쇠"),
     *("벅찬 색인", "낱말의 무게", "우연의 범위 안에서 반대", "하세요", "으세요"),
+    *("테스트 쌍", "테스트 데이터", "신뢰구간", "라벨링", "임계치"),
 )
 """Terms and forms for which docs/glossary.md and our style have others."""
 
@@ -82,6 +83,13 @@ def test_there_are_commands_and_examples() -> None:
     assert len(steps) > 40
     assert {step.language for step in steps} == {"bash", "python"}
     assert any(step.shown for step in steps)
+
+
+def test_no_command_hides_in_a_block_that_is_not_run() -> None:
+    for page in [*ENGLISH, *KOREAN]:
+        for language, content in blocks(page.read_text("utf-8")):
+            hidden = [line for line in content.splitlines() if line.startswith("kosim ")]
+            assert language == "bash" or not hidden, (page.name, hidden)
 
 
 def test_the_example_files_are_those_of_the_sample() -> None:

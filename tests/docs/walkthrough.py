@@ -23,7 +23,7 @@ from click.testing import CliRunner
 from kosim.experiments.cli import main
 from kosim.experiments.data.datasets import KLUE_REVISION, load_sample
 from tests.checkout import ROOT, environment
-from tests.encoders.tiny import write_hub_cache, write_koelectra
+from tests.encoders.tiny import COMMIT, write_hub_cache, write_koelectra
 from tests.experiments.alone_tasks import in_this_process
 from tests.experiments.conftest import leave_undrawn, resample_less
 from tests.serving.running import running
@@ -103,8 +103,12 @@ class Walkthrough:
             run_step(step)
 
 
+THIRD_PARTY = {"intfloat/multilingual-e5-small": "mini-bi", "BAAI/bge-reranker-v2-m3": "mini-cross"}
+"""Models on the hub that the pages name, and the bundled encoders that stand in for them."""
+
+
 def make_hub(folder: Path) -> Path:
-    """Write a hub cache with stand-ins for KoELECTRA and KLUE-STS, and return its folder."""
+    """Write a hub cache with stand-ins for the models and KLUE-STS, and return its folder."""
     frames = {split: load_sample(split).frame for split in ("train", "test")}  # type: ignore[arg-type]
     train = frames["train"]
     letters = [*train.sentence1, *train.sentence2]  # what it cannot read it does not train on
@@ -113,6 +117,14 @@ def make_hub(folder: Path) -> Path:
     hub.mkdir()
     write_hub_cache(hub, koelectra)
     _write_klue(hub, frames)
+    for hub_id, bundled in THIRD_PARTY.items():
+        model = hub / f"models--{hub_id.replace('/', '--')}"
+        ours = shutil.ignore_patterns("kosim.json", "card.toml", "onnx")
+        shutil.copytree(
+            ROOT / "encoders/bundled" / bundled, model / "snapshots" / COMMIT, ignore=ours
+        )
+        (model / "refs").mkdir()
+        (model / "refs" / "main").write_text(COMMIT, encoding="utf-8")
     return hub
 
 

@@ -66,7 +66,7 @@ def test_manifest_names_no_path_of_this_machine(koelectra: Path, saved: Path) ->
 
 
 def test_missing_folder_is_refused(tmp_path: Path) -> None:
-    assert "is not there" in refused(tmp_path / "nothing")
+    assert "does not exist" in refused(tmp_path / "nothing")
 
 
 def test_file_instead_of_a_folder_is_refused(copy: Path) -> None:

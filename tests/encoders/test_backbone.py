@@ -106,7 +106,7 @@ def test_saved_weights_are_safetensors_only(kind: str, tmp_path: Path) -> None:
 
 
 def test_missing_folder_is_refused(kind: str, tmp_path: Path) -> None:
-    assert "is not there" in refused(kind, tmp_path / "nothing")
+    assert "does not exist" in refused(kind, tmp_path / "nothing")
 
 
 @pytest.mark.parametrize(

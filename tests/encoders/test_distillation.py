@@ -293,7 +293,7 @@ def test_a_saved_bi_encoder_is_a_teacher_and_a_cross_encoder_is_none(
 
 def test_a_missing_teacher_or_student_is_refused_before_anything_is_written(place: Path) -> None:
     for teacher, student in (("./missing", "student"), ("teacher", "./missing")):
-        with pytest.raises(BackboneError, match="missing is not there"):
+        with pytest.raises(BackboneError, match="missing does not exist"):
             distill(
                 place / "corpus.txt",
                 teacher if teacher.startswith(".") else str(place / teacher),

@@ -40,8 +40,8 @@ def test_a_card_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"licence = ", "is no TOML"),
-        (b"\xff", "is no TOML"),
+        (b"licence = ", "is not TOML"),
+        (b"\xff", "is not TOML"),
         (CARD_TEXT.replace("n = 9", "n = 0").encode(), r"results\.0\.n"),
         (CARD_TEXT.replace("0.75", "nan").encode(), r"results\.0\.high"),
         (b"#" * 200_000, "larger than"),

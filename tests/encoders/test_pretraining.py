@@ -313,7 +313,7 @@ def test_what_cannot_be_used_is_refused_before_anything_is_written(place: Path) 
     few.write_text("가 나\n")
     with pytest.raises(DataError, match="needs at least 5"):
         pretrain(few, place / "tokenizer", place / "none", pretraining())
-    with pytest.raises(BackboneError, match=r"tokenizer .* is not there"):
+    with pytest.raises(BackboneError, match=r"tokenizer .* does not exist"):
         pretrain(few, place / "missing", place / "none", pretraining())
     with pytest.raises(StorageError, match="exists already"):
         run(place, "whole")

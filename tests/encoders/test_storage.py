@@ -213,11 +213,11 @@ class Versioned(BaseModel):
     ("content", "said"),
     [
         (b'{"format": 3, "name": "a"}', "newer than 2; upgrade kosim"),
-        (b'{"format": "2", "name": "a"}', "format '2' is no format number"),
-        (b'{"format": 1e9, "name": "a"}', "format 1000000000.0 is no format number"),
-        (b'{"format": true, "name": "a"}', "format True is no format number"),
+        (b'{"format": "2", "name": "a"}', "format '2' is not a format number"),
+        (b'{"format": 1e9, "name": "a"}', "format 1000000000.0 is not a format number"),
+        (b'{"format": true, "name": "a"}', "format True is not a format number"),
         (b'{"format": 1}', "is not valid at name"),
-        (b'{"format": 1, "name": NaN}', "NaN is no JSON number"),
+        (b'{"format": 1, "name": NaN}', "NaN is not a JSON number"),
         (b"[1]", "holds no JSON object"),
         (b"[" * 100_000, "not readable as JSON"),
         (b"\xff", "not readable as JSON"),
@@ -240,7 +240,7 @@ def test_versioned_json_is_read(tmp_path: Path) -> None:
 
 def test_versioned_json_of_a_named_pipe_does_not_hang(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.json")
-    with pytest.raises(ArtifactError, match="is no file"):
+    with pytest.raises(ArtifactError, match="is not a file"):
         read_versioned_json(tmp_path / "a.json", Versioned, newest=2, error=ArtifactError)
 
 

@@ -174,7 +174,7 @@ def test_ragged_line(tmp_path: Path, name: str, text: str) -> None:
 
 
 def test_column_named_twice(tmp_path: Path) -> None:
-    assert "column 'a' stands twice" in _error(_file(tmp_path, "a.csv", "a,a\n1,2\n"))
+    assert "column 'a' appears twice" in _error(_file(tmp_path, "a.csv", "a,a\n1,2\n"))
 
 
 def test_unclosed_quote_names_the_line_where_its_row_starts(tmp_path: Path) -> None:
@@ -186,7 +186,7 @@ def test_broken_json_line(tmp_path: Path) -> None:
 
 
 def test_json_line_that_is_no_object(tmp_path: Path) -> None:
-    assert "line 2: [1] is no object" in _error(_file(tmp_path, "a.jsonl", '{"a": 1}\n[1]\n'))
+    assert "line 2: [1] is not an object" in _error(_file(tmp_path, "a.jsonl", '{"a": 1}\n[1]\n'))
 
 
 def test_broken_json_file_names_its_line(tmp_path: Path) -> None:
@@ -194,7 +194,8 @@ def test_broken_json_file_names_its_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text, part", [('{"a": {"b": 1}, "c": 2}', "one dict"), ("[{}, 3]", "row 2: 3 is no object")]
+    "text, part",
+    [('{"a": {"b": 1}, "c": 2}', "one dict"), ("[{}, 3]", "row 2: 3 is not an object")],
 )
 def test_json_file_that_is_no_list_of_objects(tmp_path: Path, text: str, part: str) -> None:
     assert part in _error(_file(tmp_path, "a.json", text))
@@ -212,11 +213,11 @@ def test_truncated_gzip(tmp_path: Path, keep: float) -> None:
 
 
 def test_gzip_by_name_only(tmp_path: Path) -> None:
-    assert "no gzip file" in _error(_file(tmp_path, "a.csv.gz", b"a,b\n1,2\n"))
+    assert "not a gzip file" in _error(_file(tmp_path, "a.csv.gz", b"a,b\n1,2\n"))
 
 
 def test_truncated_parquet(tmp_path: Path) -> None:
-    assert "no Parquet file" in _error(_file(tmp_path, "a.parquet", _parquet(ROWS)[:-20]))
+    assert "not a Parquet file" in _error(_file(tmp_path, "a.parquet", _parquet(ROWS)[:-20]))
 
 
 def test_lines_keep_blank_ones_and_inner_space(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def no_texts(request: pytest.FixtureRequest) -> tuple[Any, str]:
 
 @pytest.fixture(params=NO_TEXT)
 def no_text(request: pytest.FixtureRequest) -> tuple[Any, str]:
-    """Each value that is no text, and how it is described."""
+    """Each value that is not text, and how it is described."""
     return NO_TEXT[request.param]
 
 
@@ -165,5 +165,5 @@ def test_an_index_of_texts_that_are_no_documents_is_refused(bi: BiEncoder, tmp_p
     for corpus in ("corpus.txt", [None]):
         with pytest.raises(DataError, match="read_corpus"):
             build_index(corpus, bi, tmp_path / "index", name="tiny")
-    with pytest.raises(DataError, match="which is no Document"):
+    with pytest.raises(DataError, match="which is not a Document"):
         mine_texts(SENTENCES, bi)  # type: ignore[arg-type]

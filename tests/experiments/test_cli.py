@@ -240,7 +240,7 @@ def test_all_problems_of_a_config_are_said_at_once(tmp_path: Path) -> None:
         (["--train", "a.csv"], "cannot read a.csv: No such file"),
         (["--train", "nowhere.csv", "--test", "nowhere.csv"], "nowhere.csv"),
         (["--limit", "3"], "too few"),
-        (["--backbone", "./nowhere"], "backbone ./nowhere is not there"),
+        (["--backbone", "./nowhere"], "backbone ./nowhere does not exist"),
         (["--backbone", "no/such-model"], "no/such-model"),
     ],
 )

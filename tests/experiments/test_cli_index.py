@@ -245,11 +245,11 @@ BAD: dict[str, tuple[bytes, str]] = {
     "long.txt": (b"a\n" + b"a" * 100_000, "line 2: the text has 100,000 characters"),
     "mixed.txt": ("하나\n".encode() + "둘".encode("cp949"), "line 2: byte 0x"),
     "column.csv": (b"a,b\n1,2\n", "its columns are a, b"),
-    "twice.csv": (b"id,text\n1,x\n1,y\n", "id '1' stands twice"),
+    "twice.csv": (b"id,text\n1,x\n1,y\n", "id '1' appears twice"),
     "ragged.csv": (b"id,text\nq,x\nw\n", "line 3: 1 cells"),
     "half.jsonl": (b'{"text": "\\ud800"}\n', "half a character"),
-    "broken.parquet": (b"PAR1", "no Parquet file"),
-    "broken.txt.gz": (b"x", "no gzip file"),
+    "broken.parquet": (b"PAR1", "not a Parquet file"),
+    "broken.txt.gz": (b"x", "not a gzip file"),
 }
 
 

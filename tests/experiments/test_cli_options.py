@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import re
+from pathlib import Path
+
 import click
 import pytest
 from click.testing import CliRunner
@@ -10,6 +14,7 @@ from kosim.encoders.errors import ConfigError
 from kosim.experiments.cli import main
 from kosim.experiments.cli.options import Option, option, setting, whole_numbers
 from kosim.experiments.settings import EncoderSettings
+from tests.checkout import ROOT
 
 OLD_SPELLINGS = {
     "serve": {"--bi": "--encoder", "--cross": "--reranker"},
@@ -89,6 +94,93 @@ def commands() -> list[tuple[str, click.Command]]:
 
     walk("", main)
     return found
+
+
+def shown_options() -> dict[str, set[str]]:
+    """Return the options of every command that its help shows, and the flags of their opposites."""
+    return {
+        name: {"--help"}.union(
+            *(
+                {*one.opts, *one.secondary_opts}
+                for one in command.params
+                if isinstance(one, click.Option) and not one.hidden
+            )
+        )
+        for name, command in commands()
+    }
+
+
+NAMED = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]+")
+OF_OTHERS = {"--head", "--port", "--address"}
+"""Options of `ray start`, which messages about a cluster name."""
+SAID_BY = {
+    "serving": "serve",
+    "experiments/speed/planning": "plan",
+    "experiments/retrieval/depth": "depth",
+    "experiments/speed/bench.py": "bench",
+}
+"""What only one command calls, so that it may use none of that command's older spellings."""
+
+
+def test_messages_name_options_as_the_help_does() -> None:
+    known = set().union(*shown_options().values(), OF_OTHERS)
+    for room in ("encoders", "index", "experiments", "serving"):
+        for path in sorted((ROOT / room).rglob("*.py")):
+            where = path.relative_to(ROOT).as_posix()
+            if where.startswith("experiments/cli/"):
+                continue  # which declares the older spellings
+            old = {
+                spelling
+                for place, command in SAID_BY.items()
+                if where.startswith(place)
+                for spelling in OLD_SPELLINGS[command]
+            }
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    named = {*NAMED.findall(node.value)}
+                    assert named <= known - old, (where, node.lineno)
+
+
+def test_messages_are_plain_english() -> None:
+    for room in ("encoders", "index", "experiments", "serving"):
+        for path in sorted((ROOT / room).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                if isinstance(node, ast.Raise):
+                    said = "".join(
+                        inner.value
+                        for inner in ast.walk(node)
+                        if isinstance(inner, ast.Constant) and isinstance(inner.value, str)
+                    )
+                    assert not TRANSLATED.search(said), (path.name, node.lineno)
+
+
+TRANSLATED = re.compile(
+    r"(?<!there )\b(is|are) no (?!longer|more)|\banew\b|\bstands twice|\bmend\b|\bgo on with\b"
+)
+"""Kinds of phrases that were translated word for word: "is no file", "install it anew"."""
+
+PAGES = [
+    *ROOT.glob("*.md"),
+    *ROOT.glob("docs/*.md"),
+    *ROOT.glob("examples/**/*.[mpi][dyp]*"),
+    *(ROOT / each for each in ("Dockerfile", "Makefile", "serving/page/index.html")),
+]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_pages_call_commands_by_their_names_and_options(path: Path) -> None:
+    options = shown_options()
+    text = path.read_text("utf-8").partition("\n## 0.1")[0]  # what the changelog says of before
+    for call in re.findall(r"(?<![\w/.-])kosim ((?:[^`\n\\]|\\\\)+)", text):
+        words = call.split()
+        name = next(
+            (each for n in (2, 1) if (each := " ".join(words[:n])) in options),
+            "tune run" if words[0] == "tune" else None,
+        )
+        if name is None:
+            continue  # prose: "kosim trains ..."
+        named = {*NAMED.findall(call)}
+        assert named <= options["tune run" if name == "tune" else name], call
 
 
 BANNED = (

@@ -66,7 +66,7 @@ def test_a_backbone_is_pretrained_and_taught(place: Path) -> None:
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        (["pretrain", "corpus.txt", "--tokenizer", "missing"], "missing is not there"),
+        (["pretrain", "corpus.txt", "--tokenizer", "missing"], "missing does not exist"),
         (["pretrain", "missing.txt", "--tokenizer", "tokenizer"], "cannot read missing.txt"),
         (
             [
@@ -83,7 +83,7 @@ def test_a_backbone_is_pretrained_and_taught(place: Path) -> None:
         ),
         (
             ["distill", "corpus.txt", "--teacher", "./missing", "--student", "teacher"],
-            "missing is not there",
+            "missing does not exist",
         ),
         (
             ["distill", "corpus.txt", "--teacher", "teacher", "--student", "mini"],

@@ -65,6 +65,15 @@ def test_a_table_shows_cells_as_they_are() -> None:
     assert "\x1b[2J" not in printed
 
 
+def test_a_narrow_table_cuts_no_word_of_its_head() -> None:
+    shown = table("Metric", "bi-encoder", "cross-encoder", "cross − bi", "p")
+    interval = "0.737 [0.691, 0.776]"
+    shown.add_row("F1, tuned threshold", interval, interval, f"+{interval}", "p = 0.543")
+    console = PlainConsole(file=io.StringIO(), width=80)
+    console.print(shown)
+    assert " cross-encoder " in console.file.getvalue()  # type: ignore[attr-defined]
+
+
 def write_corpus(folder: Path) -> Path:
     corpus = folder / "corpus.jsonl"
     rows = [

@@ -134,7 +134,7 @@ FILES = {
         "a.csv", "<!DOCTYPE html>\n<p>방이, 넓다</p>\n", refused="is HTML or XML"
     ),
     "a database of SQLite or another binary file, under any name": File(
-        "pairs", bytes(range(32)) * 9, refused="is no text"
+        "pairs", bytes(range(32)) * 9, refused="is not text"
     ),
     "a ZIP archive": File("a.csv", _zipped(CSV), refused="unpack it"),
     "a compressed file that unpacks to over 256 MiB and 200 times its size": File(

@@ -48,7 +48,7 @@ def test_a_scale_of_words() -> None:
 
 @pytest.mark.parametrize("text", ["유사=", "=5", "유사=6", "유사=5,유사=0", "유사=?", "a=nan"])
 def test_impossible_words(text: str) -> None:
-    with pytest.raises(ConfigError, match="no word with a label of its own"):
+    with pytest.raises(ConfigError, match="not a word with a label of its own"):
         LabelScale.parse(text)
 
 

@@ -70,13 +70,13 @@ def test_rows_are_counted_without_header_and_blank_lines(tmp_path: Path) -> None
 
 def test_number_in_place_of_a_sentence(tmp_path: Path) -> None:
     path = write_records(tmp_path, [{"sentence1": 12, "sentence2": "나", "score": 1}])
-    with pytest.raises(DataError, match="row 1: sentence1 12 is no text"):
+    with pytest.raises(DataError, match="row 1: sentence1 12 is not text"):
         load_pairs(path)
 
 
 def test_half_a_character_is_no_text(tmp_path: Path) -> None:
     path = write_records(tmp_path, [{"sentence1": "가\ud83d", "sentence2": "나", "score": 1}])
-    with pytest.raises(DataError, match=r"row 1: sentence1 .* is no text"):
+    with pytest.raises(DataError, match=r"row 1: sentence1 .* is not text"):
         load_pairs(path)
 
 

@@ -207,7 +207,7 @@ def test_a_type_that_was_not_measured_is_told() -> None:
     known = measurements()
     without = {type: sizes for type, sizes in known.types.items() if type != "ivfpq"}
     plan = make_plan(Demand(1_000), known.model_copy(update={"types": without}))
-    assert ("ivfpq left out", "9,984 vectors needed", "--vectors") in plan.assumptions
+    assert ("ivfpq left out", "9,984 vectors needed", "--sample-vectors") in plan.assumptions
     assert {option.type for option in plan.alternatives} | {plan.chosen.type} == {"flat", "hnsw"}
 
 
@@ -315,7 +315,7 @@ def test_the_command_prints_a_plan_of_kept_measurements(tmp_path: Path) -> None:
         (["--sentences", "1e6"], "no encoder is given"),
         (["--sentences", "1.5"], "give a whole number"),
         (["--sentences", "inf"], "give a whole number"),
-        (["--sentences", "1e6", "--encoder", "nowhere"], "nowhere is not there"),
+        (["--sentences", "1e6", "--encoder", "nowhere"], "nowhere does not exist"),
     ],
 )
 def test_a_wrong_call_is_one_line(options: list[str], said: str) -> None:

@@ -118,7 +118,7 @@ def test_a_query_that_is_a_document_is_left_out_of_its_results(tmp_path: Path) -
         ("query_id\ttext\nx\t가\n", "query_id\tdoc\nx\ta\n", "no column 'document_id'"),
         ("query_id\tbody\nx\t가\n", "query_id\tdocument_id\nx\ta\n", "no column 'text'"),
         ("query_id\ttext\nx\t\n", "query_id\tdocument_id\nx\ta\n", "row 1: the text is empty"),
-        ("query_id\ttext\nx\t가\nx\t나\n", "query_id\tdocument_id\nx\ta\n", "stands twice"),
+        ("query_id\ttext\nx\t가\nx\t나\n", "query_id\tdocument_id\nx\ta\n", "appears twice"),
         (
             "query_id\ttext\nx\t가\n",
             "query_id\tdocument_id\trelevance\nx\ta\t좋음\n",

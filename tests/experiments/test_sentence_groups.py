@@ -38,7 +38,7 @@ def test_parakqc_has_ten_sentences_an_intent(tmp_path: Path) -> None:
         ("g.tsv", "group\ttext\na\t\n", "row 1: the text is empty"),
         ("g.tsv", "group\ttext\na\t가\nb\t나\n", "no group has two"),
         ("p.txt", "0\t1\n", "line 1"),
-        ("p.txt", "0\t1\t가\n", "no multiple of 10"),
+        ("p.txt", "0\t1\t가\n", "not a multiple of 10"),
     ],
 )
 def test_a_bad_file_is_refused(tmp_path: Path, name: str, content: str, said: str) -> None:

@@ -24,7 +24,7 @@ P_VALUES = st.sampled_from([0.0001, 0.01, 0.05, 0.06, 0.4, 1.0])
 NUMBER = r"[+−]?\d\.\d{3}"
 STATED = {
     "en": re.compile(rf"({NUMBER}) higher.*?interval \[({NUMBER}), ({NUMBER})\]"),
-    "ko": re.compile(rf"({NUMBER}) 높.*?신뢰구간 \[({NUMBER}), ({NUMBER})\]"),
+    "ko": re.compile(rf"({NUMBER}) 높.*?신뢰 구간 \[({NUMBER}), ({NUMBER})\]"),
 }
 HIGHER: dict[Language, dict[str, str]] = {
     "en": {"bi": "bi-encoder", "cross": "cross-encoder"},

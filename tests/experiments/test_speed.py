@@ -185,6 +185,6 @@ def test_bench_of_both_kinds_and_backends(
 def test_bench_refuses_what_it_cannot_measure(
     own_encoders: dict[str, Path], tmp_path: Path
 ) -> None:
-    assert "is not there" in refusal("bench", "--encoder", tmp_path / "none")
+    assert "does not exist" in refusal("bench", "--encoder", tmp_path / "none")
     line = refusal("bench", "--encoder", own_encoders["bi"], "--compare", "torch:int8")
     assert "does not compute in int8" in line

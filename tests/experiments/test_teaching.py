@@ -159,7 +159,7 @@ def test_bad_input_is_refused_in_one_line_and_nothing_is_written(
             *("bi", "--teacher", tiny_encoders["bi"], "--backbone", "mini", "--out", out),
             *corpus,
         ],
-        "there is no encoder|is not there|neither a folder": [
+        "there is no encoder|does not exist|neither a folder": [
             *("bi", "--teacher", tmp_path / "missing", "--backbone", "mini", "--out", out),
             *corpus,
         ],

@@ -102,7 +102,7 @@ def test_a_study_that_is_there_needs_resume_and_the_same_settings(
     shutil.copy(folder / "study.db", storage)
     space = ("--space", config.with_name("space.toml"), "--storage", storage, "--study", "grid")
     run = ("tune", "bi", config, *space, "--sampler", "grid", "--out", tmp_path / "out")
-    assert "exists already; go on with --resume" in refusal(*run)
+    assert "exists already; continue with --resume" in refusal(*run)
     other = ("tune", "cross", config, *space, "--sampler", "grid", "--resume")
     assert "tunes a bi-encoder, not a cross-encoder" in refusal(*other, "--out", tmp_path / "out")
     assert "is about other data (fingerprint" in refusal(*run, "--resume", "--limit", "100")

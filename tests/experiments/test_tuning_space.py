@@ -38,7 +38,7 @@ def settings(space: dict[str, Any] = SPACE, **changes: Any) -> TuneSettings:
     ("space", "said"),
     [
         ({}, "no parameter"),
-        ({"learnin_rate": {"values": [1]}}, "'learnin_rate', which is no hyperparameter"),
+        ({"learnin_rate": {"values": [1]}}, "'learnin_rate', which is not a hyperparameter"),
         ({"epochs": {"values": []}}, "space epochs: .*list of values is empty"),
         ({"epochs": {"low": 5, "high": 2}}, "space epochs: .*from 5 to 2 is empty"),
         ({"epochs": {"low": 5}}, "either values, or low and high"),
@@ -46,7 +46,7 @@ def settings(space: dict[str, Any] = SPACE, **changes: Any) -> TuneSettings:
         ({"warmup": {"low": 0, "high": 0.4, "log": True}}, "begins above 0"),
         ({"warmup": {"low": 0, "high": 0.4, "step": 0}}, "step 0 is not above 0"),
         ({"epochs": [1, 2]}, "give a table"),
-        ({"epochs": {"values": [2, 2]}}, "stands twice"),
+        ({"epochs": {"values": [2, 2]}}, "appears twice"),
         ({"epochs": {"values": [2], "unit": "pass"}}, "unit: unknown setting"),
     ],
 )

@@ -169,7 +169,7 @@ def test_two_builds_of_one_index_do_not_mix(bi: BiEncoder, tmp_path: Path) -> No
 def test_folder_in_the_way_of_the_spool_is_kept(bi: BiEncoder, tmp_path: Path) -> None:
     (tmp_path / "index.building").mkdir()
     (tmp_path / "index.building" / "thesis.txt").write_text("x")
-    with pytest.raises(StorageError, match="is no unfinished build"):
+    with pytest.raises(StorageError, match="is not an unfinished build"):
         build(tmp_path / "index", bi)
     assert (tmp_path / "index.building" / "thesis.txt").exists()
 
@@ -186,7 +186,7 @@ def test_existing_index_is_replaced_only_by_choice(bi: BiEncoder, tmp_path: Path
 @pytest.mark.parametrize("place", [3, 25])
 def test_id_that_stands_twice_is_refused(bi: BiEncoder, tmp_path: Path, place: int) -> None:
     twice = [*CORPUS[:place], Document("d1", "다른 글"), *CORPUS[place:]]
-    with pytest.raises(DataError, match="id 'd1' stands twice"):
+    with pytest.raises(DataError, match="id 'd1' appears twice"):
         build(tmp_path / "index", bi, twice)
     assert not (tmp_path / "index").exists()
 

@@ -205,7 +205,7 @@ def test_index_of_another_size_is_refused(policy: CandidatePolicy, tmp_path: Pat
 
 
 def test_index_that_was_made_anew_is_refused(policy: CandidatePolicy, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="made anew; fit it again with `kosim depth"):
+    with pytest.raises(ConfigError, match="rebuilt; fit it again with `kosim depth"):
         policy.check_corpus(IDENTITY.generation + 1, 1000, tmp_path)
 
 

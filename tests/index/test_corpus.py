@@ -212,7 +212,7 @@ def test_longest_text_is_allowed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "value, part", [("3", "no string"), ("null", "blank"), ('"\\udc00"', "half")]
+    "value, part", [("3", "not a string"), ("null", "blank"), ('"\\udc00"', "half")]
 )
 def test_value_that_is_no_text_is_named(tmp_path: Path, value: str, part: str) -> None:
     message = _refused(_file(tmp_path, "a.jsonl", f'{{"text": "x"}}\n{{"text": {value}}}\n'))
@@ -290,7 +290,7 @@ def test_lines_of_json_are_no_sentences(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(range(32)) * 9, "is no text"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(range(32)) * 9, "is not text"),
         (b"\x01\x02\x03\x04" * 9, "binary data"),
         (b"SQLite format 3\0" + bytes(99), "SQLite"),
         (b"\x93NUMPY\x01\0v\0{'descr': '<f4'}\n", "NumPy"),

@@ -63,7 +63,7 @@ def test_known_id_is_replaced_by_choice(bi: BiEncoder, tmp_path: Path, count: in
 @pytest.mark.parametrize("count", [3, 20])
 def test_id_twice_in_an_addition_is_refused(bi: BiEncoder, tmp_path: Path, count: int) -> None:
     index = build(tmp_path / "index", bi)
-    with pytest.raises(DataError, match="id 'm0' stands twice"):
+    with pytest.raises(DataError, match="id 'm0' appears twice"):
         extend(index, bi, [*MORE[:count], MORE[0]])
     assert len(index) == 30
 

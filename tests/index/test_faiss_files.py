@@ -138,7 +138,7 @@ def test_another_number_of_texts_is_refused(
 def test_what_is_no_index_of_faiss_is_refused(bi: BiEncoder, tmp_path: Path) -> None:
     assert "there is no file" in refused(tmp_path, tmp_path / "no", CORPUS, bi)
     (tmp_path / "text").write_text("글", encoding="utf-8")
-    assert "is no FAISS index" in refused(tmp_path, tmp_path / "text", CORPUS, bi)
+    assert "is not a FAISS index" in refused(tmp_path, tmp_path / "text", CORPUS, bi)
 
 
 def test_nothing_is_exported_over_another_file(bi: BiEncoder, tmp_path: Path) -> None:

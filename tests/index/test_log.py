@@ -155,5 +155,5 @@ def test_vectors_of_another_dimension_are_refused(empty: Path) -> None:
 def test_another_file_is_no_log(tmp_path: Path) -> None:
     path = tmp_path / "log"
     path.write_bytes(b"something else entirely")
-    with pytest.raises(CorpusIndexError, match="no log of an index"):
+    with pytest.raises(CorpusIndexError, match="not the log of an index"):
         read(path)

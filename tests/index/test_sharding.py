@@ -300,7 +300,7 @@ def test_only_shards_are_overwritten(whole: CorpusIndex, tmp_path: Path) -> None
     with pytest.raises(StorageError, match="exists already"):
         split_index(whole, out, shards=3)
     assert len(split_index(whole, out, shards=3, overwrite=True).indexes) == 3
-    with pytest.raises(StorageError, match="no folder of shards"):
+    with pytest.raises(StorageError, match="not a folder of shards"):
         split_index(whole, whole.folder, shards=3, overwrite=True)
 
 
@@ -342,7 +342,7 @@ def change(folder: Path, **values: object) -> None:
             lambda folder: change(folder, shards=[{"name": "shard-1", "documents": 1}] * 2),
             "names a shard twice",
         ),
-        (lambda folder: (folder / SHARDS).unlink(), "no index"),
+        (lambda folder: (folder / SHARDS).unlink(), "not an index"),
     ],
 )
 def test_a_bad_list_of_shards_is_refused(

@@ -41,7 +41,7 @@ def test_a_damaged_index_can_be_overwritten(folder: Path) -> None:
 
 def test_what_is_no_index_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "letter.txt").write_text("dear")
-    with pytest.raises(StorageError, match="exists and is no index"):
+    with pytest.raises(StorageError, match="exists and is not an index"):
         CorpusIndex.create(tmp_path, ENCODER, [(MORE, MORE_VECTORS)], overwrite=True)
     with pytest.raises(StorageError, match="exists already"):
         CorpusIndex.create(tmp_path, ENCODER, [(MORE, MORE_VECTORS)])
@@ -51,7 +51,7 @@ def test_what_is_no_index_is_not_overwritten(tmp_path: Path) -> None:
 def test_a_failed_build_leaves_nothing(tmp_path: Path) -> None:
     blocks = [(MORE, MORE_VECTORS), (MORE[3:4], MORE_VECTORS[3:4])]
     for rows in (None, 5):
-        with pytest.raises(DataError, match="'새것-3' stands twice"):
+        with pytest.raises(DataError, match="'새것-3' appears twice"):
             CorpusIndex.create(tmp_path / "index", ENCODER, blocks, segment_rows=rows)
         assert list(tmp_path.iterdir()) == []
 
@@ -70,7 +70,7 @@ BAD = {
     "not unit": (MORE[:2], VECTORS[:2] * np.float32(1.01), "id '새것-0' has the length 1.01"),
     "not finite": (MORE[:1], VECTORS[:1] * np.float32(np.nan), "id '새것-0' has the length nan"),
     "known": ([DOCUMENTS[5]], VECTORS[:1], "id '문서-5' is in .* already"),
-    "twice": ([MORE[0], MORE[0]], VECTORS[:2], "id '새것-0' stands twice in what is added"),
+    "twice": ([MORE[0], MORE[0]], VECTORS[:2], "id '새것-0' appears twice in what is added"),
     "empty id": ([Document("", "문장")], VECTORS[:1], "document '': the id is empty"),
     "no text": ([Document("a", None)], VECTORS[:1], "document 'a': the text is blank"),  # type: ignore[arg-type]
     "surrogate": ([Document("a", "b\ud800")], VECTORS[:1], "half a character"),
@@ -121,7 +121,7 @@ def test_queries_that_are_not_finite_are_refused(index: CorpusIndex) -> None:
 
 @pytest.mark.parametrize("row", [-1, 60])
 def test_a_row_that_is_not_there_is_refused(index: CorpusIndex, row: int) -> None:
-    with pytest.raises(ConfigError, match=f"row {row} is no document"):
+    with pytest.raises(ConfigError, match=f"row {row} is not a document"):
         index.texts([0, row])
 
 
@@ -179,7 +179,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], None], str]] = {
     "no log": (lambda f: next(f.glob("log-*[!k]")).unlink(), "log-.* is missing"),
     "cut log": (
         lambda f: next(f.glob("log-*[!k]")).write_bytes(b"KO") and None,
-        "no log of an index",
+        "not the log of an index",
     ),
     "no acknowledgements": (lambda f: next(f.glob("log-*.ack")).unlink(), "ack is missing"),
     "no end": (
@@ -209,7 +209,7 @@ def test_a_damaged_index_is_refused_with_a_reason(folder: Path, case: str) -> No
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(CorpusIndexError, match="is not there; give the folder of an index"):
+    with pytest.raises(CorpusIndexError, match="does not exist; give the folder of an index"):
         CorpusIndex.open(tmp_path / "nowhere")
 
 

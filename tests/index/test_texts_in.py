@@ -28,7 +28,7 @@ def test_texts_become_documents_with_their_numbers_as_ids(bi: BiEncoder, tmp_pat
     [
         ("글", "read_corpus first"),
         (pd.DataFrame({"text": ["글"]}), "a table"),
-        ([3], "no Document"),
+        ([3], "not a Document"),
     ],
     ids=["text", "table", "number"],
 )

@@ -55,5 +55,5 @@ def test_the_calibrated_are_not_named(client: TestClient) -> None:
 
 
 def test_the_kind_is_seen_by_the_files(foreign: dict[str, Path]) -> None:
-    with pytest.raises(ConfigError, match="is a bi-encoder; give it as --bi"):
+    with pytest.raises(ConfigError, match="is a bi-encoder; give it as --encoder"):
         check_models(ServingSettings(cross=foreign["bi"]))

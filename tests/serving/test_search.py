@@ -168,7 +168,7 @@ def test_an_id_that_is_there_is_refused_or_replaced(client: TestClient) -> None:
         ([{"text": " "}], 422, "blank"),
         ([{"text": "가\0나"}], 422, "NUL"),
         ([{"id": "x" * 2000, "text": "가"}], 422, "2,000 characters"),
-        ([{"id": "a", "text": "가"}, {"id": "a", "text": "나"}], 409, "stands twice"),
+        ([{"id": "a", "text": "가"}, {"id": "a", "text": "나"}], 409, "appears twice"),
         ([{"id": "", "text": "가"}], 422, "the id is empty"),
         ([{"text": "가"}] * 51, 413, "max-items"),
         ([{"text": "가" * 401}], 422, "max-characters"),

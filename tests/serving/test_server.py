@@ -63,14 +63,14 @@ def test_without_any_models_it_says_which_flags_to_give(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("kosim.encoders.bundle.BUNDLED", tmp_path)
-    assert "--cross MODEL, --bi MODEL or --index INDEX" in refusal("serve")
+    assert "--encoder MODEL, --reranker MODEL or --index INDEX" in refusal("serve")
 
 
 def test_a_wrong_call_is_refused_in_one_line(
     encoders: dict[str, Path], index: Path, tmp_path: Path
 ) -> None:
     bi, cross, other = (encoders[name] for name in ("bi", "cross", "other"))
-    assert "is not there" in refusal("serve", "--bi", tmp_path / "nowhere")
+    assert "does not exist" in refusal("serve", "--bi", tmp_path / "nowhere")
     assert "is a cross-encoder" in refusal("serve", "--bi", cross)
     assert "is a bi-encoder" in refusal("serve", "--cross", bi)
     assert "was made with the encoder" in refusal("serve", "--index", index, "--bi", other)
@@ -82,7 +82,7 @@ def test_a_wrong_call_is_refused_in_one_line(
     wrong = refusal("serve", "--bi", bi, "--backend", "torch", "--precision", "int8")
     assert "torch does not compute in int8" in wrong
     both = ("serve", "--cross", cross, "--index", index, "--refine")
-    assert "give --index and --cross" in refusal("serve", "--bi", bi, "--refine")
+    assert "give --index and --reranker" in refusal("serve", "--bi", bi, "--refine")
     assert "does nothing" in refusal(*both)
     assert "not for a cluster" in refusal(*both, "--precision", "int8", "--ray", "auto")
     keys = tmp_path / "keys"
@@ -122,7 +122,7 @@ def test_an_index_whose_encoder_is_gone_is_refused(
     corpus.write_text("\n".join(SENTENCES) + "\n", encoding="utf-8")
     answer("index", "build", corpus, "--encoder", moved, "--out", tmp_path / "index")
     shutil.rmtree(moved)
-    assert "say where it is with --bi" in refusal("serve", "--index", tmp_path / "index")
+    assert "say where it is with --encoder" in refusal("serve", "--index", tmp_path / "index")
 
 
 def test_a_port_in_use_is_refused(encoders: dict[str, Path]) -> None:

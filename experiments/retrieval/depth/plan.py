@@ -71,7 +71,7 @@ class DepthSettings:
             if value is not None and value < 0:
                 raise ConfigError(f"--{name} is {value}; it cannot be negative")
         if self.fit_depth < 1 or self.latency_queries < 1:
-            raise ConfigError("--fit-depth and --latency-queries must be at least 1")
+            raise ConfigError("--fit-candidates and --latency-queries must be at least 1")
 
     @property
     def retrieved(self) -> int:

@@ -76,8 +76,8 @@ def _note(results: DepthResults) -> Line:
         "{keep} is {depth}. Times are of {timed} of these queries, one at a time.",
         "생존율: 전체를 채점한 상위 {k}개 중 {relevant}점 이상인 결과가 검색된 후보에 남아 있는 "
         "비율. 손실: 상위 {k}개 평균 점수의 하락(0~5점). nDCG: 결과의 점수를 이득으로, 전체 채점 "
-        "순서를 이상적 순서로 보며 빈 순위는 0입니다. 95% 신뢰구간은 질의를 재표집합니다. {keep}를 "
-        "유지하는 가장 작은 깊이: {depth}. 시간은 질의 {timed}개를 하나씩 재었습니다.",
+        "순서를 이상적 순서로 보며 빈 순위는 0입니다. 95% 신뢰 구간은 질의를 재표집합니다. "
+        "{keep}를 유지하는 가장 작은 깊이: {depth}. 시간은 질의 {timed}개를 하나씩 재었습니다.",
         relevant=str(RELEVANT),
         k=results.settings.k,
         keep=percent(found.keep),
@@ -96,7 +96,7 @@ def _depths(results: DepthResults) -> list[Table]:
         Line("p95", "95백분위"): lambda row: milliseconds(row.latency_ms.p95),
         Line("Calls", "호출"): lambda row: count(row.cross_encoder_calls),
     }
-    caption = Line("By depth, with 95% intervals", "깊이별, 95% 신뢰구간")
+    caption = Line("By depth, with 95% intervals", "깊이별, 95% 신뢰 구간")
     return tabulate(caption, results.depths, columns)
 
 
@@ -145,7 +145,7 @@ def _adaptive_note(results: DepthResults) -> Text:
         "is exact (Clopper–Pearson).",
         "말뭉치 문장 {sampled}개의 후보 {depth}개씩에 맞추고, 본 적 없는 이 보고서의 질의로 "
         "재현했습니다. 전체를 재순위화했을 때 보일 결과를 하나라도 잃으면 놓친 질의입니다. 놓친 "
-        "비율의 신뢰구간은 정확 구간(Clopper–Pearson)입니다.",
+        "비율의 신뢰 구간은 정확 구간(Clopper–Pearson)입니다.",
         sampled=count(results.adaptive.sampled),
         depth=results.adaptive.depth,
     )

@@ -173,7 +173,7 @@ def _option(demand: Demand, measured: Measurements, type: Layout) -> Option:
 def _sizes(measured: Measurements, type: Layout) -> Sequence[SizeFigures]:
     if type not in measured.types:
         raise ConfigError(
-            f"index type {type} was not measured; measure at least 10,000 vectors (--vectors)"
+            f"index type {type} was not measured; measure 10,000 vectors or more (--sample-vectors)"
         )
     return measured.types[type]
 
@@ -182,7 +182,7 @@ def _why_missing(layout: Layout) -> tuple[str, str]:
     """Return why a layout has no figures: too few vectors, or measured before it was there."""
     if layout == "ivfpq":
         least = VectorIndex.minimum_rows(layout_parts(layout)[0])
-        return f"{least:,} vectors needed", "--vectors"
+        return f"{least:,} vectors needed", "--sample-vectors"
     return "not in these measurements; measure again", "--measurements"
 
 
@@ -229,7 +229,7 @@ def _assumptions(demand: Demand, measured: Measurements) -> tuple[tuple[str, str
             (
                 "vectors mixed from encoded ones",
                 f"{count(measured.mixed_vectors)} beside {count(measured.encoded_sentences)}",
-                "--sample",
+                "--sample-sentences",
             )
         )
     return (
