@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from sklearn.neighbors import NearestNeighbors
 from transformers import TrainerCallback
 
 from kosim.encoders.errors import ConfigError, StorageError
@@ -26,13 +27,20 @@ from kosim.experiments.study.progress import Progress, silent
 Floats = npt.NDArray[np.float64]
 
 
+NEIGHBOURS = 100
+"""Pairs with the most alike scores, among whose labels a label is looked at."""
+
+FLOOR = 0.2
+"""Points added to the spread of those labels: where they all agree, a small difference is none."""
+
+
 @dataclass(frozen=True)
 class NoiseRanking:
     """n pairs with the scores of encoders that never learnt from them.
 
     ``scores`` are (n,) on 0-5 by contender, ``suggested`` is their mean, and ``disagreement`` how
-    many points it lies from the label. ``order`` are the positions of the pairs, the largest
-    disagreement first.
+    many points it lies from the label. ``order`` are the positions of the pairs, the most
+    surprising label first.
     """
 
     pairs: LabelledPairs
@@ -49,9 +57,23 @@ class NoiseRanking:
         return np.abs(self.suggested - self.pairs.labels)
 
     @property
+    def surprise(self) -> Floats:
+        """How far each label lies from those of pairs with alike scores, in their spread.
+
+        Encoders err more on some pairs than on others. Where pairs with such scores have labels
+        from 1 to 5, a distance of two points says little; where all are 0, it says much.
+        """
+        points = np.column_stack(list(self.scores.values()))
+        count = min(len(points), NEIGHBOURS, max(20, len(points) // 20))
+        nearest = NearestNeighbors(n_neighbors=count).fit(points)
+        labels = self.pairs.labels[nearest.kneighbors(points, return_distance=False)]
+        distance = np.abs(self.pairs.labels - labels.mean(axis=1))
+        return np.asarray(distance / (labels.std(axis=1) + FLOOR), dtype=np.float64)
+
+    @property
     def order(self) -> npt.NDArray[np.intp]:
-        """Positions of the pairs, the largest disagreement first."""
-        return np.argsort(-self.disagreement, kind="stable")
+        """Positions of the pairs, the most surprising label first."""
+        return np.argsort(-self.surprise, kind="stable")
 
     def table(self, rows: Sequence[int]) -> pd.DataFrame:
         """Return the ranking as a table to correct; ``rows`` are the pairs' rows in their file."""

@@ -18,7 +18,7 @@ from kosim.experiments.data.corrections import correct
 from kosim.experiments.data.pairs import load_pairs
 from kosim.experiments.data.partition import load_raw
 from kosim.experiments.noise import find as module
-from kosim.experiments.noise.find import find_noise, write_ranking
+from kosim.experiments.noise.find import FLOOR, NoiseRanking, find_noise, write_ranking
 from kosim.experiments.settings import DataSettings, EncoderSettings
 
 COUNT = 60
@@ -66,6 +66,19 @@ def test_the_spoiled_labels_come_first_with_the_label_they_would_get(pairs: Labe
     assert found.order[:2].tolist() == [12, 35]
     np.testing.assert_allclose(found.suggested[[12, 35]], [0.1, 5.1])
     np.testing.assert_allclose(found.disagreement[[12, 35]], [4.9, 4.1])
+
+
+def test_a_label_surprises_by_the_spread_among_pairs_with_alike_scores() -> None:
+    # 20 pairs scored 0, all labelled 0 but one; 20 scored 3, labelled 1 and 5 in turn.
+    labels = np.array([1.5, *[0.0] * 19, *[1.0, 5.0] * 10])
+    names = [str(n) for n in range(40)]
+    scores = np.repeat([0.0, 3.0], 20)
+    ranking = NoiseRanking(LabelledPairs(names, names[::-1], labels), {"bi": scores})
+    assert ranking.disagreement.argmax() == 20
+    assert ranking.order[0] == 0
+    mean, spread = 1.5 / 20, np.sqrt(1.5**2 / 20 - (1.5 / 20) ** 2)
+    np.testing.assert_allclose(ranking.surprise[0], (1.5 - mean) / (spread + FLOOR))
+    np.testing.assert_allclose(ranking.surprise[20:], 2 / (2 + FLOOR))
 
 
 def test_a_killed_search_goes_on_from_the_trainings_that_were_kept(
