@@ -57,6 +57,11 @@ def with_particle(word: str, particle: str) -> str:
     return word + (_OPEN[particle] if opened else particle)
 
 
+def topics(text: str) -> set[str]:
+    """Return the slots of which a text has a word: what it speaks of."""
+    return {slot for slot, words in read_commands()[0].items() if any(one in text for one in words)}
+
+
 class Said(NamedTuple):
     """A command, the same in other words, and one that it must not be taken for."""
 

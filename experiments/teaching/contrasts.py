@@ -36,7 +36,7 @@ _UNSURE = listed(
     "아무 아무것 아무도 전혀 하나 별로 결코 절대 절대로 조금도 도저히 그다지 밖에 왜 뭐 무엇 "
     "무슨 어디 언제 누구 어떻 어떻게 얼마나 얼마 몇 벌써 이미 드디어 겨우 매우 아주 너무 참 꼭 "
     "어서 제일 가장 역시 굉장히 무척 제발 아직 더 보다 만 뿐 차라리 여간 괜히 어쩔 단 어찌 "
-    "오히려 제대로 끊임 틀림 마다 의심 하마터면 과언 아까 끝 손색 나무라 명심 주의 유의 조심"
+    "오히려 제대로 끊임 틀림 마다 의심 하마터면 과언 아까 끝 손색 나무라 명심 주의 유의 조심 그리"
 )
 """Words beside which a negation cannot simply be put or taken away."""
 
@@ -57,7 +57,7 @@ _JOINING = listed(
 ASKED = ("어떻", "어떻게", "어디", "언제", "뭐", "무엇", "무슨", "누구", "왜", "몇")
 _DUTIES = ("꼭", "반드시", "무조건")
 
-_OF_OTHER_THINGS = listed("어쩔 아무리 상처 피해 부상 손해 은혜 화상 타격 누명 오명 딱")
+_OF_OTHER_THINGS = listed("어쩔 아무리 상처 피해 부상 손해 은혜 화상 타격 누명 오명 딱 펑펑")
 """Words beside which an antonym is none: one does not take off an injury."""
 
 _ONE_WORD = listed("안있 못있 못되 못미치 못하")
@@ -90,7 +90,7 @@ def _swapped(found: Analysis, position: int, written: str) -> str:
 
 def negated(found: Analysis, _rng: random.Random) -> str | None:
     """Take a negation away, or negate the main clause; questions and polarity words pass."""
-    if found.asks or found.has(*_UNSURE):
+    if found.asks or found.has(*_UNSURE) or "말도 안" in found.text or "말이 안" in found.text:
         return None
     morphemes, end = found.morphemes, found.end
     for position, each in enumerate(morphemes):
@@ -103,10 +103,12 @@ def negated(found: Analysis, _rng: random.Random) -> str | None:
         if str(each) in ("안/MAG", "못/MAG") and acts:
             verb = morphemes[position + 1]._replace(spaced=each.spaced)
             return found.replaced(position, position + 2, verb)
-    if any(str(each) in ("안/MAG", "못/MAG") for each in morphemes):
+    if any(str(each) in ("안/MAG", "못/MAG", "잘/MAG") for each in morphemes):
         return None
     last = end - 2 if found.at(end - 1).endswith("/EP") else end - 1
     written = found.at(last)
+    if written in _HAVE and found.at(last - 1) == "도/JX":
+        return None
     if written in _HAVE and morphemes[end].form in STATEMENTS:
         return _swapped(found, last, _HAVE[written])
     return _denied(found, last)
@@ -189,6 +191,10 @@ def opposed(found: Analysis, rng: random.Random) -> str | None:
 def _stands_alone(found: Analysis, position: int) -> bool:
     """Whether a word is neither part of a longer one nor of an idiom that has no opposite."""
     each, after = found.morphemes[position], found.at(position + 1)
+    judged = sum(one.tag in ("VA", "XSA") for one in found.morphemes)
+    several = judged > 1 or any(str(one) in _JOINING for one in found.morphemes)
+    if several and (each.tag == "VA" or after.endswith("/XSA")):
+        return False
     if each.tag == "NNG":
         noun_after = after[-4:] in ("/NNG", "/NNP") or after.endswith(("/XSN", "/VCP"))
         inside = noun_after and not found.morphemes[position + 1].spaced
@@ -197,8 +203,7 @@ def _stands_alone(found: Analysis, position: int) -> bool:
     if each.tag == "MAG" and position + 1 < found.end and not found.morphemes[position + 1].spaced:
         return False
     made_verb = after == "어/EC" and found.at(position + 2) == "하/VX"  # 좋아하다
-    both = each.tag == "VA" and any(str(one) in _JOINING for one in found.morphemes)
-    if made_verb or both:
+    if made_verb:
         return False
     wished = after in ("겠/EP", "을까/EF", "ᆯ까/EF") or before in ("어도/EC", "면/EC", "으면/EC")
     return (each.spaced or position == 0) and not wished and not found.has("보다", "더", "제일")
@@ -212,7 +217,8 @@ def renumbered(found: Analysis, rng: random.Random) -> str | None:
         counted = each.tag == "MM" and each.form in _COUNTS and unit.form in _COUNTERS
         written = each.tag == "SN" and re.fullmatch(r"\d{1,4}", each.form)
         if alone and (
-            counted or (written and unit.tag in ("NNB", "NNG") and unit.form not in ("년대", "틀"))
+            counted
+            or (written and unit.tag in ("NNB", "NNG") and unit.form not in ("년대", "틀", "박"))
         ):
             places.append(position)
     if not places:
@@ -295,7 +301,7 @@ def reversed_roles(found: Analysis, _rng: random.Random) -> str | None:
 
 def remodalised(found: Analysis, _rng: random.Random) -> str | None:
     """Turn what must be done into what may be done, and what can be done into what must be."""
-    if found.asks or found.has(*ASKED):
+    if found.asks or found.has(*ASKED, "때문"):
         return None
     for position, each in enumerate(found.morphemes):
         after, before = found.morphemes[position + 1 : position + 3], found.at(position - 1)
@@ -327,7 +333,9 @@ def requantified(found: Analysis, rng: random.Random) -> str | None:
         if str(each) in QUANTITIES and (each.spaced or at == 0) and morphemes[at + 1].spaced
         if not found.at(at - 1).endswith("/MM") and morphemes[at + 1].tag != "NNB"
     ]
-    if not places or found.has("않", "없", "안", "못", "못하", "아니", "모든", "모두", "한결같"):
+    if not places or found.has(
+        "않", "없", "안", "못", "못하", "아니", "모든", "모두", "한결같", "좀"
+    ):
         return None
     position = rng.choice(places)
     return _swapped(found, position, QUANTITIES[found.at(position)])

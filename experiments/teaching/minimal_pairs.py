@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from kosim.encoders.errors import ConfigError, DataError
 from kosim.encoders.records import LabelledPairs
 from kosim.experiments.teaching.analysis import Analysis, analyse
-from kosim.experiments.teaching.commands import KINDS, commands
+from kosim.experiments.teaching.commands import KINDS, commands, topics
 from kosim.experiments.teaching.contrasts import CONTRASTS
 from kosim.experiments.teaching.rewrites import REWRITES
 from kosim.experiments.teaching.word_lists import listed
@@ -54,15 +54,15 @@ got 0.2: what is unrelated is 0.
 """
 
 SHARES = {
-    "negation": 13,
+    "negation": 12,
     "antonym": 12,
     "number": 8,
-    "time": 4,
-    "name": 6,
-    "role": 3,
-    "modality": 3,
-    "quantity": 3,
-    "conditional": 2,
+    "time": 6,
+    "name": 8,
+    "role": 7,
+    "modality": 6,
+    "quantity": 5,
+    "conditional": 5,
     "style": 8,
     "particle": 4,
     "order": 3,
@@ -71,7 +71,7 @@ SHARES = {
     "synonym": 4,
     "full-width": 2,
     "decomposed": 2,
-    "paraphrase": 22,
+    "paraphrase": 30,
     "unrelated": 8,
 }
 """Weight of each phenomenon; rare ones get fewer pairs, and commands stand in."""
@@ -197,7 +197,7 @@ def _unrelated(corpus: list[str], rng: random.Random) -> Iterator[Pair]:
         first = rng.choice(pools)
         one = rng.choice(first)
         other = rng.choice(first if rng.random() < 0.7 else rng.choice(pools))
-        if not _beginnings(one) & _beginnings(other):
+        if not _beginnings(one) & _beginnings(other) and not topics(one) & topics(other):
             yield one, other, "unrelated"
 
 

@@ -72,6 +72,8 @@ def restyled(found: Analysis, rng: random.Random) -> str | None:
     choices = [one for one in choices if one != level.get(ending, ending)]
     if found.at(end - 2) == "거/NNB":
         choices = [one for one in choices if one != "ᆸ니다"]  # 거입니다, for 것입니다, is nobody's
+    if str(verb) == "보/VX":
+        choices = [one for one in choices if one != "어요"]  # which would propose it
     if not choices:
         return None
     chosen = rng.choice(choices)
@@ -108,6 +110,8 @@ def unmarked(found: Analysis, rng: random.Random) -> str | None:
 
 def scrambled(found: Analysis, _rng: random.Random) -> str | None:
     """Exchange the first two phrases of a simple sentence."""
+    if found.has(*ASKED):
+        return None
     verbs = [each for each in found.morphemes if each.tag in ("VV", "VA", "XSV", "XSA", "VCP")]
     if len(verbs) != 1 or any(each.tag in ("ETM", "ETN", "JC", "JKG") for each in found.morphemes):
         return None

@@ -53,7 +53,7 @@ QUANTITIES = {
     "늘/MAG": "가끔/MAG",
     "모든/MM": "몇몇/MM",
     "많이/MAG": "조금/MAG",
-    "완전히/MAG": "조금/MAG",
+    "완전히/MAG": "절반쯤/MAG",
     "매번/MAG": "가끔/MAG",
     "완벽히/MAG": "대충/MAG",
 }

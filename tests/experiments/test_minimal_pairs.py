@@ -17,9 +17,9 @@ from kosim.encoders.records import LabelledPairs
 from kosim.encoders.tokenizers.kiwi import load_kiwi
 from kosim.experiments.data.datasets import load_dataset
 from kosim.experiments.teaching.analysis import analyse
-from kosim.experiments.teaching.commands import commands, read_commands, with_particle
+from kosim.experiments.teaching.commands import commands, read_commands, topics, with_particle
 from kosim.experiments.teaching.contrasts import CONTRASTS
-from kosim.experiments.teaching.minimal_pairs import LABELS, minimal_pairs
+from kosim.experiments.teaching.minimal_pairs import LABELS, _unrelated, minimal_pairs
 from kosim.experiments.teaching.rewrites import REWRITES
 from kosim.experiments.teaching.word_lists import ANTONYMS, NAMES, QUANTITIES, SYNONYMS, TIMES
 
@@ -41,7 +41,10 @@ KNOWN = [
     ("modality", "서류를 꼭 내야 합니다", "서류를 내도 됩니다"),
     ("antonym", "다들 이 노래를 좋아한다", None),
     ("antonym", "방은 크고 침대는 좋다", None),
+    ("antonym", "여행은 위험하고 불편하다", None),
     ("antonym", "다리에 상처를 입었다", None),
+    ("negation", "연기는 말할 것도 없다", None),
+    ("negation", "영화를 잘 봤다", None),
     ("negation", "전편에 못 미친다", None),
     ("negation", "비가 온다고 합니다", None),
     ("negation", "오늘 날씨 알려줘", "오늘 날씨 알려주지 마"),
@@ -94,6 +97,13 @@ def test_requests_are_said_in_every_style() -> None:
     (found,) = analyse(["거실 불 꺼 줘"])
     said = {REWRITES["style"](found, random.Random(seed)) for seed in range(60)}
     assert {"거실 불 꺼 주세요", "거실 불 꺼 줄래?", "거실 불 꺼 줄 수 있나요?"} <= said
+
+
+def test_unrelated_texts_speak_of_nothing_in_common() -> None:
+    drawn = itertools.islice(_unrelated(["방이 넓어요", "비가 와요"], random.Random(1)), 200)
+    pairs = [(one, other) for one, other, _ in drawn]
+    assert not any(topics(one) & topics(other) for one, other in pairs)
+    assert {len(one) > 1 for one, _ in pairs} == {True, False}  # letters too
 
 
 def test_what_is_not_understood_is_passed_over() -> None:
