@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 _FILE = Path(__file__).parent / "commands.txt"
 _SLOT = re.compile(r"\{(\w+)(?::(\w+))?\}")
-_OPEN = {"을": "를", "은": "는", "이": "가", "과": "와", "이야": "야", "으로": "로"}
+_OPEN = {"을": "를", "은": "는", "이": "가", "과": "와", "이야": "야", "이다": "다", "으로": "로"}
 _RIEUL, _HANGUL, _FINALS = 8, 0xAC00, 28
 
 SAME_WORDS = 0.6
