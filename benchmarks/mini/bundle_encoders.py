@@ -52,6 +52,8 @@ def bundle_encoder(artifact: Path, out: Path, *, overwrite: bool) -> int:
     encoder = load(artifact, backend="torch", device="cpu")
     for weight in encoder.model.parameters():
         weight.data = weight.data.half().float()
+    if teaching := (encoder.training or {}).get("teaching"):
+        teaching["start"] = "/".join(Path(teaching["start"]).parts[-2:])  # of no machine
     encoder.backbone = type(encoder.backbone)(name=MINI, path=encoder.backbone.path)
     with tempfile.TemporaryDirectory(prefix="kosim-") as place:
         saved = Path(place) / "encoder"
@@ -84,7 +86,12 @@ def main(runs: Path, start: str | None, out: Path, record: Path, overwrite: bool
             folder = runs / kind / (start or kind)
             seed, validation = best_seed(folder)
             size = bundle_encoder(folder / f"seed-{seed}", out / name, overwrite=overwrite)
-            chosen[name] = {"bytes": size, "seed": seed, "validation_pearson": validation}
+            chosen[name] = {
+                "bytes": size,
+                "seed": seed,
+                "seeds": len(list(folder.glob("seed-*"))),
+                "validation_pearson": validation,
+            }
             click.echo(f"{out / name}: seed {seed}, {size / 1e6:.2f} MB")
         write_json(record, chosen)
     except KosimError as error:

@@ -65,8 +65,18 @@ def encoder_card(name: str, results: Path = RESULTS) -> tuple[str, ModelCard]:
     begun = (
         Said(en="the bundled backbone mini", ko="함께 들어 있는 백본 mini를")
         if teaching.get("start", MINI) == MINI
-        else Said(en=f"an earlier {name}", ko=f"이전 {name}를")
+        else Said(
+            en="the bundled backbone mini fine-tuned on KLUE-STS",
+            ko="함께 들어 있는 백본 mini를 KLUE-STS로 먼저 학습한 뒤",
+        )
     )
+    seeds = _read(results / CHOICE)[name].get("seeds", 3)
+    best = Said(en="", ko="")
+    if seeds > 1:
+        best = Said(
+            en=f"; of {seeds} seeds the best on the validation pairs",
+            ko=f"; 시드 {seeds}개 가운데 검증 데이터에서 가장 좋은 것",
+        )
     card = ModelCard(
         licence=LICENCE,
         data=Said(
@@ -80,10 +90,10 @@ def encoder_card(name: str, results: Path = RESULTS) -> tuple[str, ModelCard]:
         recipe=Said(
             en=f"{training['best_epoch']} epochs from {begun.en}, learning rate "
             f"{training['config']['learning_rate']:g}, batches of "
-            f"{training['config']['batch_size']}; of three seeds the best on the validation pairs",
+            f"{training['config']['batch_size']}{best.en}",
             ko=f"{begun.ko} {training['best_epoch']}에폭 학습, 학습률 "
-            f"{training['config']['learning_rate']:g}, 배치 {training['config']['batch_size']}; "
-            "시드 셋 가운데 검증 데이터에서 가장 좋은 것",
+            f"{training['config']['learning_rate']:g}, 배치 {training['config']['batch_size']}"
+            f"{best.ko}",
         ),
         results=(
             *(

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# The bundled encoders, taught: KLUE-STS train mixed with minimal pairs, and with pairs that
-# teachers labelled where there are any. Every step that was killed goes on when this is started
-# again; a step that is done is skipped. Further options go to both trainings:
+# The bundled encoders: `mini` fine-tuned on KLUE-STS, and then taught minimal pairs mixed with
+# KLUE-STS, and pairs that teachers labelled where there are any. Every step that was killed goes on
+# when this is started again; a step that is done is skipped. Further options go to `kosim teach`:
 #
-#   BI_EPOCHS=4 CROSS_EPOCHS=4 benchmarks/mini/taught.sh --seeds 1,2,3
+#   benchmarks/mini/taught.sh --seeds 1,2,3
 #   KINDS=bi ...                          one kind alone, to train both side by side
+#   BI_START=FOLDER CROSS_START=FOLDER    encoders to start from, instead of new ones
 #   ... --baseline                        also students of KLUE-STS alone, to compare with
 #   RERANKING=1 WORK=runs/mini-clean ...  without ParaKQC's held-out intents, and what they find
 #   INSTALL=1 ...                         puts what came of it into the package, with its results
@@ -12,15 +13,14 @@ set -euo pipefail
 DATA=${DATA:-../shared/data}
 CORPUS=${CORPUS:-$DATA/corpus/ko-sentences.txt.gz}
 WORK=${WORK:-runs/mini-taught}
-# What a student starts from: the backbone, or "bundled", the bundled encoder of its kind.
-START=${START:-mini}
 KINDS=${KINDS:-bi cross}
-MINIMAL=${MINIMAL:-8000}
+MINIMAL=${MINIMAL:-20000}
 SILVER=${SILVER:-0}
 TEACHERS=${TEACHERS:-}
 TEACHER_PRECISION=${TEACHER_PRECISION:-bf16}
-BI_EPOCHS=${BI_EPOCHS:-4}
-CROSS_EPOCHS=${CROSS_EPOCHS:-4}
+EPOCHS=${EPOCHS:-4}
+BI_RATE=${BI_RATE:-1e-4}
+CROSS_RATE=${CROSS_RATE:-2e-4}
 # Whether gold pairs come after the others, or with them: mixed, or silver-then-gold.
 ORDER=${ORDER:-mixed}
 RERANKING=${RERANKING:-}
@@ -34,24 +34,29 @@ done_already() {
 }
 
 mkdir -p "$WORK"
-exclude=(--exclude "$DEV" --exclude "$DATA/korsts/sts-dev.tsv")
+held_out=()
 intents=(--groups "$DATA/parakqc/paraKQC_v1.txt" --held-out-groups 300 --seed 2026)
 if [ -n "$RERANKING" ]; then
   kosim evaluate-retrieval "${intents[@]}" --list-held-out > "$WORK/held-out.txt"
-  exclude+=(--exclude "$WORK/held-out.txt")
-  set -- --baseline "$@"
+  held_out=(--exclude "$WORK/held-out.txt")
 fi
 done_already "$WORK/lessons.parquet" || python -m benchmarks.mini.lessons "$CORPUS" \
   --minimal "$MINIMAL" --silver "$SILVER" --teachers "$TEACHERS" \
-  --precision "$TEACHER_PRECISION" "${exclude[@]}" --out "$WORK/lessons.parquet"
+  --precision "$TEACHER_PRECISION" --exclude "$DEV" --exclude "$DATA/korsts/sts-dev.tsv" \
+  "${held_out[@]}" --out "$WORK/lessons.parquet"
+data=(--train "$DATA/klue-sts/train.csv" --test "$DEV" "${held_out[@]}" --max-length 128)
 for kind in $KINDS; do
   done_already "$WORK/$kind/results.json" && continue
-  [ "$START" = bundled ] && from=mini-$kind || from=$START
-  [ $kind = bi ] && epochs=$BI_EPOCHS || epochs=$CROSS_EPOCHS
-  kosim teach $kind --silver "$WORK/lessons.parquet" --pairs 1000000 --order "$ORDER" \
-    --train "$DATA/klue-sts/train.csv" --test "$DEV" "${exclude[@]}" --backbone "$from" \
-    --epochs "$epochs" --silver-epochs "$epochs" --learning-rate 2e-4 --warmup 0.1 \
-    --weight-decay 0.01 --batch-size 32 --max-length 120 --training-precision "$PRECISION" \
+  [ $kind = bi ] && from=${BI_START:-} rate=$BI_RATE batch=32
+  [ $kind = cross ] && from=${CROSS_START:-} rate=$CROSS_RATE batch=16
+  if [ -z "$from" ]; then
+    from=$WORK/gold/$kind
+    done_already "$from/kosim.json" ||
+      kosim train $kind --backbone mini "${data[@]}" --precision "$PRECISION" --out "$from"
+  fi
+  kosim teach $kind --silver "$WORK/lessons.parquet" --pairs 1000000 --order "$ORDER" "${data[@]}" \
+    --backbone "$from" --epochs "$EPOCHS" --silver-epochs "$EPOCHS" --learning-rate "$rate" \
+    --warmup 0.1 --weight-decay 0.01 --batch-size $batch --training-precision "$PRECISION" \
     --out "$WORK/$kind" --resume "$@"
 done
 [ -e "$WORK/bi/results.json" ] && [ -e "$WORK/cross/results.json" ] || exit 0
@@ -75,10 +80,11 @@ for test in "klue $DEV" "korsts $DATA/korsts/sts-dev.tsv"; do
     kosim compare "$WORK/$name.toml" --out "$WORK/$name" --overwrite
 done
 if [ -n "$RERANKING" ]; then
-  for step in "" -baseline; do
-    done_already "$WORK/retrieval$step/results.json" || kosim evaluate-retrieval "${intents[@]}" \
-      --queries-per-group 1 --candidates 10,20,50 --encoder "$WORK/bi/bi$step/seed-1" \
-      --reranker "$WORK/cross/cross$step/seed-1" --out "$WORK/retrieval$step" --overwrite
+  for both in "$WORK/gold/" "$new/mini-"; do
+    out=$WORK/retrieval-$(basename "$(dirname "${both}x")")
+    done_already "$out/results.json" || kosim evaluate-retrieval "${intents[@]}" \
+      --queries-per-group 1 --candidates 10,20,50 --encoder "${both}bi" --reranker "${both}cross" \
+      --out "$out" --overwrite
   done
 fi
 
