@@ -12,6 +12,11 @@ from kosim.experiments.teaching.finding import KINDS, compute_finding
 from kosim.experiments.teaching.results import SilverFacts, TeachResults
 
 _STEP = Line("Step", "단계")
+_GIVEN = Line("Labelled pairs of the given file.", "주어진 파일의 라벨 쌍입니다.")
+_MINED = Line(
+    "Pairs of corpus sentences that the teachers labelled, drawn to cover the scale.",
+    "교사 모델이 점수를 매긴 말뭉치 문장 쌍이며, 점수 구간을 고르게 뽑았습니다.",
+)
 
 
 def build_sections(results: TeachResults) -> list[Section]:
@@ -26,10 +31,7 @@ def build_sections(results: TeachResults) -> list[Section]:
         Section(
             "silver",
             Line("Silver pairs", "실버 쌍"),
-            Line(
-                "Pairs of corpus sentences that the teachers labelled, drawn to cover the scale.",
-                "교사 모델이 점수를 매긴 말뭉치 문장 쌍이며, 점수 구간을 고르게 뽑았습니다.",
-            ),
+            _GIVEN if results.config.get("silver") else _MINED,
             [*_bins(results), *_sources(results)],
         ),
         Section(
@@ -68,24 +70,20 @@ def _note(results: TeachResults) -> Line:
 
 def _steps(results: TeachResults) -> list[Table]:
     rows: list[list[Text]] = []
+    shown = [("validation", "pearson"), ("test", "pearson"), ("test", "f1")]
+    if not results.test_pairs:
+        shown = [("validation", "pearson"), ("validation", "f1")]
     for name, step in results.steps.items():
-        figures = [
-            written(figures.get(metric))
-            for figures in (step.validation, step.test)
-            for metric in ("pearson", "f1")
-        ]
+        figures = [written(getattr(step, part).get(metric)) for part, metric in shown]
         kind = KINDS[step.kind]
         role = Line(f"teacher, {kind.en}", f"교사, {kind.ko}") if step.teacher else kind
         trained = ["", ""] if step.teacher else [count(step.train_pairs), duration(step.seconds)]
         rows.append([name, role, *figures, *trained])
-    pearson, f1 = METRIC_NAMES["pearson"], METRIC_NAMES["f1"]
+    parts = {"validation": Line("Validation", "검증"), "test": Line("Test", "평가")}
     columns: list[Text] = [
         _STEP,
         Line("Kind", "종류"),
-        both("Validation, {metric}", "검증, {metric}", metric=pearson),
-        both("Validation, {metric}", "검증, {metric}", metric=f1),
-        both("Test, {metric}", "평가, {metric}", metric=pearson),
-        both("Test, {metric}", "평가, {metric}", metric=f1),
+        *(Line.join(", ", [parts[part], METRIC_NAMES[metric]]) for part, metric in shown),
         Line("Pairs learnt", "학습 쌍"),
         Line("Training, all seeds", "학습 시간 합계"),
     ]
