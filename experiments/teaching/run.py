@@ -274,6 +274,11 @@ def notices(settings: TeachSettings, facts: SilverFacts) -> list[str]:
             else f"{count(facts.left_out)} sentences of the corpus are kept out: they are test, "
             "validation or excluded sentences"
         )
+    if settings.silver and facts.pairs < facts.labelled:
+        found.append(
+            f"{count(facts.pairs)} of the {count(facts.labelled)} pairs of the file are drawn; for "
+            "more of them raise --pairs"
+        )
     if facts.pairs < settings.pairs and not settings.silver:
         found.append(
             f"{count(facts.pairs)} silver pairs instead of {count(settings.pairs)}: the labelled "

@@ -28,8 +28,8 @@ from kosim.experiments.teaching.lessons import (
     with_minimal_pairs,
 )
 from kosim.experiments.teaching.report import TEACHING
-from kosim.experiments.teaching.results import StepResults
-from kosim.experiments.teaching.run import summarise
+from kosim.experiments.teaching.results import SilverFacts, StepResults
+from kosim.experiments.teaching.run import notices, summarise
 from kosim.experiments.teaching.settings import TeachSettings, students_of
 from kosim.experiments.teaching.silver import Corpus, Silver, describe, read_corpus_sentences
 from kosim.experiments.teaching.student import joined, starting_settings, teaching_record
@@ -220,6 +220,14 @@ def test_silver_pairs_of_a_file_go_with_minimal_pairs_of_a_corpus(tmp_path: Path
     assert lessons.extra is not None and len(lessons.extra) == 20
     record = teaching_record(settings, silver_with_facts(), [])
     assert (record["file"], record["minimal_pairs"], record["extra"]) == ("pairs.csv", 20, [])
+
+
+def test_pairs_of_a_file_that_are_not_drawn_are_told(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, teachers=[], silver="labelled.parquet", pairs=10)
+    facts = SilverFacts(pairs=10, labelled=1_234, bins=[2] * 5, sources={})
+    (told,) = notices(settings, facts)
+    assert told.startswith("10 of the 1,234 pairs of the file are drawn")
+    assert notices(settings, facts.model_copy(update={"labelled": 0})) == []
 
 
 def silver_with_facts() -> Silver:
