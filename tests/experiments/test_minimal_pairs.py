@@ -141,7 +141,8 @@ def test_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError, match="0 minimal pairs"):
         minimal_pairs(["방이 넓다"], 0, 0)
     with pytest.raises(DataError, match=r"1 sentences give only [\d,]+ of 5,000"):
-        monkeypatch.setattr("kosim.experiments.teaching.minimal_pairs._ROUNDS", 0)
+        made_by = "kosim.experiments.teaching.minimal_pairs._commanded"
+        monkeypatch.setattr(made_by, lambda *_: iter(()))
         minimal_pairs(["회의는 두 시에 시작한다."], 5_000, 0)
 
 
