@@ -25,7 +25,7 @@ from kosim.experiments.teaching.minimal_pairs import LABELS, minimal_pairs
 RESULTS = Path(__file__).parent / "results"
 COUNT, SEED, EACH = 1_600, 30, 20
 
-BY_CONSTRUCTION = ("spacing", "full-width", "decomposed")
+BY_CONSTRUCTION = ("spacing", "full-width", "decomposed", "identical")
 """Phenomena that need no reading: their rule touches no word."""
 
 READ = ""

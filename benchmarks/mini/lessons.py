@@ -1,4 +1,4 @@
-"""What the bundled encoders learn beside KLUE-STS: minimal pairs, and pairs that teachers label.
+"""What the bundled encoders learn beside KLUE-STS: minimal pairs, intents, and teachers' pairs.
 
 The pairs go to one Parquet file with the columns sentence1, sentence2, label and source, which
 `kosim teach --silver` learns. No pair holds a sentence of the files given as ``--exclude``, nor
@@ -12,11 +12,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+import numpy as np
 import pandas as pd
 
 from kosim.encoders.compute.runtime import Precision
 from kosim.encoders.errors import KosimError
 from kosim.encoders.pretraining.corpus import read_sentences
+from kosim.encoders.records import LabelledPairs
+from kosim.experiments.data.sentence_groups import SentenceGroups, load_groups
 from kosim.experiments.probe.items import read_items
 from kosim.experiments.teaching.kept_out import KeptOut, read_sentences_of
 from kosim.experiments.teaching.minimal_pairs import minimal_pairs
@@ -26,12 +29,45 @@ from kosim.experiments.teaching.teachers import open_teachers
 
 COLUMNS = ["sentence1", "sentence2", "label", "source"]
 
+INTENT, OTHER_INTENT = 4.0, 0.5
+"""Labels of two wordings of one intent of ParaKQC, and of two intents of one topic."""
+
+NEAR = 10
+"""Intents this near in ParaKQC's order are of one topic and act, but at the borders of topics."""
+
+
+def intent_pairs(groups: SentenceGroups, count: int, seed: int) -> LabelledPairs:
+    """Draw wordings that people wrote: half of one intent, half of two near ones.
+
+    Args:
+        groups: of ParaKQC, in its order.
+        count: pairs to draw; fewer come back where a pair is drawn twice.
+        seed: of the draw.
+    """
+    rng = np.random.default_rng(seed)
+    members = [np.flatnonzero(groups.groups == group) for group in range(groups.count)]
+    drawn: dict[tuple[str, str], bool] = {}
+    for number in range(count):
+        group, same = int(rng.integers(groups.count)), number % 2 == 0
+        step = 0 if same else int(rng.integers(1, NEAR + 1)) * int(rng.choice([-1, 1]))
+        other = (group + step) % groups.count
+        first, second = rng.choice(members[group]), rng.choice(members[other])
+        if groups.texts[first] != groups.texts[second]:
+            drawn[groups.texts[first], groups.texts[second]] = same
+    return LabelledPairs.from_lists(
+        list(drawn),
+        [INTENT if same else OTHER_INTENT for same in drawn.values()],
+        ["intent" if same else "other intent" for same in drawn.values()],
+    )
+
 
 def write_lessons(
     corpus: Path,
     out: Path,
     *,
     minimal: int,
+    intents: Path | None,
+    intent_count: int,
     silver: int,
     teachers: list[str],
     precision: Precision,
@@ -52,8 +88,10 @@ def write_lessons(
     if minimal:
         sentences = kept_out.clear(read_sentences(str(corpus)))
         ruled = kept_out.without(minimal_pairs(sentences, minimal, seed))
-        columns = (ruled.sentence1, ruled.sentence2, ruled.labels, ruled.sources)
-        tables.append(pd.DataFrame(dict(zip(COLUMNS, columns, strict=True))))
+        tables.append(_table(ruled))
+    if intents is not None:
+        drawn = intent_pairs(load_groups(intents), intent_count, seed)
+        tables.append(_table(kept_out.without(drawn)))
     if silver:
         settings = SilverSettings(
             corpus=str(corpus),
@@ -71,9 +109,20 @@ def write_lessons(
     return lessons
 
 
+def _table(pairs: LabelledPairs) -> pd.DataFrame:
+    columns = (pairs.sentence1, pairs.sentence2, pairs.labels, pairs.sources)
+    return pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)))
+
+
 @click.command()
 @click.argument("corpus", type=click.Path(path_type=Path, exists=True))
 @click.option("--minimal", default=8_000, show_default=True, help="Minimal pairs to make.")
+@click.option(
+    "--intents", type=click.Path(path_type=Path, exists=True), help="ParaKQC, to draw pairs from."
+)
+@click.option(
+    "--intent-pairs", "intent_count", default=4_000, show_default=True, help="Pairs to draw of it."
+)
 @click.option("--silver", default=0, show_default=True, help="Pairs that teachers label.")
 @click.option("--teachers", default="", help="Saved encoders, divided by commas.")
 @click.option("--precision", default="fp32", show_default=True, help="Of the teachers.")
@@ -83,6 +132,8 @@ def write_lessons(
 def main(
     corpus: Path,
     minimal: int,
+    intents: Path | None,
+    intent_count: int,
     silver: int,
     teachers: str,
     precision: Precision,
@@ -91,8 +142,10 @@ def main(
     out: Path,
 ) -> None:
     """Write the pairs, made of the sentences of CORPUS."""
-    if not minimal and not silver:
-        raise click.ClickException("give --minimal or --silver: there is nothing to make")
+    if not minimal and not silver and intents is None:
+        raise click.ClickException(
+            "there is nothing to make; give --minimal, --intents or --silver"
+        )
     if silver and not teachers:
         raise click.ClickException("--silver pairs are labelled by --teachers; name them")
     try:
@@ -100,6 +153,8 @@ def main(
             corpus,
             out,
             minimal=minimal,
+            intents=intents,
+            intent_count=intent_count,
             silver=silver,
             teachers=teachers.split(",") if teachers else [],
             precision=precision,

@@ -15,6 +15,8 @@ CORPUS=${CORPUS:-$DATA/corpus/ko-sentences.txt.gz}
 WORK=${WORK:-runs/mini-taught}
 KINDS=${KINDS:-bi cross}
 MINIMAL=${MINIMAL:-20000}
+# Pairs of wordings of ParaKQC, of those intents that are not held out.
+INTENTS=${INTENTS:-4000}
 SILVER=${SILVER:-0}
 TEACHERS=${TEACHERS:-}
 TEACHER_PRECISION=${TEACHER_PRECISION:-bf16}
@@ -41,7 +43,8 @@ if [ -n "$RERANKING" ]; then
   held_out=(--exclude "$WORK/held-out.txt")
 fi
 done_already "$WORK/lessons.parquet" || python -m benchmarks.mini.lessons "$CORPUS" \
-  --minimal "$MINIMAL" --silver "$SILVER" --teachers "$TEACHERS" \
+  --minimal "$MINIMAL" --intents "$DATA/parakqc/paraKQC_v1.txt" --intent-pairs "$INTENTS" \
+  --silver "$SILVER" --teachers "$TEACHERS" \
   --precision "$TEACHER_PRECISION" --exclude "$DEV" --exclude "$DATA/korsts/sts-dev.tsv" \
   "${held_out[@]}" --out "$WORK/lessons.parquet"
 data=(--train "$DATA/klue-sts/train.csv" --test "$DEV" "${held_out[@]}" --max-length 128)

@@ -42,6 +42,7 @@ LABELS = {
     "decomposed": 5.0,
     "paraphrase": 4.2,
     "unrelated": 0.0,
+    "identical": 5.0,
 }
 """The label of each phenomenon, 0 to 5.
 
@@ -75,6 +76,9 @@ SHARES = {
     "unrelated": 8,
 }
 """Weight of each phenomenon: of all contrasts alike; where a corpus has few, commands stand in."""
+
+IDENTICAL = 0.03
+"""Share of pairs with the same sentence twice: people try that first, annotators never got it."""
 
 FROM_COMMANDS = 0.4
 """Share of a contrast's pairs that are commands, not sentences of the corpus."""
@@ -139,7 +143,9 @@ def minimal_pairs(sentences: Iterable[str], count: int, seed: int) -> LabelledPa
         )
     pairs = list(chosen.items())
     rng.shuffle(pairs)
-    pairs = pairs[:count]
+    same = list(itertools.islice(_identical(corpus, rng), round(IDENTICAL * count)))
+    pairs = [*pairs[: count - len(same)], *same]
+    rng.shuffle(pairs)
     return LabelledPairs.from_lists(
         [pair for pair, _ in pairs],
         [LABELS[name] for _, name in pairs],
@@ -152,6 +158,14 @@ def _add(chosen: dict[tuple[str, str], str], pairs: Iterable[Pair]) -> None:
     for one, other, name in pairs:
         if one != other and (other, one) not in chosen:
             chosen.setdefault((one, other), name)
+
+
+def _identical(corpus: list[str], rng: random.Random) -> Iterator[tuple[tuple[str, str], str]]:
+    """Yield sentences of the corpus and commands, each beside itself."""
+    for sentence in reversed(corpus):  # its first ones were changed
+        yield (sentence, sentence), "identical"
+        said = next(commands(rng.choice(KINDS), rng))
+        yield (said.sentence, said.sentence), "identical"
 
 
 def _changed(corpus: list[str], wanted: dict[str, int], rng: random.Random) -> Iterator[Pair]:

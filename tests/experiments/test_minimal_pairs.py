@@ -19,7 +19,7 @@ from kosim.experiments.data.datasets import load_dataset
 from kosim.experiments.teaching.analysis import analyse
 from kosim.experiments.teaching.commands import commands, read_commands, topics, with_particle
 from kosim.experiments.teaching.contrasts import CONTRASTS
-from kosim.experiments.teaching.minimal_pairs import LABELS, _unrelated, minimal_pairs
+from kosim.experiments.teaching.minimal_pairs import IDENTICAL, LABELS, _unrelated, minimal_pairs
 from kosim.experiments.teaching.rewrites import REWRITES
 from kosim.experiments.teaching.word_lists import ANTONYMS, NAMES, QUANTITIES, SYNONYMS, TIMES
 
@@ -120,7 +120,9 @@ def test_pairs_are_as_many_and_labelled_by_phenomenon(made: LabelledPairs) -> No
 
 def test_no_pair_is_there_twice(made: LabelledPairs) -> None:
     assert max(Counter(frozenset(pair) for pair in made.pairs).values()) == 1
-    assert all(one != other for one, other in made.pairs)
+    same = [one == other for one, other in made.pairs]
+    assert same == [name == "identical" for name in made.sources]
+    assert sum(same) == round(IDENTICAL * len(made))
 
 
 def test_the_seed_decides(corpus: list[str]) -> None:
