@@ -381,6 +381,7 @@ def test_an_encoder_opened_from_an_export_can_be_saved_and_trained(
     assert np.abs(encoder.score(PAIRS, raw=True) - before).max() > 1e-4
 
 
+@pytest.mark.slow
 def test_pooling_and_prompt_are_part_of_the_graph(koelectra: Path, cache: Path) -> None:
     full = BiEncoder.from_backbone(str(koelectra), pooling="max", prompt=PROMPT, device="cpu")
     graph = BiEncoder.from_backbone(str(koelectra), pooling="max", prompt=PROMPT, backend="onnx")

@@ -194,6 +194,7 @@ def test_a_cross_encoder_is_not_opened_as_a_bi_encoder(
         load(folder, device="cpu")
 
 
+@pytest.mark.slow
 def test_a_claimed_fingerprint_is_not_believed(
     kind: str, koelectra: Path, artifacts: dict[str, Path], tmp_path: Path
 ) -> None:

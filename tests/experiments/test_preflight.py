@@ -34,10 +34,10 @@ def _settings(
 
 
 FAULTS = {
-    "backbone": ({"backbone": "/nowhere"}, {}, "backbone /nowhere is not there"),
+    "backbone": ({"backbone": "/nowhere"}, {}, "backbone /nowhere does not exist"),
     "tracker": ({"training": {"report_to": "paper"}}, {}, "report_to is 'paper'"),
     "missing tracker": ({"training": {"report_to": "clearml"}}, {}, "report_to is 'clearml'"),
-    "saved encoder": ({"artifact": "/nowhere"}, {}, "/nowhere is not there"),
+    "saved encoder": ({"artifact": "/nowhere"}, {}, "/nowhere does not exist"),
     "kind": ({"artifact": "mini-bi"}, {}, "is a bi-encoder, but cross is to be a cross"),
     "slices": ({}, {"evaluation": {"slices": ["topic"]}}, "no column 'topic' for a slice"),
 }
