@@ -6,6 +6,7 @@ check, which would take it for hung otherwise.
 
 from __future__ import annotations
 
+import gc
 import logging
 import multiprocessing.connection
 import os
@@ -41,12 +42,16 @@ def app_of_process(settings: ServingSettings, cluster: Cluster | None = None) ->
     from kosim.serving.service import Service
 
     try:
-        return create_app(settings, service=Service.open(settings, Metrics(), cluster))
+        app = create_app(settings, service=Service.open(settings, Metrics(), cluster))
     except KosimError as error:
         if parent is None:
             raise
         logging.getLogger("uvicorn.error").error("%s", error)
         raise SystemExit(STARTUP_FAILURE) from error
+    # Or the first large request has all that was imported looked through, and the loop waits.
+    gc.collect()
+    gc.freeze()
+    return app
 
 
 def _follow(parent: int) -> None:

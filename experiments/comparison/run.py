@@ -105,8 +105,14 @@ def compare(
         def begin() -> Partition:
             progress(Line("reading and cleaning the data", "데이터를 읽고 정리"))
             partition = load_partition(settings.data)
-            check_run(settings, partition.training, folder)
-            held.enter_context(open_run(folder, settings, resume=resume, overwrite=overwrite))
+            run_folder = open_run(
+                folder,
+                settings,
+                resume=resume,
+                overwrite=overwrite,
+                ready=lambda: check_run(settings, partition.training, folder),
+            )
+            held.enter_context(run_folder)
             return partition
 
         partition = ranks.on_main(begin)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count, takewhile
 from pathlib import Path
@@ -52,6 +52,7 @@ def open_run(
     *,
     resume: bool = False,
     overwrite: bool = False,
+    ready: Callable[[], None] | None = None,
 ) -> Iterator[Path]:
     """Hold the folder of a run while it is written; a run that wrote nothing leaves none.
 
@@ -60,6 +61,7 @@ def open_run(
         settings: kept in the folder; a run can only be resumed with the same ones.
         resume: go on with what a killed run left.
         overwrite: remove an earlier run first.
+        ready: what refuses the run by raising, before anything in the folder is changed.
 
     Raises:
         StorageError: the folder holds something and neither ``resume`` nor ``overwrite`` is
@@ -72,6 +74,8 @@ def open_run(
         raise StorageError(f"cannot write {folder}: {error.strerror or error}") from error
     with sole_writer(folder, advice="choose another --out"):
         try:
+            if ready is not None:
+                ready()
             if overwrite:
                 _empty(folder)
             if settings is not None and not (folder / CONFIG).is_file():

@@ -164,7 +164,7 @@ def test_changes_are_refused(server: Running) -> None:
 @pytest.mark.timeout(PATIENT)
 def test_a_policy_that_was_not_fitted_is_refused(server: Running) -> None:
     response = ask(server, QUERIES[0], candidates="auto")
-    assert response.status_code == 422
+    assert response.status_code == 404
     assert "policy" in response.json()["message"]
 
 

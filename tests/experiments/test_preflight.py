@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,13 @@ def test_a_fault_of_the_second_encoder_costs_no_training_of_the_first(
     with pytest.raises(KosimError, match=said):
         compare(settings, out)
     assert not out.exists()
+    out.mkdir()
+    for name in ("config.toml", "results.json"):
+        (out / name).write_text("# of an earlier run\n", encoding="utf-8")
+    with pytest.raises(KosimError, match=said):
+        compare(settings, out, overwrite=True)
+    assert (out / "config.toml").is_file() and (out / "results.json").is_file()
+    shutil.rmtree(out)
     with pytest.raises(KosimError, match=said):
         plan_comparison(settings)
     if "artifact" not in cross:
