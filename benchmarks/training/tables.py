@@ -121,7 +121,7 @@ def _row(row: dict[str, Any]) -> str:
         spread,
         *(_interval(row[name]) for name in ("f1", "f1_tuned")),
         told,
-        f"{row['epochs']:g}, {row['best_epoch']:g}",
+        f"{row['epochs']:.3g}, {row['best_epoch']:.3g}",
         f"{row['steps']:,.0f}",
         "–" if row["cpu_seconds"] is None else f"{row['cpu_seconds']:.0f}",
     ]
