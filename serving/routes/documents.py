@@ -86,16 +86,8 @@ class Removed(BaseModel):
     documents: int
 
 
-@router.post("/v1/documents")
-async def add(call: Addition, service: Served, response: Response) -> Added:
-    """Add documents to the index; they can be found, and survive a crash, from the answer on."""
-    index, encoder = service.corpus, service.bi
-    service.limits.check_stored("documents", [one.text for one in call.documents])
-    documents = [
-        Document(uuid.uuid4().hex if one.id is None else one.id, one.text, one.extra)
-        for one in call.documents
-    ]
-    ids = [document.id for document in documents]
+def _check_distinct(ids: list[str]) -> None:
+    """Refuse an id that one request adds twice; where it replaces, the last one stays."""
     seen: set[str] = set()
     for number, id in enumerate(ids):
         if id in seen:
@@ -106,6 +98,20 @@ async def add(call: Addition, service: Served, response: Response) -> Added:
                 param=f"documents[{number}].id",
             )
         seen.add(id)
+
+
+@router.post("/v1/documents")
+async def add(call: Addition, service: Served, response: Response) -> Added:
+    """Add documents to the index; they can be found, and survive a crash, from the answer on."""
+    index, encoder = service.corpus, service.bi
+    service.limits.check_stored("documents", [one.text for one in call.documents])
+    documents = [
+        Document(uuid.uuid4().hex if one.id is None else one.id, one.text, one.extra)
+        for one in call.documents
+    ]
+    ids = [document.id for document in documents]
+    if call.on_duplicate == "refuse":
+        _check_distinct(ids)
 
     def added() -> int:
         for document in documents:

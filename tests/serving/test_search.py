@@ -158,6 +158,9 @@ def test_an_id_that_is_there_is_refused_or_replaced(client: TestClient) -> None:
     assert refused.status_code == 409 and "'twice'" in refused.json()["message"]
     replaced = client.post("/v1/documents", json={**call, "on_duplicate": "replace"})
     assert replaced.json()["documents"] == before
+    both = {"documents": [{"id": "twice", "text": text} for text in WORDS[:2]]}
+    last = client.post("/v1/documents", json={**both, "on_duplicate": "replace"})
+    assert last.status_code == 200 and last.json()["documents"] == before
     assert client.delete("/v1/documents/twice").json()["documents"] == before - 1
 
 
