@@ -161,11 +161,13 @@ def _add(chosen: dict[tuple[str, str], str], pairs: Iterable[Pair]) -> None:
 
 
 def _identical(corpus: list[str], rng: random.Random) -> Iterator[tuple[tuple[str, str], str]]:
-    """Yield sentences of the corpus and commands, each beside itself."""
+    """Yield sentences of the corpus and commands, each beside itself and once."""
+    told: set[str] = set()
     for sentence in reversed(corpus):  # its first ones were changed
-        yield (sentence, sentence), "identical"
-        said = next(commands(rng.choice(KINDS), rng))
-        yield (said.sentence, said.sentence), "identical"
+        for text in (sentence, next(commands(rng.choice(KINDS), rng)).sentence):
+            if text not in told:
+                told.add(text)
+                yield (text, text), "identical"
 
 
 def _changed(corpus: list[str], wanted: dict[str, int], rng: random.Random) -> Iterator[Pair]:

@@ -19,7 +19,13 @@ from kosim.experiments.data.datasets import load_dataset
 from kosim.experiments.teaching.analysis import analyse
 from kosim.experiments.teaching.commands import commands, read_commands, topics, with_particle
 from kosim.experiments.teaching.contrasts import CONTRASTS
-from kosim.experiments.teaching.minimal_pairs import IDENTICAL, LABELS, _unrelated, minimal_pairs
+from kosim.experiments.teaching.minimal_pairs import (
+    IDENTICAL,
+    LABELS,
+    _identical,
+    _unrelated,
+    minimal_pairs,
+)
 from kosim.experiments.teaching.rewrites import REWRITES
 from kosim.experiments.teaching.word_lists import ANTONYMS, NAMES, QUANTITIES, SYNONYMS, TIMES
 
@@ -123,6 +129,8 @@ def test_no_pair_is_there_twice(made: LabelledPairs) -> None:
     same = [one == other for one, other in made.pairs]
     assert same == [name == "identical" for name in made.sources]
     assert sum(same) == round(IDENTICAL * len(made))
+    drawn = list(_identical(["가", "나"] * 300, random.Random(0)))
+    assert len(drawn) == len(set(drawn)) > 2
 
 
 def test_the_seed_decides(corpus: list[str]) -> None:
