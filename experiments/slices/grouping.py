@@ -109,8 +109,8 @@ def _thirds(values: npt.NDArray[np.float64]) -> dict[str, npt.NDArray[np.bool_]]
     """Cut at the thirds of the values; a name says the range of its part."""
     low, high = np.nanquantile(values, [1 / 3, 2 / 3])
     parts = {
-        f"up to {low:.4g}": values <= low,
-        f"{low:.4g} to {high:.4g}": (values > low) & (values <= high),
-        f"above {high:.4g}": values > high,
+        f"up to {low:g}": values <= low,
+        f"{low:g} to {high:g}": (values > low) & (values <= high),
+        f"above {high:g}": values > high,
     }
     return {name: mask for name, mask in parts.items() if mask.any()}
