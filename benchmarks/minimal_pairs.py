@@ -23,7 +23,7 @@ from kosim.experiments.study.environment import describe_environment
 from kosim.experiments.teaching.minimal_pairs import LABELS, minimal_pairs
 
 RESULTS = Path(__file__).parent / "results"
-COUNT, SEED, EACH = 1_600, 30, 20
+COUNT, SEED, EACH = 1_600, 30, 13
 
 BY_CONSTRUCTION = ("spacing", "full-width", "decomposed", "identical")
 """Phenomena that need no reading: their rule touches no word."""

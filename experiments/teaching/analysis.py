@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import random
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from kosim.encoders.tokenizers.kiwi import composed, kiwi_version, load_kiwi
+from kosim.experiments.teaching.word_lists import listed
+
+STATEMENTS = listed("다 ᆫ다 는다 ᆸ니다 습니다 어요 에요 예요")
+"""Endings of statements."""
+
+ASKED = ("어떻", "어떻게", "어디", "언제", "뭐", "무엇", "무슨", "누구", "왜", "몇")
 
 _SAID = re.compile(r"[가-힣0-9][가-힣0-9 ,]*[가-힣][.?!]?")
 """Sentences that are used: Hangul and digits, at most one sign, which ends them."""
@@ -68,6 +75,15 @@ class Analysis:
     def replaced(self, start: int, stop: int, *morphemes: Morpheme) -> str:
         """Return the sentence with other morphemes in place of those from start to stop."""
         return joined([*self.morphemes[:start], *morphemes, *self.morphemes[stop:]])
+
+    def swapped(self, position: int, written: str) -> str:
+        """Return the sentence with another morpheme, written form/tag, in place of one."""
+        form, _, tag = written.partition("/")
+        other = Morpheme(form, tag, self.morphemes[position].spaced)
+        return self.replaced(position, position + 1, other)
+
+
+Rule = Callable[[Analysis, random.Random], str | None]
 
 
 def joined(morphemes: Iterable[Morpheme]) -> str:

@@ -2,8 +2,10 @@
 
 ``commands.txt`` begins with the words of each slot. Below the name of a contrast, each line holds
 two meanings divided by ``/``, each in several wordings divided by ``|``. Wordings of one meaning
-are paraphrases; one of each meaning are the contrast. ``{room:을}`` is a word with the particle
-that its final consonant wants; ``{n}`` and ``{m}`` are two numbers, ``{t}`` and ``{u}`` two tens.
+are paraphrases; one of each meaning are the contrast. The other meaning of a line without ``/`` is
+its own with ``{who1}`` and ``{who2}``, two words of one slot, exchanged. ``{room:을}`` is a word
+with the particle that its final consonant wants; ``{n}`` and ``{m}`` are two numbers, ``{t}`` and
+``{u}`` two tens; ``{end}`` ends a past tense in any style.
 """
 
 from __future__ import annotations
@@ -17,7 +19,9 @@ from typing import NamedTuple
 
 _FILE = Path(__file__).parent / "commands.txt"
 _SLOT = re.compile(r"\{(\w+)(?::(\w+))?\}")
-_OPEN = {"을": "를", "은": "는", "이": "가", "과": "와", "이야": "야", "이다": "다", "으로": "로"}
+_TWO = re.compile(r"(\{[a-z]+)([12])")
+_OPEN = {"을": "를", "은": "는", "이": "가", "과": "와", "이야": "야", "이래": "래"}
+_OPEN |= {"이다": "다", "으로": "로"}
 _RIEUL, _HANGUL, _FINALS = 8, 0xAC00, 28
 
 SAME_WORDS = 0.6
@@ -25,6 +29,8 @@ SAME_WORDS = 0.6
 
 The wordings of both meanings of a line stand in the same order.
 """
+
+ENDINGS = ("어", "어요", "다", "습니다")
 
 SYNONYMOUS = frozenset({"light"})
 """Slots whose words all mean the same: paraphrases exchange them, and no contrast does."""
@@ -39,11 +45,17 @@ def read_commands() -> tuple[dict[str, list[str]], dict[str, list[list[str]]]]:
         if line.startswith("# "):
             lines[line[2:]] = []
         elif lines and line:
-            lines[list(lines)[-1]].append(line.split(" / "))
+            sides = line.split(" / ")
+            lines[list(lines)[-1]].append(sides if len(sides) == 2 else [line, _exchanged(line)])
         elif line:
             slot, _, listed = line.partition(": ")
             words[slot] = listed.split(", ")
     return words, lines
+
+
+def _exchanged(forms: str) -> str:
+    """Let the two words of each slot change places: ``{who1}`` and ``{who2}``."""
+    return _TWO.sub(lambda match: match[1] + ("2" if match[2] == "1" else "1"), forms)
 
 
 KINDS = ("name", *read_commands()[1])
@@ -78,18 +90,24 @@ def commands(kind: str, rng: random.Random) -> Iterator[Said]:
         line = rng.choice(every if kind == "name" else lines[kind])
         one, other = (side.split(" | ") for side in rng.sample(line, 2))
         found = {match[1] for form in one for match in _SLOT.finditer(form)}
-        slots = sorted(found & set(words) - SYNONYMOUS)
+        slots = sorted(one for one in found if one.rstrip("12") in set(words) - SYNONYMOUS)
         first, second = rng.sample(range(2, 12), 2)
         tens, others = rng.sample(range(15, 100, 5), 2)
         chosen = {slot: rng.choice(words[slot]) for slot in words}
+        for slot in words:
+            chosen[f"{slot}1"], chosen[f"{slot}2"] = rng.sample(words[slot], 2)
         chosen |= {"n": str(first), "m": str(second), "t": str(tens), "u": str(others)}
+        chosen["end"] = rng.choice(ENDINGS)
         again = chosen | {slot: rng.choice(words[slot]) for slot in sorted(SYNONYMOUS)}
+        again["end"] = rng.choice(ENDINGS)
         changed = dict(chosen)
         if kind == "name":
             if not slots:
                 continue
             slot, other = rng.choice(slots), one
-            changed[slot] = rng.choice([word for word in words[slot] if word != chosen[slot]])
+            kind_of = slot.rstrip("12")
+            used = {chosen[each] for each in slots if each.rstrip("12") == kind_of}
+            changed[slot] = rng.choice([word for word in words[kind_of] if word not in used])
         said, again_said = rng.sample(range(len(one)), 2)
         same_words = said < len(other) and rng.random() < SAME_WORDS
         yield Said(

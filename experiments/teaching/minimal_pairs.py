@@ -66,7 +66,7 @@ SHARES = {
     "conditional": 8,
     "style": 8,
     "particle": 4,
-    "order": 3,
+    "order": 6,
     "spacing": 4,
     "typo": 4,
     "synonym": 4,
@@ -88,6 +88,9 @@ _READ = 20
 
 _ROUNDS = 20
 """Commands that are drawn, at most, for each pair that is wanted."""
+
+_BESIDE = {"role": "order"}
+"""The rewriting of a sentence that belongs to a contrast: not order, but particles tell roles."""
 
 _LETTERS = [*"abcdefghijklmnopqrstuvwxyz0123456789", *"가나다라마바사아자차카타파하ㅋㅠ?!"]
 
@@ -177,13 +180,15 @@ def _changed(corpus: list[str], wanted: dict[str, int], rng: random.Random) -> I
     for found in analyse(corpus[: _READ * sum(wanted.values())]):
         if not any(lacking.values()):
             return
+        first = ""
         for rules, _ in shares:
             names = [name for name in rules if lacking[name]]
-            for name in sorted(names, key=lambda name: -lacking[name] / wanted[name]):
+            for name in sorted(names, key=lambda one: (one != first, -lacking[one] / wanted[one])):
                 changed = rules[name](found, rng)
                 if changed is not None and changed != found.text:
                     yield _turned(found, changed, name, rng)
                     lacking[name] -= 1
+                    first = _BESIDE.get(name, "")
                     break
 
 

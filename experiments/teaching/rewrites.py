@@ -9,8 +9,14 @@ import random
 import unicodedata
 
 from kosim.encoders.tokenizers.kiwi import load_kiwi
-from kosim.experiments.teaching.analysis import Analysis, Morpheme, joined
-from kosim.experiments.teaching.contrasts import ASKED, STATEMENTS, Rule
+from kosim.experiments.teaching.analysis import (
+    ASKED,
+    STATEMENTS,
+    Analysis,
+    Morpheme,
+    Rule,
+    joined,
+)
 from kosim.experiments.teaching.word_lists import PEOPLE, SYNONYMS
 
 _REQUEST = (

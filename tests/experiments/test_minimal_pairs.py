@@ -17,11 +17,18 @@ from kosim.encoders.records import LabelledPairs
 from kosim.encoders.tokenizers.kiwi import load_kiwi
 from kosim.experiments.data.datasets import load_dataset
 from kosim.experiments.teaching.analysis import analyse
-from kosim.experiments.teaching.commands import commands, read_commands, topics, with_particle
+from kosim.experiments.teaching.commands import (
+    KINDS,
+    commands,
+    read_commands,
+    topics,
+    with_particle,
+)
 from kosim.experiments.teaching.contrasts import CONTRASTS
 from kosim.experiments.teaching.minimal_pairs import (
     IDENTICAL,
     LABELS,
+    _changed,
     _identical,
     _unrelated,
     minimal_pairs,
@@ -43,7 +50,14 @@ KNOWN = [
     ("antonym", "거실 불을 켜 주세요", "거실 불을 꺼 주세요"),
     ("number", "회의는 즐겁게 끝났다", None),
     ("time", "약속은 오전에 있다", "약속은 오후에 있다"),
-    ("role", "엄마가 동생을 불렀다", "동생이 엄마를 불렀다"),
+    ("role", "엄마가 동생을 불렀다", "엄마를 동생이 불렀다"),
+    ("role", "나는 그에게 책을 줬다", "그는 나에게 책을 줬다"),
+    ("role", "영화보다 책은 더 좋다", "책보다 영화는 더 좋다"),
+    ("role", "형이 동생을 만났다", None),
+    ("role", "생각보다 음식은 맛있다", None),
+    ("role", "이번 영화보다 책은 좋다", None),
+    ("antonym", "긍정적인 답을 받았다", "부정적인 답을 받았다"),
+    ("antonym", "건강을 지킨다", None),
     ("modality", "서류를 꼭 내야 합니다", "서류를 내도 됩니다"),
     ("antonym", "다들 이 노래를 좋아한다", None),
     ("antonym", "방은 크고 침대는 좋다", None),
@@ -168,6 +182,23 @@ def test_without_kiwi_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_particles_follow_the_final_consonant() -> None:
     said = [with_particle(word, "으로") for word in ("부산", "제주", "서울")]
     assert said == ["부산으로", "제주로", "서울로"]
+
+
+def test_two_words_of_a_slot_change_places_in_the_other_meaning() -> None:
+    (line,) = [one for one in read_commands()[1]["role"] if "{goods1} 말고 {goods2:을}" in one[0]]
+    assert line[1].startswith("{goods2} 말고 {goods1:을} 주세요 | {goods1:을} 주고 {goods2:은}")
+    for kind in KINDS:
+        for said in itertools.islice(commands(kind, random.Random(0)), 300):
+            assert not any("{" in text for text in said)
+            assert said.contrast not in (said.sentence, said.paraphrase)
+            assert said.sentence != said.paraphrase
+
+
+def test_roles_come_with_another_order_that_keeps_them() -> None:
+    wanted = dict.fromkeys((*CONTRASTS, *REWRITES), 0) | {"role": 2, "style": 9, "order": 1}
+    made = list(_changed(["엄마가 동생을 불렀다"], wanted, random.Random(0)))
+    assert [name for *_, name in made] == ["role", "order"]
+    assert {"엄마가 동생을 불렀다", "동생을 엄마가 불렀다"} == set(made[1][:2])
 
 
 def test_words_for_one_thing_are_paraphrases_and_no_contrast() -> None:
