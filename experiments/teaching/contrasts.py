@@ -27,11 +27,13 @@ _JOINING = listed(
 )
 """Endings that join clauses, of which only both could be turned into their opposites."""
 
-_OF_OTHER_THINGS = listed("어쩔 아무리 상처 피해 부상 손해 은혜 화상 타격 누명 오명 딱 펑펑")
+_OF_OTHER_THINGS = listed(
+    "어쩔 아무리 상처 피해 부상 손해 은혜 화상 타격 누명 오명 딱 펑펑 끝 바라 하루 듯 무슨 외"
+)
 """Words beside which an antonym is none: one does not take off an injury."""
 
 _OF_MANNER = listed("긍정 부정 낙관 비관 능동 수동 적극 소극 진보 보수")
-"""Nouns whose antonyms are also antonyms before 적."""
+"""Nouns whose antonyms are antonyms before 적, and mostly there alone."""
 
 _COUNTERS = listed("개 명 번 시 시간 달 살 마리 권 대 장 층 가지 잔 병 그루 채 벌 곡 편")
 
@@ -78,18 +80,39 @@ def _stands_alone(found: Analysis, position: int) -> bool:
     if each.tag == "NNG":
         if each.form in ADJECTIVES and not after.endswith("/XSA"):
             return False
+        if each.form in _OF_MANNER:
+            return after == "적/XSN"
         noun_after = after[-4:] in ("/NNG", "/NNP") or after.endswith(("/XSN", "/VCP"))
-        noun_after = noun_after and not (after == "적/XSN" and each.form in _OF_MANNER)
         inside = noun_after and not found.morphemes[position + 1].spaced
-        return each.spaced and not inside and not after.endswith("/NNB") and after != "으로/JKB"
+        alone = each.spaced or position == 0
+        return alone and not inside and not after.endswith("/NNB") and after != "으로/JKB"
     before = found.at(position - 1)
     if each.tag == "MAG" and position + 1 < found.end and not found.morphemes[position + 1].spaced:
+        return False
+    if each.tag == "VV" and (before == "어/EC" or _goes_on(found, position)):
         return False
     made_verb = after == "어/EC" and found.at(position + 2) == "하/VX"  # 좋아하다
     if made_verb:
         return False
     wished = after in ("겠/EP", "을까/EF", "ᆯ까/EF") or before in ("어도/EC", "면/EC", "으면/EC")
     return (each.spaced or position == 0) and not wished and not found.has("보다", "더", "제일")
+
+
+def _goes_on(found: Analysis, position: int) -> bool:
+    """Whether a verb goes on in an auxiliary that its antonym does not take, or may be 살다."""
+    word, after = found.morphemes[position], found.at(position + 1)
+    more = found.morphemes[position + 2] if position + 2 <= found.end else word
+    auxiliary = after == "어/EC" and more.tag == "VX" and more.form not in ("주", "놓", "두")
+    taught = word.form in ("배우", "가르치") and more.form == "주"
+    lives = word.form == "사" and after in (
+        "는/ETM",
+        "세요/EF",
+        "시/EP",
+        "ᆫ다/EF",
+        "ᆫ/ETM",
+        "는데/EC",
+    )
+    return auxiliary or taught or lives
 
 
 def renumbered(found: Analysis, rng: random.Random) -> str | None:

@@ -22,11 +22,13 @@ _MUTUAL = listed(
 )
 """Words beside which both do the same, or which only the speaker says of themselves."""
 
+_PREDICATES = ("VV", "VA", "VX", "VCP", "VCN", "XSV", "XSA")
 _WHICH = ("JKG", "/MM")
 
 _NOT_COMPARED = listed(
     "생각 무엇 예상 기대 전 이전 예전 평소 누구 처음 보통 평균 지금 작년 지난해 올해 어제 오늘 "
-    "최근 과거 사실 기존 이상 실제 상상 느낌 수준 정도 다음 모습"
+    "최근 과거 사실 기존 이상 실제 상상 느낌 수준 정도 다음 모습 "
+    "재미 전편 원작 스토리 내용 인기 완벽"
 )
 """Nouns of which nothing is said but that something is more."""
 
@@ -40,16 +42,14 @@ def reversed_roles(found: Analysis, rng: random.Random) -> str | None:
     roles = {at: _ROLES[found.at(at + 1)] for at in words if found.at(at + 1) in _ROLES}
     persons = {at for at in roles if _is_person(morphemes[at])}
     compared = {at for at in roles if _is_bare(found, at)}
+    simple = sum(each.tag in _PREDICATES for each in morphemes) == 1
     pairs = [
         (one, other)
         for one, other in itertools.combinations(sorted(roles), 2)
         if found.at(one) != found.at(other)
         if ({roles[one], roles[other]} == {"does", "gets"} and persons >= {one, other})
-        or (
-            "less" in (roles[one], roles[other])
-            and roles[one] != roles[other]
-            and compared >= {one, other}
-        )
+        or (roles[one] == "less" != roles[other] and compared >= {one, other} and simple)
+        if not any(each.tag in _PREDICATES for each in morphemes[one:other])
     ]
     if not pairs:
         return None

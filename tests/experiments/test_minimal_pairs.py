@@ -51,7 +51,7 @@ KNOWN = [
     ("number", "회의는 즐겁게 끝났다", None),
     ("time", "약속은 오전에 있다", "약속은 오후에 있다"),
     ("role", "엄마가 동생을 불렀다", "엄마를 동생이 불렀다"),
-    ("role", "나는 그에게 책을 줬다", "그는 나에게 책을 줬다"),
+    ("role", "나는 그에게 책을 줬다", "그는 내게 책을 줬다"),
     ("role", "영화보다 책은 더 좋다", "책보다 영화는 더 좋다"),
     ("role", "형이 동생을 만났다", None),
     ("role", "생각보다 음식은 맛있다", None),
@@ -209,7 +209,7 @@ def test_words_for_one_thing_are_paraphrases_and_no_contrast() -> None:
         found = re.match(rf"({rooms})(?:에 있는)? ({lights})을? ?(?:좀 )?[꺼켜]", text)
         return (found[1], found[2]) if found else None
 
-    drawn = itertools.islice(commands("name", random.Random(0)), 4_000)
+    drawn = itertools.islice(commands("name", random.Random(0)), 8_000)
     pairs = [(lit(said.sentence), lit(said.contrast)) for said in drawn]
     both = [(one, other) for one, other in pairs if one and other]
     assert len(both) > 20
