@@ -6,6 +6,7 @@
 #   benchmarks/mini/taught.sh --seeds 1,2,3
 #   KINDS=bi ...                          one kind alone, to train both side by side
 #   BI_START=FOLDER CROSS_START=FOLDER    encoders to start from, instead of new ones
+#   TEACHER=FOLDER SILVER=0               another backbone for the teacher; no teacher at all
 #   ... --baseline                        also students of KLUE-STS alone, to compare with
 #   RERANKING=1 WORK=runs/mini-clean ...  without ParaKQC's held-out intents, and what they find
 #   INSTALL=1 ...                         puts what came of it into the package, with its results
@@ -14,12 +15,13 @@ DATA=${DATA:-../shared/data}
 CORPUS=${CORPUS:-$DATA/corpus/ko-sentences.txt.gz}
 WORK=${WORK:-runs/mini-taught}
 KINDS=${KINDS:-bi cross}
-MINIMAL=${MINIMAL:-20000}
+MINIMAL=${MINIMAL:-10000}
 # Pairs of wordings of ParaKQC, of those intents that are not held out.
 INTENTS=${INTENTS:-4000}
-SILVER=${SILVER:-0}
-TEACHERS=${TEACHERS:-}
-TEACHER_PRECISION=${TEACHER_PRECISION:-bf16}
+# Pairs of the corpus that the teacher labels: a bi-encoder of e5-small-ko, fine-tuned on KLUE-STS.
+SILVER=${SILVER:-20000}
+TEACHER=${TEACHER:-../shared/models/e5-small-ko}
+TEACHER_EPOCHS=${TEACHER_EPOCHS:-4}
 EPOCHS=${EPOCHS:-4}
 BI_RATE=${BI_RATE:-1e-4}
 CROSS_RATE=${CROSS_RATE:-2e-4}
@@ -42,12 +44,17 @@ if [ -n "$RERANKING" ]; then
   kosim evaluate-retrieval "${intents[@]}" --list-held-out > "$WORK/held-out.txt"
   held_out=(--exclude "$WORK/held-out.txt")
 fi
+data=(--train "$DATA/klue-sts/train.csv" --test "$DEV" "${held_out[@]}" --max-length 128)
+if [ "$SILVER" != 0 ]; then
+  done_already "$WORK/teacher/kosim.json" ||
+    kosim train bi --backbone "$TEACHER" "${data[@]}" --epochs "$TEACHER_EPOCHS" --warmup 0.1 \
+      --precision "$PRECISION" --out "$WORK/teacher"
+fi
 done_already "$WORK/lessons.parquet" || python -m benchmarks.mini.lessons "$CORPUS" \
   --minimal "$MINIMAL" --intents "$DATA/parakqc/paraKQC_v1.txt" --intent-pairs "$INTENTS" \
-  --silver "$SILVER" --teachers "$TEACHERS" \
-  --precision "$TEACHER_PRECISION" --exclude "$DEV" --exclude "$DATA/korsts/sts-dev.tsv" \
-  "${held_out[@]}" --out "$WORK/lessons.parquet"
-data=(--train "$DATA/klue-sts/train.csv" --test "$DEV" "${held_out[@]}" --max-length 128)
+  --silver "$SILVER" --teachers "$WORK/teacher" --precision "$PRECISION" \
+  --exclude "$DEV" --exclude "$DATA/korsts/sts-dev.tsv" "${held_out[@]}" \
+  --out "$WORK/lessons.parquet"
 for kind in $KINDS; do
   done_already "$WORK/$kind/results.json" && continue
   [ $kind = bi ] && from=${BI_START:-} rate=$BI_RATE batch=32

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from kosim.experiments.comparison.facts import Facts
+from kosim.experiments.comparison.results import Training
 from kosim.experiments.study.language import Line, both, listed
 from kosim.experiments.study.notation import decimal, percent
 
@@ -17,20 +18,29 @@ MANY_FLIPS = 0.1
 """More decisions than this share that flip with the order of a pair are too many."""
 FAR_ABOVE = 0.05
 """A validation Pearson this far above the test's is no accident of the pairs."""
+SMALL_GAIN = 1e-3
+"""A last epoch that raised the best validation Pearson by less ended at a height, not on a slope."""
 SAME_LOSS = 1e-3
 """A training loss that changes by less than this share over its epochs does not move."""
 
 
 def unfinished(facts: Facts) -> list[str]:
-    """Return the contenders whose best epoch was the last one in some training."""
+    """Return the contenders whose best epoch was the last one in some training, by enough."""
     return [
         name
         for name, encoder in facts.encoders.items()
-        if any(
-            run.history and run.best_epoch == max(row["epoch"] for row in run.history)
-            for run in encoder.seeds.values()
-        )
+        if any(map(_still_rose, encoder.seeds.values()))
     ]
+
+
+def _still_rose(run: Training) -> bool:
+    history = sorted(run.history, key=lambda row: row["epoch"])
+    if not history or run.best_epoch != history[-1]["epoch"]:
+        return False
+    *before, last = [row.get("pearson") for row in history]
+    reached = [value for value in before if value is not None]
+    # The learning rate falls to zero by the last epoch, which so is often the best by a hair.
+    return last is None or not reached or not 0 < last - max(reached) < SMALL_GAIN
 
 
 def untaught(facts: Facts) -> list[str]:

@@ -30,6 +30,17 @@ def test_an_encoder_that_was_still_learning_is_named_first_with_what_to_try() ->
     assert "more --epochs" in first
 
 
+@pytest.mark.parametrize(("gain", "warned"), [(0.0009, False), (0.0011, True)])
+def test_a_last_epoch_that_was_best_by_a_hair_ends_the_learning(gain: float, warned: bool) -> None:
+    results = bi_wins_results()
+    for run in results["encoders"]["cross"]["seeds"].values():
+        run["history"][-1]["pearson"] = gain + max(row["pearson"] for row in run["history"][:-1])
+        run["best_epoch"] = run["history"][-1]["epoch"]
+    found = said(results)
+    assert any("last epoch" in warning for warning in found["warnings"]) == warned
+    assert ("No verdict yet" in found["headline"]) == warned
+
+
 def test_a_rival_that_was_still_learning_holds_back_headline_and_advice() -> None:
     sure = said(settled(bi_wins_results()))
     assert "lose quality" in sure["advice"]
