@@ -9,6 +9,7 @@ from kosim.encoders.bi import BiEncoder, set_prompt
 from kosim.encoders.bundle import saved_encoder
 from kosim.encoders.calibration import MonotoneCalibration
 from kosim.encoders.errors import ConfigError
+from kosim.encoders.foreign import find_foreign, is_foreign, open_foreign
 from kosim.encoders.loading import load
 from kosim.encoders.metrics import best_f1_threshold
 from kosim.encoders.records import LabelledPairs, PoolingMode
@@ -59,8 +60,10 @@ def adopt(
     encoder: PairEncoder
     if pooling is not None:
         encoder = BiEncoder.from_backbone(str(model), pooling=pooling, device=device)
+    elif is_foreign(path := saved_encoder(model)):
+        encoder = open_foreign(find_foreign(path), device=device)
     else:
-        encoder = load(saved_encoder(model), device=device, backend="torch")  # to be saved again
+        encoder = load(path, device=device, backend="torch")  # to be saved again
     if prompt is not None:
         if not isinstance(encoder, BiEncoder):
             raise ConfigError(f"{model} is a cross-encoder, which has no prompt; leave it out")

@@ -94,13 +94,17 @@ def open_foreign(found: Backbone, *, device: str | None) -> BiEncoder | CrossEnc
     with opening(found.name, as_error=ArtifactError):
         encoder = _OPEN[kind](found, device)
         check_scoring(encoder, found.name)
+    return encoder
+
+
+def warn_uncalibrated(found: Backbone) -> None:
+    """Say that the scores of a foreign model are its own, and what calibrates them."""
     _LOG.warning(
         "%s has no calibration: its scores are its own values spread over 0 to 5; "
         "`kosim adopt %s --validation FILE --out DIR` calibrates it",
         found.name,
         found.name,
     )
-    return encoder
 
 
 def _open_bi(found: Backbone, device: str | None) -> BiEncoder:

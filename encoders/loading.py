@@ -17,7 +17,13 @@ from kosim.encoders.compute.export_store import Export, ExportStore, check_expor
 from kosim.encoders.compute.runtime import Backend, Precision
 from kosim.encoders.cross import CrossEncoder
 from kosim.encoders.errors import ArtifactError
-from kosim.encoders.foreign import find_foreign, foreign_kind, is_foreign, open_foreign
+from kosim.encoders.foreign import (
+    find_foreign,
+    foreign_kind,
+    is_foreign,
+    open_foreign,
+    warn_uncalibrated,
+)
 from kosim.encoders.network_files import check_complete, check_kind, check_sizes
 from kosim.encoders.records import Kind
 
@@ -61,7 +67,9 @@ def load(
     path = saved_encoder(folder)
     if is_foreign(path):
         check_machine(asked)
-        foreign = open_foreign(find_foreign(path), device=asked.device(device))
+        found = find_foreign(path)
+        foreign = open_foreign(found, device=asked.device(device))
+        warn_uncalibrated(found)
         foreign.compute_with(asked)
         return foreign
     manifest = read_manifest(path)

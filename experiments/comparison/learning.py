@@ -19,7 +19,7 @@ MANY_FLIPS = 0.1
 FAR_ABOVE = 0.05
 """A validation Pearson this far above the test's is no accident of the pairs."""
 SMALL_GAIN = 1e-3
-"""A last epoch that raised the best validation Pearson by less ended at a height, not on a slope."""
+"""A last epoch that raised the best validation Pearson by less ends a learning that is over."""
 SAME_LOSS = 1e-3
 """A training loss that changes by less than this share over its epochs does not move."""
 

@@ -149,6 +149,7 @@ def test_adopting_by_the_command_line(koelectra: Path, tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["adopt", str(folder), *arguments, "--json"])
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["calibrated"] is True
+    assert "no calibration" not in done.output
     assert load(out).calibrated
 
 
