@@ -21,6 +21,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ import click
 import numpy as np
 
 from kosim.encoders.storage import write_json, write_text
+from kosim.experiments.speed.processes import peak_memory
 from kosim.experiments.study.environment import describe_environment
 
 _SENTENCE, _OTHER = "거실 불 좀 꺼 줘", "거실 조명을 꺼 줄래?"
@@ -36,23 +38,42 @@ _KOSIM = (sys.executable, "-m", "kosim")
 _LOAD = f"import kosim; kosim.load('mini-bi').encode(['{_SENTENCE}'])"
 
 
-# Modules are compiled at the first start, as on a user's machine.
-os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+@dataclass(frozen=True)
+class Start:
+    """Seconds until the answer, those of the processor, and the most memory in bytes."""
+
+    seconds: float
+    cpu_seconds: float
+    memory: int
 
 
-def run(command: list[str]) -> tuple[float, Any]:
-    """Run a command to its end; return the seconds and its usage of resources."""
-    started = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - started
-    if status:
-        raise click.ClickException(f"{shlex.join(command)} failed: {process.stderr.read()!r}")  # type: ignore[union-attr]
-    return seconds, usage
+def run(command: list[str]) -> Start:
+    """Run a command to its end.
+
+    A small process starts it: the memory that the system states for a process is at least that of
+    the one that started it, and this one has the libraries of its own.
+    """
+    starter = [sys.executable, "-I", "-S", "-c", _STARTER, *command]
+    done = subprocess.run(starter, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise click.ClickException(f"{shlex.join(command)} failed: {done.stderr}")
+    seconds, cpu_seconds, kibibytes = map(float, done.stdout.split())
+    return Start(seconds, cpu_seconds, int(kibibytes) * 1024)
 
 
-def ready(command: list[str]) -> tuple[float, Any]:
-    """Start a server; return the seconds until it is ready, and what it used until then."""
+_STARTER = """
+import os, sys, time
+quiet = (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)
+began = time.perf_counter()
+process = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ, file_actions=[quiet])
+_, status, usage = os.wait4(process, 0)
+print(time.perf_counter() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
+def ready(command: list[str]) -> Start:
+    """Start a server, and end it when it is ready."""
     started = time.perf_counter()
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     said = process.stderr.readline() if process.stderr else ""
@@ -64,8 +85,10 @@ def ready(command: list[str]) -> tuple[float, Any]:
             raise click.ClickException(f"{shlex.join(command)} did not get ready")
         time.sleep(_PAUSE)
     seconds = time.perf_counter() - started
+    memory = peak_memory(process.pid)
     process.send_signal(signal.SIGTERM)
-    return seconds, os.wait4(process.pid, 0)[2]
+    usage = os.wait4(process.pid, 0)[2]
+    return Start(seconds, usage.ru_utime + usage.ru_stime, memory)
 
 
 def _answers(url: str) -> bool:
@@ -76,16 +99,16 @@ def _answers(url: str) -> bool:
         return False
 
 
-def measured(work: Callable[[list[str]], tuple[float, Any]], command: list[str], times: int) -> Any:
+def measured(work: Callable[[list[str]], Start], command: list[str], times: int) -> dict[str, Any]:
     """Return the medians of a command that is started ``times`` times after a first one."""
     work(command)
     rows = [work(command) for _ in range(times)]
     return {
         "command": shlex.join(["kosim", *command[3:]] if command[:3] == [*_KOSIM] else command),
-        "seconds": statistics.median(seconds for seconds, _ in rows),
-        "slowest": max(seconds for seconds, _ in rows),
-        "cpu_seconds": statistics.median(one.ru_utime + one.ru_stime for _, one in rows),
-        "mib": statistics.median(one.ru_maxrss / 1024 for _, one in rows),
+        "seconds": statistics.median(one.seconds for one in rows),
+        "slowest": max(one.seconds for one in rows),
+        "cpu_seconds": statistics.median(one.cpu_seconds for one in rows),
+        "mib": statistics.median(one.memory / 2**20 for one in rows),
         "times": times,
     }
 
@@ -129,6 +152,8 @@ def table(results: dict[str, Any]) -> str:
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Without a suffix.")
 def main(times: int, sentences: int, backend: str | None, index: Path | None, out: Path) -> None:
     """Measure the start of score, search, serve and load."""
+    # Modules are compiled at the first start, as on a user's machine.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     load = os.getloadavg()[0]
     option = ["--backend", backend] if backend else []
     with tempfile.TemporaryDirectory(prefix="kosim-") as folder:
@@ -138,7 +163,7 @@ def main(times: int, sentences: int, backend: str | None, index: Path | None, ou
             build = ["index", "build", str(corpus), "--encoder", "mini-bi", "--out", str(index)]
             run([*_KOSIM, *build])
         search = ["search", str(index), _SENTENCE, "--reranker", "mini-cross"]
-        commands: list[tuple[Callable[[list[str]], tuple[float, Any]], list[str]]] = [
+        commands: list[tuple[Callable[[list[str]], Start], list[str]]] = [
             (run, [*_KOSIM, "score", "mini-cross", _SENTENCE, _OTHER, *option]),
             (run, [*_KOSIM, *search, *option]),
             (ready, [*_KOSIM, "serve", "--port", "0", *option]),

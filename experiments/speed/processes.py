@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, Literal, ParamSpec, TypeVar
 
 from kosim.encoders.errors import KosimError
 
@@ -41,10 +41,10 @@ def alone(
             ) from error
 
 
-def peak_memory() -> int:
-    """Return the most resident memory that this process has had, in bytes.
+def peak_memory(process: int | Literal["self"] = "self") -> int:
+    """Return the most resident memory that a process has had, in bytes; this one's by default.
 
     Not getrusage's, which a process inherits from the one that started it.
     """
-    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    lines = Path(f"/proc/{process}/status").read_text(encoding="utf-8").splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.startup.measure import run
 from kosim.encoders.compute.network import Network
 from kosim.encoders.errors import ConfigError, DataError, KosimError
 from kosim.encoders.loading import KINDS
@@ -82,6 +84,13 @@ def test_the_peak_of_memory_is_seen_after_it_is_given_back() -> None:
 def test_a_killed_process_is_an_error_of_ours() -> None:
     with pytest.raises(KosimError, match="measuring process was killed"):
         alone(die)
+
+
+def test_a_start_has_the_memory_of_its_command_and_not_of_who_starts_it() -> None:
+    held = b"x" * (100 << 20)
+    started = run([sys.executable, "-I", "-S", "-c", f"b'x' * {50 << 20}"])
+    assert 50 << 20 < started.memory < len(held)
+    assert 0 < started.cpu_seconds < started.seconds * 1.5
 
 
 def measured(found: np.ndarray) -> Measurement:
