@@ -124,7 +124,8 @@ class ExportStore:
     def find(self, precision: Precision) -> Export | None:
         """Return the export in ``precision`` if a valid one is there.
 
-        One that belongs to other weights, or is damaged, is named in a warning and not returned.
+        One that belongs to other weights, or is damaged, is named in a warning and not returned:
+        `make` replaces it, and what computes otherwise does without it.
 
         Raises:
             QualityError: the export of these weights was refused.
@@ -139,7 +140,11 @@ class ExportStore:
             if isinstance(found, Export):
                 self._checked[precision] = found
                 return found
-            _LOG.warning("the export %s %s; it is made again", export, found)
+            _LOG.warning(
+                "the export %s %s, so it is not used; backend onnx and kosim export make it again",
+                export,
+                found,
+            )
         return None
 
     def make(
@@ -278,7 +283,7 @@ class ExportStore:
         )
 
     def _checked_export(self, export: Path) -> Export | str:
-        """Return an export, or why it must be made again.
+        """Return an export, or why it cannot be used.
 
         What made it does not matter: an export is all that computes. What was refused may be better
         if other libraries make it.
@@ -327,9 +332,9 @@ def check_exporter(encoder: str | Path = "this encoder") -> None:
     for package in _EXPORTERS:
         if importlib.util.find_spec(package) is None:
             raise MissingExtraError(
-                f"{encoder} has no export of its weights, and making one needs {package}, which is "
-                'not installed: pip install "kosim[onnx]", or run kosim export where it is '
-                "installed and copy the folder onnx"
+                f"{encoder} has no usable export of its weights, and making one needs {package}, "
+                'which is not installed: pip install "kosim[onnx]", or run kosim export where it '
+                "is installed and copy the folder onnx"
             )
 
 

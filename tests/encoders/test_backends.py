@@ -11,6 +11,7 @@ import itertools
 import json
 import logging
 import os
+import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -218,6 +219,18 @@ def test_an_export_that_does_not_match_is_made_again_and_said_so(
     assert not caplog.text
 
 
+def test_torch_computes_in_place_of_an_export_that_does_not_match_and_it_is_said(
+    copied: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = copied / "onnx" / "fp32" / "export.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "format": 3}))
+    changed = path.read_bytes()
+    with caplog.at_level(logging.WARNING):
+        assert load(copied).backend == "torch"
+    assert re.search(r"is of format 3, not \d+, so it is not used; backend onnx", caplog.text)
+    assert path.read_bytes() == changed
+
+
 @pytest.mark.parametrize("file", ["model.onnx", "model.onnx.data", "export.json"])
 def test_a_damaged_export_is_made_again(
     copied: Path, file: str, caplog: pytest.LogCaptureFixture
@@ -227,7 +240,7 @@ def test_a_damaged_export_is_made_again(
     before = load(copied).score(PAIRS, raw=True)
     with caplog.at_level(logging.WARNING):
         after = load(copied, precision="int8").score(PAIRS, raw=True)
-    assert "it is made again" in caplog.text
+    assert "is damaged" in caplog.text or "has no readable export.json" in caplog.text
     assert 0 < np.abs(after - before).max() < 0.1
 
 
