@@ -27,14 +27,21 @@ def check_dimensions(encoder: SentenceEncoder, dimensions: int | None) -> int:
     Raises:
         ConfigError: it does not have so many, or they are below 1.
     """
-    if dimensions is None:
-        return encoder.dimension
-    if not 1 <= dimensions <= encoder.dimension:
+    return checked_dimensions(encoder.dimension, dimensions, encoder.backbone.name)
+
+
+def checked_dimensions(whole: int, dimensions: int | None, encoder: str) -> int:
+    """Return how many of ``whole`` dimensions are asked for; ``encoder`` is named in the error.
+
+    Raises:
+        ConfigError: there are not so many, or they are below 1.
+    """
+    if dimensions is not None and not 1 <= dimensions <= whole:
         raise ConfigError(
-            f"dimensions is {dimensions:,}, but the vectors of {encoder.backbone.name} have "
-            f"{encoder.dimension:,}; give 1 to {encoder.dimension:,}"
+            f"dimensions is {dimensions:,}, but the vectors of {encoder} have {whole:,}; "
+            f"give 1 to {whole:,}"
         )
-    return dimensions
+    return whole if dimensions is None else dimensions
 
 
 def untrained(training: dict[str, Any] | None, whole: int, dimensions: int) -> str | None:

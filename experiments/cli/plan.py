@@ -11,6 +11,7 @@ from kosim.encoders.compute.choice import ComputeChoice
 from kosim.encoders.compute.runtime import Backend, Precision
 from kosim.encoders.errors import ConfigError
 from kosim.experiments.cli.console import notes, output, print_json, table
+from kosim.experiments.cli.corpus_options import dimensions_option
 from kosim.experiments.cli.encoder_options import (
     backend_option,
     encoder_option,
@@ -63,6 +64,7 @@ _ALTERNATIVES = 3
 @encoder_option()
 @reranker_option()
 @measured_corpus_option
+@dimensions_option
 @backend_option
 @precision_option
 @sample_option("sentences", "sample", _SIZES.sample, "Sentences to encode when measuring.")
@@ -86,6 +88,7 @@ def plan_command(
     encoder: Path | None,
     reranker: Path | None,
     corpus: str | None,
+    dimensions: int | None,
     backend: Backend | None,
     precision: Precision,
     sample: int,
@@ -135,12 +138,13 @@ def plan_command(
                 corpus,
                 PlanSizes(sample, vectors, pairs),
                 choice=ComputeChoice.of(backend, precision),
+                dimensions=dimensions,
                 progress=progress,
             )
         if measurements is not None:
             measured.save(measurements)
     else:
-        _check_same(measured, encoder, reranker)
+        _check_same(measured, encoder, reranker, dimensions)
     plan = make_plan(demand, measured)
     if as_json:
         print_json(plan.to_json())
@@ -154,12 +158,15 @@ def _whole(number: float) -> int:
     return int(number)
 
 
-def _check_same(measured: Measurements, encoder: Path | None, reranker: Path | None) -> None:
+def _check_same(
+    measured: Measurements, encoder: Path | None, reranker: Path | None, dimensions: int | None
+) -> None:
     for name, given, kept in (
         ("encoder", encoder, measured.encoder),
         ("reranker", reranker, measured.reranker),
+        ("dimensions", dimensions, measured.dimension),
     ):
-        if given is not None and str(given) != kept:
+        if given is not None and str(given) != str(kept):
             raise ConfigError(
                 f"the measurements are of {name} {kept}, not {given}; leave --{name} out, or give "
                 "another --measurements file"

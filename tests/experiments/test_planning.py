@@ -23,7 +23,13 @@ from kosim.experiments.speed.planning.measurements import (
     SizeFigures,
     layout_parts,
 )
-from kosim.experiments.speed.planning.measuring import answering_bytes, measure_indexes, mix
+from kosim.experiments.speed.planning.measuring import (
+    PlanSizes,
+    answering_bytes,
+    measure_indexes,
+    measure_machine,
+    mix,
+)
 from kosim.experiments.speed.planning.plan import make_plan, predict
 from kosim.experiments.speed.planning.scaling import (
     build_seconds,
@@ -34,6 +40,7 @@ from kosim.experiments.speed.planning.scaling import (
 )
 from kosim.experiments.speed.processes import alone
 from kosim.index.vectors.vector_index import VectorIndex
+from tests.experiments.alone_tasks import in_this_process
 
 
 def size(rows: int, seconds: float, *, bytes_a_row: int = 1536, build: float = 1.0) -> SizeFigures:
@@ -307,6 +314,21 @@ def test_the_command_prints_a_plan_of_kept_measurements(tmp_path: Path) -> None:
     shown = CliRunner().invoke(main, [*arguments, "--measurements", str(kept)])
     assert "1,000,000,000 sentences" in shown.output
     assert "candidates reranked" in shown.output
+    other = CliRunner().invoke(
+        main, [*arguments, "--measurements", str(kept), "--dimensions", "64"]
+    )
+    assert other.exit_code == 2
+    assert "the measurements are of dimensions 384, not 64" in " ".join(other.output.split())
+
+
+@pytest.mark.slow
+def test_indexes_of_fewer_dimensions_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kosim.experiments.speed.planning.measuring.alone", in_this_process)
+    sizes = PlanSizes(sample=200, vectors=200, pairs=1)
+    found = measure_machine(saved_encoder("mini-bi"), None, None, sizes, dimensions=64)
+    assert found.dimension == 64
+    largest = found.types["flat int8"][-1]
+    assert largest.disk_bytes == pytest.approx(largest.rows * 64, rel=0.1)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import Any
 import faiss
 import numpy as np
 import pytest
+from sentence_transformers.util import semantic_search
 
 from kosim.encoders.bi import BiEncoder
 from kosim.encoders.dimensions import shortened
@@ -202,6 +203,10 @@ def test_an_index_of_fewer_dimensions_is_searched_and_extended(
     hits = Searcher(index, bi).search(texts[:5], k=1)
     scores = [hit.retrieval_score for result in hits for hit in result.hits]
     np.testing.assert_allclose(scores, 1, atol=1e-5)
+    theirs = bi.model.encode(texts, truncate_dim=4)
+    ranked = semantic_search(theirs[:5], theirs, top_k=len(texts))
+    for result, expected in zip(Searcher(index, bi).search(texts[:5], k=30), ranked, strict=True):
+        assert [hit.id for hit in result.hits] == [CORPUS[one["corpus_id"]].id for one in expected]
     assert index.info()["dimensions"] == index.encoder.dimension == 4
     assert measured_recall(index, encoder=bi) == 1.0
     other = build_index(CORPUS[:2], bi, tmp_path / "other")

@@ -16,6 +16,7 @@ import torch
 from kosim.encoders.base import FloatArray
 from kosim.encoders.bi import BiEncoder
 from kosim.encoders.compute.choice import ComputeChoice
+from kosim.encoders.dimensions import checked_dimensions, shortened
 from kosim.encoders.encoder_identity import EncoderIdentity
 from kosim.encoders.errors import ConfigError
 from kosim.encoders.loading import kind_of
@@ -72,6 +73,7 @@ def measure_machine(
     sizes: PlanSizes,
     *,
     choice: ComputeChoice | None = None,
+    dimensions: int | None = None,
     progress: Progress = silent,
 ) -> Measurements:
     """Measure encoding, reranking, and an index of each layout at two sizes.
@@ -82,11 +84,12 @@ def measure_machine(
         corpus: sentences like those of the corpus that is planned; the sample's when None.
         sizes: how much is measured.
         choice: backend and precision of the encoders; torch in fp32 when None.
+        dimensions: the first ones of the encoder's vectors that are kept; all when None.
         progress: told what is being done.
 
     Raises:
         ArtifactError: a folder is no saved encoder.
-        ConfigError: an encoder is of the other kind.
+        ConfigError: an encoder is of the other kind, or does not have so many dimensions.
         DataError: the corpus cannot be used.
     """
     choice = choice or ComputeChoice()
@@ -96,12 +99,14 @@ def measure_machine(
     workload = Workload.of(corpus, WorkloadSizes(sentences=sizes.sample, pairs=sizes.pairs))
     progress("encoding", 0, 3)
     encoding: Measurement = alone(measure, Row("encode", encoder, choice), workload, 1)
+    encoded = np.ascontiguousarray(encoding.answer, dtype=np.float32)
+    kept = checked_dimensions(encoded.shape[1], dimensions, str(encoder))
+    encoded = np.ascontiguousarray(shortened(encoded, kept))
     progress("scoring", 1, 3)
     scoring = None
     if reranker is not None:
         scoring = alone(measure, Row("score", reranker, choice), workload, 1)
     progress("indexing", 2, 3)
-    encoded = np.ascontiguousarray(encoding.answer, dtype=np.float32)
     vectors = mix(encoded, sizes.vectors + _QUERIES)
     document_bytes, figures = alone(measure_indexes, vectors, workload.sentences)
     texts = workload.sentences[:_QUERIES]
@@ -112,7 +117,7 @@ def measure_machine(
         encoder=str(encoder),
         reranker=None if reranker is None else str(reranker),
         corpus=workload.origin,
-        dimension=encoded.shape[1],
+        dimension=kept,
         encoded_sentences=min(len(encoded), len(vectors)),
         mixed_vectors=max(0, len(vectors) - len(encoded)),
         sentences_per_second=encoding.items / encoding.bulk,
