@@ -1,6 +1,7 @@
 """Encoders, indexes, runs and studies that version 0.1 wrote still open and say the same.
 
-``write_files.py`` made them with the old code, and ``values.json`` with what that read from them.
+``write_files.py`` made them with the old code, and ``values.json`` with what that read from them;
+``write_format_2.py`` made indexes with the code between that version and the present format.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from kosim.index.build import extend_index
 from kosim.index.corpus import read_corpus
 from kosim.index.sharding.folder import Shards
 from kosim.index.sharding.sharded_index import ShardedIndex
+from kosim.index.store.manifest import FORMAT
 from tests.experiments.tiny_artifacts import answer, checksum
 
 OLD = Path(__file__).parent
@@ -55,6 +57,16 @@ def files(unpacked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     folder = shutil.copytree(unpacked, tmp_path / "old")
     monkeypatch.chdir(folder)
     return folder
+
+
+@pytest.fixture
+def format_2(files: Path) -> Path:
+    """The files with the indexes of format 2 in place of those of version 0.1."""
+    for name in ("hnsw.index", "half.index.building"):
+        shutil.rmtree(files / name)
+    with tarfile.open(OLD / "format-2.tar.xz") as archive:
+        archive.extractall(files, filter="data")
+    return files
 
 
 @pytest.fixture(scope="session")
@@ -194,6 +206,52 @@ def test_an_unfinished_build_is_refused_by_name_and_left_alone(files: Path, bi: 
     shutil.rmtree("half.index.building")
     index = build_index(corpus, bi, "half.index", block_size=VALUES["block"])
     assert sorted(index.ids(index.rows())) == sorted(f"d{n}" for n in range(60))
+
+
+@pytest.mark.parametrize("name", ["hnsw.index", "ivfpq.index"])
+def test_an_index_of_format_2_is_searched_and_becomes_one_of_the_present(
+    name: str, format_2: Path, bi: BiEncoder
+) -> None:
+    index = CorpusIndex.open(name)
+    recorded = json.loads(Path("found.json").read_text(encoding="utf-8"))[name]
+    assert json.loads((index.folder / "manifest.json").read_bytes())["format"] == 2
+    assert sorted(index.ids(index.rows())) == recorded["ids"]
+    assert index.verify() == []
+    results = Searcher(index, bi).search(queries(format_2), k=5)
+    for result, hits in zip(results, recorded["hits"], strict=True):
+        assert [hit.id for hit in result.hits] == [id for id, _ in hits]
+        scores = [hit.score for hit in result.hits]
+        np.testing.assert_allclose(scores, [score for _, score in hits], atol=1e-4)
+    extend_index(index, read_corpus("later.csv", id_column="id"), bi)
+    index.remove([recorded["ids"][0], "d66"])
+    ids = sorted([*recorded["ids"][1:], "d67", "d68", "d69"])
+    logged = CorpusIndex.open(name)
+    assert sorted(logged.ids(logged.rows())) == ids
+    logged.compact(type="flat")
+    again = CorpusIndex.open(name)
+    assert json.loads((index.folder / "manifest.json").read_bytes())["format"] == FORMAT
+    assert sorted(again.ids(again.rows())) == ids
+    assert again.verify() == []
+    found = again.documents(again.locate(ids))
+    vectors = bi.encode([document.text for document in found])
+    np.testing.assert_allclose(again.vectors(again.locate(ids)), vectors, atol=1e-5)
+
+
+def test_a_build_begun_before_format_3_is_finished(format_2: Path, bi: BiEncoder) -> None:
+    begun = {path: path.stat().st_mtime_ns for path in Path("half.index.building").glob("*.npy")}
+    assert len(begun) == 2
+    done: list[int] = []
+    index = build_index(
+        read_corpus("corpus.csv", id_column="id"),
+        bi,
+        "half.index",
+        name="run/bi/seed-1",
+        progress=lambda progress: done.append(progress.resumed),
+        block_size=VALUES["block"],
+    )
+    assert done[-1] == 2 * VALUES["block"]
+    assert sorted(index.ids(index.rows())) == sorted(f"d{n}" for n in range(60))
+    assert index.verify() == []
 
 
 def test_scores_of_depth_are_taken_up(files: Path) -> None:
