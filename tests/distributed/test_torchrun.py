@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tomli_w
 
 from kosim.encoders.training.result import TrainingResult
 from kosim.experiments.data.datasets import load_sample
 from tests.checkout import ROOT, environment
 from tests.distributed import together
 from tests.encoders.tiny import write_koelectra
+from tests.experiments.conftest import small_settings
 
 pytestmark = pytest.mark.torchrun
 
@@ -167,15 +169,15 @@ def test_a_batch_that_cannot_be_shared_is_refused(pairs: Path, tmp_path: Path) -
 
 
 def test_compare_on_two_processes_writes_and_prints_once(pairs: Path, tmp_path: Path) -> None:
-    options = ["--train", str(pairs / "train.csv"), "--test", str(pairs / "test.csv")]
-    options += ["--epochs", "1", "--batch-size", "16", "--device", "cpu"]
-    out = tmp_path / "run"
-    ended = torchrun("kosim", "compare", *options, "--out", str(out))
+    files = {split: str(pairs / f"{split}.csv") for split in ("train", "test")}
+    config, out = tmp_path / "config.toml", tmp_path / "run"
+    config.write_text(tomli_w.dumps(small_settings(data=files)), encoding="utf-8")
+    ended = torchrun("kosim", "compare", str(config), "--device", "cpu", "--out", str(out))
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.count("Report:") == 1
     assert {path.name for path in out.iterdir() if path.name != ".lock"} == {
         *("config.toml", "data.json", "predictions.parquet", "results.json"),
-        *("report.md", "report.html", "bi", "cross"),
+        *("report.md", "report.html", "backbone", "bi", "cross"),
     }
     results = read(out, "results.json")
     runs = [run for encoder in results["encoders"].values() for run in encoder["seeds"].values()]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
+from unittest import mock
 
 import pytest
 
+from kosim.encoders.scratch import build_scratch_backbone
 from kosim.experiments.comparison.report import COMPARISON
 from kosim.experiments.comparison.results import ComparisonResults
 from kosim.experiments.comparison.run import compare
@@ -51,6 +54,20 @@ def resample_less(patch: pytest.MonkeyPatch) -> None:
 
     for module in ("statistics.significance", "retrieval.significance", "retrieval.depth.run"):
         patch.setattr(f"kosim.experiments.{module}.bootstrap", few)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_layer(exported_once: None) -> Iterator[None]:
+    """Let backbones that a comparison builds from scratch have one layer and not three."""
+    built = partial(build_scratch_backbone, layers=1)
+    with mock.patch("kosim.experiments.comparison.contenders.build_scratch_backbone", built):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spare each test the pictures in the reports that it writes; `test_report` looks at some."""
+    leave_undrawn(monkeypatch)
 
 
 @pytest.fixture

@@ -41,6 +41,12 @@ from tests.experiments.fixtures import (
 PAGES = ("example", "bi alone", "three", "no sources", "seeds", "undefined")
 """The variants whose pages differ in more than the verdict."""
 
+
+@pytest.fixture(autouse=True)
+def undrawn() -> None:
+    """Here pictures are looked at."""
+
+
 VOID = {"meta", "br", "use", "link", "img", "input"}
 
 
