@@ -6,49 +6,91 @@ imported. Tests of imports, of installations and of options of the interpreter s
 
 All are forked from a nursery, which is itself forked from the process of the tests after that has
 imported the test files and before it runs the first: nothing was computed, so no thread is missing.
+
+What others start with Python is forked as well, where they are given `interpreter()` for it.
 """
 
 from __future__ import annotations
 
 import atexit
 import faulthandler
+import fcntl
 import json
 import logging
 import os
 import resource
 import runpy
 import select
+import shlex
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import traceback
+import types
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
+from unittest.mock import patch
 
-from tests.checkout import environment
+from tests.checkout import ROOT, environment
 
 _REQUEST_BYTES = 1 << 17
+_MOST_FILES = 64
+_PYTHON = "KOSIM_TESTS_PYTHON"
+"""The variable that tells a program what to take for Python."""
 
 _nursery: socket.socket | None = None
+_place = Path()
+"""The folder of the nursery: a socket to ask it by, and `interpreter()`."""
 
 
 def open_nursery() -> None:
     """Fork the process from which programs are forked; it ends with this process."""
-    global _nursery
+    global _nursery, _place
+    _place = Path(tempfile.mkdtemp(prefix="kosim-nursery-"))
     here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    door = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    door.bind(str(_place / "door"))
+    door.listen(64)
+    _write_interpreter(_place)
     if os.fork() == 0:
-        _close_all_but(there.fileno())
+        _close_all_but(there.fileno(), door.fileno())
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         try:
-            _answer(there)
+            _answer(there, door)
         finally:
+            shutil.rmtree(_place, ignore_errors=True)
             os._exit(0)
     there.close()
+    door.close()
     _nursery = here
+
+
+def _write_interpreter(place: Path) -> None:
+    asking = (sys.executable, "-SI", ROOT / "tests/forked_python.py", place / "door")
+    path = place / "python"
+    path.write_text(f'#!/bin/sh\nexec {shlex.join(map(str, asking))} "$@"\n', encoding="utf-8")
+    path.chmod(0o755)
+
+
+def interpreter() -> str:
+    """Return the path of a program that is called like Python, and has the nursery fork."""
+    return str(_place / "python")
+
+
+@contextmanager
+def forking() -> Iterator[None]:
+    """Here, what this process starts with Python is forked, and what that starts likewise."""
+    stands_in = interpreter()
+    with patch.object(sys, "executable", stands_in), patch.dict(os.environ, {_PYTHON: stands_in}):
+        yield
 
 
 class Program:
@@ -77,10 +119,11 @@ class Program:
         self.stderr, err = (None, out) if stderr == subprocess.STDOUT else _stream(stderr)
         self.returncode: int | None = None
         self._report, report = os.pipe()
-        fds = [os.open(os.devnull, os.O_RDONLY), out, err, report]
+        fds = [report, os.open(os.devnull, os.O_RDONLY), out, err]
         wanted = {
             "module": module,
             "arguments": [str(argument) for argument in arguments],
+            "descriptors": [0, 1, 2],
             "folder": str(folder or Path.cwd()),
             "environment": environment(),
             "files": files,
@@ -167,48 +210,67 @@ def _stream(target: IO[Any] | int) -> tuple[IO[str] | None, int]:
 def _close_all_but(*kept: int) -> None:
     """Close what the tests have open, so that nobody waits for an end of it."""
     first = 3
-    for fd in sorted(kept):
+    for fd in sorted(fd for fd in kept if fd >= first):
         os.closerange(first, fd)
         first = fd + 1
     os.closerange(first, os.sysconf("SC_OPEN_MAX"))
 
 
-def _answer(requests: socket.socket) -> None:
+def _answer(requests: socket.socket, door: socket.socket) -> None:
     while True:
-        request, fds, _, _ = socket.recv_fds(requests, _REQUEST_BYTES, 4)
-        if not request:
+        asked = requests
+        if door in select.select([requests, door], [], [])[0]:
+            asked, _ = door.accept()
+        request, fds, _, _ = socket.recv_fds(asked, _REQUEST_BYTES, _MOST_FILES)
+        if not request and asked is requests:
             return
-        if os.fork() == 0:
-            requests.close()
-            _keep(json.loads(request), fds)
+        if request and os.fork() == 0:
+            try:
+                _keep(json.loads(request), fds)
+            finally:
+                os._exit(0)
         for fd in fds:
             os.close(fd)
+        if asked is not requests:
+            asked.close()
 
 
 def _keep(wanted: dict[str, Any], fds: list[int]) -> None:
-    """Run a program in a child; report its number, and at its end the exit code."""
-    *streams, report = fds
+    """Run a program in a child; report its number, and at its end the exit code.
+
+    Whoever asked for it and has gone away needs it no more: then it is killed.
+    """
+    report, *given = fds
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     child = os.fork()
     if child == 0:
         code = 70
         try:
-            _prepare(wanted, streams)
+            _prepare(wanted, given)
             code = _run(wanted)
         finally:
             os._exit(code)
-    _close_all_but(report)
+    ended = os.pidfd_open(child)
+    _close_all_but(report, ended)
     os.write(report, b"%d\n" % child)
-    os.write(report, b"%d\n" % os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-    os._exit(0)
+    waiting = select.poll()
+    waiting.register(ended, select.POLLIN)
+    waiting.register(report, 0)  # an error, as soon as nobody reads it
+    if ended not in dict(waiting.poll()):
+        os.kill(child, signal.SIGKILL)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    os.write(report, b"%d\n" % code)
 
 
-def _prepare(wanted: dict[str, Any], streams: list[int]) -> None:
-    """Give a process its session, streams, folder, environment and limit, and nothing else."""
+def _prepare(wanted: dict[str, Any], given: list[int]) -> None:
+    """Give a process its session, files, folder, environment and limit, and nothing else."""
     os.setsid()
-    for target, source in enumerate(streams):
+    targets = wanted["descriptors"]
+    above = max(targets) + 1
+    copies = [fcntl.fcntl(fd, fcntl.F_DUPFD, above) for fd in given]
+    for target, source in zip(targets, copies, strict=True):
         os.dup2(source, target)
-    _close_all_but()
+    _close_all_but(*targets)
     os.chdir(wanted["folder"])
     os.environ.clear()
     os.environ.update(wanted["environment"])
@@ -227,11 +289,19 @@ def _run(wanted: dict[str, Any]) -> int:
     sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
     sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
     sys.stderr = os.fdopen(2, "w", 1, "utf-8", "backslashreplace", closefd=False)
-    sys.argv = [wanted["module"], *wanted["arguments"]]
-    sys.path.insert(0, wanted["folder"])
+    sys.argv = [wanted.get("script", "-c"), *wanted["arguments"]]
+    script = wanted.get("script")
+    sys.path.insert(0, str(Path(script).resolve().parent) if script else wanted["folder"])
+    sys.executable = os.environ.get(_PYTHON, sys.executable)
     code = 0
     try:
-        runpy.run_module(wanted["module"], run_name="__main__", alter_sys=True)
+        if "module" in wanted:
+            runpy.run_module(wanted["module"], run_name="__main__", alter_sys=True)
+        elif script:
+            runpy.run_path(script, run_name="__main__")
+        else:
+            sys.modules["__main__"] = types.ModuleType("__main__")
+            exec(wanted["code"], vars(sys.modules["__main__"]))
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
         if isinstance(ended.code, str):

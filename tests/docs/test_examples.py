@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.checkout import ROOT
+from tests.forked import forking
 from tests.serving.running import running
 
 EXAMPLES = ROOT / "examples"
@@ -23,6 +24,13 @@ SHORT = {
     },
 }
 """What is replaced in the code of a notebook so that it trains on less."""
+FIRST = """
+import pytest
+from tests.experiments.conftest import build_less, leave_undrawn, resample_less
+for less in (build_less, leave_undrawn, resample_less):
+    less(pytest.MonkeyPatch())
+"""
+"""What runs before a notebook, so that it computes as little as the pages do."""
 
 nbformat = pytest.importorskip("nbformat")
 
@@ -66,7 +74,10 @@ def test_a_notebook_runs(notebook: Path, tmp_path: Any) -> None:
     for long, short in SHORT.get(notebook.stem, {}).items():
         (cell,) = (cell for cell in content.cells if long in cell.source)
         cell.source = cell.source.replace(long, short)
-    nbclient.NotebookClient(content, timeout=500, resources={"metadata": {"path": ROOT}}).execute()
+    content.cells.insert(0, nbformat.v4.new_code_cell(FIRST))
+    client = nbclient.NotebookClient(content, timeout=500, resources={"metadata": {"path": ROOT}})
+    with forking():
+        client.execute()
 
 
 def test_korean_notebooks_have_the_code_of_the_english_ones() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ from benchmarks.peers.run import compare, figures, main
 from kosim.experiments.speed.measurement import Measurement
 from tests.experiments.alone_tasks import in_this_process
 from tests.experiments.tiny_artifacts import sentences
+from tests.forked import interpreter
 
 
 def measured(bulk: float, single: float) -> Measurement:
@@ -101,7 +101,7 @@ def test_a_peer_runs_beside_ours(
     ]
     arguments += ["--peer", "sentence-transformers", "--peer", "faiss", "--threads", "1"]
     for peer in ("sentence-transformers", "faiss"):
-        arguments += ["--python", f"{peer}={sys.executable}"]
+        arguments += ["--python", f"{peer}={interpreter()}"]
     arguments += [*sizes.split(), "--out", str(tmp_path / "peers")]
     result = CliRunner().invoke(main, arguments, catch_exceptions=False)
     assert result.exit_code == 0
