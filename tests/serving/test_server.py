@@ -195,8 +195,9 @@ def test_a_full_queue_answers_429_and_sigterm_drains(encoders: dict[str, Path]) 
             httpx.get(f"{server.url}/healthz")
 
 
+# A bundled encoder has its export, for which new processes need not import torch.
 @pytest.mark.slow
-def test_several_processes_share_port_and_metrics(encoders: dict[str, Path]) -> None:
+def test_several_processes_share_port_and_metrics() -> None:
     call = {"pairs": [SENTENCES[:2]]}
     route = (("method", "POST"), ("route", "/v1/similarity"), ("status", "200"))
 
@@ -204,7 +205,7 @@ def test_several_processes_share_port_and_metrics(encoders: dict[str, Path]) -> 
         text = httpx.get(f"{url}/metrics", timeout=60).text
         return samples(text, "kosim_requests_total")[route]
 
-    with running("--bi", encoders["bi"], "--workers", 2) as server:
+    with running("--bi", "mini-bi", "--workers", 2) as server:
         for _ in range(20):
             response = httpx.post(f"{server.url}/v1/similarity", json=call, timeout=60)
             assert response.status_code == 200
@@ -226,8 +227,8 @@ def test_several_processes_share_port_and_metrics(encoders: dict[str, Path]) -> 
 
 
 @pytest.mark.slow
-def test_server_processes_end_with_their_parent(encoders: dict[str, Path]) -> None:
-    with running("--bi", encoders["bi"], "--workers", 2) as server:
+def test_server_processes_end_with_their_parent() -> None:
+    with running("--bi", "mini-bi", "--workers", 2) as server:
         children = psutil.Process(server.process.pid).children()
         os.kill(server.process.pid, signal.SIGKILL)
         _, alive = psutil.wait_procs(children, timeout=60)
