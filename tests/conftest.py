@@ -6,12 +6,15 @@ import gc
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
+from unittest import mock
 
 # Before any Hugging Face library is imported: the suite never asks a hub.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
+import jinja2
 import pytest
 from filelock import FileLock
 
@@ -101,8 +104,13 @@ def pytest_collection() -> Iterator[None]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> None:
-    """Open the nursery of processes in each process that runs tests."""
+    """Open the nursery of processes in each process that runs tests.
+
+    The template of model cards is compiled once, and not with each encoder that is written.
+    """
     if not session.config.getoption("numprocesses", default=None):
+        once = lru_cache(256)(jinja2.Environment.compile)
+        mock.patch.object(jinja2.Environment, "compile", once).start()
         open_nursery()
 
 

@@ -10,8 +10,6 @@ import doctest
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,10 +20,10 @@ from click.testing import CliRunner
 
 from kosim.experiments.cli import main
 from kosim.experiments.data.datasets import KLUE_REVISION, load_sample
-from tests.checkout import ROOT, environment
+from tests.checkout import ROOT
 from tests.encoders.tiny import COMMIT, write_hub_cache, write_koelectra
 from tests.experiments.alone_tasks import in_this_process
-from tests.experiments.conftest import leave_undrawn, resample_less
+from tests.experiments.conftest import build_less, leave_undrawn, resample_less
 from tests.serving.running import running
 
 TRAINING = ["--limit", "50", "--epochs", "1"]
@@ -132,6 +130,7 @@ def make_workplace(folder: Path, hub: Path, patch: pytest.MonkeyPatch) -> Path:
     """Write what the pages presume, the examples of a checkout and a backbone; work there."""
     patch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(hub))
     measure_here(patch)
+    build_less(patch)
     leave_undrawn(patch)
     resample_less(patch)
     patch.chdir(folder)
@@ -166,22 +165,12 @@ def _write_klue(hub: Path, frames: dict[str, pd.DataFrame]) -> None:
         ).to_parquet(snapshot / f"{split}-00000-of-00001.parquet")
 
 
-def launched(arguments: list[str]) -> None:
-    """Run torchrun, of this environment, on the commands of this checkout."""
-    command = [sys.executable, "-m", "torch.distributed.run", *arguments]
-    ended = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=600)
-    assert ended.returncode == 0, (arguments, ended.stderr)
-
-
 def run_step(step: Step) -> None:
     """Run one command or example in the present folder."""
     if step.language == "python":
         exec(compile(step.text, step.name, "exec"), {})
         return
     program, *arguments = shlex.split(step.text)
-    if program == "torchrun":
-        launched(arguments)
-        return
     assert program == "kosim", step.text
     if arguments[0] == "serve":
         with running(*arguments[1:]) as server:

@@ -23,7 +23,7 @@ def copied_exports(folder: Path) -> Iterator[None]:
 
     def export(network: Network, graph: Path) -> None:
         kept = folder / digest(network)
-        with FileLock(folder / "lock"):
+        with FileLock(kept.with_suffix(".lock")):
             if not kept.is_dir():
                 partial = Path(tempfile.mkdtemp(dir=folder))
                 export_graph(network, partial / graph.name)

@@ -16,7 +16,7 @@ from tests.encoders.tiny import SPECIAL, VOCABULARY, WORDS
 POSITIONS = 64
 """Positions of every network; those of RoBERTa's kin hold two tokens less."""
 
-_SIZES = {
+SIZES = {
     "vocab_size": len(VOCABULARY),
     "hidden_size": 32,
     "num_hidden_layers": 2,
@@ -25,6 +25,7 @@ _SIZES = {
     "max_position_embeddings": POSITIONS,
     "initializer_range": 0.2,
 }
+"""Of most networks, by the names of their settings."""
 _ENDS = {"bos_token_id": 0, "eos_token_id": 2}
 
 
@@ -84,7 +85,7 @@ def _save(core: Tokenizer, folder: Path, names: list[str], tokens: dict[str, str
 
 
 def _network(folder: Path, family: str, head: str = "ForMaskedLM", **changes: Any) -> None:
-    _plain_network(folder, family, head, **{**_SIZES, "pad_token_id": 0, **changes})
+    _plain_network(folder, family, head, **{**SIZES, "pad_token_id": 0, **changes})
 
 
 def _plain_network(folder: Path, family: str, head: str, **options: Any) -> None:
@@ -138,7 +139,7 @@ def _gpt2(folder: Path) -> None:
 
 
 def _llama(folder: Path) -> None:
-    sizes = {name: size for name, size in _SIZES.items() if name != "vocab_size"}
+    sizes = {name: size for name, size in SIZES.items() if name != "vocab_size"}
     _plain_network(folder, "Llama", "ForCausalLM", vocab_size=300, **_ENDS, **sizes)
     _bytes(folder, ends=False)
 
@@ -172,3 +173,6 @@ SHAPES: dict[str, Callable[[Path], None]] = {
     ),
 }
 """What is written into a folder, by the name that docs/models.md has for it."""
+
+ALIKE = tuple(name for name in SHAPES if name.startswith(("BERT", "RoBERTa", "ELECTRA", "XLM-R")))
+"""Shapes with the sizes above, whose layers are all of one kind."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from kosim.encoders.errors import BackboneError, ConfigError
 from kosim.encoders.loading import KINDS, load
 from kosim.encoders.training.run import train
 from tests.checkout import ROOT
-from tests.encoders.shapes import POSITIONS, SHAPES
+from tests.encoders.shapes import ALIKE, POSITIONS, SHAPES, SIZES
 from tests.encoders.tiny import TRAIN, VALIDATION, WORDS, config
 
 LONG = " ".join(WORDS * 3)
@@ -42,6 +43,18 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for number, write in enumerate(SHAPES.values()):
         write(folder / str(number))
     return {name: folder / str(number) for number, name in enumerate(SHAPES)}
+
+
+@pytest.fixture(scope="module")
+def exportable(
+    folders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
+    """The folders, with one layer where all are alike: to export one takes seconds."""
+    folder = tmp_path_factory.mktemp("exportable")
+    with mock.patch.dict(SIZES, num_hidden_layers=1):
+        for number, name in enumerate(ALIKE):
+            SHAPES[name](folder / str(number))
+    return folders | {name: folder / str(number) for number, name in enumerate(ALIKE)}
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -77,12 +90,12 @@ def test_a_backbone_works_or_is_refused_as_the_docs_say(
 @pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 def test_what_opens_can_be_trained_and_exported(
-    shape: str, kind: str, folders: dict[str, Path], tmp_path: Path
+    shape: str, kind: str, exportable: dict[str, Path], tmp_path: Path
 ) -> None:
     said = documented()[shape, kind]
     if said.startswith("refused"):
         pytest.skip("is not opened")
-    encoder = KINDS[kind].from_backbone(str(folders[shape]), device="cpu", max_length=MOST)
+    encoder = KINDS[kind].from_backbone(str(exportable[shape]), device="cpu", max_length=MOST)
     before = encoder.fingerprint()
     train(encoder, TRAIN, VALIDATION, config(epochs=1, batch_size=64))
     assert encoder.fingerprint() != before

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
-from unittest import mock
 
 import pytest
 
@@ -56,11 +55,17 @@ def resample_less(patch: pytest.MonkeyPatch) -> None:
         patch.setattr(f"kosim.experiments.{module}.bootstrap", few)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def one_layer(exported_once: None) -> Iterator[None]:
+def build_less(patch: pytest.MonkeyPatch) -> None:
     """Let backbones that a comparison builds from scratch have one layer and not three."""
     built = partial(build_scratch_backbone, layers=1)
-    with mock.patch("kosim.experiments.comparison.contenders.build_scratch_backbone", built):
+    patch.setattr("kosim.experiments.comparison.contenders.build_scratch_backbone", built)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_layer(exported_once: None) -> Iterator[None]:
+    """Every comparison here, also those of fixtures, is of small backbones."""
+    with pytest.MonkeyPatch.context() as patch:
+        build_less(patch)
         yield
 
 

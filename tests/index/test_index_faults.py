@@ -260,7 +260,7 @@ def test_a_hundred_kills(tmp_path: Path) -> None:
 def test_a_kill_before_every_change_on_the_disk(tmp_path: Path, operation: str) -> None:
     """Not at random: before each write, flush, rename and removal that Python makes, in turn.
 
-    Of the longer operations, before every third of them.
+    Of the longer operations, before every fifth of them.
     """
     trial = Trial(tmp_path / "index", np.random.default_rng(12))
     if operation != "create":
@@ -271,7 +271,7 @@ def test_a_kill_before_every_change_on_the_disk(tmp_path: Path, operation: str) 
         child.join()
         shutil.copytree(trial.folder, tmp_path / "kept")
     first_state, number, outcomes = trial.state, 0, set()
-    step = 1 if operation in ("add", "remove", "replace") else 3
+    step = 1 if operation in ("add", "remove", "replace") else 5
     while True:
         number += step
         fresh(trial.folder)
