@@ -1,4 +1,7 @@
-"""An index that a cluster builds is the one that one process builds, whoever dies meanwhile."""
+"""An index that a cluster builds is the one that one process builds, whoever dies meanwhile.
+
+Workers compute exported encoders, for which they need not import torch.
+"""
 
 from __future__ import annotations
 
@@ -47,8 +50,8 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def build(encoders: dict[str, Path], source: CorpusFiles, out: Path, **options: Any) -> CorpusIndex:
-    return build_index_on_cluster(source, encoders["bi"], out, block_size=BLOCK, **options)
+def build(exported: dict[str, Path], source: CorpusFiles, out: Path, **options: Any) -> CorpusIndex:
+    return build_index_on_cluster(source, exported["bi"], out, block_size=BLOCK, **options)
 
 
 def same(found: CorpusIndex, expected: CorpusIndex) -> None:
@@ -69,21 +72,21 @@ def same(found: CorpusIndex, expected: CorpusIndex) -> None:
 
 @pytest.fixture(scope="session")
 def alone(
-    corpus: Path, encoders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+    corpus: Path, exported: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> CorpusIndex:
     """What a single process makes of the corpus."""
     source = CorpusFiles.find(corpus, bad_lines="skip")
     out = tmp_path_factory.mktemp("alone") / "index"
-    return build_index(source.documents(), load(encoders["bi"]), out, block_size=64)
+    return build_index(source.documents(), load(exported["bi"]), out, block_size=64)
 
 
 def test_the_index_is_that_of_one_process(
-    cluster: Cluster, corpus: Path, encoders: dict[str, Path], alone: CorpusIndex, tmp_path: Path
+    cluster: Cluster, corpus: Path, exported: dict[str, Path], alone: CorpusIndex, tmp_path: Path
 ) -> None:
     told: list[BuildProgress] = []
     skipped = BadLines()
     source = CorpusFiles.find(corpus, bad_lines="skip")
-    index = build(encoders, source, tmp_path / "index", progress=told.append, skipped=skipped)
+    index = build(exported, source, tmp_path / "index", progress=told.append, skipped=skipped)
     same(index, alone)
     assert index.ids([0, 120, 230]) == ["a.txt:1", "r0", "inner/c.txt:1"]
     assert told[-1] == BuildProgress(300, 0)
@@ -116,7 +119,7 @@ def workers() -> list[psutil.Process]:
 
 
 def test_a_killed_worker_loses_and_doubles_nothing(
-    cluster: Cluster, corpus: Path, encoders: dict[str, Path], alone: CorpusIndex, tmp_path: Path
+    cluster: Cluster, corpus: Path, exported: dict[str, Path], alone: CorpusIndex, tmp_path: Path
 ) -> None:
     killed: list[int] = []
 
@@ -127,14 +130,14 @@ def test_a_killed_worker_loses_and_doubles_nothing(
             os.kill(process.pid, signal.SIGKILL)
 
     source = CorpusFiles.find(corpus, bad_lines="skip")
-    index = build(encoders, source, tmp_path / "index", progress=kill)
+    index = build(exported, source, tmp_path / "index", progress=kill)
     assert killed
     assert not psutil.pid_exists(killed[0])
     same(index, alone)
 
 
 def test_a_killed_driver_goes_on(
-    cluster: Cluster, corpus: Path, encoders: dict[str, Path], alone: CorpusIndex, tmp_path: Path
+    cluster: Cluster, corpus: Path, exported: dict[str, Path], alone: CorpusIndex, tmp_path: Path
 ) -> None:
     class Killed(BaseException):
         pass
@@ -145,16 +148,16 @@ def test_a_killed_driver_goes_on(
 
     source = CorpusFiles.find(corpus, bad_lines="skip")
     with pytest.raises(Killed):
-        build(encoders, source, tmp_path / "index", progress=kill)
+        build(exported, source, tmp_path / "index", progress=kill)
     assert not (tmp_path / "index").exists()
     told: list[BuildProgress] = []
-    index = build(encoders, source, tmp_path / "index", progress=told.append)
+    index = build(exported, source, tmp_path / "index", progress=told.append)
     assert told[-1].resumed >= 5 * BLOCK
     same(index, alone)
 
 
 def test_a_changed_corpus_is_refused(
-    cluster: Cluster, encoders: dict[str, Path], tmp_path: Path
+    cluster: Cluster, exported: dict[str, Path], tmp_path: Path
 ) -> None:
     corpus = tmp_path / "corpus.txt"
     corpus.write_text("\n".join(WORDS[:3] * 10), encoding="utf-8")
@@ -163,39 +166,39 @@ def test_a_changed_corpus_is_refused(
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        build(encoders, CorpusFiles.find(corpus), tmp_path / "index", progress=kill)
+        build(exported, CorpusFiles.find(corpus), tmp_path / "index", progress=kill)
     corpus.write_text("\n".join(WORDS[3:6] * 10), encoding="utf-8")
     with pytest.raises(DataError, match="corpus was changed"):
-        build(encoders, CorpusFiles.find(corpus), tmp_path / "index")
+        build(exported, CorpusFiles.find(corpus), tmp_path / "index")
 
 
 def test_bad_lines_name_file_and_line(
-    cluster: Cluster, corpus: Path, encoders: dict[str, Path], tmp_path: Path
+    cluster: Cluster, corpus: Path, exported: dict[str, Path], tmp_path: Path
 ) -> None:
     with pytest.raises(DataError, match=r"c\.txt: line 21"):
-        build(encoders, CorpusFiles.find(corpus), tmp_path / "index")
+        build(exported, CorpusFiles.find(corpus), tmp_path / "index")
     assert not (tmp_path / "index").exists()
 
 
 def test_what_cannot_be_built_is_said_before_anything_starts(
-    cluster: Cluster, corpus: Path, encoders: dict[str, Path], tmp_path: Path
+    cluster: Cluster, corpus: Path, exported: dict[str, Path], tmp_path: Path
 ) -> None:
     source = CorpusFiles.find(corpus)
     with pytest.raises(ConfigError, match="standard input"):
-        build(encoders, CorpusFiles.find("-"), tmp_path / "index")
+        build(exported, CorpusFiles.find("-"), tmp_path / "index")
     with pytest.raises(ConfigError, match="cross-encoder"):
-        build_index_on_cluster(source, encoders["cross"], tmp_path / "index")
+        build_index_on_cluster(source, exported["cross"], tmp_path / "index")
     with pytest.raises(ConfigError, match="tree"):
-        build(encoders, source, tmp_path / "index", type="tree")
+        build(exported, source, tmp_path / "index", type="tree")
     (tmp_path / "index").mkdir()
     with pytest.raises(StorageError, match="exists already"):
-        build(encoders, source, tmp_path / "index")
+        build(exported, source, tmp_path / "index")
 
 
 def test_nodes_of_other_versions_are_named(
     cluster: Cluster,
     corpus: Path,
-    encoders: dict[str, Path],
+    exported: dict[str, Path],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -204,7 +207,7 @@ def test_nodes_of_other_versions_are_named(
         "kosim.index.distributed.build.versions", lambda: {**real, "torch": "9.9.9"}
     )
     with pytest.raises(ClusterError, match=r"node .* has torch .*, the driver 9\.9\.9"):
-        build(encoders, CorpusFiles.find(corpus), tmp_path / "index")
+        build(exported, CorpusFiles.find(corpus), tmp_path / "index")
 
 
 @pytest.mark.parametrize(
@@ -219,7 +222,7 @@ def test_nodes_of_other_versions_are_named(
 )
 def test_what_a_node_lacks_is_named(
     cluster: Cluster,
-    encoders: dict[str, Path],
+    exported: dict[str, Path],
     tmp_path: Path,
     change: dict[str, Any],
     message: str,
@@ -227,8 +230,8 @@ def test_what_a_node_lacks_is_named(
     with nodes.token_in(tmp_path) as token:
         needed = {
             "versions": nodes.versions(),
-            "encoder": encoders["bi"],
-            "fingerprint": load(encoders["bi"]).fingerprint(),
+            "encoder": exported["bi"],
+            "fingerprint": load(exported["bi"]).fingerprint(),
             "files": (),
             "token": token,
         }
