@@ -5,7 +5,8 @@
 Each part is one of the other scripts, which writes its figures into the folder. A part that is
 there is not measured again, so that a killed run goes on; one that fails is named, and the others
 follow. CORPUS has sentences, PAIRS labelled pairs, DIR the environments of the peers. It takes
-hours, and nothing else should be running meanwhile.
+hours, and nothing else should be running meanwhile; ``--rehearse`` first tells in minutes, and in
+another FOLDER, whether every part can run.
 """
 
 from __future__ import annotations
@@ -23,6 +24,17 @@ from kosim.encoders.storage import write_text
 from kosim.experiments.study.environment import describe_environment, processor_of
 
 PEER_TASKS = ("encode", "score", "rerank")
+_REHEARSAL = {
+    "startup.measure": ("--times", "1", "--sentences", "100"),
+    "peers.run": (
+        *("--rounds", "1", "--sentences", "40", "--pairs", "20", "--queries", "2"),
+        *("--candidates", "10", "--singles", "4"),
+    ),
+    "vector_types": ("--rounds", "1", "--sentences", "2000", "--layouts", "flat int8,rabitq int8"),
+    "serving": ("--clients", "1,4", "--seconds", "1", "--warm-up", "0.5"),
+    "training_epoch": ("--rounds", "1", "--batches", "2", "--padded-batches", "1"),
+}
+"""Options that make a script measure as little as it can."""
 
 
 def parts(
@@ -40,7 +52,9 @@ def parts(
     made["vector_types"] += ["--corpus", corpus, "--encoder", "mini-bi", "--work", str(work)]
     made["vector_types"] += ["--sentences", str(sentences), "--environments", str(environments)]
     made["vector_types"] += ["--out", str(out)]
-    made["serving"] = ["serving", "--cross", "mini-cross", "--out", str(out / "serving")]
+    for name, precision in (("serving", "fp32"), ("serving-int8", "int8")):
+        made[name] = ["serving", "--cross", "mini-cross", "--precision", precision]
+        made[name] += ["--out", str(out / name)]
     made["training_epoch"] = ["training_epoch", "--backbone", "mini", "--train", pairs]
     made["training_epoch"] += ["--out", str(out)]
     return made
@@ -88,6 +102,7 @@ def page(names: list[str], failed: dict[str, str], out: Path) -> str:
 @click.option("--environments", type=click.Path(path_type=Path), required=True)
 @click.option("--sentences", default=100_000, show_default=True, help="Vectors that are searched.")
 @click.option("--part", "wanted", multiple=True, help="Only these; all by default.")
+@click.option("--rehearse", is_flag=True, help="Measure almost nothing: does every part run?")
 @click.option("--out", type=click.Path(path_type=Path), required=True)
 def main(
     corpus: str,
@@ -95,6 +110,7 @@ def main(
     environments: Path,
     sentences: int,
     wanted: tuple[str, ...],
+    rehearse: bool,
     out: Path,
 ) -> None:
     """Measure what is missing and write FOLDER/headline.md."""
@@ -107,6 +123,8 @@ def main(
     failed: dict[str, str] = {}
     done: list[str] = []
     for name, command in chosen.items():
+        if rehearse:
+            command += _REHEARSAL[command[0]]
         if reason := measure(name, command, out):
             failed[name] = reason
         done.append(name)

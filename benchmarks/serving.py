@@ -155,6 +155,7 @@ def conclude(closed: dict[str, Any], overload: dict[str, Any] | None) -> dict[st
 @click.command()
 @click.option("--cross", help="Passed to kosim serve.")
 @click.option("--bi", help="Passed to kosim serve.")
+@click.option("--precision", default="fp32", show_default=True, help="Passed to kosim serve.")
 @click.option("--queue", default=64, show_default=True, help="Passed to kosim serve.")
 @click.option("--clients", default="1,8,32,128", show_default=True)
 @click.option("--seconds", default=20.0, show_default=True, help="Of a level.")
@@ -164,6 +165,7 @@ def conclude(closed: dict[str, Any], overload: dict[str, Any] | None) -> dict[st
 def main(
     cross: str | None,
     bi: str | None,
+    precision: str,
     queue: int,
     clients: str,
     seconds: float,
@@ -173,7 +175,7 @@ def main(
 ) -> None:
     """Measure a served model, with and without micro-batching."""
     levels = [int(level) for level in clients.split(",")]
-    options = ["--queue", str(queue)]
+    options = ["--queue", str(queue), "--precision", precision]
     options += ["--cross", cross] if cross else []
     options += ["--bi", bi] if bi else []
     requests = requests_of(pairs)

@@ -27,9 +27,9 @@ import numpy as np
 from benchmarks.peers.environments import PeerError, last_line, python_of
 from benchmarks.vector_types_worker import DEPTH, QUERIES, searched, vectors_of
 from kosim.encoders.dimensions import shortened
+from kosim.encoders.loading import load
 from kosim.encoders.storage import read_json, write_json, write_text
 from kosim.experiments.cli.encoder_options import SAVED_ENCODER
-from kosim.experiments.speed.measurement import open_encoder
 from kosim.experiments.speed.processes import alone
 from kosim.experiments.speed.workload import Workload, WorkloadSizes
 from kosim.experiments.study.environment import describe_environment
@@ -121,7 +121,7 @@ def pythons(peers: list[str], folder: Path) -> dict[str, Path]:
 def encode(started: float, encoder: Path, corpus: str, sentences: int, out: Path) -> int:
     """Encode sentences of a corpus, drawn with a fixed seed, and as many queries as are asked."""
     texts = Workload.of(corpus, WorkloadSizes(), seed=1).texts[: sentences + QUERIES]
-    vectors = open_encoder(encoder).encode(list(texts))  # type: ignore[attr-defined]
+    vectors = load(encoder).encode(list(texts))  # type: ignore[union-attr]
     np.save(out, vectors)
     return len(vectors)
 
