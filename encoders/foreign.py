@@ -15,10 +15,9 @@ from typing import Any
 from kosim.encoders.artifact import MANIFEST
 from kosim.encoders.backbone import FULL_PRECISION, Backbone, find_backbone, opening
 from kosim.encoders.bi import BiEncoder
-from kosim.encoders.compute.backends import check_machine
-from kosim.encoders.compute.choice import ComputeChoice
+from kosim.encoders.compute.backends import is_installed
 from kosim.encoders.cross import CrossEncoder
-from kosim.encoders.errors import ArtifactError
+from kosim.encoders.errors import ArtifactError, MissingExtraError
 from kosim.encoders.network_files import check_finite
 from kosim.encoders.records import Kind
 from kosim.encoders.storage import read_json
@@ -83,6 +82,20 @@ def foreign_kind(found: Backbone) -> Kind:
     )
 
 
+def check_openable(path: Path) -> None:
+    """Check that this installation can open a foreign model, whatever then computes it.
+
+    Raises:
+        MissingExtraError: torch is not installed.
+    """
+    if not is_installed("torch"):
+        raise MissingExtraError(
+            f"{path} is a third-party model, and opening one needs torch, which this installation "
+            "leaves out: pip install kosim, or run kosim adopt and kosim export elsewhere, and "
+            "copy the encoder that they write"
+        )
+
+
 def open_foreign(found: Backbone, *, device: str | None) -> BiEncoder | CrossEncoder:
     """Open a foreign model as an encoder without calibration.
 
@@ -90,7 +103,6 @@ def open_foreign(found: Backbone, *, device: str | None) -> BiEncoder | CrossEnc
         ArtifactError: it is neither kind, damaged, or cannot score.
     """
     kind = foreign_kind(found)
-    check_machine(ComputeChoice())
     with opening(found.name, as_error=ArtifactError):
         encoder = _OPEN[kind](found, device)
         check_scoring(encoder, found.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from kosim.encoders.compute.runtime import Backend, Precision
 from kosim.encoders.cross import CrossEncoder
 from kosim.encoders.errors import ArtifactError
 from kosim.encoders.foreign import (
+    check_openable,
     find_foreign,
     foreign_kind,
     is_foreign,
@@ -26,6 +28,8 @@ from kosim.encoders.foreign import (
 )
 from kosim.encoders.network_files import check_complete, check_kind, check_sizes
 from kosim.encoders.records import Kind
+
+_LOG = logging.getLogger(__name__)
 
 KINDS: dict[str, type[BiEncoder] | type[CrossEncoder]] = {"bi": BiEncoder, "cross": CrossEncoder}
 
@@ -66,6 +70,7 @@ def load(
     asked.device(device)  # what does not fit is said first
     path = saved_encoder(folder)
     if is_foreign(path):
+        check_openable(path)
         check_machine(asked)
         found = find_foreign(path)
         foreign = open_foreign(found, device=asked.device(device))
@@ -178,10 +183,12 @@ def choose(
     choice.device(device)
     check_machine(choice)
     if choice.backend == "torch":
+        if unusable := exports.unusable.get(precision):  # which only a default has looked for
+            _LOG.warning("%s, so torch computes; backend onnx makes it again", unusable)
         return choice, None
     export = exports.find(precision)
     if export is None:
-        check_exporter(exports.saved or "this encoder")
+        check_exporter(exports.saved or "this encoder", exports.unusable.get(precision))
     return choice, export
 
 

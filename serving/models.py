@@ -17,7 +17,7 @@ from kosim.encoders.compute.export_store import ExportStore
 from kosim.encoders.compute.runtime import Precision
 from kosim.encoders.cross import CrossEncoder
 from kosim.encoders.errors import ConfigError, CorpusIndexError
-from kosim.encoders.foreign import find_foreign, is_foreign
+from kosim.encoders.foreign import check_openable, find_foreign, is_foreign
 from kosim.encoders.interface import Encoder
 from kosim.encoders.loading import choose, kind_of, load
 from kosim.encoders.model_card import read_card
@@ -196,6 +196,7 @@ def _checked(settings: ServingSettings, path: Path, kind: Kind) -> str | None:
         )
     read_card(path if manifest else find_foreign(path).path)  # which the page shows
     if manifest is None:
+        check_openable(path)
         return None
     exports = ExportStore(manifest.measured, path)
     choose(exports, settings.backend, settings.precision, settings.device)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import configparser
 import json
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -24,6 +25,7 @@ from benchmarks.startup.installation import (
     imported_names,
     server_requirements,
 )
+from kosim.encoders.bundle import BUNDLED
 from kosim.encoders.loading import load
 from tests.checkout import ROOT, environment
 
@@ -105,8 +107,26 @@ def test_an_export_that_is_missing_is_named(tmp_path: Path, precision: str) -> N
         folder=tmp_path,
         expect=2,
     )
-    needed = {"int8": "has no usable export", "bf16": "backend torch needs torch"}[precision]
+    needed = {"int8": "has no export", "bf16": "backend torch needs torch"}[precision]
     assert needed in " ".join(said.split()) and "Traceback" not in said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["score", "serve"])
+def test_what_only_torch_could_open_is_named_in_one_line(command: str, tmp_path: Path) -> None:
+    shutil.copytree(BUNDLED / "mini-cross", tmp_path / "old")
+    record = tmp_path / "old/onnx/fp32/export.json"
+    record.write_text(json.dumps({**json.loads(record.read_text()), "format": 3}))
+    (tmp_path / "foreign").mkdir()
+    shutil.copy(BUNDLED / "mini-cross/config.json", tmp_path / "foreign")
+    for model, needed in (("old", "is of format 3"), ("foreign", "is a third-party model")):
+        options = {
+            "score": ("score", model, *SENTENCES[:2]),
+            "serve": ("serve", "--reranker", model, "--port", "0"),
+        }
+        said = kosim(*options[command], folder=tmp_path, expect=2)
+        assert needed in said and "needs torch, which" in said
+        assert len(said.splitlines()) == 1
 
 
 @pytest.mark.slow

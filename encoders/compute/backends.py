@@ -30,15 +30,15 @@ def default_backend(
     """
     if precision != "fp32":
         return None
-    on_gpu = _GPU.exists() and _is_installed("torch")
-    if device not in (None, "cpu") or on_gpu or not _is_installed("onnxruntime"):
+    on_gpu = _GPU.exists() and is_installed("torch")
+    if device not in (None, "cpu") or on_gpu or not is_installed("onnxruntime"):
         return "torch"
     try:
         exported = exports.find("fp32") is not None
     except QualityError:
         exported = False
     # Without torch onnx is left, which then says what is missing.
-    return "onnx" if exported or not _is_installed("torch") else "torch"
+    return "onnx" if exported or not is_installed("torch") else "torch"
 
 
 def check_machine(choice: ComputeChoice) -> None:
@@ -49,13 +49,13 @@ def check_machine(choice: ComputeChoice) -> None:
         ConfigError: the processor lacks the instructions of the precision.
     """
     if choice.backend == "torch":
-        if not _is_installed("torch"):
+        if not is_installed("torch"):
             raise MissingExtraError(
                 "backend torch needs torch, which this installation leaves out: "
                 "pip install kosim, or use backend onnx"
             )
         return
-    if not _is_installed("onnxruntime"):
+    if not is_installed("onnxruntime"):
         raise MissingExtraError(
             f"backend onnx needs onnxruntime, which is not installed: {_FREE_OF_TORCH}, "
             "or use backend torch"
@@ -67,7 +67,8 @@ def check_machine(choice: ComputeChoice) -> None:
         )
 
 
-def _is_installed(package: str) -> bool:
+def is_installed(package: str) -> bool:
+    """Return whether a package can be imported."""
     return importlib.util.find_spec(package) is not None
 
 

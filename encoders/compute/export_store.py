@@ -120,12 +120,14 @@ class ExportStore:
         self.saved = artifact
         self.artifact = None if artifact is None or is_bundled(artifact) else artifact
         self._checked: dict[Precision, Export] = {}
+        self.unusable: dict[Precision, str] = {}
+        """Why `find` returned none though one was there."""
 
     def find(self, precision: Precision) -> Export | None:
         """Return the export in ``precision`` if a valid one is there.
 
-        One that belongs to other weights, or is damaged, is named in a warning and not returned:
-        `make` replaces it, and what computes otherwise does without it.
+        One that belongs to other weights, or is damaged, is not returned: ``unusable`` names it.
+        `make` replaces it.
 
         Raises:
             QualityError: the export of these weights was refused.
@@ -140,11 +142,7 @@ class ExportStore:
             if isinstance(found, Export):
                 self._checked[precision] = found
                 return found
-            _LOG.warning(
-                "the export %s %s, so it is not used; backend onnx and kosim export make it again",
-                export,
-                found,
-            )
+            self.unusable[precision] = f"the export {export} {found}"
         return None
 
     def make(
@@ -166,6 +164,9 @@ class ExportStore:
         """
         check_exporter()
         from kosim.encoders.compute.onnx_graph import export_graph, quantise_graph
+
+        if unusable := self.unusable.pop(precision, None):
+            _LOG.warning("%s; it is made again", unusable)
 
         export = self._writable() / precision
         with _locked(export):
@@ -323,18 +324,23 @@ def export_folder(artifact: Path, precision: Precision) -> Path:
     return artifact / EXPORTS / precision
 
 
-def check_exporter(encoder: str | Path = "this encoder") -> None:
+def check_exporter(encoder: str | Path = "this encoder", unusable: str | None = None) -> None:
     """Check that the packages are installed by which a network becomes a graph.
+
+    Args:
+        encoder: is named in the error.
+        unusable: why the export that is there is of no use.
 
     Raises:
         MissingExtraError: one is not.
     """
     for package in _EXPORTERS:
         if importlib.util.find_spec(package) is None:
+            there = unusable or f"{encoder} has no export of its weights"
             raise MissingExtraError(
-                f"{encoder} has no usable export of its weights, and making one needs {package}, "
-                'which is not installed: pip install "kosim[onnx]", or run kosim export where it '
-                "is installed and copy the folder onnx"
+                f"{there}, and making one needs {package}, which is not installed: "
+                'pip install "kosim[onnx]", or run kosim export where it is installed and copy the '
+                "folder onnx"
             )
 
 

@@ -227,7 +227,7 @@ def test_torch_computes_in_place_of_an_export_that_does_not_match_and_it_is_said
     changed = path.read_bytes()
     with caplog.at_level(logging.WARNING):
         assert load(copied).backend == "torch"
-    assert re.search(r"is of format 3, not \d+, so it is not used; backend onnx", caplog.text)
+    assert re.search(r"is of format 3, not \d+, so torch computes; backend onnx", caplog.text)
     assert path.read_bytes() == changed
 
 
