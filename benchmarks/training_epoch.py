@@ -147,7 +147,7 @@ def main(
         data = load_training(DataSettings(train=train_file))
     except KosimError as error:
         raise click.ClickException(str(error)) from error
-    validation = data.validation.take(range(VALIDATION_PAIRS))
+    validation = data.validation.take(range(min(VALIDATION_PAIRS, len(data.validation))))
     kinds: dict[str, Any] = {}
     for kind in ("cross", "bi"):
         measured = []

@@ -101,8 +101,10 @@ def open_foreign(found: Backbone, *, device: str | None) -> BiEncoder | CrossEnc
 
     Raises:
         ArtifactError: it is neither kind, damaged, or cannot score.
+        MissingExtraError: torch is not installed.
     """
     kind = foreign_kind(found)
+    check_openable(found.path)
     with opening(found.name, as_error=ArtifactError):
         encoder = _OPEN[kind](found, device)
         check_scoring(encoder, found.name)

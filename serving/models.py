@@ -188,7 +188,11 @@ def _bi_folder(settings: ServingSettings, index: HoldsVectors | None) -> Path | 
 
 def _checked(settings: ServingSettings, path: Path, kind: Kind) -> str | None:
     """Check that an encoder is of a kind; return its fingerprint if that is written down."""
-    manifest = None if is_foreign(path) else read_manifest(path)
+    manifest = None
+    if is_foreign(path):
+        check_openable(path)
+    else:
+        manifest = read_manifest(path)
     found = manifest.kind if manifest else kind_of(path)
     if found != kind:
         raise ConfigError(
@@ -196,7 +200,6 @@ def _checked(settings: ServingSettings, path: Path, kind: Kind) -> str | None:
         )
     read_card(path if manifest else find_foreign(path).path)  # which the page shows
     if manifest is None:
-        check_openable(path)
         return None
     exports = ExportStore(manifest.measured, path)
     choose(exports, settings.backend, settings.precision, settings.device)

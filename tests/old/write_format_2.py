@@ -1,4 +1,4 @@
-"""Write indexes of format 2 with the code before float32 became one choice, at commit cc3c47e.
+"""Write indexes of format 2 with the last code that stores float32 vectors only, commit cc3c47e.
 
 Run it from the root of a checkout of that commit, with the libraries of the present environment::
 
