@@ -12,6 +12,7 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -30,6 +31,9 @@ EXACT_UNITS = 9
 ORDERS = 16
 """Orders that are drawn for more units, half of them the reverse of the other half."""
 
+MOST_ORDERS = 10_000
+"""Orders that can be drawn: the values hardly change any more, and memory grows with them."""
+
 MOST_UNITS = 400
 """Units of both sentences that are explained: the work grows with the square of their number."""
 
@@ -41,6 +45,7 @@ Score = Callable[[list[Pair]], npt.NDArray[np.float32]]
 class Text:
     """A sentence cut into units: words, each of one piece or of several morphemes."""
 
+    whole: str
     words: tuple[tuple[str, ...], ...]
 
     @property
@@ -49,7 +54,13 @@ class Text:
         return tuple(piece for word in self.words for piece in word)
 
     def keep(self, kept: npt.NDArray[np.bool_], mask: str | None) -> str:
-        """Return the text with the other units removed, or replaced by ``mask``."""
+        """Return the text with the other units removed, or replaced by ``mask``.
+
+        With every unit kept it is the sentence as it was given, white space and all: its score is
+        what is explained.
+        """
+        if self.words and kept.all():
+            return self.whole
         flags = iter(kept)
         words = []
         for word in self.words:
@@ -62,7 +73,9 @@ class Text:
 class Explanation:
     """What the units of both sentences add to the score of a pair, in points of the 0-5 scale.
 
-    ``values1`` (m,) and ``values2`` (n,) sum to ``score`` - ``base``. ``interaction`` (m, n) is
+    ``values1`` (m,) and ``values2`` (n,) sum to ``score`` - ``base``, the score of the pair of
+    which every unit is left out: of two empty texts, or of mask tokens alone where units are
+    masked. ``interaction`` (m, n) is
     what unit i of the first and unit j of the second sentence are worth together beyond what each
     is worth alone: v(all) - v(without i) - v(without j) + v(without both). ``exact`` says whether
     every set of units was scored; otherwise the values are estimates from ``orders`` drawn orders.
@@ -130,18 +143,21 @@ def explain_pair(
         mask: text that replaces a unit that is left out; the unit is removed when None.
         exact_units: number of units of both sentences up to which every set is scored.
         orders: even number of orders that are drawn where there are more units.
-        seed: of the drawn orders.
+        seed: of the drawn orders, 0 or more.
 
     Raises:
         DataError: both sentences are blank, or too long.
-        ConfigError: the unit is unknown, or ``orders`` is not a positive even number.
+        ConfigError: the unit is unknown, ``orders`` is not an even number from 2 to `MOST_ORDERS`,
+            or ``seed`` is not a whole number from 0 on.
         MissingExtraError: ``unit`` is morpheme and kiwipiepy is not installed.
     """
     if unit not in get_args(Unit):
         raise ConfigError(f"unit {unit!r} is unknown; choose word or morpheme")
-    if orders < 2 or orders % 2:
-        raise ConfigError(f"orders is {orders}; give an even number of at least 2")
-    first, second = (_cut(text, unit) for text in pair)
+    if not isinstance(orders, Integral) or not 2 <= orders <= MOST_ORDERS or orders % 2:
+        raise ConfigError(f"orders is {orders!r}; give an even number from 2 to {MOST_ORDERS:,}")
+    if not isinstance(seed, Integral) or seed < 0:
+        raise ConfigError(f"seed is {seed!r}; give a whole number from 0 on")
+    first, second = (cut_text(text, unit) for text in pair)
     count1, count2 = len(first.units), len(second.units)
     count = count1 + count2
     if not count:
@@ -193,11 +209,16 @@ def mask_token(tokenizer: Any, masking: str) -> str:
     return str(token)
 
 
-def _cut(text: str, unit: Unit) -> Text:
+def cut_text(text: str, unit: Unit) -> Text:
+    """Return a sentence cut into its units.
+
+    Raises:
+        MissingExtraError: ``unit`` is morpheme and kiwipiepy is not installed.
+    """
     if unit == "word":
-        return Text(tuple((word,) for word in text.split()))
+        return Text(text, tuple((word,) for word in text.split()))
     kiwi_version("an explanation by morphemes")
-    text = composed(text)
+    whole, text = text, composed(text)
     spans: list[tuple[int, int]] = []
     for token in next(iter(load_kiwi().tokenize([text]))):
         start, end = token.start, token.start + token.len
@@ -215,7 +236,7 @@ def _cut(text: str, unit: Unit) -> Text:
             bounds |= {bound for bound in span if start < bound < position}
         edges = sorted(bounds)
         words.append(tuple(text[a:b] for a, b in itertools.pairwise(edges)))
-    return Text(tuple(words))
+    return Text(whole, tuple(words))
 
 
 Sets = npt.NDArray[np.bool_]

@@ -64,7 +64,8 @@ def explain_command(
 ) -> None:
     """Explain the score of two sentences by what each word adds to it or takes from it.
 
-    The values are Shapley values: they sum to the score minus that of two empty texts.
+    The values are Shapley values: they sum to the score minus that of two empty texts, or of two
+    texts of mask tokens with --masking mask.
 
     \b
     Examples:
@@ -79,8 +80,9 @@ def explain_command(
         return
     ways = "removed" if masking == "removal" else "masked"
     how = "exact" if found.exact else f"from {found.orders} drawn orders"
+    nothing = "two empty texts score" if masking == "removal" else "mask tokens alone score"
     output.print(
-        f"{found.score:.2f} of 5; two empty texts score {found.base:.2f}. "
+        f"{found.score:.2f} of 5; {nothing} {found.base:.2f}. "
         f"What each {unit} adds ({how}; left out means {ways}):",
     )
     output.print(_values(found))

@@ -8,13 +8,16 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from kosim.encoders.base import PairEncoder
-from kosim.encoders.explanation import MOST_UNITS, most_important
+from kosim.encoders.explanation import most_important
 from kosim.encoders.records import LabelledPairs
 from kosim.experiments.comparison.evaluation import ScoredContender
 from kosim.experiments.comparison.results import ComparisonResults, Disagreement, WordValue
 
 EXPLAINED, WORDS = 3, 4
 """Pairs of each kind of disagreement that are explained, and words that are named for each."""
+
+LONGEST = 64
+"""Words of both sentences that are explained: the work grows with the square of their number."""
 
 
 def explain_disagreements(
@@ -43,7 +46,7 @@ def explain_disagreements(
 
 
 def _short(one: Disagreement) -> bool:
-    return len(one.sentence1.split()) + len(one.sentence2.split()) <= MOST_UNITS
+    return len(one.sentence1.split()) + len(one.sentence2.split()) <= LONGEST
 
 
 def _words(encoder: PairEncoder, one: Disagreement) -> list[WordValue]:

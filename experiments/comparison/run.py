@@ -13,7 +13,7 @@ import pandas as pd
 from transformers import TrainerCallback
 
 from kosim.encoders.adoption import calibrate
-from kosim.encoders.base import Kind
+from kosim.encoders.base import Kind, PairEncoder
 from kosim.encoders.errors import DataError, UndefinedMetricError
 from kosim.encoders.storage import atomic_file, write_json
 from kosim.encoders.training import ranks
@@ -154,7 +154,7 @@ def _evaluate_run(
     results = _assemble(settings, partition, data, runs)
     progress(Line("explaining the largest disagreements", "가장 크게 갈린 쌍 설명"))
     return explain_disagreements(
-        results, lambda name: load_contender(name, settings, seed=settings.seeds[0], out=folder)
+        results, lambda name: _open(name, settings, partition, folder, seed=settings.seeds[0])
     )
 
 
@@ -171,6 +171,16 @@ class _Run:
     calibrated: bool
 
 
+def _open(
+    name: str, settings: CompareSettings, partition: Partition, folder: Path, *, seed: int
+) -> PairEncoder:
+    """Open a contender, fitted to the labels where there are some to fit it to."""
+    encoder = load_contender(name, settings, seed=seed, out=folder)
+    if partition.training is not None and not encoder.calibrated:
+        calibrate(encoder, partition.training.validation)
+    return encoder
+
+
 def _evaluate_contender(
     name: str, settings: CompareSettings, partition: Partition, folder: Path, progress: Progress
 ) -> _Run:
@@ -182,9 +192,7 @@ def _evaluate_contender(
     given = settings.encoders[name].artifact is not None
     for seed in settings.seeds[:1] if given else settings.seeds:
         progress(both("{at}: scoring the test pairs", "{at}: 평가 쌍 채점", at=_place(name, seed)))
-        encoder = load_contender(name, settings, seed=seed, out=folder)
-        if partition.training is not None and not encoder.calibrated:
-            calibrate(encoder, partition.training.validation)
+        encoder = _open(name, settings, partition, folder, seed=seed)
         scores.append(score_pairs(encoder, pairs))
         if encoder.order_matters:
             swapped.append(score_pairs(encoder, swapped_pairs))

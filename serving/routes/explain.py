@@ -8,7 +8,7 @@ from typing import Literal
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from kosim.encoders.explanation import Explanation, Masking, Unit
+from kosim.encoders.explanation import Explanation, Masking, Unit, cut_text
 from kosim.serving.fields import Call, Sentence
 from kosim.serving.limits import tell_truncated
 from kosim.serving.models import name_of
@@ -20,6 +20,9 @@ router = APIRouter(tags=["similarity"])
 
 MOST_WORDS: dict[Unit, int] = {"word": 64, "morpheme": 24}
 """Words of both sentences that are explained: the work grows with the square of their number."""
+
+MOST_MORPHEMES = 96
+"""Morphemes of both: a text without spaces is one word, and can have hundreds."""
 
 
 class ExplainCall(Call):
@@ -71,6 +74,16 @@ class ExplanationAnswer(BaseModel):
     seconds: float
 
 
+def _check_count(count: int, most: int, units: str, how: str = "") -> None:
+    if count > most:
+        raise Problem(
+            413,
+            "too_many",
+            f"the sentences have {count} {units}; at most {most} are explained{how}: shorten them",
+            param="sentence1",
+        )
+
+
 @router.post("/v1/explain")
 async def explain(call: ExplainCall, service: Served, response: Response) -> ExplanationAnswer:
     """Explain a score by what each word of both sentences adds to it or takes from it."""
@@ -78,15 +91,8 @@ async def explain(call: ExplainCall, service: Served, response: Response) -> Exp
         service.limits.cut_text("sentence1", call.sentence1),
         service.limits.cut_text("sentence2", call.sentence2),
     ]
-    count, most = sum(len(text.split()) for text in texts), MOST_WORDS[call.unit]
-    if count > most:
-        raise Problem(
-            413,
-            "too_many",
-            f"the sentences have {count} words; at most {most} are explained by {call.unit}: "
-            "shorten them",
-            param="sentence1",
-        )
+    words = sum(len(text.split()) for text in texts)
+    _check_count(words, MOST_WORDS[call.unit], "words", f" by {call.unit}")
     served = service.models.served
     if call.encoder is not None and call.encoder not in served:
         raise Problem(
@@ -99,6 +105,9 @@ async def explain(call: ExplainCall, service: Served, response: Response) -> Exp
     started = time.perf_counter()
 
     def explained() -> tuple[Explanation, bool]:
+        if call.unit == "morpheme":
+            morphemes = sum(len(cut_text(text, call.unit).units) for text in texts)
+            _check_count(morphemes, MOST_MORPHEMES, "morphemes")
         found = encoder.explain(*texts, unit=call.unit, masking=call.masking)
         return found, TICKET.get().truncated > 0
 

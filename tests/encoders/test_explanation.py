@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import unicodedata
 
 import numpy as np
 import pytest
@@ -100,6 +101,20 @@ def test_morphemes_join_to_their_words() -> None:
     assert total == pytest.approx(found.score - found.base)
 
 
+@pytest.mark.parametrize("unit", ["word", "morpheme"])
+def test_the_score_is_that_of_the_sentences_as_they_were_given(unit) -> None:
+    if unit == "morpheme":
+        pytest.importorskip("kiwipiepy")
+
+    def spaced(pairs: list[tuple[str, str]]) -> np.ndarray:
+        return np.array([len(a) + len(b) for a, b in pairs], dtype=float)
+
+    pair = (" 거실  불\n꺼 ", unicodedata.normalize("NFD", "거실 조명 😀"))
+    found = explain_pair(spaced, pair, unit=unit)
+    assert found.score == spaced([pair])[0]
+    assert found.values1.sum() + found.values2.sum() == pytest.approx(found.score - found.base)
+
+
 def test_one_blank_sentence_is_explained_by_the_other() -> None:
     found = explain_pair(additive, ("", "불 꺼"))
     assert found.values1.shape == (0,)
@@ -114,6 +129,10 @@ def test_one_blank_sentence_is_explained_by_the_other() -> None:
         ({"pair": ("가 " * 400, "나")}, DataError, "have 401 words; at most 400"),
         ({"pair": PAIR, "unit": "letter"}, ConfigError, "unit 'letter' is unknown"),
         ({"pair": PAIR, "orders": 3}, ConfigError, "orders is 3"),
+        ({"pair": PAIR, "orders": 20_000}, ConfigError, "even number from 2 to 10,000"),
+        ({"pair": PAIR, "orders": "16"}, ConfigError, "orders is '16'"),
+        ({"pair": PAIR, "seed": -1}, ConfigError, "seed is -1"),
+        ({"pair": PAIR, "seed": 0.5}, ConfigError, "seed is 0.5"),
     ],
 )
 def test_what_cannot_be_explained_is_refused(options, error, message) -> None:

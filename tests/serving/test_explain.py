@@ -48,3 +48,11 @@ def test_what_cannot_be_explained_is_refused(
     response = client.post("/v1/explain", json={**PAIR, **change})
     assert response.status_code == status
     assert said in response.text
+
+
+def test_a_text_without_spaces_counts_by_its_morphemes(client: TestClient) -> None:
+    pytest.importorskip("kiwipiepy")
+    call = {**PAIR, "sentence1": "나는학교에갔다" * 30, "unit": "morpheme"}
+    response = client.post("/v1/explain", json=call)
+    assert (response.status_code, response.json()["error"]["code"]) == (413, "too_many")
+    assert "morphemes; at most 96" in response.text
