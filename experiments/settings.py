@@ -197,6 +197,14 @@ class EvaluationSettings(Settings):
         100, ge=1, description="Candidates that are reranked in the cost estimate."
     )
 
+    @field_validator("slices")
+    @classmethod
+    def _named(cls, value: list[str]) -> list[str]:
+        names = [name.strip() for name in value]
+        if "" in names:
+            raise ValueError("a column for slices has no name; name it or leave it out")
+        return list(dict.fromkeys(names))
+
 
 class StudySettings(Settings):
     """What every run that trains encoders is told."""
@@ -257,6 +265,8 @@ class CompareSettings(RunSettings):
                 # Whoever loads these pairs, a trial or the comparison, keeps the same ones apart.
                 split = self.data.model_copy(update={"test_share": TEST_SHARE})
                 object.__setattr__(self, "data", split)
+        if self.evaluation.slices and len(self.encoders) < 2:
+            raise ValueError("evaluation.slices compare two encoders; give two, or leave them out")
         return self
 
 

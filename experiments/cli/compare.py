@@ -232,7 +232,7 @@ def _override(raw: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
     changed = {**raw, "data": {**data, **replaced}, "encoders": encoders}
     if options["seeds"]:
         changed["seeds"] = options["seeds"].split(",")
-    if options["slices"]:
+    if options["slices"] is not None:
         changed["evaluation"] = {
             **raw.get("evaluation", {}),
             "slices": options["slices"].split(","),

@@ -10,6 +10,7 @@ from matplotlib.ticker import NullLocator
 from kosim.experiments.comparison.facts import Facts, against, labels
 from kosim.experiments.comparison.plots import tones_of
 from kosim.experiments.comparison.results import ComparisonResults, SliceComparison, SlicedResults
+from kosim.experiments.comparison.slices import FEWEST
 from kosim.experiments.study.figures import Difference, written
 from kosim.experiments.study.language import Line, Text, both
 from kosim.experiments.study.notation import DASH, count, decimal, p_value
@@ -24,6 +25,7 @@ _FAMILIES = {
     "overlap and label": Line("overlap and label", "겹침과 정답"),
     "distinction": Line("distinction", "차이점"),
 }
+_FAMILIES |= {f"column {name}": Line(f"column {name}", f"{name} 열") for name in tuple(_FAMILIES)}
 _NAMES = {
     ("source", ""): Line("no source", "출처 없음"),
     ("overlap and label", "little, low"): Line("little overlap, low label", "적게 겹침, 낮은 정답"),
@@ -40,10 +42,11 @@ _NAMES = {
     ("distinction", "style"): Line("honorific or style", "높임과 문체"),
     ("distinction", "none"): Line("none of these", "해당 없음"),
 }
+_NUMBER = r"(-?[\d.]+(?:e[-+]\d+)?)"
 _BOUNDS = {
-    r"up to (\S+)": r"\1 이하",
-    r"above (\S+)": r"\1 초과",
-    r"([\d.]+) to ([\d.]+)": r"\1~\2",
+    rf"up to {_NUMBER}": r"\1 이하",
+    rf"above {_NUMBER}": r"\1 초과",
+    rf"{_NUMBER} to {_NUMBER}": r"\1~\2",
 }
 NAMED = 3
 """Slices that the verdict names."""
@@ -127,12 +130,15 @@ def section(results: ComparisonResults) -> Section:
     note = both(
         "Mean absolute error in points of 0–5 and Pearson on groups of test pairs, which overlap. "
         "Within a band of labels a correlation is lower because the labels vary less: compare "
-        "errors there. P-values are adjusted for the number of slices (Holm). What distinguishes "
-        "two sentences was found by {how}.",
+        "errors there. P-values are adjusted for the number of slices (Holm). A dash: fewer than "
+        "{fewest} pairs, on which nothing is tested, or labels or scores that do not vary. What "
+        "distinguishes two sentences was found by {how}.",
         "평가 쌍을 나눈 조각(서로 겹침)별 평균 절대 오차(0~5점)와 피어슨 상관입니다. 정답 구간 "
         "안에서는 정답의 변동이 작아 상관이 낮으므로 오차를 비교하십시오. p값은 조각 수로 "
-        "보정했습니다(Holm). 두 문장의 차이점을 찾은 방법: {how}.",
+        "보정했습니다(Holm). 줄표는 검정하지 않는 {fewest}쌍 미만이거나 정답이나 점수가 모두 "
+        "같다는 뜻입니다. 두 문장의 차이점을 찾은 방법: {how}.",
         how=how,
+        fewest=FEWEST,
     )
     tables, plots = _tables(results, sliced), _plots(results, sliced)
     return Section("slices", title, note, tables, plots, folded=True)

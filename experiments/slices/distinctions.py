@@ -21,14 +21,14 @@ from kosim.experiments.slices.antonyms import ANTONYMS
 Distinction = Literal["negation", "number", "name", "antonym", "order", "style"]
 DISTINCTIONS: tuple[Distinction, ...] = get_args(Distinction)
 
-_NEGATORS = {("안", "MAG"), ("못", "MAG"), ("않", "VX"), ("못하", "VX"), ("말", "VX")} | {
-    ("없", "VA"),
-    ("아니", "VCN"),
-    ("없이", "MAG"),
-    ("모르", "VV"),
+_NEGATORS = {("안", "MAG"), ("못", "MAG"), ("없이", "MAG"), ("아니", "VCN"), ("말", "VX")} | {
+    (stem, tag) for stem in ("않", "못하", "안되", "없", "모르") for tag in ("VV", "VA", "VX")
 }
 _NEGATED = re.compile(
-    r"(?:^|\s)(?:안|못)\s|지\s?(?:는\s?|도\s?|를\s?)?(?:않|못|말|마[\s.!?]|마$)|없|아니|모르"
+    r"(?:^|\s)(?:안\s|못\s|안(?:되|돼|됐|된|될|됩|했|해)|못(?:하|해|했|한|할|합))"
+    r"|지\s?(?:는\s?|도\s?|를\s?)?(?:않|못|말(?:고|아|자|라|았|기|길|도록)|맙"
+    r"|마(?:세요|십시오|시오|시길|요|라(?![가-힣])|(?![가-힣])))"
+    r"|없|아니|아닌|아닐|아닙|모르|모른|모를|모릅|몰라|몰랐"
 )
 _SAID_SIGNS = ("SL", "SN", "SH")
 """Kiwi's tags of signs that are read aloud: Latin letters, digits and Chinese characters."""
@@ -37,7 +37,13 @@ _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _WHEN = re.compile(
     r"[월화수목금토일]요일|그저께|어제|오늘|내일|모레|글피|작년|올해|내년|지난\s?[주달해]|다음\s?[주달해]"
     r"|정오|자정|새벽|아침|점심|저녁"
-    r"|(?:^|\s)(?:한|두|세|네|다섯|여섯|일곱|여덟|아홉|열)\s?(?:개|명|번|시|시간|달|살|마리|권|대|장|층|박)"
+    r"|(?:^|\s)(?:열|스물|스무|서른|마흔|쉰|예순|일흔|여든|아흔)?"
+    r"(?:한|두|세|네|석|넉|다섯|여섯|일곱|여덟|아홉|(?<=[열물무른흔쉰순든]))"
+    r"\s?(?:개|명|번|시|시간|달|살|마리|권|대|장|층|박|잔|병|분|사람|가지|곳|송이|그루|켤레)"
+    # A number of one sign stands apart from what it counts: 만 년, but 만년필.
+    r"|(?:^|\s)(?:[일이삼사오육칠팔구십백천만억]+[십백천만억][일이삼사오육칠팔구]?\s?|[십백천만억](?:\s|(?=원)))"
+    r"(?:개|명|원|년|월|일|분|초|층|호|점|회|배|주|박|권|대|미터|킬로|그램|퍼센트)"
+    r"(?=$|[\s.,!?]|[이은는을를에의도만과와간]|까지|부터|짜리)"
 )
 _LATIN = re.compile(r"[A-Za-z][A-Za-z0-9]+")
 _PARTICLES = re.compile(
@@ -45,7 +51,11 @@ _PARTICLES = re.compile(
 )
 _FORMAL = re.compile(r"(?:니다|니까|십시오|시오)$")
 _POLITE = re.compile(r"[요죠]$")
-_HONORIFIC = re.compile(r"(?:으시|시[는면고지]|셨|세요|십니|십시|실\s|신다|께서)")
+_HONORIFIC = re.compile(
+    r"으시|[하가오주계드보되]시(?:는|면|고|지|다|길|겠)|[으하주계드오](?:신|실)\s|셨|세요|십니|십시|께서"
+)
+
+_HONORIFICS = {("시", "EP"), ("으시", "EP"), ("께서", "JKS")}
 
 
 @dataclass(frozen=True)
@@ -107,13 +117,13 @@ def _antonyms(one: Sequence[str], other: Sequence[str]) -> bool:
 
 def _by_morphemes(text: str, tokens: Sequence[tuple[str, str]]) -> _Reading:
     return _Reading(
-        negators=sum(token in _NEGATORS for token in tokens),
+        negators=sum((form, tag.partition("-")[0]) in _NEGATORS for form, tag in tokens),
         numbers=_numbers(text),
         names=frozenset(form for form, tag in tokens if tag in ("NNP", "SL")),
         words=tuple(form for form, tag in tokens if tag[0] in "NVMX"),
         content=tuple(form for form, tag in tokens if tag[0] not in "JES" or tag in _SAID_SIGNS),
         particles=tuple(form for form, tag in tokens if tag[0] == "J"),
-        style=_style(text),
+        style=(_level(text), any(token in _HONORIFICS for token in tokens)),
     )
 
 
@@ -129,7 +139,7 @@ def _by_rules(text: str) -> _Reading:
         particles=tuple(
             word[len(stem) :] for word, stem in zip(words, bare, strict=True) if word != stem
         ),
-        style=_style(text),
+        style=(_level(text), bool(_HONORIFIC.search(text))),
     )
 
 
@@ -138,7 +148,6 @@ def _numbers(text: str) -> Counter[str]:
     return Counter(each.replace(" ", "") for each in said)
 
 
-def _style(text: str) -> tuple[str, bool]:
+def _level(text: str) -> str:
     end = text.rstrip(" .!?~^\"')")
-    level = "formal" if _FORMAL.search(end) else "polite" if _POLITE.search(end) else "plain"
-    return level, bool(_HONORIFIC.search(text))
+    return "formal" if _FORMAL.search(end) else "polite" if _POLITE.search(end) else "plain"

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
-from kosim.encoders.errors import ConfigError
+from kosim.encoders.errors import ConfigError, DataError
+from kosim.encoders.pair_columns import PairColumns
 from kosim.encoders.records import DECISION_THRESHOLD, LabelledPairs
 from kosim.encoders.table_formats.cells import is_number
-from kosim.encoders.tables import read_table
+from kosim.encoders.tables import STANDARD_INPUT, log_notice, read_table
+from kosim.experiments.data.labels import is_missing
 from kosim.experiments.settings import DataSettings
 from kosim.experiments.slices.distinctions import DISTINCTIONS, distinctions
 from kosim.experiments.slices.overlap import bigram_overlap
@@ -24,6 +26,9 @@ MUCH = 0.5
 
 MOST_VALUES = 12
 """A column with more numbers than this is cut into thirds; of more texts the commonest are kept."""
+
+FAMILIES = ("source", "label", "length", "overlap", "overlap and label", "distinction")
+"""The families of slices that every test set has; a column of the same name is called a column."""
 
 
 @dataclass(frozen=True)
@@ -42,14 +47,15 @@ def slices_of(
 
     Args:
         pairs: the test pairs.
-        columns: further values of each pair, n by name; each value is a slice.
+        columns: further values of each pair, n by name; each value is a slice. Which rows or
+            columns are in no slice is logged.
     """
     labels, overlap = pairs.labels, bigram_overlap(pairs)
     length = np.array([(len(a) + len(b)) / 2 for a, b in pairs.pairs])
     found, by_kiwi = distinctions(pairs.pairs)
     masks: dict[tuple[str, str], npt.NDArray[np.bool_]] = {}
     sources = np.array(pairs.sources, dtype=object)
-    for source in sorted(set(pairs.sources)):
+    for source in [*_commonest(sources, "source"), ""]:
         masks["source", source] = sources == source
     for low in range(5):
         above = labels >= low
@@ -66,7 +72,11 @@ def slices_of(
         masks["distinction", name] = np.array([name in each for each in found], dtype=bool)
     masks["distinction", "none"] = np.array([not each for each in found], dtype=bool)
     for column, values in (columns or {}).items():
-        masks |= {(column, name): mask for name, mask in _by_value(values).items()}
+        texts = np.array(["" if is_missing(each) else str(each).strip() for each in values], object)
+        if any(texts) and np.array_equal(texts, sources):
+            continue  # its slices are there, as those by source
+        family = f"column {column}" if column in FAMILIES else column
+        masks |= {(family, name): mask for name, mask in _by_value(texts, column).items()}
     slices = [Slice(*key, np.flatnonzero(mask)) for key, mask in masks.items()]
     # A slice that holds every pair says what the whole test set says.
     return [each for each in slices if 0 < len(each.rows) < len(pairs)], by_kiwi
@@ -78,39 +88,74 @@ def read_columns(
     """Return columns of the file of the test pairs, a value for each of its ``rows`` from 1.
 
     Raises:
-        ConfigError: the data are not a file, or it has no such column.
-        DataError: the file cannot be read.
+        ConfigError: the data are not a file that can be read twice, or it has no such column.
+        DataError: the file cannot be read, or a value of a column is a list or an object.
     """
     if not names:
         return {}
     path = data.test or data.train
-    if path is None:
+    if path is None or path == STANDARD_INPUT:
         raise ConfigError(
             f"slices by {', '.join(names)} need a file of test pairs; give --test FILE"
         )
-    table = read_table(path, encoding=data.encoding)
+    # Which line names the columns depends on those that are wanted, as for the pairs themselves.
+    wanted = PairColumns.parse((data.test_columns if data.test else None) or data.columns).names
+    table = read_table(path, encoding=data.encoding, columns=wanted, notice=lambda _: None)
     for name in names:
         if name not in table:
             raise ConfigError(
                 f"{path} has no column {name!r} for a slice; it has {', '.join(table.columns)}"
             )
+        for row, value in enumerate(table[name], 1):
+            if isinstance(value, list | dict):
+                raise DataError(
+                    f"{path}: row {row}: {name} is {str(value)!r:.60}; a slice needs one value a "
+                    "pair: name another column"
+                )
     return {name: [table[name].iloc[row - 1] for row in rows] for name in names}
 
 
-def _by_value(values: Sequence[Any]) -> dict[str, npt.NDArray[np.bool_]]:
-    texts = np.array(["" if pd.isna(value) else str(value).strip() for value in values], object)
-    common = pd.Series(texts[texts != ""]).value_counts()
-    if len(common) > MOST_VALUES and all(map(is_number, common.index)):
-        return _thirds(np.array([float(text) if text else np.nan for text in texts]))
-    return {str(name): texts == name for name in sorted(common.index[:MOST_VALUES])}
+def _by_value(texts: npt.NDArray[np.object_], column: str) -> dict[str, npt.NDArray[np.bool_]]:
+    """Return a mask for each value of a column of n texts, "" where it has none."""
+    known = set(texts) - {""}
+    if len(known) > MOST_VALUES and all(map(is_number, known)):
+        values = np.array([float(text) if text else np.nan for text in texts])
+        return _thirds(np.where(np.isfinite(values), values, np.nan))
+    if len(known) < 2 and (not known or "" not in texts):
+        held = f"{next(iter(known))!r} in every row" if known else "no value in any row"
+        log_notice(f"column {column!r} has {held}, which makes no slice")
+    return {name: texts == name for name in _commonest(texts, column)}
+
+
+def _commonest(texts: npt.NDArray[np.object_], column: str) -> list[str]:
+    """Return the values of n texts that become slices: the commonest, in the order of letters."""
+    counts = Counter(text for text in texts if text)
+    common = sorted(sorted(counts), key=lambda text: -counts[text])[:MOST_VALUES]
+    if len(counts) > MOST_VALUES:
+        log_notice(
+            f"column {column!r} has {len(counts):,} values: the {MOST_VALUES} commonest are "
+            f"slices, with {sum(counts[text] for text in common):,} of {len(texts):,} pairs"
+        )
+    return sorted(common)
 
 
 def _thirds(values: npt.NDArray[np.float64]) -> dict[str, npt.NDArray[np.bool_]]:
     """Cut at the thirds of the values; a name says the range of its part."""
-    low, high = np.nanquantile(values, [1 / 3, 2 / 3])
+    # At values that occur, so that a rounded name never promises one that is in the next part.
+    low, high = np.nanquantile(values, [1 / 3, 2 / 3], method="lower")
+    first, last = _ends(low, high)
     parts = {
-        f"up to {low:g}": values <= low,
-        f"{low:g} to {high:g}": (values > low) & (values <= high),
-        f"above {high:g}": values > high,
+        f"up to {first}": values <= low,
+        f"{first} to {last}": (values > low) & (values <= high),
+        f"above {last}": values > high,
     }
     return {name: mask for name, mask in parts.items() if mask.any()}
+
+
+def _ends(low: float, high: float) -> tuple[str, str]:
+    """Return both numbers with so many digits that they differ, without an exponent if possible."""
+    for digits in range(6, 18):
+        first, last = f"{low:.{digits}g}", f"{high:.{digits}g}"
+        if "e+" not in first + last and (first != last or low == high):
+            break
+    return first, last

@@ -55,6 +55,8 @@ _CAUSES = {
     r"the labels are constant \(all (\S+)\)": r"정답이 모두 \1",
     r"the scores are constant \(all (\S+)\)": r"점수가 모두 \1",
     r"a correlation of (\d+) pairs is undefined": r"\1쌍으로는 상관을 구할 수 없음",
+    r"fewer than (\d+) pairs": r"\1쌍 미만",
+    r"fewer than (\d+) items": r"\1문항 미만",
     r"the metric is undefined in (\d+) of (\d+) resamples of these (\d+) pairs": (
         r"\3쌍의 재표집 \2번 가운데 \1번에서 구할 수 없음"
     ),

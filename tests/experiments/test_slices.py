@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kosim.encoders.errors import ConfigError, MissingExtraError
+from kosim.encoders.errors import ConfigError, DataError, MissingExtraError
 from kosim.encoders.records import LabelledPairs
 from kosim.experiments.comparison.evaluation import ScoredContender
 from kosim.experiments.comparison.facts import Facts
 from kosim.experiments.comparison.results import ComparisonResults
 from kosim.experiments.comparison.slice_report import concentrated, section
 from kosim.experiments.comparison.slices import compare_on
-from kosim.experiments.settings import DataSettings, EvaluationSettings
+from kosim.experiments.settings import CompareSettings, DataSettings, EvaluationSettings
 from kosim.experiments.slices import distinctions as module
 from kosim.experiments.slices.distinctions import distinctions
 from kosim.experiments.slices.grouping import Slice, read_columns, slices_of
@@ -143,3 +143,67 @@ def test_columns_come_from_the_test_file(tmp_path: Path) -> None:
         read_columns(["theme"], data, [1])
     with pytest.raises(ConfigError, match="need a file of test pairs"):
         read_columns(["topic"], DataSettings(dataset="sample"), [1])
+
+
+def test_a_column_named_as_a_family_of_slices_stands_beside_it() -> None:
+    pairs = pairs_of(60)
+    own = {"label": ["0-1", "x"] * 30, "genre": list(pairs.sources), "source": ["b", "c"] * 30}
+    rows = {(one.family, one.name): one.rows for one in slices_of(pairs, own)[0]}
+    assert (pairs.labels[rows["label", "0-1"]] < 1).all()
+    np.testing.assert_array_equal(rows["column label", "0-1"], np.arange(0, 60, 2))
+    assert {family for family, _ in rows} >= {"source", "column source"}
+    assert "genre" not in {family for family, _ in rows}  # the sources again
+
+
+def test_what_makes_no_slice_of_a_column_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    many = [f"v{n % 50:02}" for n in range(60)]
+    own = {"one": ["x"] * 60, "none": [None, " "] * 30, "some": ["x", None] * 30, "many": many}
+    families = [one.family for one in slices_of(pairs_of(60), own)[0]]
+    assert (families.count("many"), families.count("some")) == (12, 1)
+    assert {"one", "none"}.isdisjoint(families)
+    said = [record.getMessage() for record in caplog.records]
+    assert said == [
+        "column 'one' has 'x' in every row, which makes no slice",
+        "column 'none' has no value in any row, which makes no slice",
+        "column 'many' has 50 values: the 12 commonest are slices, with 22 of 60 pairs",
+    ]
+
+
+def test_thirds_are_named_by_numbers_that_differ_and_can_be_read() -> None:
+    own = {"day": list(range(20240101, 20240161)), "odd": ["inf", "nan", *map(str, range(58))]}
+    slices, _ = slices_of(pairs_of(60), own)
+    names = [one.name for one in slices if one.family == "day"]
+    assert names == ["up to 20240120", "20240120 to 20240140", "above 20240140"]
+    assert sum(len(one.rows) for one in slices if one.family == "odd") == 58
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "data", "column", "said"),
+    [
+        ("t.jsonl", '{"a": "가", "tags": ["x"]}', {}, "tags", "row 1: tags is \"\\['x'\\]\""),
+        ("t.tsv", "가\t나\t다\n라\t마\t바", {"columns": "1,2"}, "3", None),
+        ("-", None, {}, "topic", "need a file of test pairs"),
+    ],
+)
+def test_columns_are_read_as_the_pairs_are(
+    tmp_path: Path, file: str, text: str | None, data: dict[str, str], column: str, said: str | None
+) -> None:
+    if text is not None:
+        (tmp_path / file).write_text(text, encoding="utf-8")
+        file = str(tmp_path / file)
+    settings = DataSettings(test=file, **data)  # type: ignore[arg-type]
+    if said is None:  # the first line is data, because columns are named by number
+        assert read_columns([column], settings, [1, 2]) == {"3": ["다", "바"]}
+        return
+    with pytest.raises((ConfigError, DataError), match=said):
+        read_columns([column], settings, ())
+
+
+def test_slices_of_the_settings_have_names_and_two_encoders() -> None:
+    assert EvaluationSettings(slices=["topic", " age", "topic"]).slices == ["topic", "age"]
+    with pytest.raises(ValueError, match="has no name"):
+        EvaluationSettings(slices=["topic", ""])
+    alone = {"bi": {"kind": "bi", "artifact": "mini-bi"}}
+    raw = {"data": {"test": "t.csv"}, "encoders": alone, "evaluation": {"slices": ["topic"]}}
+    with pytest.raises(ConfigError, match="compare two encoders"):
+        CompareSettings.parse(raw)
