@@ -8,9 +8,11 @@ from typing import Any
 
 import click
 import pandas as pd
+from click.core import ParameterSource
 
 from kosim.encoders.errors import ConfigError, DataError
 from kosim.encoders.records import LabelledPairs
+from kosim.encoders.storage import check_output
 from kosim.encoders.training.config import TrainingConfig
 from kosim.experiments.cli.console import output, print_json, table
 from kosim.experiments.cli.options import (
@@ -27,6 +29,7 @@ from kosim.experiments.cli.options import (
 from kosim.experiments.cli.progress import training_progress
 from kosim.experiments.cli.summary import say_stages
 from kosim.experiments.data.cleaning import check_test, clean_training
+from kosim.experiments.data.corrections import filled_in
 from kosim.experiments.data.data_report import data_report
 from kosim.experiments.data.pairs import RawPairs
 from kosim.experiments.data.partition import load_raw
@@ -86,8 +89,11 @@ def data_command(
       kosim data pairs.csv --backbone mini
     """
     settings = {"train": file, "test": test, **given(options, DataSettings)}
-    if find_noise and out.exists() and not overwrite:
-        raise ConfigError(f"{out} exists already; choose another --out, or give --overwrite")
+    corrections = options.get("corrections")
+    if find_noise:
+        _check_out(out, corrections, overwrite=overwrite)
+    else:
+        _check_unused("out", "folds", "epochs", "overwrite")
     raw, raw_test = load_raw(parse_settings(DataSettings, settings))
     if raw is None:
         raise DataError("no file of pairs was named; give FILE")
@@ -97,9 +103,9 @@ def data_command(
     if find_noise:
         left_out = {row for rows in removed.values() for row in rows}
         rows = [row for row in raw.frame["row"].tolist() if row not in left_out]
-        _find_noise(
-            pairs, rows, folds, backbone or "mini", given(options, TrainingConfig), out, as_json
-        )
+        training = given(options, TrainingConfig)
+        earlier = None if corrections is None else filled_in(corrections)
+        _find_noise(pairs, rows, folds, backbone or "mini", training, out, earlier, as_json)
         return
     report = data_report(raw, raw_test, removed=removed)
     if backbone is not None:
@@ -130,6 +136,43 @@ def data_command(
         output.print(leakage)
 
 
+def _check_unused(*names: str) -> None:
+    """Refuse options of --find-noise where it is not given.
+
+    Raises:
+        ConfigError: one of them is given.
+    """
+    context = click.get_current_context()
+    for name in names:
+        if context.get_parameter_source(name) == ParameterSource.COMMANDLINE:
+            raise ConfigError(f"--{name} belongs to --find-noise; give both, or leave it out")
+
+
+def _check_out(out: Path, corrections: str | None, *, overwrite: bool) -> None:
+    """Refuse a table that cannot be written, or in whose place corrections by hand would be lost.
+
+    Raises:
+        ConfigError: it is no CSV file, or holds corrections that are not given.
+        StorageError: it cannot be written, or exists and is not to be replaced.
+    """
+    if out.suffix != ".csv":
+        raise ConfigError(f"the table of --out is a CSV file, not {out.name}; end its name in .csv")
+    if out.exists() and not overwrite:
+        raise ConfigError(f"{out} exists already; choose another --out, or give --overwrite")
+    check_output(out, overwrite=overwrite)
+    if not out.exists() or (corrections is not None and out.samefile(corrections)):
+        return
+    try:
+        held = len(filled_in(out))
+    except DataError:
+        return  # no table of corrections
+    if held:
+        raise ConfigError(
+            f"{out} holds {held:,} corrections; give it as --corrections too, which keeps them, or "
+            "choose another --out"
+        )
+
+
 def _find_noise(
     pairs: LabelledPairs,
     rows: list[int],
@@ -137,6 +180,7 @@ def _find_noise(
     backbone: str,
     training: dict[str, Any],
     out: Path,
+    earlier: pd.DataFrame | None,
     as_json: bool,
 ) -> None:
     from kosim.experiments.noise.find import find_noise, write_ranking
@@ -156,7 +200,7 @@ def _find_noise(
             callbacks=callbacks,
             progress=say_stages(quiet=as_json),
         )
-    write_ranking(ranking, rows, out)
+    write_ranking(ranking, rows, out, earlier)
     first = ranking.table(rows).head(_SHOWN)
     if as_json:
         print_json({"pairs": len(pairs), "out": str(out), "first": first.to_dict("records")})

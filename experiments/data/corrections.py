@@ -16,7 +16,7 @@ from kosim.experiments.data.cleaning import comparable
 from kosim.experiments.data.labels import is_missing
 from kosim.experiments.data.pairs import RawPairs
 
-_NEEDED = ("row", "sentence1", "sentence2", "corrected")
+CORRECTION_COLUMNS = ("row", "sentence1", "sentence2", "corrected")
 
 
 def correct(raw: RawPairs, path: str | Path) -> RawPairs:
@@ -25,38 +25,55 @@ def correct(raw: RawPairs, path: str | Path) -> RawPairs:
     Args:
         raw: the pairs as they were read.
         path: a table with the columns row, sentence1, sentence2 and corrected: a label on 0-5, or
-            nothing where the label of the row stays.
+            nothing where the label of the row stays. Other columns are left alone.
 
     Raises:
-        DataError: the table cannot be read or lacks a column, a row is not that of the pairs, or
-            a label is not a number on 0-5.
+        DataError: the table cannot be read or lacks a column, a row is not that of the pairs, has
+            two different labels, or one that is not a number on 0-5 or not on the pairs' scale.
     """
-    table = read_table(path)
-    if missing := [name for name in _NEEDED if name not in table]:
-        raise DataError(f"{path} has no column {missing[0]}; give {', '.join(_NEEDED)}")
+    table = filled_in(path)
     frame = raw.frame.copy()
     positions = {int(row): position for position, row in enumerate(frame["row"])}
     given, labels = frame["given"].to_numpy(copy=True), frame["label"].to_numpy(copy=True)
-    for number, record in enumerate(table[list(_NEEDED)].to_dict("records"), start=1):
-        if is_missing(record["corrected"]) or not str(record["corrected"]).strip():
-            continue
-        position = _position(record, positions, frame, f"{path}: line {number}", raw.origin)
-        labels[position] = _label(record["corrected"], f"{path}: line {number}")
-        given[position] = raw.scale.from_labels(np.array([labels[position]]))[0]
+    corrected: dict[int, float] = {}
+    for number, record in zip(table.index, table.to_dict("records"), strict=True):
+        where = f"{path}: row {number + 1}"
+        position = _position(record, positions, frame, where, raw.origin)
+        label = _label(record["corrected"], where)
+        if corrected.setdefault(position, label) != label:
+            raise DataError(
+                f"{where}: row {record['row']} of {raw.origin} is corrected to {label:g} here and "
+                f"to {corrected[position]:g} before; leave one of them"
+            )
+        labels[position] = label
+        given[position] = raw.scale.from_labels(np.array([label]))[0]
         if not raw.scale.contains(given[position : position + 1])[0]:
             raise DataError(
-                f"{path}: line {number}: {labels[position]:g} is not on the scale {raw.scale} of "
-                f"{raw.origin}; correct it"
+                f"{where}: {label:g} is not on the scale {raw.scale} of {raw.origin}; correct it"
             )
     return replace(raw, frame=frame.assign(given=given, label=labels))
+
+
+def filled_in(path: str | Path) -> pd.DataFrame:
+    """Return the rows of a table of corrections that have one, numbered from 0 as they stand.
+
+    Raises:
+        DataError: the table cannot be read or lacks a column.
+    """
+    table = read_table(path)
+    if missing := [name for name in CORRECTION_COLUMNS if name not in table]:
+        raise DataError(f"{path} has no column {missing[0]}; give {', '.join(CORRECTION_COLUMNS)}")
+    table = table[list(CORRECTION_COLUMNS)]
+    blank = [is_missing(each) or not str(each).strip() for each in table["corrected"]]
+    return table[~np.array(blank)]
 
 
 def _position(
     record: dict[Any, Any], positions: dict[int, int], frame: pd.DataFrame, where: str, origin: str
 ) -> int:
     try:
-        position = positions[int(float(record["row"]))]
-    except (ValueError, TypeError, KeyError, OverflowError):
+        position = positions[float(record["row"])]  # type: ignore[index]  # 2.0 finds 2
+    except (ValueError, TypeError, KeyError):
         raise DataError(f"{where}: {origin} has no row {record['row']!r:.20}") from None
     for name in ("sentence1", "sentence2"):
         if comparable(frame[name].iloc[position]) != comparable(str(record[name])):

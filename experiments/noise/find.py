@@ -116,11 +116,13 @@ def find_noise(
         progress: told what is being done.
 
     Raises:
-        ConfigError: fewer than two folds.
+        ConfigError: fewer than two folds, or more than pairs.
         DataError: there are too few pairs to train on.
     """
-    if folds < 2:
-        raise ConfigError(f"folds is {folds}; give at least 2")
+    if not 2 <= folds <= max(2, len(pairs)):
+        raise ConfigError(
+            f"folds is {folds} for {len(pairs):,} pairs; give at least 2, and no more than pairs"
+        )
     part = np.random.default_rng(seed).permutation(len(pairs)) % folds
     scores = {name: np.zeros(len(pairs)) for name in contenders}
     asked = _digest(pairs, contenders, folds, seed)
@@ -171,11 +173,30 @@ def _digest(
     return content_checksum({**asked, "folds": folds, "seed": seed})[:12]
 
 
-def write_ranking(ranking: NoiseRanking, rows: Sequence[int], path: Path) -> None:
+def write_ranking(
+    ranking: NoiseRanking,
+    rows: Sequence[int],
+    path: Path,
+    corrections: pd.DataFrame | None = None,
+) -> None:
     """Write the table to correct, whole or not.
+
+    Args:
+        ranking: of n pairs.
+        rows: of the pairs in their file, n.
+        path: of a CSV file.
+        corrections: rows of an earlier table that have a correction, which stands in the new one
+            too; those of rows that are not ranked come last.
 
     Raises:
         StorageError: it cannot be written.
     """
+    table = ranking.table(rows)
+    if corrections is not None:
+        known = corrections.assign(row=corrections["row"].astype(float).astype(int))
+        known = known.drop_duplicates("row").set_index("row", drop=False)
+        table["corrected"] = table["row"].map(known["corrected"]).fillna("")
+        others = known[~known["row"].isin(table["row"])]
+        table = pd.concat([table, others]) if len(others) else table
     # The mark at the beginning lets a spreadsheet read Hangul.
-    write_text(path, "\ufeff" + ranking.table(rows).to_csv(index=False))
+    write_text(path, "\ufeff" + table.to_csv(index=False))

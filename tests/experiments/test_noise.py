@@ -103,9 +103,10 @@ def test_a_killed_search_goes_on_from_the_trainings_that_were_kept(
     np.testing.assert_array_equal(found.order, find_noise(pairs, CONTENDERS, folds=4).order)
 
 
-def test_one_fold_is_refused(pairs: LabelledPairs) -> None:
-    with pytest.raises(ConfigError, match="folds is 1"):
-        find_noise(pairs, CONTENDERS, folds=1)
+@pytest.mark.parametrize("folds", [1, COUNT + 1])
+def test_folds_that_would_be_empty_are_refused(pairs: LabelledPairs, folds: int) -> None:
+    with pytest.raises(ConfigError, match=f"folds is {folds} for 60 pairs"):
+        find_noise(pairs, CONTENDERS, folds=folds)
 
 
 def write_pairs(folder: Path, pairs: LabelledPairs) -> Path:
@@ -141,6 +142,8 @@ def test_a_corrected_table_corrects_the_file(pairs: LabelledPairs, tmp_path: Pat
         ("2,가,나,1", "is another pair"),
         ("2,0,0 둘,7", "corrected is"),
         ("2,0,0 둘,many", "give a label from 0 to 5"),
+        ("2.5,0,0 둘,1", "has no row '2.5'"),
+        ("2,0,0 둘,1\n2,0,0 둘,4", "corrected to 4 here and to 1 before"),
     ],
 )
 def test_a_correction_that_does_not_fit_is_refused(
@@ -166,3 +169,42 @@ def test_the_command_writes_a_table_of_all_pairs(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert sorted(map(int, read_table(out)["row"])) == list(range(2, 122))
     assert "exists already" in CliRunner().invoke(main, command).stderr
+
+
+def test_what_was_corrected_stands_in_the_next_table_and_cannot_be_overwritten(
+    pairs: LabelledPairs, tmp_path: Path
+) -> None:
+    file, noise = tmp_path / "pairs.csv", tmp_path / "noise.csv"
+    rows = [*zip(pairs.sentence1, pairs.sentence2, pairs.labels, strict=True), ("0", "0 둘", 0.0)]
+    text = "".join(f"{a},{b},{label:g}\n" for a, b, label in rows)
+    file.write_text("sentence1,sentence2,label\n" + text, encoding="utf-8")
+    # The last row repeats the first pair, so that cleaning removes it; its correction must not go.
+    corrections = "row,sentence1,sentence2,corrected\n13.0,12,12 둘,0\n61,0,0 둘,0.5\n1,0,0 둘,\n"
+    noise.write_text(corrections, encoding="utf-8")
+    command = ["data", str(file), "--find-noise", "--folds", "2", "--label-scale", "0:5"]
+    command += ["--out", str(noise), "--overwrite"]
+    refused = CliRunner().invoke(main, command)
+    assert refused.exit_code == 2
+    assert "holds 2 corrections; give it as --corrections" in refused.stderr
+    assert noise.read_text("utf-8") == corrections
+    result = CliRunner().invoke(main, [*command, "--corrections", str(noise)])
+    assert result.exit_code == 0, result.output
+    table = read_table(noise).set_index("row")
+    assert len(table) == COUNT + 1
+    assert table["corrected"].dropna().to_dict() == {"13": "0", "61": "0.5"}
+    assert float(table["label"]["13"]) == 0
+    again, _ = load_raw(DataSettings(train=str(file), label_scale="0:5", corrections=str(noise)))
+    assert again is not None
+    assert again.frame["label"][[12, 60]].tolist() == [0, 0.5]
+
+
+@pytest.mark.parametrize(("out", "said"), [("n.xlsx", "end its name in .csv"), ("n.csv", "n.csv")])
+def test_a_table_that_cannot_be_written_costs_no_training(
+    pairs: LabelledPairs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: str, said: str
+) -> None:
+    monkeypatch.setattr(module, "train", lambda *_, **__: pytest.fail("it was trained"))
+    (tmp_path / "n.csv").mkdir()
+    command = ["data", str(write_pairs(tmp_path, pairs)), "--find-noise", "--overwrite"]
+    result = CliRunner().invoke(main, [*command, "--out", str(tmp_path / out)])
+    assert result.exit_code == 2
+    assert said in result.stderr
