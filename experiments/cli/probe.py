@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from kosim.encoders.errors import ConfigError
 from kosim.experiments.cli.console import chosen_language
 from kosim.experiments.cli.encoder_options import SAVED_ENCODER, ComputeOptions, compute_options
 from kosim.experiments.cli.options import (
@@ -59,6 +60,8 @@ def probe_command(
     from kosim.experiments.probe.run import probe
 
     chosen = read_items(items, encoding=encoding) if items is not None else None
+    if repeated := next((model for model in models if models.count(model) > 1), None):
+        raise ConfigError(f"{repeated} is given twice; give each encoder once")
     distinct = len({model.name for model in models}) == len(set(models))
     encoders = {model.name if distinct else str(model): compute.load(model) for model in models}
     folder = out or default_folder("probe", again=overwrite)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kosim.encoders.errors import DataError
-from kosim.encoders.tables import read_table
+from kosim.encoders.tables import log_notice, read_table
+from kosim.experiments.data.labels import is_missing
 
 ITEMS = Path(__file__).parent / "items.tsv"
 """The items that ship with kosim, as benchmarks/probes/generate.py writes them."""
@@ -28,10 +29,13 @@ class Item:
 def read_items(path: str | Path = ITEMS, *, encoding: str | None = None) -> list[Item]:
     """Read items from a table with the columns sentence, same and different.
 
-    A column phenomenon, where there is one, says what each item is about.
+    A column phenomenon, where there is one, says what each item is about, in words of one's own;
+    items without one are ``all``. An item that stands there again is left out, which is logged.
 
     Raises:
-        DataError: the file cannot be read, lacks a column, or has an empty cell.
+        DataError: the file cannot be read, lacks a column, has an empty cell, or an item that no
+            encoder can order: the different sentence is another one of the item, or means the
+            same in an earlier item.
     """
     table = read_table(path, encoding=encoding)
     missing = [name for name in _NEEDED if name not in table]
@@ -41,7 +45,21 @@ def read_items(path: str | Path = ITEMS, *, encoding: str | None = None) -> list
             "sentence, same and different, and optionally phenomenon"
         )
     rows = table.reindex(columns=["phenomenon", *_NEEDED]).to_numpy().tolist()
-    return [_item(path, number, row) for number, row in enumerate(rows, start=1)]
+    items = [_item(path, number, row) for number, row in enumerate(rows, start=1)]
+    first = {(item.sentence, item.same, item.different): n for n, item in enumerate(items, start=1)}
+    for number, item in enumerate(items, start=1):
+        if other := first.get((item.sentence, item.different, item.same)):
+            raise DataError(
+                f"{path}: items {number} and {other} contradict each other: what means the same in "
+                "one means something different in the other; correct one of them"
+            )
+    distinct = list(dict.fromkeys(items))
+    if len(distinct) < len(items):
+        log_notice(
+            f"{path}: {len(items) - len(distinct):,} of {len(items):,} items stand there before "
+            "and are counted once"
+        )
+    return distinct
 
 
 def _item(path: str | Path, number: int, row: Sequence[object]) -> Item:
@@ -51,5 +69,12 @@ def _item(path: str | Path, number: int, row: Sequence[object]) -> Item:
             raise DataError(
                 f"{path}: item {number} has no text under {name}; complete or remove it"
             )
-    named = isinstance(phenomenon, str) and phenomenon.strip()
-    return Item(phenomenon if named else "all", *map(str, texts))  # type: ignore[arg-type]
+    sentence, same, different = map(str, texts)
+    if different in (sentence, same):
+        other = "sentence" if different == sentence else "same"
+        raise DataError(
+            f"{path}: item {number} has {different!r:.60} under {other} and under different; "
+            "correct or remove it"
+        )
+    named = "" if is_missing(phenomenon) else str(phenomenon).strip()
+    return Item(named or "all", sentence, same, different)

@@ -67,7 +67,11 @@ def compute_finding(results: ProbeResults) -> Finding:
             listed=Line.join(", ", parts),
         ),
         [
-            *(_hardest(name, found.phenomena) for name, found in results.encoders.items()),
+            *(
+                _hardest(name, found.phenomena)
+                for name, found in results.encoders.items()
+                if len(found.phenomena) > 1
+            ),
             *_told_apart(results),
         ],
         [],
@@ -88,7 +92,7 @@ def _hardest(name: str, phenomena: dict[str, PhenomenonResults]) -> Line:
 
 def _told_apart(results: ProbeResults) -> list[Line]:
     """Say in which phenomena which of the first two encoders is clearly better."""
-    if not results.differences:
+    if not any(isinstance(entry.share, Difference) for entry in results.differences):
         return []
     first, second = results.differences[0].first, results.differences[0].second
     better: dict[str, list[Line]] = {first: [], second: []}

@@ -12,6 +12,7 @@ from scipy.stats import binomtest
 
 from kosim.encoders.base import PairEncoder
 from kosim.encoders.errors import ConfigError, DataError
+from kosim.encoders.records import LABEL_HIGH, LABEL_LOW
 from kosim.experiments.probe.items import Item, read_items
 from kosim.experiments.probe.results import (
     FailedItem,
@@ -21,13 +22,20 @@ from kosim.experiments.probe.results import (
     ShareDifference,
 )
 from kosim.experiments.statistics.significance import Mean, difference, estimate, holm
-from kosim.experiments.study.figures import Difference, Estimate
+from kosim.experiments.study.figures import Difference, Estimate, Undefined
 from kosim.experiments.study.language import both
 from kosim.experiments.study.progress import Progress, silent
 from kosim.experiments.study.results import header
 
 FAILURES = 10
 """Items that are listed for each encoder."""
+
+FEWEST = 20
+"""Items of a phenomenon below which two encoders are not tested, as in a slice of test pairs."""
+
+
+ROUNDING = 1e-5
+"""Points that two scores of the same tokens may differ by, where their batches are others."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +47,13 @@ class ProbeScores:
 
     @property
     def margin(self) -> npt.NDArray[np.float64]:
-        """By how many points the pair that means the same scores higher."""
-        return self.same - self.different
+        """By how many points the pair that means the same scores higher, 0 for rounding."""
+        margin = self.same - self.different
+        return np.where(np.abs(margin) < ROUNDING, 0.0, margin)
 
     @property
     def ordered(self) -> npt.NDArray[np.float64]:
-        """1 where the pair that means the same scores higher, 0 where not."""
+        """1 where the pair that means the same scores higher, 0 where not or where both tie."""
         return (self.margin > 0).astype(np.float64)
 
 
@@ -81,7 +90,7 @@ def probe(
     """
     if not encoders:
         raise ConfigError("there is no encoder to probe; give at least one")
-    items = read_items() if items is None else items
+    items = read_items() if items is None else list(items)
     if not items:
         raise DataError("there are no items; give at least one")
     rows = {
@@ -127,7 +136,10 @@ def _figures(
     return PhenomenonResults(
         n=len(rows),
         share=Estimate(float(ordered.mean()), float(interval.low), float(interval.high)),
-        margin=estimate(np.zeros(len(rows)), margin, Mean(), **options),
+        # One item says nothing of how far others lie from it.
+        margin=estimate(np.zeros(len(rows)), margin, Mean(), **options)
+        if len(rows) > 1
+        else Estimate(float(margin[0]), LABEL_LOW - LABEL_HIGH, LABEL_HIGH - LABEL_LOW),
     )
 
 
@@ -167,12 +179,18 @@ def _differences(
     first, second = list(scored)[:2]
     found: dict[str, Difference] = {}
     for name, own in rows.items():
-        one, other = (scored[each].ordered[own] for each in (first, second))
-        found[name] = difference(np.zeros(len(own)), one, other, Mean(), **options)
-    adjusted = holm([each.p_value for each in found.values()])
+        if len(own) >= FEWEST:
+            one, other = (scored[each].ordered[own] for each in (first, second))
+            found[name] = difference(np.zeros(len(own)), one, other, Mean(), **options)
+    adjusted = dict(zip(found, holm([each.p_value for each in found.values()]), strict=True))
     return [
         ShareDifference(
-            phenomenon=name, first=first, second=second, share=replace(each, p_adjusted=p)
+            phenomenon=name,
+            first=first,
+            second=second,
+            share=replace(found[name], p_adjusted=adjusted[name])
+            if name in found
+            else Undefined(f"fewer than {FEWEST} items"),
         )
-        for (name, each), p in zip(found.items(), adjusted, strict=True)
+        for name in rows
     ]

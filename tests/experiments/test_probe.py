@@ -16,7 +16,7 @@ from kosim.experiments.cli import main
 from kosim.experiments.probe.items import Item, read_items
 from kosim.experiments.probe.report import PROBE
 from kosim.experiments.probe.run import probe
-from kosim.experiments.study.figures import Difference
+from kosim.experiments.study.figures import Difference, Undefined
 from tests.encoders.tiny import WORDS
 from tests.experiments.fixtures import HOSTILE
 
@@ -82,6 +82,51 @@ def test_own_items_need_their_columns_and_their_texts(tmp_path: Path) -> None:
     file.write_text("sentence,same,different\n방 둘,,방 셋\n", encoding="utf-8")
     with pytest.raises(DataError, match="item 1 has no text under same"):
         read_items(file)
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ("방 둘,방 두 개,방 두 개", "item 1 has '방 두 개' under same and under different"),
+        ("방 둘,방 두 개,방 둘", "item 1 has '방 둘' under sentence and under different"),
+        ("방 둘,가,나\n방 셋,가,나\n방 둘,나,가", "items 1 and 3 contradict each other"),
+    ],
+)
+def test_items_that_nobody_can_order_are_refused(tmp_path: Path, lines: str, said: str) -> None:
+    file = tmp_path / "items.csv"
+    file.write_text(f"sentence,same,different\n{lines}\n", encoding="utf-8")
+    with pytest.raises(DataError, match=said):
+        read_items(file)
+
+
+def test_an_item_counts_once_under_the_name_that_its_phenomenon_has(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    row = {"phenomenon": 7, "sentence": "방 둘", "same": "방 두 개", "different": "방 셋"}
+    file = tmp_path / "items.jsonl"
+    file.write_text("\n".join([json.dumps(row)] * 3), encoding="utf-8")
+    assert read_items(file) == [Item("7", "방 둘", "방 두 개", "방 셋")]
+    assert "2 of 3 items stand there before and are counted once" in caplog.text
+
+
+def test_few_items_are_not_tested() -> None:
+    found = of({"letters": Letters(), "against": Letters(-1)}, [RIGHT] * 19 + [WRONG, TIED])
+    number, typo = found.differences
+    assert isinstance(number.share, Difference)
+    assert typo.share == Undefined("fewer than 20 items")
+    assert number.share.p_adjusted == number.share.p_value
+    one = of({"letters": Letters(), "against": Letters(-1)}, [RIGHT])
+    margin = one.encoders["letters"].overall.margin
+    assert (margin.low, margin.value, margin.high) == (-5, pytest.approx(0.25), 5)
+    assert [line.en for line in PROBE.finding(one).sentences] == []
+
+
+def test_rounding_orders_no_item() -> None:
+    class Rounded(Letters):
+        def score(self, pairs: list[tuple[str, str]]) -> np.ndarray:
+            return super().score(pairs) + np.arange(len(pairs), 0, -1, dtype=np.float32) * 1e-6
+
+    assert of({"letters": Rounded()}, [TIED, TIED]).encoders["letters"].overall.share.value == 0
 
 
 def test_nothing_to_probe_is_refused() -> None:
