@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 import numpy as np
 
-from kosim.encoders.errors import ConfigError
-from kosim.encoders.records import LabelledPairs
+from kosim.encoders.errors import ConfigError, DataError
+from kosim.encoders.records import DECISION_THRESHOLD, LabelledPairs
 from kosim.experiments.cli.console import chosen_language, notes, output, print_json, table
 from kosim.experiments.cli.encoder_options import SAVED_ENCODER, ComputeOptions, compute_options
 from kosim.experiments.cli.options import json_option, language_option, option, pair_file_options
@@ -90,10 +90,12 @@ def evaluate_command(
     """
     if (test is None) == (mteb is None):
         raise ConfigError("give test pairs with --test FILE, or a task with --mteb TASK")
+    goal = _goal(validation, wanted_precision, wanted_recall, cost)
     if mteb is not None:
+        if goal is not None:
+            raise ConfigError("a threshold is chosen for test pairs; give --test FILE, not --mteb")
         _evaluate_mteb(model, mteb, compute, as_json=as_json)
         return
-    goal = _goal(validation, wanted_precision, wanted_recall, cost)
 
     def read(path: str) -> LabelledPairs:
         options = {"scale": label_scale or AUTO, "columns": columns, "encoding": encoding}
@@ -101,7 +103,12 @@ def evaluate_command(
 
     pairs = read(str(test))
     held_out = read(validation) if validation is not None else None
+    if held_out is not None:
+        _check_validation(held_out, pairs, str(validation))
     encoder = compute.load(model)
+    threshold = None
+    if goal is not None and held_out is not None:
+        threshold = choose_threshold(held_out.labels, score_pairs(encoder, held_out.pairs), goal)
     contender = ScoredContender(
         name=str(model),
         kind=encoder.kind,
@@ -121,9 +128,7 @@ def evaluate_command(
         reliability=reliability(contender, pairs.labels, settings),
         f1_plateau=f1_plateau(plot_scores(contender, pairs.labels)),
     )
-    if goal is not None and held_out is not None:
-        _warn_of_test_pairs(held_out, pairs)
-        threshold = choose_threshold(held_out.labels, encoder.score(held_out.pairs), goal)
+    if threshold is not None and held_out is not None:
         chosen = ChosenThreshold(
             goal=str(goal),
             threshold=threshold,
@@ -203,8 +208,19 @@ def _print_thresholds(results: EvaluationResults, language: Language) -> None:
         output.print(figures)
 
 
-def _warn_of_test_pairs(held_out: LabelledPairs, test: LabelledPairs) -> None:
-    """Say how many of the validation pairs are test pairs too, in either order."""
+def _check_validation(held_out: LabelledPairs, test: LabelledPairs, file: str) -> None:
+    """Refuse validation pairs of one class, and say how many are test pairs too, in either order.
+
+    Raises:
+        DataError: all labels are on one side of the threshold of labels.
+    """
+    similar = held_out.labels >= DECISION_THRESHOLD
+    if similar.all() or not similar.any():
+        side = "below" if similar.all() else "at or above"
+        raise DataError(
+            f"{file} has no label {side} {DECISION_THRESHOLD:g}, and a threshold is chosen between "
+            "both: give validation pairs with higher and with lower labels"
+        )
     known = {frozenset(map(comparable, pair)) for pair in test.pairs}
     shared = sum(frozenset(map(comparable, pair)) in known for pair in held_out.pairs)
     if shared:

@@ -31,8 +31,12 @@ class Goal:
             raise ConfigError(
                 f"{self.name} is to be {self.wanted:g}; give a share above 0, up to 1"
             )
-        if min(self.false_positive, self.false_negative) <= 0:
-            raise ConfigError("the cost of an error is not positive; give two positive numbers")
+        for cost in (self.false_positive, self.false_negative):
+            if not 0 < cost < np.inf:
+                raise ConfigError(
+                    f"the cost of an error is {cost:g}, not positive and finite; give two positive "
+                    "numbers"
+                )
 
     def __str__(self) -> str:
         if self.name == "cost":
@@ -86,8 +90,9 @@ def choose_threshold(
     best = int(np.argmax(value))
     if goal.name != "cost" and value[best] <= 0:
         raise UndefinedMetricError(
-            f"no threshold has a {goal.name} of {goal.wanted:g} on these pairs; the highest is "
-            f"{(precision if goal.name == 'precision' else recall).max():.3f}"
+            f"no threshold has a {goal.name} of {goal.wanted:g} on these {len(np.ravel(labels)):,} "
+            f"pairs; the highest is "
+            f"{(precision if goal.name == 'precision' else recall).max():.3f}: ask for less"
         )
     return cuts.threshold(best)
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import precision_score, recall_score
 
 from kosim.encoders.errors import ConfigError, UndefinedMetricError
+from kosim.experiments.cli import main
 from kosim.experiments.comparison.evaluation import ScoredContender
 from kosim.experiments.comparison.reliability import reliability
 from kosim.experiments.settings import EvaluationSettings
@@ -77,9 +81,39 @@ def test_a_goal_that_makes_no_sense_is_refused() -> None:
         Goal("precision", 1.5)
     with pytest.raises(ConfigError, match="give FALSE:MISSED"):
         Goal.parse_cost("5")
-    with pytest.raises(ConfigError, match="not positive"):
-        Goal.parse_cost("0:1")
+    for cost in ("0:1", "1:-2", "nan:1", "1:inf"):
+        with pytest.raises(ConfigError, match="not positive"):
+            Goal.parse_cost(cost)
     assert Goal.parse_cost("5:1").false_positive == 5
+
+
+@pytest.mark.parametrize(
+    ("labels", "goal", "said"),
+    [
+        ([4, 5, 3, 4], ["--cost", "5:1"], "no label below 3"),
+        ([0, 1, 2, 2], ["--recall-at-least", "0.5"], "no label at or above 3"),
+        ([0, 5, 0, 5], ["--precision-at-least", "1"], "no threshold has a precision of 1"),
+    ],
+)
+def test_validation_pairs_that_give_no_threshold_are_refused_before_the_test(
+    tiny_encoders: dict[str, Path], tmp_path: Path, labels: list[int], goal: list[str], said: str
+) -> None:
+    # The equal sentences score highest, and are labelled lowest where there are both labels.
+    pairs = [("방", "방"), ("불 꺼", "줘"), ("문", "문"), ("켜 줘", "방 둘")]
+    rows = "".join(f"{a},{b},{label}\n" for (a, b), label in zip(pairs, labels, strict=True))
+    file = tmp_path / "validation.csv"
+    file.write_text("sentence1,sentence2,label\n" + rows, encoding="utf-8")
+    command = ["evaluate", str(tiny_encoders["bi"]), "--test", str(file), "--label-scale", "0:5"]
+    result = CliRunner().invoke(main, [*command, "--validation", str(file), *goal])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert said in result.stderr
+
+
+def test_a_threshold_is_not_chosen_for_a_task_of_mteb() -> None:
+    command = ["evaluate", "mini-bi", "--mteb", "KorSTS", "--validation", "v.csv", "--cost", "1:1"]
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 2
+    assert "give --test FILE, not --mteb" in result.stderr
 
 
 def test_the_plateau_is_what_lies_around_the_best() -> None:
