@@ -13,6 +13,7 @@ from scipy.stats import binomtest
 from kosim.encoders.base import PairEncoder
 from kosim.encoders.errors import ConfigError, DataError
 from kosim.encoders.records import LABEL_HIGH, LABEL_LOW
+from kosim.encoders.scoring import PairScorer
 from kosim.experiments.probe.items import Item, read_items
 from kosim.experiments.probe.results import (
     FailedItem,
@@ -35,34 +36,48 @@ FEWEST = 20
 
 
 ROUNDING = 1e-5
-"""Points that two scores of the same tokens may differ by, where their batches are others."""
+"""Share of two values by which those of the same tokens differ, where their batches are others."""
 
 
 @dataclass(frozen=True)
 class ProbeScores:
-    """The scores (n,) of each item's sentence with the same and with the different one."""
+    """The scores (n,) of each item's sentence with the same and with the different one.
+
+    ``ordered`` (n,) is 1 where the pair that means the same scores higher, 0 where not or where
+    both tie.
+    """
 
     same: npt.NDArray[np.float64]
     different: npt.NDArray[np.float64]
+    ordered: npt.NDArray[np.float64]
 
     @property
     def margin(self) -> npt.NDArray[np.float64]:
-        """By how many points the pair that means the same scores higher, 0 for rounding."""
-        margin = self.same - self.different
-        return np.where(np.abs(margin) < ROUNDING, 0.0, margin)
-
-    @property
-    def ordered(self) -> npt.NDArray[np.float64]:
-        """1 where the pair that means the same scores higher, 0 where not or where both tie."""
-        return (self.margin > 0).astype(np.float64)
+        """By how many points the pair that means the same scores higher."""
+        return self.same - self.different
 
 
 def score_items(encoder: PairEncoder, items: Sequence[Item]) -> ProbeScores:
-    """Score both pairs of every item."""
+    """Score both pairs of every item.
+
+    Scores that are equal up to rounding are compared by the raw values behind them: those of a
+    cross-encoder without calibration crowd at the ends of 0-5.
+    """
     pairs = [(item.sentence, item.same) for item in items]
     pairs += [(item.sentence, item.different) for item in items]
-    scores = encoder.score(pairs).astype(np.float64)
-    return ProbeScores(*np.split(scores, 2))
+    same, different = np.split(encoder.score(pairs).astype(np.float64), 2)
+    ordered = _above(same, different)
+    tied = np.flatnonzero((ordered == 0) & (_above(different, same) == 0))
+    if len(tied) and isinstance(encoder, PairScorer):
+        of_tied = [pairs[row] for row in [*tied, *(tied + len(items))]]
+        ordered[tied] = _above(*np.split(encoder.score(of_tied, raw=True).astype(np.float64), 2))
+    return ProbeScores(same, different, ordered)
+
+
+def _above(one: npt.NDArray[np.float64], other: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return 1 where a value is above the other by more than rounding, else 0: (n,)."""
+    size = np.maximum(np.abs(one), np.abs(other))
+    return (one - other > ROUNDING * size).astype(np.float64)
 
 
 def probe(
@@ -151,9 +166,9 @@ def _failures(items: Sequence[Item], scores: ProbeScores) -> list[FailedItem]:
     for row in np.argsort(margin, kind="stable"):
         item = items[int(row)]
         of_phenomenon[item.phenomenon] = of_phenomenon.get(item.phenomenon, 0) + 1
-        if margin[row] > 0 or len(found) == FAILURES:
+        if len(found) == FAILURES:
             break
-        if of_phenomenon[item.phenomenon] > FAILURES // 5:
+        if scores.ordered[row] or of_phenomenon[item.phenomenon] > FAILURES // 5:
             continue
         found.append(
             FailedItem(

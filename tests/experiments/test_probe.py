@@ -11,7 +11,9 @@ import pytest
 from click.testing import CliRunner
 from statsmodels.stats.proportion import proportion_confint
 
+from kosim.encoders.calibration import MonotoneCalibration
 from kosim.encoders.errors import ConfigError, DataError
+from kosim.encoders.loading import load
 from kosim.experiments.cli import main
 from kosim.experiments.probe.items import Item, read_items
 from kosim.experiments.probe.report import PROBE
@@ -127,6 +129,24 @@ def test_rounding_orders_no_item() -> None:
             return super().score(pairs) + np.arange(len(pairs), 0, -1, dtype=np.float32) * 1e-6
 
     assert of({"letters": Rounded()}, [TIED, TIED]).encoders["letters"].overall.share.value == 0
+
+
+def test_scores_that_crowd_at_an_end_are_ordered_by_the_values_behind_them(
+    tiny_encoders: dict[str, Path],
+) -> None:
+    cross = load(tiny_encoders["cross"], device="cpu")
+    items = [Item("all", WORDS[i], WORDS[i + 1], WORDS[i + 2]) for i in range(20)]
+    raw = [
+        cross.score([(item.sentence, getattr(item, name)) for item in items], raw=True)
+        for name in ("same", "different")
+    ]
+    cross.calibration = MonotoneCalibration(
+        raw=(-200.0, -199.0), score=(0.01, 4.99), lower_slope=5.0, upper_slope=5.0
+    )
+    found = of({"crowded": cross}, items).encoders["crowded"].overall
+    assert abs(found.margin.value) < 1e-5
+    assert found.share.value == np.mean(raw[0] - raw[1] > 1e-5 * np.maximum(*map(np.abs, raw)))
+    assert 0 < found.share.value < 1
 
 
 def test_nothing_to_probe_is_refused() -> None:
