@@ -152,13 +152,15 @@ def _check_out(out: Path, corrections: str | None, *, overwrite: bool) -> None:
     """Refuse a table that cannot be written, or in whose place corrections by hand would be lost.
 
     Raises:
-        ConfigError: it is no CSV file, or holds corrections that are not given.
+        ConfigError: it is no CSV file, a folder, or holds corrections that are not given.
         StorageError: it cannot be written, or exists and is not to be replaced.
     """
     if out.suffix != ".csv":
         raise ConfigError(f"the table of --out is a CSV file, not {out.name}; end its name in .csv")
     if out.exists() and not overwrite:
         raise ConfigError(f"{out} exists already; choose another --out, or give --overwrite")
+    if out.is_dir():
+        raise ConfigError(f"{out} is a folder; name a file in it as --out")
     check_output(out, overwrite=overwrite)
     if not out.exists() or (corrections is not None and out.samefile(corrections)):
         return

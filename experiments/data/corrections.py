@@ -36,7 +36,7 @@ def correct(raw: RawPairs, path: str | Path) -> RawPairs:
     positions = {int(row): position for position, row in enumerate(frame["row"])}
     given, labels = frame["given"].to_numpy(copy=True), frame["label"].to_numpy(copy=True)
     corrected: dict[int, float] = {}
-    for number, record in zip(table.index, table.to_dict("records"), strict=True):
+    for number, record in zip(table.index.tolist(), table.to_dict("records"), strict=True):
         where = f"{path}: row {number + 1}"
         position = _position(record, positions, frame, where, raw.origin)
         label = _label(record["corrected"], where)
