@@ -181,7 +181,7 @@ def test_what_was_corrected_stands_in_the_next_table_and_cannot_be_overwritten(
     # The last row repeats the first pair, so that cleaning removes it; its correction must not go.
     corrections = "row,sentence1,sentence2,corrected\n13.0,12,12 둘,0\n61,0,0 둘,0.5\n1,0,0 둘,\n"
     noise.write_text(corrections, encoding="utf-8")
-    command = ["data", str(file), "--find-noise", "--folds", "2", "--label-scale", "0:5"]
+    command = ["data", str(file), "--find-noise", "--folds", "4", "--label-scale", "0:5"]
     command += ["--out", str(noise), "--overwrite"]
     refused = CliRunner().invoke(main, command)
     assert refused.exit_code == 2

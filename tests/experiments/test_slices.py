@@ -201,7 +201,7 @@ def test_columns_are_read_as_the_pairs_are(
 
 def test_slices_of_the_settings_have_names_and_two_encoders() -> None:
     assert EvaluationSettings(slices=["topic", " age", "topic"]).slices == ["topic", "age"]
-    with pytest.raises(ValueError, match="has no name"):
+    with pytest.raises(ConfigError, match="has no name"):
         EvaluationSettings(slices=["topic", ""])
     alone = {"bi": {"kind": "bi", "artifact": "mini-bi"}}
     raw = {"data": {"test": "t.csv"}, "encoders": alone, "evaluation": {"slices": ["topic"]}}
