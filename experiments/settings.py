@@ -283,6 +283,24 @@ def read_settings(name: str) -> dict[str, Any]:
     return read_toml(name, "config", f"one of {', '.join(RECIPE_NAMES)}{suggestion}")
 
 
+def is_pairs(name: str) -> bool:
+    """Say whether a name is that of a file of pairs, rather than of a recipe or a TOML file."""
+    return name not in RECIPE_NAMES and Path(name).is_file() and Path(name).suffix != ".toml"
+
+
+def named_after(data: str | Path) -> str:
+    """Return the name of a run on a file or data set: its own, without folders and endings."""
+    name = Path(data).name.removesuffix(".gz")
+    return Path(name).stem.strip(".")[:60] or "comparison"
+
+
+def read_comparison(name: str) -> dict[str, Any]:
+    """Return raw settings as `read_settings` does; a file of pairs means the quickstart on it."""
+    if not is_pairs(name):
+        return read_settings(name)
+    return {**read_settings("quickstart"), "name": named_after(name), "data": {"train": name}}
+
+
 def read_toml(name: str, what: str, otherwise: str) -> dict[str, Any]:
     """Read a TOML file of at most 1 MiB.
 

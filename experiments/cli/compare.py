@@ -28,7 +28,13 @@ from kosim.experiments.cli.options import (
 )
 from kosim.experiments.cli.progress import training_progress
 from kosim.experiments.cli.summary import say_stages, show
-from kosim.experiments.settings import RECIPE_NAMES, CompareSettings, DataSettings, read_settings
+from kosim.experiments.settings import (
+    CompareSettings,
+    DataSettings,
+    is_pairs,
+    named_after,
+    read_comparison,
+)
 from kosim.experiments.study.language import Line, Text, both, text
 from kosim.experiments.study.notation import DASH, count, duration
 
@@ -80,7 +86,7 @@ if TYPE_CHECKING:
     help="Print the data, the steps, the memory and the time of the run, and train nothing.",
 )
 @device_option
-@out_option(default="runs/NAME", help="Folder of the run.")
+@out_option(default="runs/NAME, the name of the pairs or of CONFIG", help="Folder of the run.")
 @resume_option
 @overwrite_option("an earlier run")
 @language_option
@@ -97,11 +103,13 @@ def compare_command(config: str, **options: Any) -> None:
       kosim compare --train train.csv --test test.csv --seeds 1,2,3
       kosim compare --bi mini-bi --cross mini-cross --test test.csv
     """
-    if _is_pairs(config):
-        if options["train"] or options["dataset"]:
-            raise ConfigError(f"{config} names training pairs, and so does --train or --dataset")
-        config, options = "quickstart", {**options, "train": config}
-    settings = CompareSettings.parse(_override(read_settings(config), options))
+    if is_pairs(config) and (options["train"] or options["dataset"]):
+        other = "--train" if options["train"] else "--dataset"
+        raise ConfigError(f"both {config} and {other} name training pairs; give one of them")
+    recipe = read_comparison(config)
+    if config == "quickstart" and (data := _data(options)):
+        recipe["name"] = named_after(data)
+    settings = CompareSettings.parse(_override(recipe, options))
     if options["dry_run"]:
         _print_plan(settings, as_json=options["as_json"])
         return
@@ -203,9 +211,9 @@ def _planned(contender: PlannedContender) -> dict[Line, Text]:
     }
 
 
-def _is_pairs(config: str) -> bool:
-    """Say whether the argument is a file of pairs rather than a recipe."""
-    return config not in RECIPE_NAMES and Path(config).is_file() and Path(config).suffix != ".toml"
+def _data(options: dict[str, Any]) -> str | None:
+    """Return the file or data set that a run is about, where an option names one."""
+    return options["train"] or options["test"] or options["dataset"]
 
 
 def _default_folder(name: str, options: dict[str, Any]) -> Path:

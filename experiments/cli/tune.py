@@ -23,7 +23,7 @@ from kosim.experiments.cli.options import (
 from kosim.experiments.cli.progress import stage_progress, training_progress
 from kosim.experiments.cli.summary import say_stages, show
 from kosim.experiments.data.partition import load_training
-from kosim.experiments.settings import CompareSettings, parse_settings, read_settings
+from kosim.experiments.settings import CompareSettings, parse_settings, read_comparison
 from kosim.experiments.study.language import Line
 from kosim.experiments.study.notation import decimal
 from kosim.experiments.study.run_folder import default_folder, interrupted_folder
@@ -72,7 +72,7 @@ def tune_command() -> None:
 
 @tune_command.command("run", hidden=True)
 @click.argument("kind", type=click.Choice(["bi", "cross"]))
-@click.argument("config", type=RECIPE, default="quickstart")
+@click.argument("config", type=RECIPE, default="quickstart", metavar="[CONFIG|FILE]")
 @option(
     "--space",
     default="documented",
@@ -138,17 +138,18 @@ def run_command(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Tune one encoder of CONFIG, as kosim compare takes it, on its validation pairs.
+    """Tune one encoder of CONFIG, or on the pairs of FILE, as kosim compare takes them.
 
-    The test pairs are used once, at the end, to compare the base with the best.
+    Trials are compared on the validation pairs. The test pairs are used once, at the end, to
+    compare the base with the best.
 
     \b
     Examples:
-      kosim tune cross --trials 24
+      kosim tune cross pairs.csv --trials 24
       kosim tune bi my-comparison.toml --workers 2 --resume
     """
     _check_counts(options["trials"], workers, minutes)
-    comparison = CompareSettings.parse(_limited(read_settings(config), limit))
+    comparison = CompareSettings.parse(_limited(read_comparison(config), limit))
     settings = parse_settings(
         TuneSettings,
         {

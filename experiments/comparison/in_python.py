@@ -19,7 +19,7 @@ from kosim.experiments.comparison import run
 from kosim.experiments.comparison.plots import predictions as score_plots
 from kosim.experiments.comparison.report import COMPARISON
 from kosim.experiments.comparison.results import COMPARED, ComparisonResults
-from kosim.experiments.settings import CompareSettings, read_settings
+from kosim.experiments.settings import CompareSettings, named_after, read_settings
 from kosim.experiments.study.figures import Estimate
 from kosim.experiments.study.language import Language, text
 from kosim.experiments.study.notebook import notebook_progress
@@ -141,7 +141,8 @@ def compare(
 
     Args:
         settings: everything that can be chosen; instead of ``train`` and the other data.
-        out: the folder of the run; ``runs/python``, or the next such that is free, when None.
+        out: the folder of the run; when None ``runs/NAME``, or the next such that is free: NAME is
+            that of the file ``train`` or of the settings, and ``python`` for pairs in memory.
         train: labelled pairs: a path, a DataFrame, a data set of Hugging Face, `LabelledPairs`, or
             a list of (sentence1, sentence2, label). What is no path is kept beside the run.
         test: likewise; when None a fifth of ``train`` becomes the test set.
@@ -164,7 +165,10 @@ def compare(
         raise ConfigError("give settings, or train, test and backbone; not both")
     if settings is None and train is None:
         raise ConfigError("there is nothing to compare on; give train= pairs, or settings")
-    name = "python" if settings is None else settings.name
+    if settings is not None:
+        name = settings.name
+    else:
+        name = named_after(train) if isinstance(train, str | Path) else "python"
     folder = default_folder(name, again=resume or overwrite) if out is None else Path(out)
     if settings is None:
         beside = folder.with_name(f"{folder.name}-data")

@@ -178,5 +178,6 @@ def test_saved_encoders_are_compared_and_a_file_is_taken_as_pairs(
     told = answer("compare", *saved, "--test", test, "--out", tmp_path / "run", "--json")
     assert set(json.loads(told)["encoders"]) == {"bi", "cross"}
     plan = answer("compare", test, "--backbone", "scratch", "--dry-run")
+    assert plan.startswith("test: ")
     assert "train" in plan.lower()
-    assert "and so does --train" in refusal("compare", test, "--train", test)
+    assert "and --train name training pairs" in refusal("compare", test, "--train", test)

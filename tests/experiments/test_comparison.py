@@ -23,7 +23,7 @@ from kosim.experiments.comparison.results import ComparisonResults
 from kosim.experiments.comparison.run import compare
 from kosim.experiments.data.datasets import load_sample
 from kosim.experiments.data.pairs import RawPairs
-from kosim.experiments.settings import CompareSettings
+from kosim.experiments.settings import CompareSettings, named_after
 from kosim.experiments.study.figures import Estimate
 from kosim.experiments.study.run_folder import default_folder, open_run
 from tests.experiments.conftest import small_settings
@@ -215,6 +215,21 @@ def test_a_run_without_a_place_takes_the_next_free_one(
     Path("runs/quick").mkdir(parents=True)
     assert default_folder("quick", again=False) == Path("runs/quick-2")
     assert default_folder("quick", again=True) == Path("runs/quick")
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        ("data/pairs.csv", "pairs"),
+        ("our.pairs.jsonl.gz", "our.pairs"),
+        ("klue-sts", "klue-sts"),
+        ("내 문장.xlsx", "내 문장"),
+        ("...csv", "comparison"),
+        ("가" * 80 + ".csv", "가" * 60),
+    ],
+)
+def test_a_run_is_named_after_its_data(data: str, name: str) -> None:
+    assert named_after(data) == name
 
 
 def test_a_run_of_other_settings_is_not_resumed(small_run: Run) -> None:

@@ -71,6 +71,16 @@ def test_pairs_may_come_from_anywhere(
     assert list(zip(frame.sentence1, frame.sentence2, frame.given, strict=True)) == ROWS
 
 
+def test_a_run_of_a_file_is_named_after_it(
+    told: list[CompareSettings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    FRAME.to_csv("ours.csv", index=False)
+    assert kosim.compare(train="ours.csv").folder == Path("runs/ours")
+    assert kosim.compare(train=FRAME).folder == Path("runs/python")
+    assert [settings.name for settings in told] == ["ours", "python"]
+
+
 def test_the_pairs_of_an_earlier_run_stay(told: list[CompareSettings], tmp_path: Path) -> None:
     kosim.compare(train=FRAME, out=tmp_path / "run")
     kosim.compare(train=FRAME, out=tmp_path / "run", resume=True)
@@ -103,7 +113,11 @@ def test_each_encoder_may_have_its_own_backbone(
         ({"train": 7}, DataError, "train is 7"),
         ({"train": {"train": FRAME}}, DataError, "give one of its tables"),
         ({"train": ROWS, "backbone": {"by": "mini"}}, ConfigError, "'by'"),
-        ({"train": ROWS, "training": {"epoch": 1}}, ConfigError, "epoch: unknown setting"),
+        (
+            {"train": ROWS, "training": {"epoch": 1}},
+            ConfigError,
+            "epoch: unknown setting; did you mean epochs",
+        ),
         ({"train": ROWS, "data": {"limits": 1}}, ConfigError, "limits: unknown setting"),
         ({"train": pd.DataFrame({"a": [1, "b"]})}, DataError, "cannot be kept"),
     ],

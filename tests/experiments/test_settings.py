@@ -9,7 +9,7 @@ import pytest
 
 from kosim.encoders.errors import ConfigError
 from kosim.encoders.training import TrainingConfig
-from kosim.experiments.settings import RECIPE_NAMES, CompareSettings, read_settings
+from kosim.experiments.settings import RECIPE_NAMES, CompareSettings, read_comparison, read_settings
 
 VALID: dict[str, Any] = {"data": {"dataset": "sample"}, "encoders": {"bi": {"kind": "bi"}}}
 
@@ -44,6 +44,8 @@ def test_settings_survive_toml(name: str, tmp_path: Path) -> None:
     ("changes", "said"),
     [
         ({"speed": 3}, "speed: unknown setting"),
+        ({"data": {"tset": "x.csv"}}, r"data.tset: unknown setting; did you mean test\?"),
+        ({"encoders": {"x": {"kind": "bi", "poling": "cls"}}}, "did you mean pooling"),
         ({"seeds": []}, "seeds"),
         ({"seeds": [1, 1]}, "distinct"),
         ({"data": {}}, "give a data set"),
@@ -67,6 +69,14 @@ def test_all_problems_are_named_at_once() -> None:
         CompareSettings.parse(wrong)
     for name in ("speed", "evaluation.level", "seeds"):
         assert name in str(caught.value)
+
+
+def test_a_file_of_pairs_stands_for_the_quickstart_on_it(tmp_path: Path) -> None:
+    path = tmp_path / "ours.csv"
+    path.write_text("sentence1,sentence2,label\n", encoding="utf-8")
+    settings = CompareSettings.parse(read_comparison(str(path)))
+    assert (settings.name, settings.data.dataset, settings.data.train) == ("ours", None, str(path))
+    assert read_comparison("quickstart") == read_settings("quickstart")
 
 
 def test_a_file_that_is_no_toml_is_refused(tmp_path: Path) -> None:
