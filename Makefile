@@ -8,7 +8,7 @@ PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest --n
 	--dist loadgroup --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help demo next test test-all clients faults lint types docs house older release clean
+.PHONY: help demo next test test-all clients faults lint types audit docs house older release clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -63,12 +63,22 @@ faults: .venv/tests ## Inject errors, kills, full disks, damage, odd paths and h
 	$(BIN)/python -m tests.faults.commands
 	$(BIN)/python -m tests.faults.requests
 
-lint: .venv/linters ## Check style and format
+lint: .venv/linters ## Check style and format, and the Dockerfile
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/hadolint Dockerfile
 
 types: .venv/tests .venv/linters build/types/kosim ## Check types
 	$(BIN)/mypy
+
+# What cannot be looked up is a finding too. Builds like 2.13.0+cpu are looked up as the release.
+audit: .venv/tests build/audit/bin/pip-audit ## Look up the installed packages among published vulnerabilities
+	$(BIN)/pip freeze --exclude-editable | sed 's/+[^+]*$$//' > build/audit/packages.txt
+	build/audit/bin/pip-audit --strict --disable-pip --no-deps -r build/audit/packages.txt
+
+build/audit/bin/pip-audit:
+	$(PYTHON) -m venv build/audit
+	build/audit/bin/pip install --quiet pip-audit
 
 # mypy and mkdocstrings do not follow setuptools' package_dir: they read links with the import names.
 build/types/kosim: kosim $(wildcard kosim/*)
