@@ -53,12 +53,12 @@ def question(facts: Facts) -> Line:
         )
     )
     asked = Line(
-        "Whose scores of similarity are nearer to people's?",
+        "Whose similarity scores are closer to human judgements?",
         "어느 쪽의 유사도 점수가 사람의 판단에 더 가까운가?",
     )
     if len(facts.encoders) == 1:
         asked = Line(
-            "How near are its scores of similarity to people's?",
+            "How close are its similarity scores to human judgements?",
             "유사도 점수가 사람의 판단에 얼마나 가까운가?",
         )
     return both(

@@ -171,8 +171,8 @@ def _far_above(facts: Facts) -> list[Line]:
         return []
     return [
         both(
-            "Pearson falls from the validation pairs to the test's: {found}{mixes}. Go by the "
-            "test, and validate on more pairs, like those you will meet.",
+            "Pearson is far lower on the test pairs than on the validation pairs: {found}{mixes}. "
+            "Rely on the test, and validate on more pairs like those you will meet.",
             "검증 쌍에서 평가 쌍으로 가면 피어슨 상관이 크게 떨어집니다: {found}{mixes}. 평가 "
             "값을 따르고, 실제로 만날 쌍과 비슷한 데이터를 늘려 검증하십시오.",
             found=Line.join(", ", found),
@@ -191,7 +191,7 @@ def _mixes(data: Mapping[str, Any]) -> Line:
         counts, edges = np.array(histogram["counts"]), np.array(histogram["edges"])
         shares[split] = percent(float(counts[edges[:-1] < 1].sum() / max(counts.sum(), 1)))
     return both(
-        " (labels below 1: {train} of the training pairs, {test} of the test's)",
+        " (labels below 1: {train} of the training pairs, {test} of the test pairs)",
         "(정답 1 미만: 학습 {train}, 평가 {test})",
         **shares,
     )

@@ -91,7 +91,7 @@ def test_a_validation_value_far_above_the_test_shows_both_label_mixes(
     assert len(lines) <= 1
     assert bool(lines) == warned
     if warned:
-        assert "37.0% of the training pairs, 21.0% of the test's" in lines[0]
+        assert "37.0% of the training pairs, 21.0% of the test pairs" in lines[0]
 
 
 @pytest.mark.parametrize(("name", "constant"), [("bi", True), ("cross", True), ("bi", False)])
