@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import readme
 from benchmarks.sample import examples
+from kosim.experiments.study.language import Language
 from tests.checkout import ROOT
 from tests.conftest import make_once
 from tests.docs.walkthrough import (
@@ -111,6 +113,26 @@ def test_a_korean_page_teaches_the_commands_of_the_english_one(page: Path) -> No
         for path in (page, english)
     }
     assert examples_of[page] == examples_of[english]
+
+
+def test_the_korean_readme_leads_to_korean_pages() -> None:
+    linked = re.findall(r"\]\((docs/\w+)\.md\)", readme.READMES["ko"].read_text("utf-8"))
+    assert [page for page in linked if (ROOT / f"{page}.ko.md").exists()] == []
+
+
+@pytest.mark.parametrize("language", readme.READMES)
+def test_a_readme_shows_what_the_committed_demo_found(language: Language) -> None:
+    assert readme.found(language) in readme.READMES[language].read_text("utf-8"), (
+        "run python -m benchmarks.readme"
+    )
+
+
+def test_both_readmes_show_the_outputs_that_are_compared() -> None:
+    english, korean = (
+        [shown for _, shown in readme.SHOWN.findall(path.read_text("utf-8"))]
+        for path in readme.READMES.values()
+    )
+    assert english == korean == [step.shown for step in STEPS[README] if step.shown]
 
 
 @pytest.mark.parametrize("page", [README, KOREAN[0]], ids=lambda page: page.name)
