@@ -39,6 +39,8 @@ _COUNTERS = listed("개 명 번 시 시간 달 살 마리 권 대 장 층 가지
 
 _COUNTS = ("두", "세", "네", "다섯", "여섯", "일곱", "여덟", "아홉", "열")
 
+_HOURS = listed("오전 오후 아침 점심 저녁 밤 새벽 낮 정오 자정")
+
 _LARGEST = {
     "시": 12,
     "월": 12,
@@ -65,7 +67,13 @@ def opposed(found: Analysis, rng: random.Random) -> str | None:
         return None
     position = rng.choice(places)
     antonym = ANTONYMS[found.at(position)]
-    if found.has(antonym.partition("/")[0], "별로", "덕분", "못하", "볼만", *_OF_OTHER_THINGS):
+    judged = found.has("잘") and antonym in ("좋/VA", "나쁘/VA")  # which says it already
+    if_so = found.at(position) == "가능/NNG" and found.at(position + 2) in ("면/EC", "ᆫ/ETM")
+    if (
+        judged
+        or if_so
+        or found.has(antonym.partition("/")[0], "별로", "덕분", "못하", "볼만", *_OF_OTHER_THINGS)
+    ):
         return None
     return found.swapped(position, antonym)
 
@@ -124,7 +132,11 @@ def renumbered(found: Analysis, rng: random.Random) -> str | None:
         written = each.tag == "SN" and re.fullmatch(r"\d{1,4}", each.form)
         if alone and (
             counted
-            or (written and unit.tag in ("NNB", "NNG") and unit.form not in ("년대", "틀", "박"))
+            or (
+                written
+                and unit.tag in ("NNB", "NNG")
+                and unit.form not in ("년대", "대", "틀", "박")
+            )
         ):
             places.append(position)
     if not places:
@@ -138,7 +150,7 @@ def renumbered(found: Analysis, rng: random.Random) -> str | None:
 def _other_number(old: str, unit: str, rng: random.Random) -> str:
     if not old.isdigit():
         return rng.choice([one for one in _COUNTS if one != old])
-    if len(old) == 4 and old[:2] in ("19", "20"):
+    if len(old) == 4 and old[:2] in ("19", "20") and unit == "년":
         return str(int(old) + rng.choice([-12, -7, -5, -4, -3, 3, 4, 5]))
     lowest, highest = 10 ** (len(old) - 1), 10 ** len(old) - 1
     if unit in _LARGEST:
@@ -172,12 +184,16 @@ def _regrouped(
 
 
 def retimed(found: Analysis, rng: random.Random) -> str | None:
-    """Put another time in place of one."""
+    """Put another time in place of one; where several are told, they could contradict."""
+    if sum(each.form in _HOURS for each in found.morphemes) > 1:
+        return None
     return _regrouped(found, rng, TIMES)
 
 
 def renamed(found: Analysis, rng: random.Random) -> str | None:
     """Put another place or thing of the same sort in place of one."""
+    if found.has("덥", "춥", "시원", "따뜻", "빨래"):
+        return None  # which only some devices have to do with
     return _regrouped(found, rng, NAMES)
 
 
@@ -188,10 +204,11 @@ def requantified(found: Analysis, rng: random.Random) -> str | None:
         at
         for at, each in enumerate(morphemes[:-1])
         if str(each) in QUANTITIES and (each.spaced or at == 0) and morphemes[at + 1].spaced
-        if not found.at(at - 1).endswith("/MM") and morphemes[at + 1].tag != "NNB"
+        if not found.at(at - 1).endswith("/MM") and morphemes[at + 1].tag not in ("NNB", "MAG")
+        if not found.has(QUANTITIES[str(each)].partition("/")[0])
     ]
     if not places or found.has(
-        "않", "없", "안", "못", "못하", "아니", "모든", "모두", "한결같", "좀"
+        "않", "없", "안", "못", "못하", "아니", "모든", "모두", "한결같", "좀", "나오", "하루"
     ):
         return None
     position = rng.choice(places)

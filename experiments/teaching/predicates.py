@@ -39,6 +39,11 @@ _NOT_DENIED = listed(
 )
 """Verbs that have no plain negation, or one that says something else."""
 
+_NO_DUTY = listed(
+    "주/VX 있/VV 있/VA 이/VCP 느끼/VV 쉬/VV 즐기/VV 엿보/VV 알/VV 보이/VV 되/VV 찾아보/VV"
+)
+"""What may be possible but is nobody's duty."""
+
 _DUTIES = ("꼭", "반드시", "무조건")
 
 
@@ -106,7 +111,9 @@ def _denied(found: Analysis, last: int) -> str | None:
         return None
     before = found.at(last - 1)
     idle = (str(verb) == "보/VX" and before != "어/EC") or (verb.form == "가" and before == "고/EC")
-    if idle or found.at(found.end - 1) == "겠/EP" or before.endswith("어야/EC"):
+    told = "기로" in found.text  # what is proposed or decided
+    too = found.has("도") and found.has("고", "며", "으며")  # as the clause before, which stays
+    if told or too or idle or found.at(found.end - 1) == "겠/EP" or before.endswith("어야/EC"):
         return None
     if before[-4:] in ("고/EC", "니/EC") or verb.form == "못하":
         return None  # what somebody says, what somebody wonders at, and what is negated already
@@ -127,7 +134,7 @@ def remodalised(found: Analysis, _rng: random.Random) -> str | None:
         after, before = found.morphemes[position + 1 : position + 3], found.at(position - 1)
         if each.form == "어야" and each.tag == "EC" and after[0].form in ("하", "되"):
             later = found.morphemes[position + 2 :]
-            if any(one.tag == "EC" and not one.form.endswith("지") for one in later):
+            if any(one.tag in ("EC", "ETM") and one.form[-1] != "지" for one in later):
                 return None  # in a clause inside, what may be done often makes no sense
             may = Morpheme("어도", "EC"), Morpheme("되", "VV", True)
             said = [one for one in found.morphemes[:position] if one.form not in _DUTIES]
@@ -135,7 +142,7 @@ def remodalised(found: Analysis, _rng: random.Random) -> str | None:
         able = each.tag == "ETM" and [one.form for one in after] == ["수", "있"]
         rest = found.morphemes[position + 3 : found.end]
         final = all(one.tag == "EP" for one in rest)  # nor does a duty there
-        if able and final and before not in ("주/VX", "있/VV", "있/VA", "이/VCP"):
+        if able and final and before not in _NO_DUTY:
             must = Morpheme("어야", "EC"), Morpheme("하", "VX", True)
             stop, ending = position + 3, []
             if found.at(stop) == "다/EF":

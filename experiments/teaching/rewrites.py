@@ -57,6 +57,8 @@ def restyled(found: Analysis, rng: random.Random) -> str | None:
         ]
         closing = [Morpheme(mark, "SF")] if mark else [one for one in sign if one.form != "?"]
         return found.replaced(end, len(found.morphemes), *spoken, *closing)
+    if verb.tag == "VV" and not verb.spaced and found.at(end - 2).endswith("/ETM"):
+        return None  # 없는가, which Kiwi takes for 없는 and 가다
     if not found.asks and found.has(*ASKED):
         return None  # a question without its mark
     stem_is_noun = verb.tag == "VCP"
@@ -107,6 +109,7 @@ def unmarked(found: Analysis, rng: random.Random) -> str | None:
         and each.form in ("을", "를", "이", "가", "은", "는")
         and found.morphemes[position - 1].tag in ("NNG", "NNP", "NNB")
         and found.morphemes[position + 1].spaced
+        and found.morphemes[position + 1].tag not in ("NNG", "NNP")  # a compound of both
     ]
     if not places:
         return None
@@ -125,13 +128,15 @@ def scrambled(found: Analysis, _rng: random.Random) -> str | None:
         position + 1
         for position, each in enumerate(found.morphemes[:-1])
         if each.tag in ("JKS", "JKO", "JKB", "JX")
-        and each.form not in ("와", "과", "랑", "이랑", "하고", "보다", "처럼")
+        and each.form not in ("와", "과", "랑", "이랑", "하고", "보다", "처럼", "이나", "나")
         and found.morphemes[position + 1].spaced
     ]
     if len(bounds) < 2 or verbs[0] in found.morphemes[: bounds[1]]:
         return None
     one, two = found.morphemes[: bounds[0]], found.morphemes[bounds[0] : bounds[1]]
-    told = found.has("상대", "대상", "기준", "바탕", "소재", "배경", "덕분")  # with what is before
+    told = found.has(
+        "상대", "대상", "기준", "바탕", "소재", "배경", "덕분", "일정", "약속"
+    )  # with what is before
     topics = {one[-1].tag, two[-1].tag} == {"JX", "JKS"}
     if told or topics or "MAG" in (one[0].tag, two[0].tag):
         return None

@@ -15,6 +15,8 @@ _ROLES = {
 }
 """What particles make of a word: who does, to whom, and what is less than another."""
 
+_ORDERS = listed("라 어라 아라 자 세요 십시오 ᆸ시다")
+
 _SOMEBODY = listed("나 너 저 그 그녀 우리 그들")
 
 _MUTUAL = listed(
@@ -40,7 +42,8 @@ def reversed_roles(found: Analysis, rng: random.Random) -> str | None:
     morphemes = found.morphemes
     words = [at for at, each in enumerate(morphemes) if each.spaced or at == 0]
     roles = {at: _ROLES[found.at(at + 1)] for at in words if found.at(at + 1) in _ROLES}
-    persons = {at for at in roles if _is_person(morphemes[at])}
+    ordered = morphemes[found.end].form in _ORDERS
+    persons = {at for at in roles if _is_person(morphemes[at], ordered=ordered)}
     compared = {at for at in roles if _is_bare(found, at)}
     simple = sum(each.tag in _PREDICATES for each in morphemes) == 1
     pairs = [
@@ -64,9 +67,10 @@ def reversed_roles(found: Analysis, rng: random.Random) -> str | None:
     return found.replaced(one, other + 2, first, marked_too, *middle, second, marked)
 
 
-def _is_person(word: Morpheme) -> bool:
+def _is_person(word: Morpheme, *, ordered: bool) -> bool:
+    """Whether somebody is named; who is ordered to do something is no other than the listener."""
     named = word.tag in ("NNG", "NNP") and (word.form in PEOPLE or word.form in COUNTRIES)
-    return named or (word.tag == "NP" and word.form in _SOMEBODY)
+    return named or (word.tag == "NP" and word.form in _SOMEBODY and not ordered)
 
 
 def _is_bare(found: Analysis, position: int) -> bool:
