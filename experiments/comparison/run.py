@@ -13,7 +13,9 @@ import pandas as pd
 from transformers import TrainerCallback
 
 from kosim.encoders.adoption import calibrate
-from kosim.encoders.base import Kind, PairEncoder
+from kosim.encoders.base import Kind
+from kosim.encoders.bi import BiEncoder
+from kosim.encoders.cross import CrossEncoder
 from kosim.encoders.errors import DataError, UndefinedMetricError
 from kosim.encoders.storage import atomic_file, write_json
 from kosim.encoders.training import ranks
@@ -173,7 +175,7 @@ class _Run:
 
 def _open(
     name: str, settings: CompareSettings, partition: Partition, folder: Path, *, seed: int
-) -> PairEncoder:
+) -> BiEncoder | CrossEncoder:
     """Open a contender, fitted to the labels where there are some to fit it to."""
     encoder = load_contender(name, settings, seed=seed, out=folder)
     if partition.training is not None and not encoder.calibrated:
