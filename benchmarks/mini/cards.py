@@ -136,6 +136,7 @@ def encoder_card(name: str, results: Path = RESULTS) -> tuple[str, ModelCard]:
         threshold=manifest.threshold,
         f1_tuned=test["f1_tuned"],
         seed=_read(results / CHOICE)[name]["seed"],
+        script="taught.sh" if teaching else "make.sh",
         versions=manifest.versions,
         card=card,
     )
@@ -145,11 +146,15 @@ def encoder_card(name: str, results: Path = RESULTS) -> tuple[str, ModelCard]:
 def _lessons(sources: Counter[str]) -> Said:
     """Return what was learnt beside people's labels."""
     ruled = sum(sources[name] for name in LABELS)
-    labelled = sources.total() - ruled
+    intents = sources["intent"] + sources["other intent"]
+    labelled = sources.total() - ruled - intents
     en, ko = "", ""
     if ruled:
         en += f"; {ruled:,} minimal pairs made by rules"
         ko += f"; 규칙으로 만든 최소대립쌍 {ruled:,}쌍"
+    if intents:
+        en += f"; {intents:,} pairs of wordings of ParaKQC's intents"
+        ko += f"; ParaKQC의 의도를 달리 표현한 문장 {intents:,}쌍"
     if labelled:
         en += f"; {labelled:,} pairs of public sentences labelled by encoders"
         ko += f"; 공개 문장 가운데 인코더가 점수를 매긴 {labelled:,}쌍"

@@ -19,14 +19,16 @@ MINIMAL=${MINIMAL:-10000}
 # Pairs of wordings of ParaKQC, of those intents that are not held out.
 INTENTS=${INTENTS:-4000}
 # Pairs of the corpus that the teacher labels: a bi-encoder of e5-small-ko, fine-tuned on KLUE-STS.
-SILVER=${SILVER:-20000}
+SILVER=${SILVER:-8000}
 TEACHER=${TEACHER:-../shared/models/e5-small-ko}
 TEACHER_EPOCHS=${TEACHER_EPOCHS:-4}
-EPOCHS=${EPOCHS:-4}
+EPOCHS=${EPOCHS:-3}
 BI_RATE=${BI_RATE:-1e-4}
 CROSS_RATE=${CROSS_RATE:-2e-4}
 # Whether gold pairs come after the others, or with them: mixed, or silver-then-gold.
 ORDER=${ORDER:-mixed}
+# Share of the taught weights in the mean with those from which they started.
+SHARE=${SHARE:-0.667}
 RERANKING=${RERANKING:-}
 # fp32 where the processor has no instructions for bf16.
 PRECISION=${PRECISION:-bf16}
@@ -70,8 +72,10 @@ for kind in $KINDS; do
     --out "$WORK/$kind" --resume "$@"
 done
 [ -e "$WORK/bi/results.json" ] && [ -e "$WORK/cross/results.json" ] || exit 0
-done_already "$WORK/bundled.json" || python -m benchmarks.mini.bundle_encoders --runs "$WORK" \
-  --out "$WORK/bundled" --record "$WORK/bundled.json" --overwrite
+bundle=(python -m benchmarks.mini.bundle_encoders --runs "$WORK" --share "$SHARE"
+  --train "$DATA/klue-sts/train.csv" --test "$DEV" --overwrite)
+done_already "$WORK/bundled.json" || "${bundle[@]}" \
+  --out "$WORK/bundled" --record "$WORK/bundled.json"
 
 # Before and after: KLUE-STS dev, KorSTS dev, and the items of `kosim probe`.
 new=$WORK/bundled
@@ -99,7 +103,7 @@ if [ -n "$RERANKING" ]; then
 fi
 
 if [ -n "${INSTALL:-}" ]; then
-  python -m benchmarks.mini.bundle_encoders --runs "$WORK" --overwrite
+  "${bundle[@]}"
   python -m benchmarks.mini.bundle_exports
   kosim compare benchmarks/klue-sts-mini.toml --out benchmarks/results/klue-sts-mini --overwrite
   kosim probe mini-bi mini-cross --out benchmarks/results/probe --overwrite

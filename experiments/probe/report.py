@@ -238,20 +238,26 @@ def _heat_map(results: ProbeResults) -> Plot:
             for column, encoder in enumerate(encoders.values()):
                 share = encoder.phenomena[phenomenon].share.value
                 # Half is what guessing gets: from there on the colour deepens, to either side.
+                depth = 0.08 + 0.8 * abs(share - 0.5) * 2
                 axes.add_patch(
                     Rectangle(
                         (column, row),
                         1,
                         1,
                         facecolor=colour(1 if share >= 0.5 else 0),
-                        alpha=0.08 + 0.8 * abs(share - 0.5) * 2,
+                        alpha=depth,
                         edgecolor=PAPER,
                         linewidth=1.5,
                     )
                 )
-                text = f"{100 * share:.0f}"
                 axes.text(
-                    column + 0.5, row + 0.5, text, ha="center", va="center", color=INK, fontsize=8
+                    column + 0.5,
+                    row + 0.5,
+                    f"{100 * share:.0f}",
+                    ha="center",
+                    va="center",
+                    color=PAPER if depth > 0.5 else INK,
+                    fontsize=8,
                 )
         axes.set(xlim=(0, len(encoders)), ylim=(len(phenomena), 0))
         axes.set_yticks(
