@@ -24,7 +24,6 @@ from kosim.experiments.cli.options import (
     option,
     overwrite_option,
     pair_files_options,
-    settings_options,
 )
 from kosim.experiments.cli.progress import training_progress
 from kosim.experiments.cli.summary import say_stages
@@ -56,7 +55,13 @@ _SHOWN = 10
     "trains it.",
     shown_default="mini, for --find-noise",
 )
-@settings_options(TrainingConfig, "epochs")
+@option(
+    "--epochs",
+    type=int,
+    default=3,
+    help="Passes over the training pairs of --find-noise; with more of them, encoders also learn "
+    "the wrong labels.",
+)
 @option(
     "--out",
     type=click.Path(path_type=Path),

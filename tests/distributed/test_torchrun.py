@@ -123,13 +123,17 @@ def test_all_ranks_end_with_the_same(runs: Path, loss: str) -> None:
     assert main == other
 
 
-def test_a_killed_run_goes_on_to_the_result_of_an_unkilled_one(tmp_path: Path) -> None:
+def test_a_dead_main_process_ends_the_run_which_goes_on_to_the_result_of_an_unkilled_one(
+    tmp_path: Path,
+) -> None:
     backbone = str(write_koelectra(tmp_path / "koelectra"))  # with dropout
     plan = {"kind": "bi", "backbone": backbone, "epochs": 3}
     whole, cut = tmp_path / "whole", tmp_path / "cut"
-    killed = together_on(tmp_path, [{**plan, "folder": str(cut), "kill": KILLED_AT}])
-    assert killed.returncode != 0
+    killing = {"kill": KILLED_AT, "killed": [0]}
+    killed = together_on(tmp_path, [{**plan, "folder": str(cut), **killing}])
+    assert killed.returncode != 0  # and before the time is over
     assert not (cut / "result.json").exists()
+    assert not (cut / "rank-1.json").exists()
     assert [path.name for path in (cut / "checkpoints").glob("checkpoint-*")] == ["checkpoint-4"]
     ended = together_on(
         tmp_path,
@@ -140,12 +144,6 @@ def test_a_killed_run_goes_on_to_the_result_of_an_unkilled_one(tmp_path: Path) -
         seen = read(whole, f"inputs-{rank}.json")
         assert read(cut, f"inputs-{rank}.json") == seen[len(seen) // 3 :]  # epochs 2 and 3
         assert read(cut, f"rank-{rank}.json") == read(whole, f"rank-{rank}.json")
-
-
-def test_a_dead_main_process_ends_the_others(calm: str, tmp_path: Path) -> None:
-    plan = {"kind": "bi", "backbone": calm, "kill": 2, "killed": [0], "folder": str(tmp_path / "x")}
-    assert together_on(tmp_path, [plan]).returncode != 0  # and before the time is over
-    assert not (tmp_path / "x" / "rank-1.json").exists()
 
 
 @pytest.fixture(scope="module")
