@@ -30,4 +30,4 @@ def saved_encoder(name: str | Path) -> Path:
 
 def is_bundled(folder: Path) -> bool:
     """Say whether a folder lies in the package, where nothing is to be written."""
-    return folder.parent == BUNDLED
+    return folder.resolve().parent == BUNDLED.resolve()

@@ -8,6 +8,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Literal, get_args
 
+from kosim.encoders.bundle import is_bundled
 from kosim.encoders.dimensions import check_dimensions, shortened
 from kosim.encoders.encoder_identity import EncoderIdentity
 from kosim.encoders.errors import (
@@ -200,12 +201,15 @@ def identify(
 ) -> EncoderIdentity:
     """Return what an index remembers of its encoder; ``name`` is its artifact folder by default.
 
+    A bundled encoder is remembered by its name: it is in every installation, at another path.
+
     Raises:
         ConfigError: the encoder does not have so many ``dimensions``.
     """
+    name = name or str(encoder.backbone.path.resolve())
     return EncoderIdentity(
         fingerprint=encoder.fingerprint(),
-        name=name or str(encoder.backbone.path.resolve()),
+        name=Path(name).name if is_bundled(Path(name)) else name,
         dimension=check_dimensions(encoder, dimensions),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from kosim.encoders.bundle import saved_encoder
 from kosim.encoders.errors import CorpusIndexError
 from kosim.encoders.foreign import is_foreign
 from kosim.encoders.interface import SentenceEncoder
@@ -35,7 +36,7 @@ def encoder_folder(index: HoldsVectors, *, option: str) -> Path:
     Raises:
         CorpusIndexError: it is not there any more.
     """
-    folder = Path(index.encoder.name)
+    folder = saved_encoder(index.encoder.name)
     if not folder.is_dir() and not is_foreign(folder):
         raise CorpusIndexError(
             f"{index.folder} was made with the encoder {folder} "

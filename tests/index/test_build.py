@@ -7,21 +7,24 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
 from kosim.encoders.bi import BiEncoder
+from kosim.encoders.bundle import BUNDLED, MINI_BI
 from kosim.encoders.errors import (
     ConfigError,
     DataError,
     IndexLockedError,
     StorageError,
 )
+from kosim.encoders.loading import load
 from kosim.index.build import BuildProgress, build_index
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.documents import Document
+from kosim.index.index_encoder import encoder_folder
 from tests.encoders.tiny import WORDS
 from tests.index.builds import (
     BLOCK,
@@ -42,6 +45,15 @@ def test_index_holds_the_corpus(bi: BiEncoder, tmp_path: Path, count: int) -> No
     assert index.encoder.fingerprint == bi.fingerprint()
     assert index.encoder.name == str(bi.backbone.path.resolve())
     assert names(tmp_path) == ["index"]
+
+
+@pytest.mark.parametrize("given", ["name", "folder", None])
+def test_a_bundled_encoder_is_remembered_by_its_name(tmp_path: Path, given: str | None) -> None:
+    encoder = cast(BiEncoder, load(MINI_BI))
+    names = {"name": MINI_BI, "folder": str(BUNDLED / MINI_BI), None: None}
+    index = build(tmp_path / "index", encoder, CORPUS[:3], name=names[given])
+    assert index.encoder.name == MINI_BI
+    assert encoder_folder(index, option="--encoder") == BUNDLED / MINI_BI
 
 
 def test_text_that_repeats_in_a_block_is_encoded_once(bi: BiEncoder, tmp_path: Path) -> None:
