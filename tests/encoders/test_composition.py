@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import unicodedata
 from itertools import pairwise
@@ -13,11 +12,9 @@ import numpy as np
 import pytest
 from sentence_transformers import SentenceTransformer
 
-from kosim.encoders.artifact import MANIFEST, read_manifest
+from kosim.encoders.artifact import read_manifest
 from kosim.encoders.base import PairEncoder
 from kosim.encoders.bi import BiEncoder
-from kosim.encoders.bundle import MINI_BI, MINI_CROSS, saved_encoder
-from kosim.encoders.encoder_identity import EncoderIdentity
 from kosim.encoders.errors import BackboneError
 from kosim.encoders.loading import load
 from kosim.encoders.pretraining.backbone_folder import open_tokenizer
@@ -25,16 +22,7 @@ from kosim.encoders.records import LabelledPairs
 from kosim.encoders.tokenizers.composition import compose_before, pipeline_content
 from kosim.encoders.tokenizers.training import train_tokenizer
 from kosim.encoders.training import train
-from kosim.index.corpus_index import CorpusIndex
-from kosim.index.documents import Document
-from kosim.index.index_encoder import check_encoder
 from tests.encoders.tiny import SENTENCES, TRAIN, VALIDATION, config, tiny_encoder
-
-RECORDED = {
-    MINI_BI: "37582f2beb0dbad666ba6e06dc538bb620240718006ce5d4e675309865511ff2",
-    MINI_CROSS: "e26b0046d90f9aa1174d61ec5da894cde8269da10212d6b678d6a62e3dbd8dc7",
-}
-"""The fingerprints under which version 0.1 wrote indexes of the bundled encoders."""
 
 
 def decomposed(text: str) -> str:
@@ -140,40 +128,3 @@ def test_a_tokenizer_without_a_fast_form_is_refused() -> None:
 def test_a_trained_encoder_keeps_its_fingerprint_on_disk(saved: Path) -> None:
     assert load(saved).fingerprint() == read_manifest(saved).fingerprint
     assert read_manifest(saved).composed == "NFC"
-
-
-@pytest.fixture(params=sorted(RECORDED))
-def name(request: pytest.FixtureRequest) -> str:
-    """Each encoder that version 0.1 bundled, in turn."""
-    found = str(request.param)
-    if not saved_encoder(found).is_dir():
-        pytest.skip("the bundled encoders are not made yet")
-    return found
-
-
-def test_an_encoder_of_version_0_1_composes_and_keeps_its_fingerprint(
-    name: str, tmp_path: Path
-) -> None:
-    encoder = load(name, device="cpu")
-    texts = ("거실 불 꺼 줘", "환불해 주세요")
-    pairs = [texts, (decomposed(texts[0]), decomposed(texts[1])), (texts[0], decomposed(texts[0]))]
-    apart, decomposed_apart, same = encoder.score(pairs)
-    assert apart == decomposed_apart < 2 < 4 < same
-    assert encoder.fingerprint() == RECORDED[name]
-    encoder.save(tmp_path / "again")
-    again = load(tmp_path / "again", device="cpu")
-    assert again.fingerprint() == RECORDED[name]
-    np.testing.assert_array_equal(again.score(pairs), encoder.score(pairs))
-    assert json.loads((tmp_path / "again" / MANIFEST).read_text("utf-8"))["composed"] is None
-
-
-def test_an_index_of_version_0_1_is_searched_with_the_bundled_encoder(tmp_path: Path) -> None:
-    if not saved_encoder(MINI_BI).is_dir():
-        pytest.skip("the bundled encoders are not made yet")
-    bi = load(MINI_BI, device="cpu")
-    assert isinstance(bi, BiEncoder)
-    identity = EncoderIdentity(RECORDED[MINI_BI], MINI_BI, bi.dimension)
-    texts = ["거실 불 꺼 줘", "환불해 주세요"]
-    documents = [Document(str(number), text) for number, text in enumerate(texts)]
-    index = CorpusIndex.create(tmp_path / "index", identity, [(documents, bi.encode(texts))])
-    check_encoder(index, bi)

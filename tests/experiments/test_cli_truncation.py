@@ -22,13 +22,13 @@ def kosim(*arguments: str | Path) -> Result:
 def test_rerank_says_how_many_pairs_were_cut() -> None:
     arguments = ["rerank", "--reranker", "mini-cross", "--query", "방이 커요", "--json"]
     result = kosim(*arguments)
-    assert "pairs cut at the 120 tokens that the cross-encoder reads: 2" in result.stderr
+    assert "pairs cut at the 128 tokens that the cross-encoder reads: 2" in result.stderr
     answer = json.loads(result.stdout)
     assert (answer["truncated"], answer["calibrated"]) == (2, True)
 
 
 def test_index_build_and_search_say_how_many_texts_were_cut(tmp_path: Path) -> None:
-    said = "cut at the 120 tokens that the bi-encoder reads: "
+    said = "cut at the 128 tokens that the bi-encoder reads: "
     index = tmp_path / "index"
     built = kosim("index", "build", "-", "--encoder", "mini-bi", "--out", index)
     assert f"texts {said}2" in " ".join(built.stderr.split())

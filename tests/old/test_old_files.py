@@ -10,6 +10,7 @@ import json
 import shutil
 import tarfile
 import tomllib
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from kosim import (
     load,
     train,
 )
+from kosim.encoders.artifact import read_manifest
 from kosim.encoders.bi import BiEncoder
 from kosim.encoders.cross import CrossEncoder
 from kosim.encoders.errors import StorageError
@@ -102,6 +104,21 @@ def test_an_encoder_scores_as_before(
     raw = encoder.score(pairs(unpacked), raw=True)
     np.testing.assert_allclose(raw, recorded["raw"], atol=1e-5)
     np.testing.assert_allclose(encoder.score(pairs(unpacked)), recorded["scores"], atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_encoder_that_does_not_compose_texts_is_given_composed_ones(
+    kind: str, bi: BiEncoder, cross: CrossEncoder, unpacked: Path, tmp_path: Path
+) -> None:
+    encoder = {"bi": bi, "cross": cross}[kind]
+    apart = [
+        (unicodedata.normalize("NFD", first), unicodedata.normalize("NFD", second))
+        for first, second in pairs(unpacked)
+    ]
+    assert apart != pairs(unpacked)
+    np.testing.assert_array_equal(encoder.score(apart), encoder.score(pairs(unpacked)))
+    encoder.save(tmp_path / "again")
+    assert read_manifest(tmp_path / "again").composed is None
 
 
 def test_vectors_are_as_before(unpacked: Path, bi: BiEncoder) -> None:
