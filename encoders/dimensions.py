@@ -27,6 +27,8 @@ def check_dimensions(encoder: SentenceEncoder, dimensions: int | None) -> int:
     Raises:
         ConfigError: it does not have so many, or they are below 1.
     """
+    if dimensions is None:
+        return encoder.dimension
     return checked_dimensions(encoder.dimension, dimensions, encoder.backbone.name)
 
 
