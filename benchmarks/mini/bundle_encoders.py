@@ -127,6 +127,7 @@ def bundle_encoder(
 @click.option("--share", default=1.0, show_default=True, help="Of the taught weights.")
 @click.option("--train", help="Gold pairs of which a part validated, needed to average.")
 @click.option("--test", help="Test pairs, which were kept out of them.")
+@click.option("--exclude", help="Sentences that were kept out of them.")
 @click.option("--overwrite", is_flag=True)
 def main(
     runs: Path,
@@ -136,6 +137,7 @@ def main(
     share: float,
     train: str | None,
     test: str | None,
+    exclude: str | None,
     overwrite: bool,
 ) -> None:
     """Write both bundled encoders."""
@@ -143,7 +145,8 @@ def main(
     if share < 1 and train is None:
         raise click.ClickException("--share below 1 calibrates on a part of --train; give it")
     try:
-        gold = load_training(DataSettings(train=train, test=test)) if train else None
+        data = DataSettings(train=train, test=test, exclude=exclude)
+        gold = load_training(data) if train else None
         for kind, name in NAMES.items():
             folder = runs / kind / (start or kind)
             seed, validation = best_seed(folder)

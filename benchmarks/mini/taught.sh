@@ -73,7 +73,7 @@ for kind in $KINDS; do
 done
 [ -e "$WORK/bi/results.json" ] && [ -e "$WORK/cross/results.json" ] || exit 0
 bundle=(python -m benchmarks.mini.bundle_encoders --runs "$WORK" --share "$SHARE"
-  --train "$DATA/klue-sts/train.csv" --test "$DEV" --overwrite)
+  --train "$DATA/klue-sts/train.csv" --test "$DEV" "${held_out[@]}" --overwrite)
 done_already "$WORK/bundled.json" || "${bundle[@]}" \
   --out "$WORK/bundled" --record "$WORK/bundled.json"
 

@@ -53,9 +53,9 @@ def answer(results: ComparisonResults) -> Plot | None:
             axes.plot([trivial, trivial], [0.16, 0.72], color=MUTED, linestyle=(0, (2, 2)))
             axes.annotate(
                 say(Line("shared bigrams", "바이그램 겹침")),
-                (trivial, 0.12),
+                (trivial, 0.75),  # below the line: above it stands the name of the metric
                 ha="center",
-                va="bottom",
+                va="top",
                 fontsize=8,
                 color=MUTED,
             )
