@@ -91,15 +91,15 @@ def bundle_encoder(
         KosimError: the artifact is damaged, or ``out`` exists.
     """
     encoder = load(artifact, backend="torch", device="cpu")
+    teaching = (encoder.training or {}).get("teaching")
     if share < 1 and validation is not None:
-        teaching = (encoder.training or {}).get("teaching")
         if teaching is None:
             raise click.ClickException(f"{artifact} was not taught: leave --share out")
         average(encoder, Path(teaching["start"]), share, validation)
         teaching["share"] = share
     for weight in encoder.model.parameters():
         weight.data = weight.data.half().float()
-    if teaching := (encoder.training or {}).get("teaching"):
+    if teaching:
         teaching["start"] = "/".join(Path(teaching["start"]).parts[-2:])  # of no machine
     encoder.backbone = type(encoder.backbone)(name=MINI, path=encoder.backbone.path)
     with tempfile.TemporaryDirectory(prefix="kosim-") as place:

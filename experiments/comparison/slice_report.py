@@ -10,7 +10,7 @@ from matplotlib.ticker import NullLocator
 from kosim.experiments.comparison.facts import Facts, against, labels
 from kosim.experiments.comparison.plots import tones_of
 from kosim.experiments.comparison.results import ComparisonResults, SliceComparison, SlicedResults
-from kosim.experiments.comparison.slices import FEWEST
+from kosim.experiments.statistics.significance import FEWEST
 from kosim.experiments.study.figures import Difference, written
 from kosim.experiments.study.language import Line, Text, both
 from kosim.experiments.study.notation import DASH, count, decimal, p_value

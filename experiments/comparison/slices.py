@@ -14,6 +14,7 @@ from kosim.experiments.data.partition import TestSet
 from kosim.experiments.settings import CompareSettings, EvaluationSettings
 from kosim.experiments.slices.grouping import Slice, read_columns, slices_of
 from kosim.experiments.statistics.significance import (
+    FEWEST,
     MeanError,
     Metric,
     Pearson,
@@ -21,9 +22,6 @@ from kosim.experiments.statistics.significance import (
     difference,
 )
 from kosim.experiments.study.figures import Difference, Tested, Undefined
-
-FEWEST = 20
-"""Pairs of a slice below which nothing is tested; benchmarks/slice_intervals.py goes that far."""
 
 RESAMPLES = 2_000
 """Resamples of a slice at most: dozens of slices must not take longer than the comparison."""

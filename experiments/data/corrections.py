@@ -13,7 +13,7 @@ from kosim.encoders.errors import DataError
 from kosim.encoders.records import LABEL_HIGH, LABEL_LOW
 from kosim.encoders.tables import read_table
 from kosim.experiments.data.cleaning import comparable
-from kosim.experiments.data.labels import is_missing
+from kosim.experiments.data.labels import text_of
 from kosim.experiments.data.pairs import RawPairs
 
 CORRECTION_COLUMNS = ("row", "sentence1", "sentence2", "corrected")
@@ -64,8 +64,7 @@ def filled_in(path: str | Path) -> pd.DataFrame:
     if missing := [name for name in CORRECTION_COLUMNS if name not in table]:
         raise DataError(f"{path} has no column {missing[0]}; give {', '.join(CORRECTION_COLUMNS)}")
     table = table[list(CORRECTION_COLUMNS)]
-    blank = [is_missing(each) or not str(each).strip() for each in table["corrected"]]
-    return table[~np.array(blank)]
+    return table[table["corrected"].map(text_of) != ""]
 
 
 def _position(

@@ -24,6 +24,11 @@ def is_missing(value: Any) -> bool:
     return value is None or (isinstance(value, float) and bool(np.isnan(value)))
 
 
+def text_of(value: Any) -> str:
+    """Return the text of a table's value without white space around it, "" where it is missing."""
+    return "" if is_missing(value) else str(value).strip()
+
+
 def read_labels(column: pd.Series[Any], scale: LabelScale | None, name: str, where: str) -> Floats:
     """Return the labels of n pairs as their file states them, NaN where missing.
 

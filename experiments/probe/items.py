@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kosim.encoders.errors import DataError
 from kosim.encoders.tables import log_notice, read_table
-from kosim.experiments.data.labels import is_missing
+from kosim.experiments.data.labels import text_of
 
 ITEMS = Path(__file__).parent / "items.tsv"
 """The items that ship with kosim, as benchmarks/probes/generate.py writes them."""
@@ -76,5 +76,4 @@ def _item(path: str | Path, number: int, row: Sequence[object]) -> Item:
             f"{path}: item {number} has {different!r:.60} under {other} and under different; "
             "correct or remove it"
         )
-    named = "" if is_missing(phenomenon) else str(phenomenon).strip()
-    return Item(named or "all", sentence, same, different)
+    return Item(text_of(phenomenon) or "all", sentence, same, different)

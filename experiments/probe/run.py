@@ -22,7 +22,7 @@ from kosim.experiments.probe.results import (
     ProbeResults,
     ShareDifference,
 )
-from kosim.experiments.statistics.significance import Mean, difference, estimate, holm
+from kosim.experiments.statistics.significance import FEWEST, Mean, difference, estimate, holm
 from kosim.experiments.study.figures import Difference, Estimate, Undefined
 from kosim.experiments.study.language import both
 from kosim.experiments.study.progress import Progress, silent
@@ -30,10 +30,6 @@ from kosim.experiments.study.results import header
 
 FAILURES = 10
 """Items that are listed for each encoder."""
-
-FEWEST = 20
-"""Items of a phenomenon below which two encoders are not tested, as in a slice of test pairs."""
-
 
 ROUNDING = 1e-5
 """Share of two values by which those of the same tokens differ, where their batches are others."""

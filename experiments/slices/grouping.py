@@ -15,7 +15,7 @@ from kosim.encoders.pair_columns import PairColumns
 from kosim.encoders.records import DECISION_THRESHOLD, LabelledPairs
 from kosim.encoders.table_formats.cells import is_number
 from kosim.encoders.tables import STANDARD_INPUT, log_notice, read_table
-from kosim.experiments.data.labels import is_missing
+from kosim.experiments.data.labels import text_of
 from kosim.experiments.settings import DataSettings
 from kosim.experiments.slices.distinctions import DISTINCTIONS, distinctions
 from kosim.experiments.slices.overlap import bigram_overlap
@@ -72,7 +72,7 @@ def slices_of(
         masks["distinction", name] = np.array([name in each for each in found], dtype=bool)
     masks["distinction", "none"] = np.array([not each for each in found], dtype=bool)
     for column, values in (columns or {}).items():
-        texts = np.array(["" if is_missing(each) else str(each).strip() for each in values], object)
+        texts = np.array([text_of(each) for each in values], object)
         if any(texts) and np.array_equal(texts, sources):
             continue  # its slices are there, as those by source
         family = f"column {column}" if column in FAMILIES else column

@@ -31,8 +31,13 @@ from kosim.experiments.statistics.paired_tests import McNemar, Williams, mcnemar
 from kosim.experiments.statistics.resampling import bootstrap
 from kosim.experiments.study.figures import Comparison, Difference, Estimate
 
+FEWEST = 20
+"""Pairs or items of a group below which nothing is tested; benchmarks/slice_intervals.py goes that
+far."""
+
 __all__ = [
     "F1",
+    "FEWEST",
     "Difference",
     "Estimate",
     "McNemar",
