@@ -12,6 +12,7 @@ from kosim.encoders.base import Kind
 from kosim.experiments.comparison.results import ComparisonResults
 from kosim.experiments.study.figures import Difference, Estimate, Figure, between
 from kosim.experiments.study.language import Line, Text
+from kosim.experiments.study.notation import KIND_NAMES
 
 METRIC = "pearson"
 TINY = 0.005
@@ -28,7 +29,6 @@ SCRATCH_NOTE = Line(
 )
 """What a backbone from scratch is, as the results say it in English."""
 
-_KINDS = {"bi": Line("bi-encoder", "바이인코더"), "cross": Line("cross-encoder", "크로스인코더")}
 _SPLIT = r"(^|[\s_.-])\(?(train|test|dev|valid|validation)\)?$"
 
 
@@ -37,7 +37,7 @@ def labels(results: ComparisonResults) -> dict[str, Text]:
     encoders = results.encoders
     kinds = Counter(encoder.kind for encoder in encoders.values())
     return {
-        name: _KINDS[encoder.kind] if name == encoder.kind and kinds[name] == 1 else name
+        name: KIND_NAMES[encoder.kind] if name == encoder.kind and kinds[name] == 1 else name
         for name, encoder in encoders.items()
     }
 
@@ -98,7 +98,7 @@ class Facts:
     def name(self, contender: str) -> Line:
         """Return what to call a contender: its kind, and its name where that alone is ambiguous."""
         kind = self.kind(contender)
-        noun = _KINDS[kind]
+        noun = KIND_NAMES[kind]
         if sum(self.kind(other) == kind for other in self.encoders) == 1:
             return Line(f"the {noun.en}", noun.ko)
         return Line(f"the {noun.en} “{contender}”", f"‘{contender}’ {noun.ko}")

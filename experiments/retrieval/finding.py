@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from kosim.experiments.retrieval.results import RetrievalResults, WayResults
-from kosim.experiments.study.figures import Difference
 from kosim.experiments.study.finding import Finding
 from kosim.experiments.study.language import Line, Text, both
-from kosim.experiments.study.notation import count, decimal, milliseconds, p_value
+from kosim.experiments.study.notation import count, decimal, milliseconds
 
 _METRIC = "nDCG@10"
 _FEW_GROUPS = 30
@@ -33,10 +32,6 @@ def compute_finding(results: RetrievalResults) -> Finding:
 
 def _best(results: RetrievalResults, ways: Iterable[WayResults]) -> WayResults:
     return max(ways, key=lambda way: results.figure(way).value)
-
-
-def _stated(gap: Difference) -> str:
-    return f"{gap}, {p_value(gap.p)}"
 
 
 def _headline(results: RetrievalResults, best: WayResults) -> Line:
@@ -84,7 +79,7 @@ def _reranking(results: RetrievalResults) -> Line | None:
         depth=way.depth or 0,
         verdict=verdict,
         metric=_METRIC,
-        gap=_stated(gap),
+        gap=gap.stated,
         time=milliseconds(way.latency_ms.p50),
         before=milliseconds(alone.latency_ms.p50),
     )
@@ -104,7 +99,7 @@ def _enough(results: RetrievalResults) -> Line | None:
                 "({gap}).",
                 depth=way.depth or 0,
                 best=best.depth or 0,
-                gap=_stated(gap),
+                gap=gap.stated,
             )
     return both(
         "No depth below {best} is as good: every smaller one is surely worse.",
@@ -129,7 +124,7 @@ def _against(results: RetrievalResults, first: str, second: str) -> Line | None:
         second=ways[second].name,
         other=decimal(results.figure(ways[second]).value),
         surely=surely,
-        gap=_stated(gap),
+        gap=gap.stated,
     )
 
 

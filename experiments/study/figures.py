@@ -15,7 +15,7 @@ from typing import Annotated, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from kosim.experiments.study.language import Line, Text, both
-from kosim.experiments.study.notation import DASH, decimal, signed
+from kosim.experiments.study.notation import DASH, decimal, p_value, signed
 from kosim.experiments.study.results import Record
 
 ALPHA = 0.05
@@ -111,6 +111,11 @@ class Difference:
     def interval(self) -> str:
         """The interval as ``[0.004, 0.034]``."""
         return f"[{decimal(self.low)}, {decimal(self.high)}]"
+
+    @property
+    def stated(self) -> str:
+        """The difference, its interval and its p-value."""
+        return f"{self}, {p_value(self.p)}"
 
     def turned(self) -> Difference:
         """Return ``second`` minus ``first``."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from kosim.experiments.study.figures import Difference
 from kosim.experiments.study.language import LANGUAGES, Line
+
+_FEW_SEEDS = 3
 
 
 @dataclass(frozen=True)
@@ -54,3 +57,20 @@ class Finding:
             for language in LANGUAGES
         }
         return {**self.figures, **said}
+
+
+def few_seeds(seeds: Sequence[int]) -> Line | None:
+    """Return the warning that a run has too few seeds, where it has."""
+    if len(seeds) >= _FEW_SEEDS:
+        return None
+    return Line(
+        "Fewer than 3 seeds: differences between single runs may be luck.",
+        "시드가 3개보다 적어, 차이가 우연일 수 있습니다.",
+    )
+
+
+def told_apart(gap: Difference | None) -> Line:
+    """Return whether a difference is more than chance, as the end of a sentence."""
+    if gap is not None and gap.significant:
+        return Line("the difference is real", "차이가 유의합니다")
+    return Line("the data cannot tell them apart", "데이터로는 우열을 가릴 수 없습니다")

@@ -5,9 +5,15 @@ P-values read ``p = 0.012`` or ``p < 0.001``; what has no value is a dash.
 
 from __future__ import annotations
 
+from kosim.encoders.records import Kind
 from kosim.experiments.study.language import Line
 
 DASH = "–"
+
+KIND_NAMES: dict[Kind, Line] = {
+    "bi": Line("bi-encoder", "바이인코더"),
+    "cross": Line("cross-encoder", "크로스인코더"),
+}
 
 METRIC_NAMES = {
     "pearson": Line("Pearson", "피어슨 상관"),

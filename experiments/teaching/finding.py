@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
+from kosim.encoders.records import Kind
 from kosim.experiments.study.figures import Difference, Estimate
-from kosim.experiments.study.finding import Finding
+from kosim.experiments.study.finding import Finding, few_seeds, told_apart
 from kosim.experiments.study.language import Line, both
-from kosim.experiments.study.notation import count, p_value
+from kosim.experiments.study.notation import KIND_NAMES, count, p_value
 from kosim.experiments.teaching.results import TeachResults
-
-KINDS = {
-    "bi": Line("bi-encoder", "바이인코더"),
-    "cross": Line("cross-encoder", "크로스인코더"),
-}
-_FEW_SEEDS = 3
 
 
 def compute_finding(results: TeachResults) -> Finding:
     """Return what the kept encoder of each kind reaches, and what each step gained."""
-    few = Line(
-        "Fewer than 3 seeds: differences between single runs may be luck.",
-        "시드가 3개보다 적어, 차이가 우연일 수 있습니다.",
-    )
     chosen = Line(
         "Figures are of the validation pairs, on which the epochs were chosen; give test pairs for "
         "figures without that favour.",
@@ -42,34 +33,31 @@ def compute_finding(results: TeachResults) -> Finding:
         [
             chosen if results.test_pairs is None else None,
             own if judged else None,
-            few if len(results.config["seeds"]) < _FEW_SEEDS else None,
+            few_seeds(results.config["seeds"]),
             *(Line(notice, notice) for notice in results.notices),
         ],
         kept=dict(results.kept),
     )
 
 
-def _reached(results: TeachResults, kind: str) -> Line:
-    step = results.steps[results.kept[kind]]  # type: ignore[index]
+def _reached(results: TeachResults, kind: Kind) -> Line:
+    step = results.steps[results.kept[kind]]
     figure = (step.test or step.validation).get("pearson")
     value = str(figure) if isinstance(figure, Estimate) else "–"
     return both(
-        "{kind} Pearson {value}", "{kind} 피어슨 상관 {value}", kind=KINDS[kind], value=value
+        "{kind} Pearson {value}", "{kind} 피어슨 상관 {value}", kind=KIND_NAMES[kind], value=value
     )
 
 
 def _gain(first: str, second: str, found: Difference | None) -> Line | None:
     if found is None:
         return None
-    tail = Line("the data cannot tell them apart", "데이터로는 우열을 가릴 수 없습니다")
-    if found.significant:
-        tail = Line("the difference is real", "차이가 유의합니다")
     return both(
         "{first} over {second}, Pearson: {gain}; {tail} ({p}).",
         "{first}, {second} 대비 피어슨 상관: {gain}. {tail}({p}).",
         first=first,
         second=second,
         gain=str(found),
-        tail=tail,
+        tail=told_apart(found),
         p=p_value(found.p),
     )

@@ -5,10 +5,18 @@ from __future__ import annotations
 from kosim.experiments.study.experiment import Experiment
 from kosim.experiments.study.figures import Difference, written
 from kosim.experiments.study.language import Line, Text, both
-from kosim.experiments.study.notation import METRIC_NAMES, amount, count, duration, p_value, percent
+from kosim.experiments.study.notation import (
+    KIND_NAMES,
+    METRIC_NAMES,
+    amount,
+    count,
+    duration,
+    p_value,
+    percent,
+)
 from kosim.experiments.study.report import records
 from kosim.experiments.study.report.document import Section, Table
-from kosim.experiments.teaching.finding import KINDS, compute_finding
+from kosim.experiments.teaching.finding import compute_finding
 from kosim.experiments.teaching.results import SilverFacts, TeachResults
 
 _STEP = Line("Step", "단계")
@@ -75,7 +83,7 @@ def _steps(results: TeachResults) -> list[Table]:
         shown = [("validation", "pearson"), ("validation", "f1")]
     for name, step in results.steps.items():
         figures = [written(getattr(step, part).get(metric)) for part, metric in shown]
-        kind = KINDS[step.kind]
+        kind = KIND_NAMES[step.kind]
         role = Line(f"teacher, {kind.en}", f"교사, {kind.ko}") if step.teacher else kind
         trained = ["", ""] if step.teacher else [count(step.train_pairs), duration(step.seconds)]
         rows.append([name, role, *figures, *trained])

@@ -4,31 +4,21 @@ from __future__ import annotations
 
 from kosim.encoders.base import Kind
 from kosim.experiments.study.figures import Estimate, between
-from kosim.experiments.study.finding import Finding
+from kosim.experiments.study.finding import Finding, few_seeds, told_apart
 from kosim.experiments.study.language import Line, Text, both
-from kosim.experiments.study.notation import p_value
+from kosim.experiments.study.notation import KIND_NAMES, p_value
 from kosim.experiments.tokenizers.results import KindResults, TokenizerResults
-
-KINDS: dict[Kind, Line] = {
-    "bi": Line("bi-encoder", "바이인코더"),
-    "cross": Line("cross-encoder", "크로스인코더"),
-}
-_FEW_SEEDS = 3
 
 
 def compute_finding(results: TokenizerResults) -> Finding:
     """Return the best tokenizer for each kind of encoder, by Pearson, and how sure that is."""
     rankings = {kind: _ranking(part) for kind, part in results.encoders.items()}
     best = [
-        Line(f"{ranking[0]} ({KINDS[kind].en})", f"{ranking[0]}({KINDS[kind].ko})")
+        Line(f"{ranking[0]} ({KIND_NAMES[kind].en})", f"{ranking[0]}({KIND_NAMES[kind].ko})")
         for kind, ranking in rankings.items()
         if ranking
     ]
     steps = {row.pretraining.steps for row in results.tokenizers.values()}
-    few = Line(
-        "Fewer than 3 seeds: differences between single runs may be luck.",
-        "시드가 3개보다 적어, 차이가 우연일 수 있습니다.",
-    )
     uneven = Line(
         "The networks were pretrained for an equal time, not for equally many steps.",
         "사전학습은 같은 시간만큼 했고, 스텝 수는 서로 다릅니다.",
@@ -44,7 +34,7 @@ def compute_finding(results: TokenizerResults) -> Finding:
             *(_ready(kind, part) for kind, part in (results.ready or {}).items()),
         ],
         [
-            few if len(results.config["seeds"]) < _FEW_SEEDS else None,
+            few_seeds(results.config["seeds"]),
             uneven if len(steps) > 1 else None,
         ],
     )
@@ -59,12 +49,11 @@ def _ranking(part: KindResults) -> list[str]:
 
 def _sentence(kind: Kind, ranking: list[str], part: KindResults) -> Line:
     if len(ranking) < 2:
-        return both("{kind}: nothing to compare.", "{kind}: 비교할 수 없습니다.", kind=KINDS[kind])
+        return both(
+            "{kind}: nothing to compare.", "{kind}: 비교할 수 없습니다.", kind=KIND_NAMES[kind]
+        )
     best, rival = ranking[:2]
     gap = between(part.pairwise, best, rival, "pearson")
-    tail = Line("the data cannot tell them apart", "데이터로는 우열을 가릴 수 없습니다")
-    if gap is not None and gap.significant:
-        tail = Line("the difference is real", "차이가 유의합니다")
     parts: dict[str, Text] = {
         "best": f"{best} {part.encoders[best].test['pearson']}",
         "rival": f"{rival} {part.encoders[rival].test['pearson']}",
@@ -73,8 +62,8 @@ def _sentence(kind: Kind, ranking: list[str], part: KindResults) -> Line:
     return both(
         "{kind}: {best}, then {rival}; {tail} ({p}).",
         "{kind}: {best}, {rival}. {tail}({p}).",
-        kind=KINDS[kind],
-        tail=tail,
+        kind=KIND_NAMES[kind],
+        tail=told_apart(gap),
         **parts,
     )
 
@@ -87,7 +76,7 @@ def _ready(kind: Kind, part: KindResults) -> Line | None:
     return both(
         "Ready-made backbone, {kind}, difference of Pearson {first} − {second}: {gap} ({p}).",
         "기성 사전학습 모델, {kind}, 피어슨 상관의 차이 {first} − {second}: {gap} ({p}).",
-        kind=KINDS[kind],
+        kind=KIND_NAMES[kind],
         first=gap.first,
         second=gap.second,
         gap=str(gap),

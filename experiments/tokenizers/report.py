@@ -12,6 +12,7 @@ from kosim.experiments.study.experiment import Experiment
 from kosim.experiments.study.figures import Estimate
 from kosim.experiments.study.language import Line, Text, both
 from kosim.experiments.study.notation import (
+    KIND_NAMES,
     METRIC_NAMES,
     amount,
     count,
@@ -22,7 +23,7 @@ from kosim.experiments.study.notation import (
 from kosim.experiments.study.report import records
 from kosim.experiments.study.report.canvas import MUTED, Plot, colour, colours_by_kind, legend, say
 from kosim.experiments.study.report.document import Section, Table
-from kosim.experiments.tokenizers.finding import KINDS, compute_finding
+from kosim.experiments.tokenizers.finding import compute_finding
 from kosim.experiments.tokenizers.results import KindResults, TokenizerResults
 
 
@@ -97,7 +98,12 @@ def _encoders(results: TokenizerResults, kind: Kind, part: KindResults) -> list[
     """Return the comparison's tables of one kind's encoders."""
     view = part.as_comparison(results, kind)
     return [
-        Table(Line.join(": ", [KINDS[kind], table.caption]), table.columns, table.rows, table.prose)
+        Table(
+            Line.join(": ", [KIND_NAMES[kind], table.caption]),
+            table.columns,
+            table.rows,
+            table.prose,
+        )
         for table in (*tables.summary(view), *tables.comparisons(view), *tables.spread(view))
     ]
 
@@ -124,7 +130,10 @@ def _texts(results: TokenizerResults) -> list[Table]:
         Line("Pair, mean tokens", "쌍의 평균 토큰"),
         Line("p95", "95백분위"),
         Line("Pairs cut", "잘린 쌍"),
-        *(both("Epoch, {kind}", "에폭, {kind}", kind=KINDS[kind]) for kind in results.encoders),
+        *(
+            both("Epoch, {kind}", "에폭, {kind}", kind=KIND_NAMES[kind])
+            for kind in results.encoders
+        ),
     ]
     return Table.of(Line("Tokenizers", "토크나이저"), columns, rows)
 
@@ -159,7 +168,7 @@ def _quality_by_tokenizer(results: TokenizerResults) -> Plot:
         for position, part in enumerate(results.encoders.values())
         if isinstance(figure := part.encoders[name].test.get("pearson"), Estimate)
     ]
-    kinds = [KINDS[kind] for kind in results.encoders]
+    kinds = [KIND_NAMES[kind] for kind in results.encoders]
 
     def paint(axes: Axes) -> None:
         rows_with_intervals(axes, names, points, colours_by_kind(list(results.encoders)))

@@ -22,6 +22,7 @@ from kosim.experiments.comparison.run import compare
 from kosim.experiments.data.partition import TrainingSet, load_training
 from kosim.experiments.settings import CompareSettings, EncoderSettings
 from kosim.experiments.study.language import Language, Line, both
+from kosim.experiments.study.notation import KIND_NAMES
 from kosim.experiments.study.progress import Progress, silent
 from kosim.experiments.study.results import header
 from kosim.experiments.study.run_folder import open_run
@@ -34,9 +35,6 @@ from kosim.experiments.tokenizers.results import (
     TokenizerRow,
 )
 from kosim.experiments.tokenizers.settings import TokenizerSettings
-
-READY = ("plain", "morphemes")
-"""How a ready-made backbone reads its texts."""
 
 READY = ("plain", "morphemes")
 """How a ready-made backbone reads its texts."""
@@ -154,7 +152,7 @@ def _backbone(
             tokenizer,
             backbone,
             settings.pretraining,
-            announce=lambda stage: progress(f"{kind}: {stage}"),
+            announce=lambda stage: progress(Line.join(": ", [kind, stage])),
         )
     return backbone
 
@@ -188,7 +186,9 @@ def _compare(
         folder,
         resume=True,
         callbacks=callbacks,
-        progress=lambda stage, done=0, total=0: progress(f"{kind}: {stage}", done, total),
+        progress=lambda stage, done=0, total=0: progress(
+            Line.join(": ", [KIND_NAMES[kind], stage]), done, total
+        ),
         language=language,
     )
     return KindResults(

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from kosim.experiments.study.figures import Difference
 from kosim.experiments.study.finding import Finding
 from kosim.experiments.study.language import Line, Text, both
 from kosim.experiments.study.notation import (
     METRIC_NAMES,
     count,
     decimal,
-    p_value,
     percent,
     signed,
 )
@@ -49,7 +47,7 @@ def _headline(results: TuneResults) -> Line:
             metric=metric,
         )
     gap = tested if tested.first == "best" else tested.turned()
-    parts: dict[str, Text] = {"metric": metric, "gap": _stated(gap)}
+    parts: dict[str, Text] = {"metric": metric, "gap": gap.stated}
     if not gap.significant:
         return both(
             "The test cannot tell the tuned encoder from the base: {metric} {gap}.",
@@ -63,10 +61,6 @@ def _headline(results: TuneResults) -> Line:
         better=better,
         **parts,
     )
-
-
-def _stated(gap: Difference) -> str:
-    return f"{gap}, {p_value(gap.p)}"
 
 
 def _best(results: TuneResults) -> Line:

@@ -69,6 +69,7 @@ def test_a_run_has_all_figures_and_goes_on_where_it_was_killed(place: Path) -> N
     if "kosim[lexical]" in first.output:
         pytest.skip("needs kiwipiepy")
     assert first.exit_code == 0, (first.output, first.exception)
+    assert "bi-encoder: reading and cleaning the data" in first.stderr
     results = json.loads((place / "run" / "results.json").read_text())
     assert list(results["tokenizers"]) == ["syllable", "jamo"]
     assert {made["pretraining"]["steps"] for made in results["tokenizers"].values()} == {2}
