@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from kosim.encoders.bundle import is_bundled
 from kosim.encoders.compute.runtime import FloatArray
 from kosim.encoders.errors import ConfigError
 from kosim.encoders.interface import SentenceEncoder
@@ -29,21 +30,27 @@ def check_dimensions(encoder: SentenceEncoder, dimensions: int | None) -> int:
     """
     if dimensions is None:
         return encoder.dimension
-    return checked_dimensions(encoder.dimension, dimensions, encoder.backbone.name)
+    path = encoder.backbone.path
+    name = path.name if is_bundled(path) else str(path)
+    return checked_dimensions(encoder.dimension, dimensions, name)
 
 
 def checked_dimensions(whole: int, dimensions: int | None, encoder: str) -> int:
     """Return how many of ``whole`` dimensions are asked for; ``encoder`` is named in the error.
 
     Raises:
-        ConfigError: there are not so many, or they are below 1.
+        ConfigError: there are not so many, they are below 1, or no whole number.
     """
-    if dimensions is not None and not 1 <= dimensions <= whole:
+    if dimensions is None:
+        return whole
+    if isinstance(dimensions, bool) or not isinstance(dimensions, int | np.integer):
+        raise ConfigError(f"dimensions is {dimensions!r}; give a whole number from 1 to {whole:,}")
+    if not 1 <= dimensions <= whole:
         raise ConfigError(
             f"dimensions is {dimensions:,}, but the vectors of {encoder} have {whole:,}; "
             f"give 1 to {whole:,}"
         )
-    return whole if dimensions is None else dimensions
+    return int(dimensions)
 
 
 def untrained(training: dict[str, Any] | None, whole: int, dimensions: int) -> str | None:

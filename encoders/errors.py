@@ -74,6 +74,20 @@ class ShardMissingError(ClusterError):
     """Nobody answers for a shard of an index."""
 
 
+def left_out(error: ModuleNotFoundError, what: str) -> MissingExtraError:
+    """Return what to say where ``what`` needs a package that an installation leaves out.
+
+    Raises:
+        ModuleNotFoundError: it is one of kosim's own modules that is missing.
+    """
+    package = (error.name or "").partition(".")[0]
+    if package in ("", "kosim"):
+        raise error
+    return MissingExtraError(
+        f"{what} needs {package}, which this installation leaves out: pip install kosim"
+    )
+
+
 def did_you_mean(given: str, known: Iterable[str]) -> str:
     """Return a question that names what is spelled like ``given``, or nothing."""
     close = difflib.get_close_matches(given, list(known), n=3, cutoff=0.6)

@@ -184,7 +184,7 @@ def choose(
     check_machine(choice)
     if choice.backend == "torch":
         if unusable := exports.unusable.get(precision):  # which only a default has looked for
-            _LOG.warning("%s, so torch computes; backend onnx makes it again", unusable)
+            _LOG.warning("%s, so torch computes; `kosim export` can make it again", unusable)
         return choice, None
     export = exports.find(precision)
     if export is None:

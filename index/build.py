@@ -20,7 +20,7 @@ from kosim.encoders.errors import (
 from kosim.encoders.interface import SentenceEncoder
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.documents import Document
-from kosim.index.index_encoder import check_encoder
+from kosim.index.index_encoder import check_bi, check_encoder
 from kosim.index.store.block import Block, Columns
 from kosim.index.store.identifiers import GrowingIdTable, hash_ids
 from kosim.index.store.spool import Spool, SpoolSettings
@@ -204,8 +204,9 @@ def identify(
     A bundled encoder is remembered by its name: it is in every installation, at another path.
 
     Raises:
-        ConfigError: the encoder does not have so many ``dimensions``.
+        ConfigError: it is a cross-encoder, or does not have so many ``dimensions``.
     """
+    check_bi(encoder)
     name = name or str(encoder.backbone.path.resolve())
     return EncoderIdentity(
         fingerprint=encoder.fingerprint(),

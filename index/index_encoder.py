@@ -5,10 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 
 from kosim.encoders.bundle import saved_encoder
-from kosim.encoders.errors import CorpusIndexError
+from kosim.encoders.errors import ConfigError, CorpusIndexError
 from kosim.encoders.foreign import is_foreign
-from kosim.encoders.interface import SentenceEncoder
+from kosim.encoders.interface import Encoder, SentenceEncoder
 from kosim.index.searchable import HoldsVectors
+
+
+def check_bi(encoder: Encoder) -> None:
+    """Check that an encoder makes the vectors of single sentences.
+
+    Raises:
+        ConfigError: it is a cross-encoder.
+    """
+    if encoder.kind != "bi":
+        raise ConfigError(
+            f"{encoder.backbone.path} is a {encoder.kind}-encoder; an index needs a bi-encoder (a "
+            "cross-encoder can rerank)"
+        )
 
 
 def check_encoder(index: HoldsVectors, encoder: SentenceEncoder) -> None:

@@ -14,7 +14,7 @@ from kosim.encoders.errors import ConfigError
 from kosim.encoders.interface import Encoder, SentenceEncoder
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.documents import Document, check_document
-from kosim.index.index_encoder import check_encoder
+from kosim.index.index_encoder import check_bi, check_encoder
 from kosim.index.ranking import Rows
 from kosim.index.reranking import score_pairs
 from kosim.index.top_pairs import neighbour_pairs, top_pairs_of_blocks
@@ -135,9 +135,10 @@ def mine_texts(
     and result are those of `mine`.
 
     Raises:
-        ConfigError: a number is impossible.
+        ConfigError: a number is impossible, or the encoder is a cross-encoder.
     """
     count = _pairs_to_compare(top, min_score, reranker, candidates)
+    check_bi(encoder)
     documents = list(documents)
     for document in documents:
         check_document(document)

@@ -107,7 +107,12 @@ def _resolve(name: str) -> Any:
             DeprecationWarning,
             stacklevel=2,
         )
-    value = getattr(importlib.import_module(module), name)
+    try:
+        value = getattr(importlib.import_module(module), name)
+    except ModuleNotFoundError as error:
+        from kosim.encoders.errors import left_out
+
+        raise left_out(error, f"kosim.{name}") from error
     globals()[name] = value
     return value
 

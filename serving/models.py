@@ -12,6 +12,7 @@ from kosim.encoders.artifact import read_manifest
 from kosim.encoders.base import PairEncoder
 from kosim.encoders.bi import BiEncoder
 from kosim.encoders.bundle import MINI_BI, MINI_CROSS, is_bundled, saved_encoder
+from kosim.encoders.compute.backends import check_machine
 from kosim.encoders.compute.choice import ComputeChoice
 from kosim.encoders.compute.export_store import ExportStore
 from kosim.encoders.compute.runtime import Precision
@@ -222,6 +223,7 @@ def _loaded(
 def _check_device(device: str | None) -> None:
     if device in (None, "cpu"):
         return
+    check_machine(ComputeChoice())
     import torch
 
     try:

@@ -44,7 +44,7 @@ sys.modules.update(dict.fromkeys({ABSENT!r}))
 class NoPandas:  # pyarrow takes None for the module
     def find_spec(self, name, *rest):
         if name == "pandas":
-            raise ModuleNotFoundError(name)
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
 sys.meta_path.insert(0, NoPandas())
 """
 KOSIM = WITHOUT + "from kosim.experiments.cli import main; main(sys.argv[1:], prog_name='kosim')"
@@ -99,6 +99,33 @@ def test_torch_that_is_asked_for_is_missed_in_one_line(tmp_path: Path) -> None:
     assert "backend torch needs torch" in said and "Traceback" not in said
 
 
+@pytest.mark.parametrize(
+    ("command", "needed"),
+    [
+        (("data", "pairs.csv"), "kosim data needs pandas, which this installation leaves out"),
+        pytest.param(("plan", "--help"), "kosim plan needs torch", marks=pytest.mark.slow),
+        pytest.param(("compare", "quickstart"), "kosim compare needs", marks=pytest.mark.slow),
+        pytest.param(
+            ("serve", "--device", "cuda:0"), "backend torch needs torch", marks=pytest.mark.slow
+        ),
+    ],
+)
+def test_a_command_that_needs_more_says_so_in_one_line(
+    tmp_path: Path, command: tuple[str, ...], needed: str
+) -> None:
+    said = kosim(*command, folder=tmp_path, expect=2)
+    assert needed in said and "pip install kosim" in said
+    assert len(said.splitlines()) == 1
+
+
+def test_a_public_name_that_needs_more_says_so(tmp_path: Path) -> None:
+    code = f"{WITHOUT}import kosim\ntry:\n    kosim.train\nexcept kosim.KosimError as e: print(e)"
+    said = subprocess.run(
+        [sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=True
+    )
+    assert re.match(r"kosim.train needs \w+, which this installation leaves out", said.stdout)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("precision", ["int8", "bf16"])
 def test_an_export_that_is_missing_is_named(tmp_path: Path, precision: str) -> None:
@@ -141,6 +168,13 @@ def test_rerank(tmp_path: Path) -> None:
 def test_search(index: Path) -> None:
     call = ("search", index, SENTENCES[0], "--reranker", "mini-cross", "-k", 1, "--json")
     assert SENTENCES[0] in kosim(*call, folder=index.parent)
+
+
+@pytest.mark.slow
+def test_words_need_scipy(index: Path) -> None:
+    said = kosim("search", index, SENTENCES[0], "--mode", "lexical", folder=index.parent, expect=2)
+    assert said.splitlines()[-1].startswith("Error: indexing words needs scipy")
+    assert "Traceback" not in said
 
 
 @pytest.mark.slow

@@ -24,7 +24,7 @@ from kosim.encoders.artifact import read_manifest
 from kosim.encoders.bundle import MINI_BI, MINI_CROSS, saved_encoder
 from kosim.encoders.compute.export_store import ExportStore
 from kosim.encoders.loading import load
-from kosim.encoders.storage import atomic_folder, sha256, write_json
+from kosim.encoders.storage import atomic_folder, sha256
 
 WEIGHTS = "model.safetensors"
 _LEAST = 512
@@ -101,8 +101,7 @@ def bundle_export(name: str) -> int:
         with atomic_folder(folder / "onnx" / "fp32", overwrite=True) as out:
             (out / export.graph.name).write_bytes(model.SerializeToString())
             files = {file.name: sha256(file) for file in sorted(out.iterdir())}
-            record = export.record.model_copy(update={"files": files})
-            write_json(out / "export.json", record.model_dump(mode="json"))
+            export.record.model_copy(update={"files": files}).write(out)
     return sum(file.stat().st_size for file in (folder / "onnx" / "fp32").iterdir())
 
 

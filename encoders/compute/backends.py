@@ -35,7 +35,8 @@ def default_backend(
         return "torch"
     try:
         exported = exports.find("fp32") is not None
-    except QualityError:
+    except QualityError as error:
+        exports.unusable["fp32"] = str(error)
         exported = False
     # Without torch onnx is left, which then says what is missing.
     return "onnx" if exported or not is_installed("torch") else "torch"

@@ -27,6 +27,8 @@ from kosim.encoders.compute.text_reader import InputLayout, content_of, open_tok
 from kosim.encoders.errors import ArtifactError, MissingExtraError, QualityError
 from kosim.encoders.storage import (
     atomic_folder,
+    content_checksum,
+    read_json,
     read_versioned_json,
     sha256,
     write_json,
@@ -53,7 +55,7 @@ class ExportRecord(BaseModel):
 
     ``measured`` is that of the encoder's files, ``fingerprint`` and ``settings`` are those of the
     opened encoder that was exported. ``refused`` says why an export may not be used; its files are
-    then gone.
+    then gone. ``checksum`` is of all the rest.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -69,6 +71,16 @@ class ExportRecord(BaseModel):
     parameters: int = 0
     positions: int | None = None
     hidden_size: int | None = None
+    checksum: str | None = None
+
+    def write(self, folder: Path) -> None:
+        """Write it into the folder of its export.
+
+        Raises:
+            StorageError: the disk is full or cannot be written.
+        """
+        content = self.model_dump(mode="json")
+        write_json(folder / _RECORD, {**content, "checksum": content_checksum(content)})
 
 
 @dataclass(frozen=True)
@@ -191,7 +203,7 @@ class ExportStore:
                         "hidden_size": getattr(config, "hidden_size", None),
                     }
                 )
-                write_json(partial / _RECORD, record.model_dump(mode="json"))
+                record.write(partial)
         return Export(export, record, self.saved)
 
     def keep(self, precision: Precision) -> Export | None:
@@ -216,7 +228,7 @@ class ExportStore:
             shutil.rmtree(root / precision, ignore_errors=True)
         export = self._writable() / precision
         with _locked(export), atomic_folder(export) as partial:
-            write_json(partial / _RECORD, self._record({}, "", refused=reason).model_dump())
+            self._record({}, "", refused=reason).write(partial)
 
     def allow(self, precision: Precision) -> None:
         """Forget that the export in ``precision`` was refused, if it was."""
@@ -312,6 +324,9 @@ class ExportStore:
             damaged = sorted(present ^ set(record.files)) or [
                 name for name, expected in record.files.items() if sha256(export / name) != expected
             ]
+            content = read_json(export / _RECORD, error=ArtifactError)
+            if record.checksum not in (None, content_checksum(content)):
+                damaged.append(_RECORD)
         except OSError as error:
             return f"cannot be read ({error.strerror})"
         if damaged or _GRAPH not in present:

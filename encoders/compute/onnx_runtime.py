@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,6 +23,9 @@ _TOKEN_BUDGET = 1_024
 """Padded tokens of a batch, which one core computes."""
 
 _WEIGHTS_FOLDER = "session.model_external_initializers_file_folder_path"
+
+_ITS_SOURCE = re.compile(r"/\S+\.(?:cc|h):\d+ .*\) ")
+"""The function that its messages name."""
 
 _DISABLED = ("SkipLayerNormFusion",)
 """Its kernel takes 3.5 times as long on a CPU as the addition and normalisation that it fuses."""
@@ -60,7 +64,7 @@ class OnnxRuntime(Runtime):
                 disabled_optimizers=list(_DISABLED),
             )
         except Exception as error:  # onnxruntime's own types derive from Exception alone
-            reason = str(error).strip().splitlines()[0]
+            reason = _ITS_SOURCE.sub("", str(error).strip().splitlines()[0])
             raise ArtifactError(
                 f"onnxruntime cannot run {graph} on this machine: {reason}; use backend torch, "
                 "or remove that folder to have it exported again"

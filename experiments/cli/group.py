@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from kosim.encoders.errors import ConfigError, KosimError, RankError, did_you_mean
+from kosim.encoders.errors import ConfigError, KosimError, RankError, did_you_mean, left_out
 from kosim.encoders.training import ranks
 from kosim.experiments.cli.terminal import serve_any_encoding, visible
 
@@ -141,6 +141,8 @@ class KosimGroup(click.Group):
             if not ranks.is_main() and not ranks.has_joined():
                 ctx.exit(_WRONG_CALL)  # the main process says the same
             raise _Refusal(str(error)) from error
+        except ModuleNotFoundError as error:
+            raise _Refusal(str(left_out(error, f"kosim {ctx.meta[_ARGUMENTS][0]}"))) from error
         except UnicodeEncodeError as error:
             # Paths with bytes of another encoding cannot stand in the files that we write.
             part = " ".join(

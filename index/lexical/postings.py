@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -18,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kosim.encoders.durable_file import read_array, write_array
-from kosim.encoders.errors import CorpusIndexError
+from kosim.encoders.errors import CorpusIndexError, MissingExtraError
 from kosim.encoders.storage import sha256, write_json
 
 if TYPE_CHECKING:
@@ -68,7 +69,11 @@ class Postings:
         """Build from the terms of documents, given batch by batch.
 
         ``progress`` is called after each batch with the number of its documents.
+
+        Raises:
+            MissingExtraError: scipy is not installed.
         """
+        _check_scipy()
         from scipy.sparse import csr_array  # takes long to import, and a search needs it not
 
         vocabulary: dict[str, int] = {}
@@ -98,7 +103,12 @@ class Postings:
 
     @classmethod
     def merge(cls, parts: Sequence[Postings]) -> Self:
-        """Return the postings of the documents of all parts, those of the first part first."""
+        """Return the postings of the documents of all parts, those of the first part first.
+
+        Raises:
+            MissingExtraError: scipy is not installed.
+        """
+        _check_scipy()
         from scipy.sparse import csc_array, csr_array
 
         vocabulary: dict[bytes, int] = {}
@@ -228,6 +238,14 @@ def _check_ends(folder: Path, name: str, ends: npt.NDArray[np.int64], size: int)
     last = int(ends[-1]) if len(ends) else 0
     if last != size or np.any(np.diff(ends, prepend=0) < 0):
         raise CorpusIndexError(f"the postings in {folder} contradict each other: {name}_ends")
+
+
+def _check_scipy() -> None:
+    if find_spec("scipy") is None:
+        raise MissingExtraError(
+            "indexing words needs scipy, which is not installed: pip install scipy, or build the "
+            "index with --lexical where it is"
+        )
 
 
 def _assembled(

@@ -24,9 +24,10 @@ import sentence_transformers
 from kosim.encoders.artifact import read_manifest
 from kosim.encoders.base import PairEncoder
 from kosim.encoders.bi import BiEncoder
-from kosim.encoders.compute.export_store import ExportStore
+from kosim.encoders.compute.export_store import ExportRecord, ExportStore
 from kosim.encoders.errors import ArtifactError, ConfigError, MissingExtraError
 from kosim.encoders.loading import KINDS, load
+from kosim.encoders.storage import sha256
 from kosim.encoders.training.run import train
 from tests.encoders.tiny import PROMPT, SENTENCES, TRAIN, VALIDATION, config
 
@@ -227,7 +228,9 @@ def test_torch_computes_in_place_of_an_export_that_does_not_match_and_it_is_said
     changed = path.read_bytes()
     with caplog.at_level(logging.WARNING):
         assert load(copied).backend == "torch"
-    assert re.search(r"is of format 3, not \d+, so torch computes; backend onnx", caplog.text)
+    assert re.search(
+        r"is of format 3, not \d+, so torch computes; .kosim export. can make it again", caplog.text
+    )
     assert path.read_bytes() == changed
 
 
@@ -302,17 +305,47 @@ def test_an_int8_score_does_not_depend_on_its_batch(kind: str, place: Path) -> N
     np.testing.assert_allclose(together, alone, atol=0.002)
 
 
-def test_a_graph_that_cannot_be_run_is_named(copied: Path) -> None:
-    graph = copied / "onnx" / "int8" / "model.onnx"
-    graph.write_bytes(b"no graph")
-    record = json.loads((graph.parent / "export.json").read_text())
-    from kosim.encoders.storage import sha256
+def _unknown_opset(graph: bytes) -> bytes:
+    import onnx
 
-    record["files"]["model.onnx"] = sha256(graph)
-    (graph.parent / "export.json").write_text(json.dumps(record))
-    with pytest.raises(ArtifactError, match="use backend torch") as caught:
+    model = onnx.load_from_string(graph)
+    model.opset_import[0].version = 99
+    serialized: bytes = model.SerializeToString()
+    return serialized
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [(lambda _: b"no graph", "Protobuf"), (_unknown_opset, "Opset 99")],
+)
+def test_a_graph_that_cannot_be_run_is_named(copied: Path, change: Any, said: str) -> None:
+    graph = copied / "onnx" / "int8" / "model.onnx"
+    graph.write_bytes(change(graph.read_bytes()))
+    record = ExportRecord(**json.loads((graph.parent / "export.json").read_text()))
+    record.files["model.onnx"] = sha256(graph)
+    record.write(graph.parent)
+    with pytest.raises(ArtifactError, match=f"{said}.*use backend torch") as caught:
         load(copied, precision="int8")
     assert "\n" not in str(caught.value)
+    assert ".h:" not in str(caught.value)
+
+
+@pytest.mark.parametrize("change", [{"positions": 3}, {"fingerprint": "0" * 64}])
+def test_a_record_that_was_changed_is_damage(copied: Path, change: dict[str, Any]) -> None:
+    path = copied / "onnx" / "fp32" / "export.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    exports = ExportStore(read_manifest(copied).measured, copied)
+    assert exports.find("fp32") is None
+    assert "is damaged: export.json is missing or was changed" in exports.unusable["fp32"]
+
+
+def test_torch_computes_in_place_of_a_refused_export_and_it_is_said(
+    copied: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    ExportStore(read_manifest(copied).measured, copied).refuse("fp32", "it loses much")
+    with caplog.at_level(logging.WARNING):
+        assert load(copied).backend == "torch"
+    assert re.search(r"was refused by kosim export: it loses much, so torch computes", caplog.text)
 
 
 @pytest.mark.parametrize("package", ["onnx", "onnxruntime", "onnxscript"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -25,6 +27,12 @@ def test_the_first_components_have_unit_length_again() -> None:
 @pytest.mark.parametrize("dimensions", [0, -1, 10_000])
 def test_impossible_dimensions_are_named(bi: BiEncoder, dimensions: int) -> None:
     with pytest.raises(ConfigError, match=f"dimensions is {dimensions:,}, .* give 1 to"):
+        check_dimensions(bi, dimensions)
+
+
+@pytest.mark.parametrize("dimensions", ["64", 2.5, True, [2]])
+def test_what_is_no_number_of_dimensions_is_named(bi: BiEncoder, dimensions: Any) -> None:
+    with pytest.raises(ConfigError, match=r"dimensions is .*; give a whole number from 1 to"):
         check_dimensions(bi, dimensions)
 
 

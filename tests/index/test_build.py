@@ -14,6 +14,7 @@ import pytest
 
 from kosim.encoders.bi import BiEncoder
 from kosim.encoders.bundle import BUNDLED, MINI_BI
+from kosim.encoders.cross import CrossEncoder
 from kosim.encoders.errors import (
     ConfigError,
     DataError,
@@ -25,6 +26,7 @@ from kosim.index.build import BuildProgress, build_index
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.documents import Document
 from kosim.index.index_encoder import encoder_folder
+from kosim.index.mining import mine_texts
 from tests.encoders.tiny import WORDS
 from tests.index.builds import (
     BLOCK,
@@ -223,6 +225,13 @@ def test_empty_corpus_leaves_nothing(bi: BiEncoder, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="the corpus is empty"):
         build(tmp_path / "index", bi, [])
     assert not names(tmp_path)
+
+
+def test_a_cross_encoder_makes_no_index(cross: CrossEncoder, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="is a cross-encoder; an index needs a bi-encoder"):
+        build_index(["가"], cross, tmp_path / "index")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="is a cross-encoder; an index needs a bi-encoder"):
+        mine_texts([Document("1", "가")], cross)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("options", [{"type": "annoy"}, {"block_size": 0}])
