@@ -27,7 +27,7 @@ from kosim.experiments.cli.summary import show
 from kosim.experiments.speed.bench import BenchSettings, run_bench
 from kosim.experiments.speed.report import SPEED
 from kosim.experiments.speed.workload import Workload, WorkloadSizes
-from kosim.experiments.study.run_folder import default_folder
+from kosim.experiments.study.run_folder import choose_folder
 
 _SIZES = WorkloadSizes()
 _CHOICES = "torch:fp32,onnx:fp32,onnx:int8"
@@ -104,7 +104,7 @@ def bench_command(
     if not encoders and not rerankers:
         raise ConfigError("nothing to measure is given; name a model with --encoder or --reranker")
     settings = BenchSettings(choices=parse_choices(choices), rounds=rounds, threads=threads)
-    folder = out or default_folder("bench", again=overwrite)
+    folder = choose_folder("bench", out, overwrite=overwrite)
     workload = Workload.of(corpus, WorkloadSizes(**sizes), seed=seed)
     with stage_progress() as progress:
         results = SPEED.run(

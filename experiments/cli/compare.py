@@ -115,8 +115,10 @@ def compare_command(config: str, **options: Any) -> None:
         return
     from kosim.experiments.comparison.report import COMPARISON
     from kosim.experiments.comparison.run import compare
+    from kosim.experiments.study.run_folder import choose_folder
 
-    out = options["out"] or ranks.on_main(lambda: _default_folder(settings.name, options))
+    again = {name: options[name] for name in ("resume", "overwrite")}
+    out = options["out"] or ranks.on_main(lambda: choose_folder(settings.name, None, **again))
     keep_run(out, _tuning_folder(out))
     if options["tune"] is not None:
         settings = _tuned(settings, out, options)
@@ -214,14 +216,6 @@ def _planned(contender: PlannedContender) -> dict[Line, Text]:
 def _data(options: dict[str, Any]) -> str | None:
     """Return the file or data set that a run is about, where an option names one."""
     return options["train"] or options["test"] or options["dataset"]
-
-
-def _default_folder(name: str, options: dict[str, Any]) -> Path:
-    from kosim.experiments.study.run_folder import default_folder, interrupted_folder
-
-    if options["resume"]:
-        return interrupted_folder(name)
-    return default_folder(name, again=options["overwrite"])
 
 
 def _override(raw: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from kosim.experiments.cli.options import (
 from kosim.experiments.cli.progress import training_progress
 from kosim.experiments.cli.summary import say_stages, show
 from kosim.experiments.settings import DataSettings
-from kosim.experiments.study.run_folder import default_folder, interrupted_folder
+from kosim.experiments.study.run_folder import choose_folder
 from kosim.experiments.tokenizers.report import TOKENIZERS
 from kosim.experiments.tokenizers.run import compare_tokenizers
 from kosim.experiments.tokenizers.settings import VOCABULARIES, TokenizerSettings
@@ -115,9 +115,7 @@ def compare_tokenizers_command(
             **given(options, TokenizerSettings),
         }
     )
-    if out is None and resume:
-        out = interrupted_folder("tokenizers")
-    folder = out or default_folder("tokenizers", again=overwrite)
+    folder = choose_folder("tokenizers", out, resume=resume, overwrite=overwrite)
     keep_run(folder)
     with training_progress(quiet=as_json) as callbacks:
         results = compare_tokenizers(

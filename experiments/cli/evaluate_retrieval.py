@@ -37,7 +37,7 @@ from kosim.experiments.retrieval.run import (
     held_out_sentences,
     run_retrieval,
 )
-from kosim.experiments.study.run_folder import default_folder
+from kosim.experiments.study.run_folder import choose_folder
 
 
 @click.command("evaluate-retrieval")
@@ -131,7 +131,7 @@ def evaluate_retrieval_command(
         resamples=resamples,
         seed=source.seed,
     )
-    folder = out or default_folder("retrieval", again=overwrite)
+    folder = choose_folder("retrieval", out, overwrite=overwrite)
     bi, cross = open_bi_encoder(encoder, compute), open_reranker(reranker, compute)
     with stage_progress() as progress:
         results = RETRIEVAL.run(

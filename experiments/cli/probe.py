@@ -18,7 +18,7 @@ from kosim.experiments.cli.options import (
     overwrite_option,
 )
 from kosim.experiments.cli.summary import say_stages, show
-from kosim.experiments.study.run_folder import default_folder
+from kosim.experiments.study.run_folder import choose_folder
 
 
 @click.command("probe")
@@ -64,7 +64,7 @@ def probe_command(
         raise ConfigError(f"{repeated} is given twice; give each encoder once")
     distinct = len({model.name for model in models}) == len(set(models))
     encoders = {model.name if distinct else str(model): compute.load(model) for model in models}
-    folder = out or default_folder("probe", again=overwrite)
+    folder = choose_folder("probe", out, overwrite=overwrite)
     results = PROBE.run(
         folder,
         lambda: probe(encoders, chosen, file=items, progress=say_stages(quiet=as_json)),

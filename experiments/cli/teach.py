@@ -31,7 +31,7 @@ from kosim.experiments.cli.progress import training_progress
 from kosim.experiments.cli.summary import say_parts, show
 from kosim.experiments.settings import DataSettings, EncoderSettings
 from kosim.experiments.study.progress import silent
-from kosim.experiments.study.run_folder import default_folder, interrupted_folder
+from kosim.experiments.study.run_folder import choose_folder
 from kosim.experiments.teaching.settings import TeachSettings, parse_mix, students_of
 
 _ROUNDS = 3
@@ -147,9 +147,7 @@ def teach_command(
             "evaluation": {"resamples": resamples} if resamples else {},
         }
     )
-    if out is None and resume:
-        out = interrupted_folder(folder_name)
-    folder = out or default_folder(folder_name, again=overwrite)
+    folder = choose_folder(folder_name, out, resume=resume, overwrite=overwrite)
     keep_run(folder)
     from kosim.experiments.teaching.report import TEACHING
 

@@ -26,7 +26,7 @@ from kosim.experiments.data.partition import load_training
 from kosim.experiments.settings import CompareSettings, parse_settings, read_comparison
 from kosim.experiments.study.language import Line
 from kosim.experiments.study.notation import decimal
-from kosim.experiments.study.run_folder import default_folder, interrupted_folder
+from kosim.experiments.study.run_folder import choose_folder, default_folder
 from kosim.experiments.tuning.report import TUNING
 from kosim.experiments.tuning.run import BEST_CONFIG, report_study
 from kosim.experiments.tuning.settings import (
@@ -160,7 +160,7 @@ def run_command(
         },
     )
     name = name or f"{comparison.name}-{kind}"
-    folder = out or _default_folder(f"tune-{name}", resume=resume)
+    folder = _folder(f"tune-{name}", out, resume=resume)
     address = storage or str(folder / "study.db")
     keep_on_interrupt(
         f"Finished trials are kept in the study {name}.",
@@ -227,9 +227,9 @@ def _check_counts(trials: int | None, workers: int, minutes: float | None) -> No
         raise ConfigError(f"--minutes is {minutes:g}; give more than 0")
 
 
-def _default_folder(name: str, *, resume: bool) -> Path:
+def _folder(name: str, out: Path | None, *, resume: bool) -> Path:
     try:
-        return interrupted_folder(name) if resume else default_folder(name, again=False)
+        return choose_folder(name, out, resume=resume)
     except StorageError:
         return default_folder(name, again=True)  # a finished study may get more trials
 

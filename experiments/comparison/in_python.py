@@ -22,10 +22,9 @@ from kosim.experiments.comparison.results import COMPARED, ComparisonResults
 from kosim.experiments.settings import CompareSettings, named_after, read_settings
 from kosim.experiments.study.figures import Estimate
 from kosim.experiments.study.language import Language, text
-from kosim.experiments.study.notebook import notebook_progress
-from kosim.experiments.study.progress import Progress
+from kosim.experiments.study.progress import Progress, notebook_progress
 from kosim.experiments.study.report.canvas import drawn
-from kosim.experiments.study.run_folder import default_folder
+from kosim.experiments.study.run_folder import choose_folder
 
 Source = Any
 """Labelled pairs: a path, a DataFrame, a data set, `LabelledPairs`, or (text, text, label) rows."""
@@ -150,7 +149,7 @@ def compare(
         seeds: of the trainings, one training of each encoder for each.
         training: fields of `TrainingConfig` that both trainings shall have, such as ``epochs``.
         data: further fields of `DataSettings`, such as ``columns`` or ``label_scale``.
-        resume: go on with a killed run of the same settings.
+        resume: go on with a killed run of the same settings, the newest when ``out`` is None.
         overwrite: replace an earlier run.
         callbacks: transformers' hooks into every training.
         progress: told what is being done; in a notebook one line below the cell when None.
@@ -169,7 +168,7 @@ def compare(
         name = settings.name
     else:
         name = named_after(train) if isinstance(train, str | Path) else "python"
-    folder = default_folder(name, again=resume or overwrite) if out is None else Path(out)
+    folder = choose_folder(name, out, resume=resume, overwrite=overwrite)
     if settings is None:
         beside = folder.with_name(f"{folder.name}-data")
         files = {

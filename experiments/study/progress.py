@@ -1,10 +1,11 @@
-"""How an experiment tells what it is doing."""
+"""How an experiment tells what it is doing, also below the cell of a notebook."""
 
 from __future__ import annotations
 
-from typing import Protocol
+import sys
+from typing import Any, Protocol
 
-from kosim.experiments.study.language import Text
+from kosim.experiments.study.language import Text, language_of_locale, text
 
 
 class Progress(Protocol):
@@ -19,3 +20,20 @@ class Progress(Protocol):
 
 def silent(stage: Text, done: int = 0, total: int = 0, /) -> None:
     """Show nothing."""
+
+
+def notebook_progress() -> Progress:
+    """Return what shows each stage in one line below the cell; outside a notebook, `silent`."""
+    ipython: Any = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    if not hasattr(shell, "kernel"):
+        return silent
+    handle = ipython.display.display({"text/plain": ""}, raw=True, display_id=True)
+
+    def show(stage: Text, done: int = 0, total: int = 0, /) -> None:
+        counted = f" ({done:,} of {total:,})" if total else ""
+        handle.update(
+            {"text/plain": f"kosim: {text(stage, language_of_locale())}{counted}"}, raw=True
+        )
+
+    return show

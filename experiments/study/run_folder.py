@@ -45,6 +45,19 @@ def interrupted_folder(name: str) -> Path:
     )
 
 
+def choose_folder(
+    name: str, out: str | Path | None, *, resume: bool = False, overwrite: bool = False
+) -> Path:
+    """Return the folder of a run: ``out``, or one in ``runs`` by the run's name.
+
+    Raises:
+        StorageError: a run is to be resumed and none of that name was interrupted.
+    """
+    if out is not None:
+        return Path(out)
+    return interrupted_folder(name) if resume else default_folder(name, again=overwrite)
+
+
 @contextmanager
 def open_run(
     folder: Path,

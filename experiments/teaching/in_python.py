@@ -10,9 +10,8 @@ from transformers import TrainerCallback
 
 from kosim.encoders.records import Kind
 from kosim.experiments.study.language import Language
-from kosim.experiments.study.notebook import notebook_progress
-from kosim.experiments.study.progress import Progress
-from kosim.experiments.study.run_folder import default_folder, interrupted_folder
+from kosim.experiments.study.progress import Progress, notebook_progress
+from kosim.experiments.study.run_folder import choose_folder
 from kosim.experiments.teaching.results import TeachResults
 from kosim.experiments.teaching.run import teach_students
 from kosim.experiments.teaching.settings import TeachSettings, students_of
@@ -54,10 +53,7 @@ def teach(
     Raises:
         KosimError: of the kind that fits what was wrong; nothing half-written looks whole.
     """
-    name = f"teach-{kind}"
-    if out is None:
-        out = interrupted_folder(name) if resume else default_folder(name, again=overwrite)
-    folder = Path(out)
+    folder = choose_folder(f"teach-{kind}", out, resume=resume, overwrite=overwrite)
     files = {"train": train, "test": test}
     given = {name: str(path) for name, path in files.items() if path is not None}
     content = {

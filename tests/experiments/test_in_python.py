@@ -21,8 +21,7 @@ from kosim.experiments.comparison.results import ComparisonResults
 from kosim.experiments.data.datasets import load_sample
 from kosim.experiments.data.partition import load_raw
 from kosim.experiments.settings import CompareSettings, DataSettings, EvaluationSettings
-from kosim.experiments.study.notebook import notebook_progress
-from kosim.experiments.study.progress import silent
+from kosim.experiments.study.progress import notebook_progress, silent
 from tests.experiments.fixtures import example_results
 
 ROWS = [(f"문장 {i}번입니다", f"다른 문장 {i}", i % 6) for i in range(12)]
@@ -79,6 +78,16 @@ def test_a_run_of_a_file_is_named_after_it(
     assert kosim.compare(train="ours.csv").folder == Path("runs/ours")
     assert kosim.compare(train=FRAME).folder == Path("runs/python")
     assert [settings.name for settings in told] == ["ours", "python"]
+
+
+def test_the_newest_interrupted_run_is_resumed(
+    told: list[CompareSettings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("python", "python-2"):
+        Path("runs", name).mkdir(parents=True)
+    Path("runs/python/results.json").write_text("{}")
+    assert kosim.compare(train=FRAME, resume=True).folder == Path("runs/python-2")
 
 
 def test_the_pairs_of_an_earlier_run_stay(told: list[CompareSettings], tmp_path: Path) -> None:
