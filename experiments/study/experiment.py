@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from kosim.encoders.errors import StorageError
 from kosim.encoders.storage import read_versioned_json, write_json, write_text
+from kosim.experiments.settings import StudySettings
 from kosim.experiments.study.finding import Finding
 from kosim.experiments.study.language import Language
 from kosim.experiments.study.report.canvas import Plot
@@ -95,24 +96,27 @@ class Experiment(Generic[R]):
         self,
         folder: Path,
         run: Callable[[], R],
+        settings: StudySettings | None = None,
         *,
         resume: bool = False,
         overwrite: bool = False,
         language: Language = "en",
     ) -> R:
-        """Run an experiment that has no settings to be resumed with, and write what it found.
+        """Run an experiment, and write what it found.
 
         Args:
             folder: of the run; no other process writes to it meanwhile.
             run: the experiment.
+            settings: kept in the folder; an experiment without them cannot be resumed with others.
             resume: whether the folder may hold something already.
             overwrite: remove an earlier run first.
             language: of the report.
 
         Raises:
-            StorageError: the folder is another process's or no run's, or cannot be written.
+            StorageError: the folder is another process's, no run's or that of other settings, or
+                cannot be written.
         """
-        with open_run(folder, resume=resume, overwrite=overwrite):
+        with open_run(folder, settings, resume=resume, overwrite=overwrite):
             results = run()
             self.write(results, folder, language=language)
         return results

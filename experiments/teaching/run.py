@@ -14,7 +14,6 @@ from kosim.experiments.study.language import Language, Line, both
 from kosim.experiments.study.notation import count
 from kosim.experiments.study.progress import Progress, silent
 from kosim.experiments.study.results import header
-from kosim.experiments.study.run_folder import open_run
 from kosim.experiments.teaching.evaluation import Step, describe_step, paired_gains, score_step
 from kosim.experiments.teaching.lessons import (
     Lessons,
@@ -85,7 +84,8 @@ def teach_students(
     check_enough(lessons, settings.pairs if given is None else len(given.table))
     if given is None:
         open_miner(settings)
-    with open_run(folder, settings, resume=resume, overwrite=overwrite):
+
+    def run() -> TeachResults:
         kept: dict[Kind, str]
         if corpus is not None and lessons.validation is not None and len(students) > 1:
             validation = lessons.validation
@@ -121,9 +121,11 @@ def teach_students(
             *_baselines(settings, students, lessons, folder, callbacks, progress),
             *steps,
         ]
-        results = summarise(settings, silver, steps, kept, validation, lessons, progress)
-        TEACHING.write(results, folder, language=language)
-    return results
+        return summarise(settings, silver, steps, kept, validation, lessons, progress)
+
+    return TEACHING.run(
+        folder, run, settings, resume=resume, overwrite=overwrite, language=language
+    )
 
 
 def _baselines(

@@ -25,7 +25,6 @@ from kosim.experiments.study.language import Language, Line, both
 from kosim.experiments.study.notation import KIND_NAMES
 from kosim.experiments.study.progress import Progress, silent
 from kosim.experiments.study.results import header
-from kosim.experiments.study.run_folder import open_run
 from kosim.experiments.tokenizers.figures import text_figures
 from kosim.experiments.tokenizers.report import TOKENIZERS
 from kosim.experiments.tokenizers.results import (
@@ -72,7 +71,8 @@ def compare_tokenizers(
     training = load_training(settings.data)
     if settings.ready is not None or "morpheme" in settings.tokenizers:
         make_text_step(MorphemeSegmentation.name)  # hours before it would be missed
-    with open_run(folder, settings, resume=resume, overwrite=overwrite):
+
+    def run() -> TokenizerResults:
         tokenizers = {
             kind: _tokenizer(kind, size, settings, training, folder, progress)
             for kind, size in settings.tokenizers.items()
@@ -95,7 +95,7 @@ def compare_tokenizers(
         backbones: dict[str, dict[str, Any]] = {
             kind: {"backbone": str(folder / "backbones" / kind)} for kind in settings.tokenizers
         }
-        results = TokenizerResults(
+        return TokenizerResults(
             **header(settings.name),
             config=settings.model_dump(mode="json"),
             pairs={"train": len(training.train), "validation": len(training.validation)},
@@ -103,9 +103,10 @@ def compare_tokenizers(
             encoders=compared(backbones, ""),
             ready=compared(_ready_made(settings.ready), "ready-") if settings.ready else None,
         )
-        progress(Line("writing the report", "보고서 작성"))
-        TOKENIZERS.write(results, folder, language=language)
-    return results
+
+    return TOKENIZERS.run(
+        folder, run, settings, resume=resume, overwrite=overwrite, language=language
+    )
 
 
 def _tokenizer(
