@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,7 @@ from kosim.experiments.comparison.results import (
     Job,
     OutOfReach,
 )
-from kosim.experiments.study.results import Latency
+from kosim.experiments.study.results import Latency, seconds_of
 
 CORPUS_SIZES = (100, 1_000, 10_000, 100_000, 1_000_000)
 _BULK = 512
@@ -34,18 +33,17 @@ def measure(encoder: BiEncoder | CrossEncoder, pairs: list[Pair]) -> EncoderCost
     """Measure one encoder on up to 512 of the test pairs, in bulk and one pair at a time."""
     sample = pairs[:_BULK]
     encoder.score(sample[:8])  # the first call allocates
-    bulk = _seconds(lambda: encoder.score(sample))
+    bulk = seconds_of(encoder.score, sample)
     of_bi: dict[str, Any] = {}
     if isinstance(encoder, BiEncoder):
         texts = list(dict.fromkeys(text for pair in sample for text in pair))
         of_bi["dimension"] = encoder.dimension
-        of_bi["sentences_per_second"] = len(texts) / _seconds(lambda: encoder.encode(texts))
-    single = [_seconds(lambda pair=pair: encoder.score([pair])) for pair in sample[:_SINGLE]]  # type: ignore[misc]
-    p50, p95 = np.percentile(single, [50, 95]) * 1000
+        of_bi["sentences_per_second"] = len(texts) / seconds_of(encoder.encode, texts)
+    single = [seconds_of(encoder.score, [pair]) for pair in sample[:_SINGLE]]
     return EncoderCost(
         parameters=encoder.parameters,
         pairs_per_second=len(sample) / bulk,
-        single_pair_ms=Latency(p50=float(p50), p95=float(p95)),
+        single_pair_ms=Latency.of(single),
         **of_bi,
     )
 
@@ -118,14 +116,8 @@ def project(
     )
 
 
-def _seconds(action: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    action()
-    return time.perf_counter() - started
-
-
 def _dot_product_seconds(dimension: int, rows: int = 20_000) -> float:
     """Return the seconds of one dot product in a matrix-vector product, the best of five."""
     matrix = np.ones((rows, dimension), dtype=np.float32)
     vector = np.ones(dimension, dtype=np.float32)
-    return min(_seconds(lambda: matrix @ vector) for _ in range(5)) / rows
+    return min(seconds_of(lambda: matrix @ vector) for _ in range(5)) / rows

@@ -17,7 +17,6 @@ from kosim.experiments.retrieval.rankings import (
     Way,
     available,
     latencies,
-    latency,
     rerank_scores,
     reranked,
     retrieve,
@@ -27,6 +26,7 @@ from kosim.experiments.retrieval.results import WayResults
 from kosim.experiments.retrieval.significance import GroupedQueries, compare_rows
 from kosim.experiments.study.language import Line
 from kosim.experiments.study.progress import Progress, silent
+from kosim.experiments.study.results import Latency
 from kosim.index.ranking import Rows
 from kosim.index.searcher import Searcher
 
@@ -108,7 +108,7 @@ def evaluate_retrieval(
                 mode=way.mode,
                 depth=way.depth,
                 metrics={m: queries.estimate(found) for m, found in values[way.key].items()},
-                latency_ms=latency(seconds[way.key]),
+                latency_ms=Latency.of(seconds[way.key], queries=len(seconds[way.key])),
                 cross_encoder_calls=way.depth or 0,
             )
             for way in ways

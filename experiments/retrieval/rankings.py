@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -13,7 +12,7 @@ from kosim.encoders.metrics import Floats
 from kosim.experiments.retrieval.results import way_name
 from kosim.experiments.study.language import Line, both
 from kosim.experiments.study.progress import Progress
-from kosim.experiments.study.results import Latency
+from kosim.experiments.study.results import seconds_of
 from kosim.index.ranking import Rows
 from kosim.index.searchable import Mode
 from kosim.index.searcher import Searcher
@@ -137,16 +136,8 @@ def latencies(
     for number, query in enumerate(sample):
         progress(Line("timing single queries", "질의 하나씩 시간 측정"), number, len(sample))
         for way in ways:
-            started = time.perf_counter()
-            _answer(searcher, way, query, hits)
-            seconds[way.key][number] = time.perf_counter() - started
+            seconds[way.key][number] = seconds_of(_answer, searcher, way, query, hits)
     return seconds
-
-
-def latency(seconds: Floats) -> Latency:
-    """Return the median and the 95th percentile of single queries, in milliseconds."""
-    p50, p95 = np.percentile(seconds, [50, 95]) * 1000
-    return Latency(p50=float(p50), p95=float(p95), queries=len(seconds))
 
 
 def _answer(searcher: Searcher, way: Way, query: str, hits: int) -> None:

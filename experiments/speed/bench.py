@@ -192,7 +192,6 @@ def _figures(
     peaks: Mapping[str, float | None],
 ) -> SpeedRow:
     bulk = float(np.median([one.bulk for one in measured]))
-    p50, p95 = np.percentile(1000 * np.array([one.singles for one in measured]), [50, 95])
     first = measured[0]
     gflops = None if first.flops is None else first.flops / bulk / 1e9
     peak = peaks.get(row.choice.precision)
@@ -207,7 +206,7 @@ def _figures(
         bulk_seconds=[one.bulk for one in measured],
         items_per_second=first.items / bulk,
         times_faster=_times_faster(measured, reference),
-        latency_ms=Latency(p50=float(p50), p95=float(p95)),
+        latency_ms=Latency.of([one.singles for one in measured]),
         cold_start_seconds=float(np.median([one.cold_start for one in measured])),
         opening_seconds=float(np.median([one.opening for one in measured])),
         peak_memory_mib=float(np.median([one.peak_memory for one in measured])) / _MEBIBYTE,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ from kosim.encoders.errors import QualityError
 from kosim.encoders.loading import load
 from kosim.encoders.metrics import f1, pearson
 from kosim.encoders.records import DECISION_THRESHOLD, LabelledPairs
+from kosim.experiments.study.results import seconds_of
 
 PEARSON_LIMIT = 0.005
 """The fall of Pearson's correlation, half a point, above which an export is refused."""
@@ -47,7 +46,7 @@ def check_export(folder: Path, choice: ComputeChoice, pairs: LabelledPairs) -> d
     timed = pairs.pairs[:_TIMED]
     for _ in range(_ROUNDS):
         for name, encoder in sides.items():
-            seconds[name].append(_seconds(lambda encoder=encoder: encoder.score(timed)))  # type: ignore[misc]
+            seconds[name].append(seconds_of(encoder.score, timed))
     figures: dict[str, Any] = {
         name: {
             "pearson": pearson(pairs.labels, scores[name]),
@@ -79,9 +78,3 @@ def require_quality(figures: dict[str, Any]) -> None:
             f"{figures['n']} pairs), more than {100 * PEARSON_LIMIT:g}; it was removed: use "
             "another precision, or keep it with --accept-loss"
         )
-
-
-def _seconds(action: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    action()
-    return time.perf_counter() - started

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import numpy as np
 import torch
+
+from kosim.experiments.study.results import seconds_of
 
 _SIZE = 1_024
 _REPEATS = 10
@@ -59,9 +60,4 @@ def machine_peaks(_started: float, threads: int) -> dict[str, float | None]:
 
 def _best(product: Callable[[], object], size: int, repeats: int) -> float:
     product()
-    seconds = []
-    for _ in range(repeats):
-        started = time.perf_counter()
-        product()
-        seconds.append(time.perf_counter() - started)
-    return 2 * size**3 / min(seconds) / 1e9
+    return 2 * size**3 / min(seconds_of(product) for _ in range(repeats)) / 1e9

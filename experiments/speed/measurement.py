@@ -23,6 +23,7 @@ from kosim.experiments.speed.flops import encoder_flops
 from kosim.experiments.speed.processes import peak_memory
 from kosim.experiments.speed.results import Task
 from kosim.experiments.speed.workload import Workload
+from kosim.experiments.study.results import seconds_of
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.searcher import Searcher
 
@@ -97,9 +98,9 @@ def timed(started: float, prepare: Callable[[], Job], singles: Sequence[Any]) ->
     opened = time.monotonic()
     job.single(singles[0])
     first = time.monotonic()
-    calls = tuple(_seconds(lambda one=one: job.single(one)) for one in singles)  # type: ignore[misc]
+    calls = tuple(seconds_of(job.single, one) for one in singles)
     answers: list[Answer] = []
-    bulk = _seconds(lambda: answers.append(job.bulk()))
+    bulk = seconds_of(lambda: answers.append(job.bulk()))
     return Measurement(
         cold_start=first - started,
         opening=opened - began,
@@ -177,9 +178,3 @@ def _flops(encoder: PairEncoder, pairs: list[Pair]) -> float:
     return encoder_flops(
         encoder.model.transformers_model.config, lengths, first_token_only=encoder.first_token_only
     )
-
-
-def _seconds(action: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    action()
-    return time.perf_counter() - started

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import datetime
-from typing import Any
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, ParamSpec
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
 from kosim.encoders.artifact import library_versions
@@ -12,6 +16,7 @@ from kosim.experiments.study.environment import describe_environment
 
 FORMAT = 1
 RESULTS = "results.json"
+Arguments = ParamSpec("Arguments")
 
 
 class Record(BaseModel):
@@ -52,3 +57,20 @@ class Latency(Record):
     p50: float
     p95: float
     queries: int | None = None
+
+    @classmethod
+    def of(
+        cls, seconds: Sequence[Any] | npt.NDArray[Any], *, queries: int | None = None
+    ) -> Latency:
+        """Return the median and the 95th percentile of times in seconds."""
+        p50, p95 = 1000 * np.percentile(seconds, [50, 95])
+        return cls(p50=float(p50), p95=float(p95), queries=queries)
+
+
+def seconds_of(
+    action: Callable[Arguments, object], *args: Arguments.args, **options: Arguments.kwargs
+) -> float:
+    """Return the seconds that a call takes."""
+    started = time.perf_counter()
+    action(*args, **options)
+    return time.perf_counter() - started

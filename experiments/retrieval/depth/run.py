@@ -35,13 +35,13 @@ from kosim.experiments.retrieval.depth.survival import (
     measure,
     smallest_depth,
 )
-from kosim.experiments.retrieval.rankings import Way, latencies, latency
+from kosim.experiments.retrieval.rankings import Way, latencies
 from kosim.experiments.retrieval.run import describe_encoders, describe_index
 from kosim.experiments.retrieval.significance import LEVEL, ratio_estimate, ratio_of_sums
 from kosim.experiments.statistics.resampling import bootstrap, resample_weights
 from kosim.experiments.study.figures import Estimate
 from kosim.experiments.study.progress import Progress, silent
-from kosim.experiments.study.results import header
+from kosim.experiments.study.results import Latency, header
 from kosim.index.adaptive.policy import RELEVANT
 from kosim.index.corpus import read_corpus
 from kosim.index.searcher import Searcher
@@ -196,7 +196,7 @@ def _depth(
         survival=Estimate(**clipped),
         regret=_mean(np.array([loss.regret[number] for loss in losses]), (0.0, 5.0), settings),
         ndcg=_mean(np.array([loss.ndcg[number] for loss in losses]), (0.0, 1.0), settings),
-        latency_ms=latency(seconds),
+        latency_ms=Latency.of(seconds, queries=len(seconds)),
         cross_encoder_calls=depth,
     )
 

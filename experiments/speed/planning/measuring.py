@@ -31,6 +31,7 @@ from kosim.experiments.speed.processes import alone, peak_memory
 from kosim.experiments.speed.workload import Workload, WorkloadSizes
 from kosim.experiments.study.environment import describe_environment
 from kosim.experiments.study.progress import Progress, silent
+from kosim.experiments.study.results import seconds_of
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.documents import Document
 from kosim.index.store.manifest import SEGMENTS, read_manifest
@@ -248,12 +249,7 @@ def _scanned(dimension: int, queries: FloatArray) -> dict[str, Any]:
 def single_query_seconds(queries: FloatArray, search: Any) -> float:
     """Return the median seconds of ``search`` with one of the queries (q, d), after a first one."""
     search(queries[:1])
-    seconds = []
-    for number in range(len(queries)):
-        began = time.perf_counter()
-        search(queries[number : number + 1])
-        seconds.append(time.perf_counter() - began)
-    return float(np.median(seconds))
+    return float(np.median([seconds_of(search, one[None]) for one in queries]))
 
 
 def _check_kind(folder: Path, kind: str, option: str) -> None:
