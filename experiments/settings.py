@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import tomli_w
-from pydantic import Field, field_validator, model_validator
+from pydantic import AliasChoices, Field, field_validator, model_validator
 
 from kosim.encoders.backbone import KOELECTRA, SCRATCH_WIDTH, hidden_size
 from kosim.encoders.errors import ConfigError, did_you_mean
@@ -193,8 +193,11 @@ class EvaluationSettings(Settings):
         description="Columns of the test file by whose values results are sliced, besides source, "
         "label, length, overlap and what distinguishes the sentences.",
     )
-    rerank_candidates: int = Field(
-        100, ge=1, description="Candidates that are reranked in the cost estimate."
+    candidates: int = Field(
+        100,
+        ge=1,
+        validation_alias=AliasChoices("candidates", "rerank_candidates"),
+        description="Candidates that are reranked in the cost estimate.",
     )
 
     @field_validator("slices")

@@ -126,7 +126,7 @@ def evaluate_retrieval_command(
     if encoder is None:
         raise ConfigError("--encoder is missing; give the folder of a bi-encoder")
     settings = RetrievalSettings(
-        depths=whole_numbers("--candidates", candidates),
+        candidates=whole_numbers("--candidates", candidates),
         latency_queries=latency_queries,
         resamples=resamples,
         seed=source.seed,

@@ -119,7 +119,7 @@ def plan_command(
     demand = Demand(
         sentences=_whole(sentences),
         queries_per_second=queries_per_second,
-        rerank_depth=candidates,
+        candidates=candidates,
         node_memory=node_memory,
         node_cores=node_cores,
         memory_share=memory_share,
@@ -177,7 +177,7 @@ def _print_plan(plan: Plan) -> None:
     demand = plan.demand
     output.print(
         f"{count(demand.sentences)} sentences, {amount(demand.queries_per_second)} queries a "
-        f"second, {demand.rerank_depth} candidates reranked: {plan.chosen.type}, "
+        f"second, {demand.candidates} candidates reranked: {plan.chosen.type}, "
         f"{count(plan.chosen.nodes)} x {demand.node_cores} cores and {demand.node_memory:g} GiB",
         style="bold",
     )

@@ -73,7 +73,7 @@ def _choice(facts: Facts) -> Line | None:
 
 
 def _rerank(facts: Facts, bi: str, cross: str) -> Line:
-    depth = facts.cost.rerank_candidates
+    depth = facts.cost.candidates
     candidates = Line(f"{count(depth)} candidates", f"후보 {count(depth)}개")
     do = both(
         "in a large collection, retrieve {candidates} with {finder} and rerank them with {judge}",

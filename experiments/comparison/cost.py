@@ -67,7 +67,7 @@ def project(
         device="cuda" if torch.cuda.is_available() else "cpu",
         threads=torch.get_num_threads(),
         encoders=dict(measured),
-        rerank_candidates=candidates,
+        candidates=candidates,
     )
     if bi is None or cross is None:
         return cost

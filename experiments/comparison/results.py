@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import ConfigDict, Field
+from pydantic import AliasChoices, ConfigDict, Field
 
 from kosim.encoders.base import Kind
 from kosim.experiments.study.figures import Comparison, Difference, Estimate, Figure, Undefined
@@ -273,7 +273,9 @@ class Cost(Record):
     device: str | None = None
     threads: int | None = None
     encoders: dict[str, EncoderCost] = Field(default_factory=dict)
-    rerank_candidates: int | None = None
+    candidates: int | None = Field(
+        None, validation_alias=AliasChoices("candidates", "rerank_candidates")
+    )
     corpus: list[CorpusCost] = Field(default_factory=list)
     break_even: BreakEven = BreakEven()
     out_of_reach: OutOfReach = OutOfReach()

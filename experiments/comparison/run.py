@@ -293,7 +293,7 @@ def _assemble(
             {run.scored.name: run.cost for run in runs},
             bi=by_kind.get("bi"),
             cross=by_kind.get("cross"),
-            candidates=settings.evaluation.rerank_candidates,
+            candidates=settings.evaluation.candidates,
         ),
         trivial=trivial_predictor(partition),
         data=data,

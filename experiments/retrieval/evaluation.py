@@ -16,6 +16,7 @@ from kosim.experiments.retrieval.rankings import (
     ABSENT,
     Way,
     available,
+    check_candidates,
     latencies,
     rerank_scores,
     reranked,
@@ -39,21 +40,17 @@ _HITS = 100
 class RetrievalSettings:
     """What may be chosen about an evaluation.
 
-    ``depths`` are the numbers of hits that the cross-encoder reranks, ``latency_queries`` the
+    ``candidates`` are the numbers of hits that the cross-encoder reranks, ``latency_queries`` the
     single queries that are timed, ``resamples`` those of the bootstrap, drawn by ``seed``.
     """
 
-    depths: tuple[int, ...] = (10, 50, 100)
+    candidates: tuple[int, ...] = (10, 50, 100)
     latency_queries: int = 30
     resamples: int = 10_000
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not self.depths or min(self.depths) < 1:
-            raise ConfigError(
-                f"depths are {', '.join(map(str, self.depths)) or 'none'}; "
-                "give numbers of hits to rerank, each at least 1"
-            )
+        check_candidates(self.candidates)
         if self.latency_queries < 1:
             raise ConfigError(f"{self.latency_queries} queries cannot be timed; give at least 1")
 
@@ -75,7 +72,7 @@ def evaluate_retrieval(
         task: queries and what is relevant to them.
         searcher: over an index of the corpus; without a reranker nothing is reranked.
         rows: (n,) the row in the index of each document of the task.
-        settings: depths and the like.
+        settings: candidates and the like.
         progress: told what is being done.
 
     Returns:
@@ -85,7 +82,7 @@ def evaluate_retrieval(
         DataError: the queries make fewer than two groups.
     """
     queries = GroupedQueries(task.groups, resamples=settings.resamples, seed=settings.seed)
-    depths = settings.depths if searcher.reranker is not None else ()
+    depths = settings.candidates if searcher.reranker is not None else ()
     ways, left_out = available(searcher, ways_to_search(depths))
     if searcher.reranker is None:
         left_out.append("bi-encoder, then cross-encoder: no --reranker was given")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kosim.encoders.errors import MissingExtraError
+from kosim.encoders.errors import ConfigError, MissingExtraError
 from kosim.encoders.metrics import Floats
 from kosim.experiments.retrieval.results import way_name
 from kosim.experiments.study.language import Line, both
@@ -32,6 +32,19 @@ class Way:
     def key(self) -> str:
         """Its name in ``results.json``."""
         return self.mode if self.depth is None else f"rerank-{self.depth}"
+
+
+def check_candidates(numbers: Sequence[int]) -> None:
+    """Check the numbers of candidates that are to be reranked.
+
+    Raises:
+        ConfigError: there are none, or one is below 1.
+    """
+    if not numbers or min(numbers) < 1:
+        raise ConfigError(
+            f"candidates are {', '.join(map(str, numbers)) or 'none'}; give numbers of hits to "
+            "rerank, each at least 1"
+        )
 
 
 def ways_to_search(depths: Sequence[int]) -> list[Way]:

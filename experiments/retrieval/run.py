@@ -115,7 +115,7 @@ def run_retrieval(
         source: queries, documents and relevance.
         encoder: the bi-encoder, which made the index where one is given.
         reranker: the cross-encoder; with None nothing is reranked.
-        settings: depths and the like.
+        settings: candidates and the like.
         name: of the report.
         models: where the encoders came from, by role, for the report.
         progress: told what is being done.

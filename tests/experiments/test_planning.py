@@ -172,7 +172,7 @@ def test_a_prediction_by_hand() -> None:
 
 def test_a_plan_by_hand() -> None:
     """100 million sentences on nodes of 64 GiB, of which 80% less 2 GiB are for the index."""
-    demand = Demand(100_000_000, queries_per_second=10, rerank_depth=50, node_cores=16)
+    demand = Demand(100_000_000, queries_per_second=10, candidates=50, node_cores=16)
     options = {
         option.type: option
         for plan in [make_plan(demand, measurements())]
@@ -249,7 +249,7 @@ def test_reranking_that_was_not_measured_is_refused() -> None:
     without = measurements(reranker=None, pairs_per_second=None)
     with pytest.raises(ConfigError, match="no reranker was measured"):
         make_plan(Demand(1_000), without)
-    assert make_plan(Demand(1_000, rerank_depth=0), without).chosen.nodes == 1
+    assert make_plan(Demand(1_000, candidates=0), without).chosen.nodes == 1
 
 
 def test_measurements_are_kept(tmp_path: Path) -> None:

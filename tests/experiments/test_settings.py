@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -141,3 +142,13 @@ def test_a_hostile_config_is_one_line(tmp_path: Path, content: bytes, said: str)
     with pytest.raises(ConfigError, match=said) as caught:
         read_settings(str(path))
     assert "\n" not in str(caught.value)
+
+
+def test_the_name_of_candidates_in_version_0_1_still_reads() -> None:
+    content = {"evaluation": {"rerank_candidates": 7}, **VALID}
+    settings = CompareSettings.parse(content)
+    assert settings.evaluation.candidates == 7
+    assert tomllib.loads(settings.to_toml())["evaluation"]["candidates"] == 7
+    assert CompareSettings.parse(tomllib.loads(settings.to_toml())) == settings
+    with pytest.raises(ConfigError, match=r"evaluation\.candidates: .* greater than or equal to 1"):
+        CompareSettings.parse({**content, "evaluation": {"candidates": 0}})

@@ -21,6 +21,7 @@ import numpy.typing as npt
 from kosim.encoders.errors import ConfigError, DataError
 from kosim.encoders.metrics import Floats
 from kosim.experiments.data.cleaning import comparable
+from kosim.experiments.retrieval.rankings import check_candidates
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.ranking import Rows
 
@@ -53,14 +54,10 @@ class DepthSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not self.depths or min(self.depths) < 1:
-            raise ConfigError(
-                f"depths are {', '.join(map(str, self.depths)) or 'none'}; "
-                "give numbers of candidates, each at least 1"
-            )
+        check_candidates(self.depths)
         if self.top is not None and self.top < max(self.depths):
             raise ConfigError(
-                f"the top {self.top} are scored, but depth {max(self.depths)} is asked for; "
+                f"the top {self.top} are scored, but {max(self.depths)} candidates are asked for; "
                 f"give --sample-top of at least {max(self.depths)}"
             )
         if self.k < 1:

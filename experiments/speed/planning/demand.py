@@ -12,7 +12,7 @@ GIBIBYTE = 1 << 30
 _BOUNDS: dict[str, tuple[float, float, str]] = {
     "sentences": (1, 1e12, "sentences"),
     "queries_per_second": (0, 1e6, "queries a second"),
-    "rerank_depth": (0, 10_000, "candidates"),
+    "candidates": (0, 10_000, "candidates"),
     "node_memory": (0.5, 1e5, "GiB"),
     "node_cores": (1, 1024, "cores"),
     "memory_share": (0.05, 1, "of a node's memory"),
@@ -27,7 +27,7 @@ class Demand:
     Args:
         sentences: in the corpus.
         queries_per_second: to be answered at most, on average over a second.
-        rerank_depth: candidates that the cross-encoder reranks for each query; 0 for none.
+        candidates: candidates that the cross-encoder reranks for each query; 0 for none.
         node_memory: GiB of a machine.
         node_cores: cores of a machine.
         memory_share: share of the memory that is planned with; the rest is the system's.
@@ -36,7 +36,7 @@ class Demand:
 
     sentences: int
     queries_per_second: float = 1.0
-    rerank_depth: int = 50
+    candidates: int = 100
     node_memory: float = 64.0
     node_cores: int = 16
     memory_share: float = 0.8

@@ -115,9 +115,9 @@ def make_plan(demand: Demand, measured: Measurements) -> Plan:
     Raises:
         ConfigError: a node cannot hold the encoders alone, or reranking was not measured.
     """
-    if demand.rerank_depth and measured.pairs_per_second is None:
+    if demand.candidates and measured.pairs_per_second is None:
         raise ConfigError(
-            f"rerank_depth is {demand.rerank_depth}, but no reranker was measured; give "
+            f"candidates are {demand.candidates}, but no reranker was measured; give "
             "--reranker, or --candidates 0"
         )
     options = sorted(
@@ -150,7 +150,7 @@ def _option(demand: Demand, measured: Measurements, type: Layout) -> Option:
     total = predict(measured, type, demand.sentences)
     shards = min(demand.sentences, math.ceil(total.resident / free))
     shard = predict(measured, type, math.ceil(demand.sentences / shards))
-    rerank = demand.rerank_depth / measured.pairs_per_second if measured.pairs_per_second else 0.0
+    rerank = demand.candidates / measured.pairs_per_second if measured.pairs_per_second else 0.0
     work = measured.query_seconds + shards * shard.search_seconds + rerank
     cores = demand.queries_per_second * work / demand.utilisation
     replicas = max(1, math.ceil(cores / (shards * demand.node_cores)))
@@ -195,10 +195,10 @@ def _assumptions(demand: Demand, measured: Measurements) -> tuple[tuple[str, str
         ("sentences encoded", f"{amount(measured.sentences_per_second)} a second", here),
         ("one query encoded", duration(measured.query_seconds).en, here),
     ]
-    if demand.rerank_depth:
+    if demand.candidates:
         pairs = measured.pairs_per_second
         rows.append(("pairs reranked", f"{amount(pairs)} a second", here))
-        rows.append(("candidates reranked", count(demand.rerank_depth), "asked for"))
+        rows.append(("candidates reranked", count(demand.candidates), "asked for"))
     rows += [
         ("process with its encoders", f"{measured.process_bytes / GIBIBYTE:.2f} GiB", here),
         ("text, id and hashes", f"{amount(measured.document_bytes)} bytes a sentence", here),
