@@ -47,12 +47,16 @@ def _choice(facts: Facts) -> Line | None:
     if gap.significant and gap.value >= TINY:
         return _rerank(facts, bi, cross)
     if not gap.significant:
-        why = both(
-            " for now; nothing here shows that the cross-encoder earns its cost, though up to "
-            "{high} in its favour is not ruled out.",
-            " 크로스인코더가 비용만큼 낫다는 근거는 없습니다. 다만 최대 {high} 더 높을 가능성은 "
-            "남아 있습니다.",
+        left = both(
+            ", though up to {high} in its favour is not ruled out.",
+            " 다만 최대 {high} 더 높을 가능성은 남아 있습니다.",
             high=decimal(gap.high),
+        )
+        why = both(
+            " for now; nothing here shows that the cross-encoder earns its cost{left}",
+            " 크로스인코더가 비용만큼 낫다는 근거는 없습니다.{left}",
+            # An adjusted p-value may say nothing although the interval lies on one side of 0.
+            left=left if gap.high > 0 else Line(".", ""),
         )
     elif gap.value < 0:
         why = Line(
@@ -155,11 +159,18 @@ def seed_luck(facts: Facts) -> Line | None:
         return None
     spreads = {name: facts.seed_values(name) for name in trained}
     if all(len(values) < 2 for values in spreads.values()):
-        return Line(
+        saved = all(map(facts.is_saved, trained))
+        return both(
             "Each encoder was trained once: the intervals cover the choice of test pairs, not the "
-            "luck of a training run. Try --seeds 1,2,3.",
+            "luck of a training run. {try_it}",
             "인코더마다 한 번만 학습했습니다. 신뢰 구간은 평가 쌍에 따른 불확실성만 담고 학습에 "
-            "따른 변동은 담지 않습니다. --seeds 1,2,3으로 확인하십시오.",
+            "따른 변동은 담지 않습니다. {try_it}",
+            try_it=Line(
+                "Train them here with --train FILE --seeds 1,2,3.",
+                "--train FILE --seeds 1,2,3으로 여기에서 학습해 확인하십시오.",
+            )
+            if saved
+            else Line("Try --seeds 1,2,3.", "--seeds 1,2,3으로 확인하십시오."),
         )
     gap = facts.gap(*facts.ranking[:2]) if facts.rival else None
     widest = max(spreads, key=lambda name: max(spreads[name]) - min(spreads[name]))

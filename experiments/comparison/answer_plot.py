@@ -10,7 +10,7 @@ from kosim.experiments.comparison.plots import legend_of_contenders, tones_of
 from kosim.experiments.comparison.results import ComparisonResults
 from kosim.experiments.study.figures import Estimate
 from kosim.experiments.study.language import Line, both
-from kosim.experiments.study.notation import METRIC_NAMES, decimal
+from kosim.experiments.study.notation import METRIC_NAMES, confidence, decimal
 from kosim.experiments.study.report.canvas import MUTED, Plot, say
 
 
@@ -76,5 +76,9 @@ def answer(results: ComparisonResults) -> Plot | None:
         )
         for row, place, figure in found
     ]
-    title = Line("On the test pairs, with 95% intervals", "평가 결과와 95% 신뢰 구간")
+    title = both(
+        "On the test pairs, with {level} intervals",
+        "평가 결과와 {level} 신뢰 구간",
+        level=confidence(results.config),
+    )
     return Plot("answer", title, Line.join("; ", figures), paint, height=0.9 + 1.15 * len(rows))

@@ -133,5 +133,10 @@ class Facts:
         return [figure.value for figure in tests if isinstance(figure, Estimate)]
 
     def is_trained(self, name: str) -> bool:
-        """Whether this run trained the contender."""
+        """Whether a training of the contender is known, of this run or of an earlier one."""
         return any(seed.history for seed in self.encoders[name].seeds.values())
+
+    def is_saved(self, name: str) -> bool:
+        """Whether the contender was compared as it had been saved."""
+        asked: dict[str, Any] = self.results.config.get("encoders", {}).get(name, {})
+        return asked.get("artifact") is not None

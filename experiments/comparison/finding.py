@@ -54,7 +54,7 @@ def compute_finding(results: ComparisonResults) -> Finding:
         [
             *(wording.lead(facts, other) for other in facts.ranking[1:]),
             wording.more_pairs(facts, gap) if gap and not gap.significant else None,
-            slice_report.concentrated(facts),
+            None if waits else slice_report.concentrated(facts),
             None if waits else wording.f1_agreement(facts),
             equal_care(facts),
             wording.pair_cost(facts),

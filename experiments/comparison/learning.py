@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from kosim.experiments.comparison.facts import Facts
+from kosim.experiments.comparison.facts import TINY, Facts
 from kosim.experiments.comparison.results import Training
 from kosim.experiments.study.language import Line, both, listed
 from kosim.experiments.study.notation import decimal, percent
 
 NEAR_TRIVIAL = 0.05
-"""A validation value less than this above the trivial predictor's shows no learning."""
+"""A Pearson less than this above the trivial predictor's, or above 0, shows no learning."""
 MANY_FLIPS = 0.1
 """More decisions than this share that flip with the order of a pair are too many."""
 FAR_ABOVE = 0.05
@@ -43,14 +44,35 @@ def _still_rose(run: Training) -> bool:
     return last is None or not reached or not 0 < last - max(reached) < SMALL_GAIN
 
 
-def untaught(facts: Facts) -> list[str]:
-    """Return the trained contenders whose validation value is near the trivial predictor's."""
+@dataclass(frozen=True)
+class _Reached:
+    """The Pearson by which a contender's learning is judged, and the trivial predictor's there."""
+
+    value: float
+    trivial: float
+    split: Line
+
+
+def _reached(facts: Facts, name: str) -> _Reached | None:
+    """Return what a contender reached: on the validation pairs, a saved one on the test pairs.
+
+    A saved encoder's own validation pairs are not known here.
+    """
     trivial = facts.results.trivial
-    if trivial is None or trivial.validation is None:
-        return []
-    limit = trivial.validation + NEAR_TRIVIAL
-    reached = {name: _validation(facts, name) for name in facts.encoders}
-    return [name for name, value in reached.items() if value is not None and value < limit]
+    if trivial is None:
+        return None
+    if facts.is_saved(name):
+        value, least, split = facts.values.get(name), trivial.test, Line("test", "평가")
+    else:
+        value, least = _validation(facts, name), trivial.validation
+        split = Line("validation", "검증")
+    return None if value is None else _Reached(value, max(least or 0.0, 0.0), split)
+
+
+def untaught(facts: Facts) -> list[str]:
+    """Return the contenders whose Pearson is near the trivial predictor's."""
+    reached = {name: _reached(facts, name) for name in facts.encoders}
+    return [n for n, each in reached.items() if each and each.value < each.trivial + NEAR_TRIVIAL]
 
 
 def collapsed(facts: Facts) -> list[str]:
@@ -77,12 +99,22 @@ def stuck(facts: Facts) -> list[str]:
 def not_ready(facts: Facts) -> list[str]:
     """Return the contenders for which the verdict has to wait.
 
-    That is who has learnt nothing, and who is behind and was still learning: of a leader that was,
-    more learning would only widen the lead.
+    That is who has learnt nothing, and who was still learning where that could change the verdict:
+    of a leader that is clearly ahead, more learning would only widen the lead.
     """
     nothing = {*collapsed(facts), *stuck(facts), *untaught(facts)}
-    behind = {*unfinished(facts)} - {facts.leader}
-    return [name for name in facts.encoders if name in nothing | behind]
+    learning = {*unfinished(facts)}
+    if _clearly_ahead(facts):
+        learning -= {facts.leader}
+    return [name for name in facts.encoders if name in nothing | learning]
+
+
+def _clearly_ahead(facts: Facts) -> bool:
+    """Say whether the leader is told from all others, by more than a tiny difference."""
+    if facts.leader is None or facts.rival is None or not facts.sure:
+        return False
+    gap = facts.gap(facts.leader, facts.rival)
+    return gap is not None and gap.value >= TINY
 
 
 def warnings(facts: Facts) -> list[Line]:
@@ -109,18 +141,20 @@ def warnings(facts: Facts) -> list[Line]:
     ]
     lines += [
         both(
-            "{name} may have learnt nothing: its validation Pearson {value} is near the {trivial} "
-            "of counting shared character bigrams. Give it more --epochs, another --learning-rate "
-            "or more pairs.",
-            "{name}: 거의 배우지 못했을 수 있습니다. 검증 피어슨 상관 {value}, 글자 바이그램 "
-            "겹침만 센 값 {trivial}. --epochs나 학습 쌍을 늘리거나 --learning-rate를 바꿔 "
-            "보십시오.",
+            "{name} may have learnt nothing: its {split} Pearson {value} is near the {trivial} of "
+            "{guess}. Train it again with more --epochs, another --learning-rate or more pairs.",
+            "{name}: 거의 배우지 못했을 수 있습니다. {split} 피어슨 상관 {value}, {guess} "
+            "{trivial}. --epochs나 학습 쌍을 늘리거나 --learning-rate를 바꿔 다시 학습하십시오.",
             name=_capital(facts.name(name)),
-            value=decimal(_validation(facts, name)),
-            trivial=decimal(facts.results.trivial.validation if facts.results.trivial else None),
+            split=reached.split,
+            value=decimal(reached.value),
+            trivial=decimal(reached.trivial),
+            guess=Line("counting shared character bigrams", "글자 바이그램 겹침만 센 값")
+            if reached.trivial
+            else Line("guessing", "짐작만 한 값"),
         )
         for name in untaught(facts)
-        if name not in {*collapsed(facts), *stuck(facts)}
+        if name not in {*collapsed(facts), *stuck(facts)} and (reached := _reached(facts, name))
     ]
     if names := unfinished(facts):
         lines.append(

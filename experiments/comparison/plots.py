@@ -18,7 +18,7 @@ from kosim.experiments.comparison.facts import labels
 from kosim.experiments.comparison.results import ComparisonResults, SeedResults
 from kosim.experiments.study.figures import Estimate, written
 from kosim.experiments.study.language import Line, Text, both
-from kosim.experiments.study.notation import METRIC_NAMES, decimal
+from kosim.experiments.study.notation import METRIC_NAMES, confidence, decimal
 from kosim.experiments.study.report.canvas import (
     INK,
     MUTED,
@@ -202,9 +202,10 @@ def by_source(results: ComparisonResults) -> list[Plot]:
                 f"source-{metric}",
                 both("{label} by source", "출처별 {label}", label=label),
                 both(
-                    "{label} by source for {names}, with 95% intervals; see the table.",
-                    "{names}의 출처별 {label}, 95% 신뢰 구간. 표를 보십시오.",
+                    "{label} by source for {names}, with {level} intervals; see the table.",
+                    "{names}의 출처별 {label}, {level} 신뢰 구간. 표를 보십시오.",
                     label=label,
+                    level=confidence(results.config),
                     names=Line.join(", ", labels(results).values()),
                 ),
                 paint,

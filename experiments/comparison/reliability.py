@@ -21,7 +21,7 @@ from kosim.experiments.settings import EvaluationSettings
 from kosim.experiments.statistics.significance import F1, Mean, Precision, Recall, estimate
 from kosim.experiments.statistics.thresholds import plateau
 from kosim.experiments.study.language import Line, Text, both
-from kosim.experiments.study.notation import DASH, decimal
+from kosim.experiments.study.notation import DASH, confidence, decimal
 from kosim.experiments.study.report.canvas import RULE, Plot, say
 from kosim.experiments.study.report.document import Table
 
@@ -113,10 +113,11 @@ def plots(results: ComparisonResults) -> list[Plot]:
             "reliability",
             Line("Reliability: mean label by score", "점수별 정답 평균(보정 상태)"),
             both(
-                "Mean label of the pairs in each band of scores, by {names}, with 95% intervals; "
-                "on the diagonal a score means what a label means.",
-                "{names}의 점수 구간별 정답 평균과 95% 신뢰 구간. 대각선 위에서는 점수가 정답과 "
-                "같은 뜻입니다.",
+                "Mean label of the pairs in each band of scores, by {names}, with {level} "
+                "intervals; on the diagonal a score means what a label means.",
+                "{names}의 점수 구간별 정답 평균과 {level} 신뢰 구간. 대각선 위에서는 점수가 "
+                "정답과 같은 뜻입니다.",
+                level=confidence(results.config),
                 names=Line.join(", ", [named[name] for name in encoders]),
             ),
             paint,

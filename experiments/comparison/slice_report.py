@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
@@ -11,9 +12,9 @@ from kosim.experiments.comparison.facts import Facts, against, labels
 from kosim.experiments.comparison.plots import tones_of
 from kosim.experiments.comparison.results import ComparisonResults, SliceComparison, SlicedResults
 from kosim.experiments.statistics.significance import FEWEST
-from kosim.experiments.study.figures import Difference, written
+from kosim.experiments.study.figures import Difference, between, written
 from kosim.experiments.study.language import Line, Text, both
-from kosim.experiments.study.notation import DASH, count, decimal, p_value
+from kosim.experiments.study.notation import DASH, confidence, count, decimal, p_value
 from kosim.experiments.study.report.canvas import MUTED, Plot, say
 from kosim.experiments.study.report.document import Section, Table
 
@@ -72,16 +73,13 @@ def concentrated(facts: Facts) -> Line | None:
     sliced = facts.results.slices
     if sliced is None or sliced.overall is None:
         return None
-    overall = sliced.overall
-    better = sliced.first if overall.value < 0 else sliced.second
-    other = sliced.second if better == sliced.first else sliced.first
+    overall = replace(sliced.overall, first=sliced.first, second=sliced.second).upward()
+    other, better = overall.first, overall.second
     gains = []
     for one in sliced.slices:
-        gap = one.difference("error")
-        if gap is not None and gap.significant:
-            upward = gap if one.first == other else gap.turned()
-            if upward.value > max(abs(overall.value), 0.0):
-                gains.append((one, upward))
+        gap = between([one], other, better, "error")
+        if gap is not None and gap.significant and gap.value > overall.value:
+            gains.append((one, gap))
     if not gains:
         return None
     gains.sort(key=lambda each: -each[1].value)
@@ -90,7 +88,7 @@ def concentrated(facts: Facts) -> Line | None:
             "{name} (mean error {value} points smaller, {interval}, {n} pairs)",
             "{name}(평균 오차가 {value}점 작음, {interval}, {n}쌍)",
             name=slice_name(one),
-            value=decimal(gap.value, 2),
+            value=decimal(gap.value),
             interval=gap.interval,
             n=count(one.n),
         )
@@ -112,7 +110,7 @@ def concentrated(facts: Facts) -> Line | None:
         "작습니다.",
         name=facts.name(better),
         listed=Line.join("; ", listed),
-        overall=decimal(abs(overall.value), 2),
+        overall=decimal(overall.value),
     )
 
 
@@ -175,7 +173,12 @@ def _tables(results: ComparisonResults, sliced: SlicedResults) -> list[Table]:
         Line.join(", ", [pearson_word, named[second]]),
         Line.join(", ", [pearson_word, gap_name]),
     ]
-    return Table.of(Line("Slices, with 95% intervals", "조각, 95% 신뢰 구간"), columns, rows)
+    caption = both(
+        "Slices, with {level} intervals",
+        "조각, {level} 신뢰 구간",
+        level=confidence(results.config),
+    )
+    return Table.of(caption, columns, rows)
 
 
 def _plots(results: ComparisonResults, sliced: SlicedResults) -> list[Plot]:
@@ -216,13 +219,14 @@ def _plots(results: ComparisonResults, sliced: SlicedResults) -> list[Plot]:
             "slices",
             Line("Difference in mean error, by slice", "조각별 평균 오차의 차이"),
             both(
-                "Mean absolute error of {first} minus {second} on {n} slices with 95% intervals; "
-                "left of 0 {first} errs less. Significant ones are strong; the dashed line is the "
-                "difference over all pairs. See the table.",
-                "조각 {n}개에서 {first}와 {second}의 평균 절대 오차 차이와 95% 신뢰 구간. "
+                "Mean absolute error of {first} minus {second} on {n} slices with {level} "
+                "intervals; left of 0 {first} errs less. Significant ones are strong; the dashed "
+                "line is the difference over all pairs. See the table.",
+                "조각 {n}개에서 {first}와 {second}의 평균 절대 오차 차이와 {level} 신뢰 구간. "
                 "0의 왼쪽은 {first}의 오차가 작다는 뜻입니다. 유의한 것은 진하고, 점선은 전체 "
                 "차이입니다. 표를 보십시오.",
                 **sides,
+                level=confidence(results.config),
                 n=len(shown),
             ),
             paint,

@@ -10,6 +10,7 @@ from kosim.experiments.study.notation import (
     DASH,
     METRIC_NAMES,
     amount,
+    confidence,
     count,
     decimal,
     duration,
@@ -42,7 +43,11 @@ def summary(results: ComparisonResults) -> list[Table]:
             if main:
                 row += _tested(main, metric)
             rows.append(row)
-    caption = Line("Test set, with 95% intervals", "평가 데이터, 95% 신뢰 구간")
+    caption = both(
+        "Test set, with {level} intervals",
+        "평가 데이터, {level} 신뢰 구간",
+        level=confidence(results.config),
+    )
     return Table.of(caption, columns, rows)
 
 
@@ -139,7 +144,11 @@ def by_source(results: ComparisonResults) -> list[Table]:
         ]
     source_word, caption = (
         Line("Source", "출처"),
-        Line("By source, with 95% intervals", "출처별, 95% 신뢰 구간"),
+        both(
+            "By source, with {level} intervals",
+            "출처별, {level} 신뢰 구간",
+            level=confidence(results.config),
+        ),
     )
     return [
         *Table.of(caption, [source_word, PAIRS, *heads], rows),

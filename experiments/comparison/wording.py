@@ -12,7 +12,14 @@ from kosim.experiments.comparison.facts import TINY, Facts
 from kosim.experiments.statistics.significance import pairs_needed
 from kosim.experiments.study.figures import Difference
 from kosim.experiments.study.language import Line, Text, both
-from kosim.experiments.study.notation import amount, count, decimal, duration, p_value
+from kosim.experiments.study.notation import (
+    amount,
+    confidence,
+    count,
+    decimal,
+    duration,
+    p_value,
+)
 
 _MOST_PAIRS = 10_000_000
 """More test pairs than this are nothing that anybody could label."""
@@ -23,10 +30,10 @@ def capital(line: Line) -> Line:
     return Line(line.en[0].upper() + line.en[1:], line.ko)
 
 
-def sureness(gap: Difference) -> Line:
+def sureness(facts: Facts, gap: Difference) -> Line:
     """Return interval and p-value of a difference."""
-    stated = f"{gap.interval}, {p_value(gap.p)}"
-    return Line(f"95% interval {stated}", f"95% 신뢰 구간 {stated}")
+    level, stated = confidence(facts.results.config), f"{gap.interval}, {p_value(gap.p)}"
+    return Line(f"{level} interval {stated}", f"{level} 신뢰 구간 {stated}")
 
 
 def lead(facts: Facts, other: str) -> Line | None:
@@ -39,7 +46,7 @@ def lead(facts: Facts, other: str) -> Line | None:
         "above": capital(facts.name(gap.first)),
         "below": facts.name(gap.second),
         "value": decimal(gap.value),
-        "sure": sureness(gap),
+        "sure": sureness(facts, gap),
     }
     if not gap.significant:
         return both(
@@ -89,7 +96,7 @@ def f1_agreement(facts: Facts) -> Line | None:
     if found is None:
         return None
     gap = found.upward()
-    sure = sureness(gap)
+    sure = sureness(facts, gap)
     if round(gap.value, 3) == 0 and not gap.significant:
         return both(
             "F1 at 3.0 shows no difference between the two ({sure}).",

@@ -103,7 +103,7 @@ def _enough(results: RetrievalResults) -> Line | None:
             )
     return both(
         "No depth below {best} is as good: every smaller one is surely worse.",
-        "{best}개보다 얕은 재순위화은 모두 확실히 더 낮습니다.",
+        "{best}개보다 얕은 재순위화는 모두 확실히 더 낮습니다.",
         best=best.depth or 0,
     )
 

@@ -5,6 +5,9 @@ P-values read ``p = 0.012`` or ``p < 0.001``; what has no value is a dash.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from kosim.encoders.records import Kind
 from kosim.experiments.study.language import Line
 
@@ -88,6 +91,11 @@ def milliseconds(value: float | None) -> Line:
 def count(number: float | None) -> str:
     """Return a whole number with thousands separated."""
     return DASH if number is None else f"{number:,.0f}"
+
+
+def confidence(config: Mapping[str, Any]) -> str:
+    """Return the confidence level of the intervals of a run with these settings: ``95%``."""
+    return f"{100 * config.get('evaluation', {}).get('level', 0.95):g}%"
 
 
 def percent(share: float | None) -> str:

@@ -10,7 +10,7 @@ from kosim.encoders.records import LabelledPairs
 from kosim.experiments.comparison.finding import compute_finding
 from kosim.experiments.comparison.results import ComparisonResults
 from kosim.experiments.slices.overlap import bigram_overlap
-from tests.experiments.fixtures import bi_wins_results, example_results, settled
+from tests.experiments.fixtures import bi_wins_results, comparison, example_results, metric, settled
 
 
 def said(results: dict[str, Any]) -> dict[str, Any]:
@@ -57,6 +57,22 @@ def test_a_leader_that_was_still_learning_leads_all_the_same() -> None:
     assert found["headline"].startswith("The cross-encoder is ahead for now")
 
 
+@pytest.mark.parametrize(
+    ("value", "p_value", "waits"),
+    [(0.004, 0.21, True), (0.0049, 0.01, True), (0.005, 0.01, False), (0.0051, 0.01, False)],
+)
+def test_a_leader_that_was_still_learning_may_come_to_lead_by_more(
+    value: float, p_value: float, waits: bool
+) -> None:
+    """So that neither "cannot tell" nor "hardly worth its time" is the last word."""
+    results = still_learning("cross", example_results())
+    results["encoders"]["cross"]["test"]["pearson"] = metric(0.88 + value)
+    results["difference"] |= comparison("cross", "bi", value, p_value)
+    found = said(results)
+    assert ("No verdict yet" in found["headline"]) == waits
+    assert ("train the cross-encoder again" in found["advice"]) == waits
+
+
 @pytest.mark.parametrize(("trivial", "warned"), [(0.84, True), (0.4, False)])
 def test_an_encoder_near_the_trivial_predictor_may_have_learnt_nothing(
     trivial: float, warned: bool
@@ -70,7 +86,46 @@ def test_an_encoder_near_the_trivial_predictor_may_have_learnt_nothing(
     assert ("No verdict yet" in found["headline"]) == warned
 
 
-@pytest.mark.parametrize(("flips", "warned"), [(0.11, True), (0.1, False)])
+def saved(results: dict[str, Any]) -> dict[str, Any]:
+    """Both encoders as they had been saved, their own trainings known."""
+    contenders = {name: {"kind": name, "artifact": f"{name}-folder"} for name in ("bi", "cross")}
+    return results | {"config": {"encoders": contenders}}
+
+
+@pytest.mark.parametrize(("reached", "warned"), [(0.449, True), (0.45, False), (0.451, False)])
+def test_a_saved_encoder_is_held_against_the_trivial_predictor_on_the_test(
+    reached: float, warned: bool
+) -> None:
+    results = saved(bi_wins_results())
+    results["encoders"]["cross"]["test"]["pearson"] = metric(reached)
+    results["trivial"] = {"validation": None, "test": 0.4}
+    found = said(results)
+    line = f"learnt nothing: its test Pearson {reached:.3f} is near the 0.400 of counting shared"
+    assert any(line in warning for warning in found["warnings"]) == warned
+    assert ("No verdict yet" in found["headline"]) == warned
+    assert ("lose quality" in found["advice"]) != warned
+
+
+@pytest.mark.parametrize("trivial", [-0.3, None])
+@pytest.mark.parametrize(("reached", "warned"), [(0.02, True), (0.06, False)])
+def test_an_encoder_that_only_guesses_has_learnt_nothing(
+    reached: float, warned: bool, trivial: float | None
+) -> None:
+    """Where counting bigrams is worse than guessing, or has no value."""
+    results = bi_wins_results()
+    for row in results["encoders"]["cross"]["seeds"]["1"]["history"]:
+        row["pearson"] = reached
+    results["trivial"] = {"validation": trivial, "test": trivial}
+    lines = said(results)["warnings"]
+    assert any("0.020 is near the 0.000 of guessing" in line for line in lines) == warned
+
+
+def test_saved_encoders_of_one_training_are_not_told_to_take_more_seeds() -> None:
+    lines = said(saved(example_results()))["warnings"]
+    assert any("--train FILE --seeds 1,2,3" in line for line in lines)
+
+
+@pytest.mark.parametrize(("flips", "warned"), [(0.11, True), (0.1001, True), (0.1, False)])
 def test_decisions_that_flip_with_the_order_are_a_warning(flips: float, warned: bool) -> None:
     results = example_results()
     results["encoders"]["cross"]["swap_asymmetry"]["verdict_flips"] = flips

@@ -125,7 +125,7 @@ def test_an_advantage_is_found_where_it_is_and_named() -> None:
     line = concentrated(Facts(results))
     assert line is not None
     assert (
-        "the cross-encoder is concentrated in: negation (mean error 1.20 points smaller, ["
+        "the cross-encoder is concentrated in: negation (mean error 1.200 points smaller, ["
         in line.en
     )
     assert "numbers" not in line.en
