@@ -37,12 +37,18 @@ def title(facts: Facts) -> Line:
 def question(facts: Facts) -> Line:
     """Say what was asked of which pairs and backbones."""
     used = facts.results.data.get("used", {})
+    test = Line("test on", "평가")
+    if "test_split_off" in facts.results.data:
+        test = Line(
+            "test on, split off so that no sentence stands on both sides",
+            "같은 문장이 나뉘지 않게 떼어 둔 평가",
+        )
     parts = [
         both("{n} pairs to {aim}", "{aim} {n}쌍", n=count(used[split]), aim=aim)
         for split, aim in (
             ("train", Line("train on", "학습")),
             ("validation", Line("validate on", "검증")),
-            ("test", Line("test on", "평가")),
+            ("test", test),
         )
         if used.get(split)
     ] or [both("{n} test pairs", "평가 {n}쌍", n=count(facts.results.test_pairs))]

@@ -54,18 +54,19 @@ class _Reached:
 
 
 def _reached(facts: Facts, name: str) -> _Reached | None:
-    """Return what a contender reached: on the validation pairs, a saved one on the test pairs.
+    """Return what a contender reached, or None where it is not known.
 
-    A saved encoder's own validation pairs are not known here.
+    The validation pairs of a saved encoder are not known here: its value on them or on the test
+    pairs, the higher one, is held against the trivial predictor's on the test pairs.
     """
-    trivial = facts.results.trivial
+    trivial, value = facts.results.trivial, _validation(facts, name)
     if trivial is None:
         return None
+    least, split = trivial.validation, Line("validation", "검증")
     if facts.is_saved(name):
-        value, least, split = facts.values.get(name), trivial.test, Line("test", "평가")
-    else:
-        value, least = _validation(facts, name), trivial.validation
-        split = Line("validation", "검증")
+        least, on_test = trivial.test, facts.values.get(name)
+        if on_test is not None and (value is None or on_test > value):
+            value, split = on_test, Line("test", "평가")
     return None if value is None else _Reached(value, max(least or 0.0, 0.0), split)
 
 
@@ -166,7 +167,32 @@ def warnings(facts: Facts) -> list[Line]:
                 names=listed(map(facts.name, names)),
             )
         )
-    return [*lines, *_flips(facts), *_far_above(facts)]
+    return [*lines, *_no_better(facts), *_flips(facts), *_far_above(facts)]
+
+
+def _no_better(facts: Facts) -> list[Line]:
+    """Warn of encoders that have learnt, but on the test pairs hardly more than is trivial."""
+    trivial = facts.results.trivial
+    if trivial is None or trivial.test is None:
+        return []
+    known = {*collapsed(facts), *stuck(facts), *untaught(facts)}
+    found = [
+        Line.join(" ", [facts.name(name), decimal(value)])
+        for name, value in facts.values.items()
+        if name not in known and value < trivial.test + NEAR_TRIVIAL
+    ]
+    if not found:
+        return []
+    return [
+        both(
+            "On the test pairs, counting shared character bigrams reaches a Pearson of {trivial}, "
+            "{found}: hardly more. Train on pairs like these.",
+            "평가 쌍에서 글자 바이그램 겹침만 센 값은 피어슨 상관 {trivial}이고, 이보다 별로 "
+            "높지 않은 인코더가 있습니다({found}). 이와 비슷한 쌍으로 학습하십시오.",
+            trivial=decimal(trivial.test),
+            found=Line.join(", ", found),
+        )
+    ]
 
 
 def _flips(facts: Facts) -> list[Line]:

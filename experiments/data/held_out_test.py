@@ -51,10 +51,12 @@ def split_off_test(
     chosen = _draw(group_of_pair, usable["label"].to_numpy(), share, seed)
     sizes = np.bincount(group_of_pair)
     if len(chosen) < SMALLEST_TEST:
+        why = f"the largest group that shares sentences has {sizes.max():,} pairs; give"
+        if sizes.max() <= len(usable) * share:
+            why = "give more pairs, or"
         raise DataError(
             f"{raw.origin}: of {len(usable):,} usable pairs, {len(chosen)} could be split off as a "
-            f"test set, and it needs {SMALLEST_TEST}: the largest group that shares sentences has "
-            f"{sizes.max():,} pairs; give test pairs of their own (--test FILE)"
+            f"test set, and it needs {SMALLEST_TEST}: {why} test pairs of their own (--test FILE)"
         )
     in_test = raw.frame["row"].isin(usable["row"].to_numpy()[chosen])
     facts = {

@@ -117,6 +117,12 @@ def test_pairs_that_all_hang_together_are_refused(tmp_path: Path) -> None:
         split_off_test(load_pairs(path), share=0.2, seed=0)
 
 
+def test_too_few_pairs_are_refused_for_their_number(tmp_path: Path) -> None:
+    raw = load_pairs(_file(tmp_path, [(f"가 {n}", f"나 {n}", n % 6) for n in range(30)]))
+    with pytest.raises(DataError, match="it needs 10: give more pairs, or test pairs of their"):
+        split_off_test(raw, share=0.2, seed=42)
+
+
 def test_training_alone_splits_off_nothing(tmp_path: Path) -> None:
     path = _linked(tmp_path)
     whole = load_training(DataSettings(train=str(path)))

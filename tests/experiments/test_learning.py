@@ -93,17 +93,35 @@ def saved(results: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("reached", "warned"), [(0.449, True), (0.45, False), (0.451, False)])
+@pytest.mark.parametrize("split", ["test", "validation"])
 def test_a_saved_encoder_is_held_against_the_trivial_predictor_on_the_test(
-    reached: float, warned: bool
+    split: str, reached: float, warned: bool
 ) -> None:
     results = saved(bi_wins_results())
-    results["encoders"]["cross"]["test"]["pearson"] = metric(reached)
+    cross = results["encoders"]["cross"]
+    cross["test"]["pearson"] = metric(reached if split == "test" else 0.3)
+    for row in cross["seeds"]["1"]["history"]:
+        row["pearson"] = reached if split == "validation" else 0.3
     results["trivial"] = {"validation": None, "test": 0.4}
     found = said(results)
-    line = f"learnt nothing: its test Pearson {reached:.3f} is near the 0.400 of counting shared"
+    line = f"learnt nothing: its {split} Pearson {reached:.3f} is near the 0.400 of counting shared"
     assert any(line in warning for warning in found["warnings"]) == warned
     assert ("No verdict yet" in found["headline"]) == warned
     assert ("lose quality" in found["advice"]) != warned
+
+
+@pytest.mark.parametrize(("trivial", "warned"), [(0.84, True), (0.8, True), (0.798, False)])
+def test_an_encoder_that_has_learnt_may_be_no_better_than_trivial_on_the_test(
+    trivial: float, warned: bool
+) -> None:
+    results = bi_wins_results()
+    results["trivial"] = {"validation": 0.4, "test": trivial}
+    found = said(results)
+    lines = [line for line in found["warnings"] if f"Pearson of {trivial:.3f}, the" in line]
+    assert bool(lines) == warned
+    assert "No verdict yet" not in found["headline"]
+    if warned:
+        assert "the cross-encoder 0.849: hardly more" in lines[0]
 
 
 @pytest.mark.parametrize("trivial", [-0.3, None])

@@ -244,6 +244,17 @@ def test_a_stand_in_backbone_is_a_warning() -> None:
     assert warnings[0].startswith("The backbone is a stand-in (a small ELECTRA trained from")
 
 
+@pytest.mark.parametrize("split_off", [True, False])
+def test_the_question_says_that_the_test_pairs_were_split_off(split_off: bool) -> None:
+    results = example_results()
+    if split_off:
+        results["data"]["test_split_off"] = {"share": 0.2, "seed": 42, "test": 519}
+    asked = compute_finding(ComparisonResults.model_validate(results)).question
+    assert asked is not None
+    assert ("519 pairs to test on, split off so that no sentence" in asked.en) == split_off
+    assert ("떼어 둔 평가 519쌍" in asked.ko) == split_off
+
+
 def test_few_test_pairs_are_a_warning() -> None:
     assert "only 60 pairs" in english(no_sources_results())
     assert "only 519 pairs" not in english(example_results())
