@@ -130,11 +130,11 @@ def main(
         options += ["--limit", str(rest["pairs"])]
     data = DataSettings(train=train_file, test=test_file)
     measured: dict[str, list[dict[str, Any]]] = {}
-    with tempfile.TemporaryDirectory(prefix="kosim-") as place:
+    with tempfile.TemporaryDirectory(prefix="kosim-") as scratch:
         for kind in kinds.split(","):
             for seed in seeds.split(","):
                 for processes in (1, rest["processes"]):
-                    saved = Path(place) / f"{kind}-{seed}-{processes}"
+                    saved = Path(scratch) / f"{kind}-{seed}-{processes}"
                     seconds = train(kind, processes, [*options, "--seed", seed], saved)
                     measured.setdefault(kind, []).append(measure(saved, data, seconds))
                     print(kind, measured[kind][-1], flush=True)

@@ -44,9 +44,9 @@ def parts(
     beside = ["--encoder", "mini-bi", "--reranker", "mini-cross", "--environments"]
     made: dict[str, list[str]] = {"startup": ["startup.measure", "--out", str(out / "startup")]}
     for task in PEER_TASKS:
-        place = str(out / f"peers-{task}")
+        target = str(out / f"peers-{task}")
         made[f"peers-{task}"] = ["peers.run", corpus, *beside, str(environments)]
-        made[f"peers-{task}"] += ["--task", task, "--out", place]
+        made[f"peers-{task}"] += ["--task", task, "--out", target]
     work = out / "vector_types.work"
     made["vector_types"] = ["vector_types", "--vectors", str(work / "vectors.npy")]
     made["vector_types"] += ["--corpus", corpus, "--encoder", "mini-bi", "--work", str(work)]

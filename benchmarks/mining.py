@@ -58,8 +58,8 @@ def time_job(
     sentences: list[str], encoder: str, reranker: str, precision: str, top: int, candidates: int
 ) -> float:
     """Return the seconds of the command over the sentences, process start included."""
-    with tempfile.TemporaryDirectory(prefix="kosim-") as place:
-        corpus = Path(place) / "corpus.txt"
+    with tempfile.TemporaryDirectory(prefix="kosim-") as scratch:
+        corpus = Path(scratch) / "corpus.txt"
         corpus.write_text("\n".join(sentences) + "\n", encoding="utf-8")
         command = [sys.executable, "-m", "kosim", "mine", str(corpus)]
         command += ["--encoder", encoder, "--reranker", reranker, "--json"]
@@ -120,7 +120,7 @@ def exhaustive_top(
         if len(scores) >= top and ceiling < scores[top - 1]:
             break
         chosen = order[start : start + 4 * top]
-        backward = score_pairs(cross, [pairs[place][::-1] for place in chosen])
+        backward = score_pairs(cross, [pairs[position][::-1] for position in chosen])
         scores = np.sort(np.concatenate([scores, (forward[chosen] + backward) / 2]))[::-1]
     return scores[:top], seconds + time.perf_counter() - started
 
@@ -238,7 +238,7 @@ def main(
         if sample:
             drawn = np.random.default_rng(seed).choice(len(texts), size=sample, replace=False)
             depths = sorted({top, 2 * top, 5 * top, candidates})
-            chosen = [texts[place] for place in np.sort(drawn)]
+            chosen = [texts[position] for position in np.sort(drawn)]
             results["recall"] = measure_recall(bi, cross, chosen, top=top, depths=depths, work=work)
     except KosimError as error:
         raise click.ClickException(str(error)) from error

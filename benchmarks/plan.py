@@ -162,12 +162,12 @@ def main(
             raise click.ClickException(f"{corpus} has only {len(texts):,} different sentences")
         measured = measure_machine(encoder, None, corpus, PlanSizes(sample, vectors))
         rows = []
-        with tempfile.TemporaryDirectory(prefix="kosim-") as place:
-            made, queries = Path(place) / "vectors.npy", texts[wanted[-1] :]
+        with tempfile.TemporaryDirectory(prefix="kosim-") as scratch:
+            made, queries = Path(scratch) / "vectors.npy", texts[wanted[-1] :]
             seconds, identity = alone(encode, encoder, texts[: wanted[-1]], wanted, made)
             for size in wanted:
                 for type in types.split(","):
-                    folder = Path(place) / f"{type}-{size}"
+                    folder = Path(scratch) / f"{type}-{size}"
                     disk = alone(build, identity, texts[:size], made, type, folder)  # type: ignore[arg-type]
                     memory, query = alone(search, encoder, folder, queries)
                     figures = {

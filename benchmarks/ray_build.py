@@ -117,18 +117,18 @@ def on_cluster(
 def difference(found: Path, expected: Path, queries: int) -> dict[str, Any]:
     """Compare two indexes, document by document and answer by answer."""
     one, other = CorpusIndex.open(found), CorpusIndex.open(expected)
-    places = np.arange(len(other))
+    rows = np.arange(len(other))
     if len(one) != len(other):
         return {"documents": len(one), "expected": len(other)}
-    vectors = other.vectors(places)
+    vectors = other.vectors(rows)
     asked = vectors[:: max(1, len(vectors) // queries)][:queries]
     (scores, tops), (found_scores, found_tops) = other.search(asked, K), one.search(asked, K)
     ties = np.isclose(np.diff(scores, axis=1), 0, atol=TOLERANCE).any(axis=1)
     close = np.isclose(found_scores, scores, atol=TOLERANCE).all(axis=1)
     return {
         "documents": len(one),
-        "same documents in the same order": one.documents(places) == other.documents(places),
-        "largest difference of a vector": float(np.abs(one.vectors(places) - vectors).max()),
+        "same documents in the same order": one.documents(rows) == other.documents(rows),
+        "largest difference of a vector": float(np.abs(one.vectors(rows) - vectors).max()),
         "queries": len(asked),
         "same top 10": int((close & ((found_tops == tops).all(axis=1) | ties)).sum()),
         "same ids in the same order": int((found_tops == tops).all(axis=1).sum()),
@@ -254,14 +254,14 @@ def main(
     out: Path,
 ) -> None:
     """Build, compare, kill, compare, and time."""
-    place = saved_encoder(encoder)
+    saved = saved_encoder(encoder)
     with tempfile.TemporaryDirectory(prefix="kosim-") as folder:
         work = Path(folder)
         source = first_sentences(corpus, sentences, work / "corpus.txt")
         short = first_sentences(corpus, overhead_sentences, work / "short.txt")
         expected, killed = work / "plain", dict[str, Any]()
         started = time.monotonic()
-        alone(plain, place, source, expected, os.cpu_count() or 1)
+        alone(plain, saved, source, expected, os.cpu_count() or 1)
         plain_seconds = time.monotonic() - started
         equality = {}
         with two_nodes(1) as cluster:
@@ -270,13 +270,13 @@ def main(
                 "one of them killed": killing(sentences // 2, killed),
             }.items():
                 started, made = time.monotonic(), work / name.replace(" ", "-")
-                on_cluster(cluster.address, place, source, made, 2, then)
+                on_cluster(cluster.address, saved, source, made, 2, then)
                 seconds = time.monotonic() - started
                 equality[name] = {**difference(made, expected, queries), "seconds": seconds}
                 print(name, equality[name], flush=True)
             costs = {}
             for cores in (1, 2):
-                costs[cores] = overhead(cluster.address, place, short, work, cores, rounds)
+                costs[cores] = overhead(cluster.address, saved, short, work, cores, rounds)
                 print(cores, costs[cores], flush=True)
     results = {
         "command": f"python -m benchmarks.ray_build {shlex.join(sys.argv[1:])}",

@@ -69,12 +69,12 @@ def run(task: str, type: str, work: Path, threads: int, *options: object) -> dic
 
 
 def prepare_queries(source: CorpusIndex, file: str | None, work: Path) -> str:
-    """Write the query vectors and the places that are left out; return what the queries are."""
+    """Write the query vectors and the rows that are left out; return what the queries are."""
     random = np.random.default_rng(_SEED)
     left_out = np.zeros(0, dtype=np.int64)
     if file is None:
-        places = source.rows()
-        left_out = random.choice(places, size=min(_QUERIES, len(places) // 10), replace=False)
+        rows = source.rows()
+        left_out = random.choice(rows, size=min(_QUERIES, len(rows) // 10), replace=False)
         vectors = source.vectors(left_out)
         said = f"{len(vectors):,} documents, sampled by seed {_SEED} and left out of the indexes"
     else:
@@ -86,7 +86,7 @@ def prepare_queries(source: CorpusIndex, file: str | None, work: Path) -> str:
                 raise click.ClickException(f"{source.encoder.name} is no bi-encoder")
             sentences = [line.strip() for line in read_lines(file) if line.strip()]
             chosen = random.permutation(len(sentences))[:_QUERIES]
-            vectors = encoder.encode([sentences[place] for place in chosen])
+            vectors = encoder.encode([sentences[position] for position in chosen])
         vectors = vectors[random.permutation(len(vectors))[:_QUERIES]]
         said = f"{len(vectors):,} of {Path(file).name}, sampled by seed {_SEED}"
     np.save(work / QUERIES, vectors)
@@ -189,8 +189,8 @@ def main(
     chosen = types.split(",")
     if unknown := [type for type in chosen if type not in TYPES]:
         raise click.ClickException(f"unknown type {unknown[0]!r}; known are {', '.join(TYPES)}")
-    with tempfile.TemporaryDirectory(prefix="kosim-", dir=work and Path(work).parent) as place:
-        folder = Path(work or place)
+    with tempfile.TemporaryDirectory(prefix="kosim-", dir=work and Path(work).parent) as scratch:
+        folder = Path(work or scratch)
         folder.mkdir(parents=True, exist_ok=True)
         try:
             said = prepare_queries(CorpusIndex.open(index), queries, folder)

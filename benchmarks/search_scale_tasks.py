@@ -61,9 +61,9 @@ class _PrivateMemory(threading.Thread):
 def _blocks(
     source: CorpusIndex, left_out: np.ndarray
 ) -> Iterator[tuple[list[Document], np.ndarray]]:
-    places = np.setdiff1d(source.rows(), left_out)
-    for start in range(0, len(places), _BLOCK):
-        chosen = places[start : start + _BLOCK]
+    rows = np.setdiff1d(source.rows(), left_out)
+    for start in range(0, len(rows), _BLOCK):
+        chosen = rows[start : start + _BLOCK]
         yield source.documents(chosen), source.vectors(chosen)
 
 
@@ -123,9 +123,9 @@ def load(type: IndexType, work: Path) -> dict[str, Any]:
 
 def _answer(index: CorpusIndex, queries: np.ndarray) -> tuple[np.ndarray, list[str], list[str]]:
     """Return the places, ids and texts of the hits: all that a search gives."""
-    places = index.search(queries, K)[1]
-    found = places[places >= 0]
-    return places, index.ids(found), index.texts(found)
+    rows = index.search(queries, K)[1]
+    found = rows[rows >= 0]
+    return rows, index.ids(found), index.texts(found)
 
 
 def _raw(index: CorpusIndex, type: IndexType) -> Callable[[np.ndarray], Any]:
@@ -167,8 +167,8 @@ def measure(
     raw(batched)
     single: dict[str, list[float]] = {"raw": [], "whole": []}
     for number in range(singles):
-        place = number % len(queries)
-        one = queries[place : place + 1]
+        row = number % len(queries)
+        one = queries[row : row + 1]
         # The first call finds the query's vectors in no cache; it is made for neither.
         raw(one)
         calls: dict[str, Callable[[], Any]] = {

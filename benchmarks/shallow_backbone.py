@@ -26,9 +26,9 @@ def main(backbone: str, layers: int, out: Path) -> None:
         sys.exit(f"--layers is {layers}; {backbone} has {len(model.encoder.layer)}")
     model.encoder.layer = model.encoder.layer[:layers]
     model.config.num_hidden_layers = layers
-    with atomic_folder(out, overwrite=False) as place:
-        model.save_pretrained(place)
-        AutoTokenizer.from_pretrained(backbone).save_pretrained(place)
+    with atomic_folder(out, overwrite=False) as partial:
+        model.save_pretrained(partial)
+        AutoTokenizer.from_pretrained(backbone).save_pretrained(partial)
 
 
 if __name__ == "__main__":

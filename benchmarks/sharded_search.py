@@ -198,10 +198,10 @@ def main(
     """Compare the served shards of INDEX with a flat index of the same documents."""
     queries = list(dict.fromkeys(line for line in read_lines(file) if line.strip()))[:count]
     source = CorpusIndex.open(folder)
-    place = encoder or encoder_folder(source, option="--encoder")
-    bi, reranker = load(place), None if cross is None else load(cross)
+    saved = encoder or encoder_folder(source, option="--encoder")
+    bi, reranker = load(saved), None if cross is None else load(cross)
     if not isinstance(bi, BiEncoder):
-        raise click.ClickException(f"{place} is no bi-encoder")
+        raise click.ClickException(f"{saved} is no bi-encoder")
     with tempfile.TemporaryDirectory(prefix="sharded-search-") as work:
         (whole,) = split_index(source, Path(work, "flat"), shards=1, type="flat").indexes.values()
         made = split_index(source, Path(work, "shards"), shards=shards, type="flat")
@@ -212,7 +212,7 @@ def main(
             (lost,): results_of(Searcher(rest, bi, reranker), queries, depth),
         }
         print("reference done", flush=True)
-        options = ["--index", str(made.folder), "--bi", str(place), "--shard-cpus", "0.1"]
+        options = ["--index", str(made.folder), "--bi", str(saved), "--shard-cpus", "0.1"]
         options += ["--shard-seconds", str(shard_seconds)]
         options += ["--cross", str(cross), "--reranker-cpus", "0.5"] if cross else []
         with (

@@ -219,9 +219,9 @@ def main(
     exact = state.setdefault("exact", None) or alone(truth, vectors)
     state["exact"], failed = exact, {}
     wanted = [BASE, *(one for one in layouts.split(",") if one not in ("", BASE))]
-    places = pythons([one for one in peers.split(",") if one], environments or work / "peers")
+    interpreters = pythons([one for one in peers.split(",") if one], environments or work / "peers")
     contestants = [(one, None) for one in wanted]
-    contestants += [(one, peer) for peer in places for one in PEERS[peer]]  # type: ignore[misc]
+    contestants += [(one, peer) for peer in interpreters for one in PEERS[peer]]  # type: ignore[misc]
     for round in range(rounds):
         for one, peer in contestants:
             done = state["runs"].setdefault(one, [])
@@ -231,7 +231,7 @@ def main(
             try:
                 if peer is not None:
                     folder.mkdir(exist_ok=True)
-                    done.append(run_peer(places[peer], vectors, one, folder, round))
+                    done.append(run_peer(interpreters[peer], vectors, one, folder, round))
                 else:
                     if not (folder / "made.json").exists():
                         write_json(folder / "made.json", alone(build, vectors, one, folder))

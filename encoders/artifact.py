@@ -209,10 +209,10 @@ def _loaded_files(folder: Path) -> set[str]:
     """Return the files that a library may read when it opens the folder."""
     found = set()
     for top, folders, names in os.walk(folder, onerror=_unreadable):
-        place = Path(top).relative_to(folder)
-        folders[:] = [name for name in folders if name[0] != "." and str(place / name) != EXPORTS]
+        inside = Path(top).relative_to(folder)
+        folders[:] = [name for name in folders if name[0] != "." and str(inside / name) != EXPORTS]
         files = (name for name in names if Path(name).suffix in _LOADED and name[0] != ".")
-        found |= {str(place / name) for name in files}
+        found |= {str(inside / name) for name in files}
     return found - {MANIFEST}
 
 

@@ -104,12 +104,12 @@ def check_modules(folder: Path, *, error: type[KosimError]) -> None:
         return
     try:
         modules = json.loads(path.read_text(encoding="utf-8"))
-        places = [(folder / module["path"]).resolve() for module in modules]
+        folders = [(folder / module["path"]).resolve() for module in modules]
     except (OSError, ValueError, TypeError, LookupError, RuntimeError) as reason:
         raise error(f"{path} is damaged ({reason}); restore it") from reason
-    for place in places:
-        if not place.is_relative_to(folder.resolve()):
-            raise error(f"{path} names a module outside the folder: {place}")
+    for inner in folders:
+        if not inner.is_relative_to(folder.resolve()):
+            raise error(f"{path} names a module outside the folder: {inner}")
 
 
 def check_kind(folder: Path, kind: Kind, *, error: type[KosimError]) -> None:
@@ -154,10 +154,10 @@ def check_finite(model: Any, name: object, *, error: type[KosimError]) -> None:
     """
     import torch
 
-    for place, weight in model.named_parameters():
+    for parameter, weight in model.named_parameters():
         if weight.device.type == "meta" or weight.numel() == 0 or not weight.is_floating_point():
             continue
         if not all(bool(torch.isfinite(end)) for end in torch.aminmax(weight.detach())):
             raise error(
-                f"a weight of {name} is not a finite number: {place}; restore or retrain it"
+                f"a weight of {name} is not a finite number: {parameter}; restore or retrain it"
             )

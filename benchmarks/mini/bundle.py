@@ -31,14 +31,14 @@ def bundle(backbone: Path, out: Path, *, results: Path = RUNS, overwrite: bool =
     """
     source = find_backbone(str(backbone)).path
     provenance = read_provenance(source)
-    with atomic_folder(out, overwrite=overwrite) as place:
-        shutil.copy2(source / WEIGHTS, place / WEIGHTS)
-        AutoConfig.from_pretrained(source, local_files_only=True).save_pretrained(place)
-        AutoTokenizer.from_pretrained(source, local_files_only=True).save_pretrained(place)
-        halve(place)
-        provenance.write(place)
-        write_text(place / "README.md", backbone_card(provenance, results))
-        return checked_size(place)
+    with atomic_folder(out, overwrite=overwrite) as partial:
+        shutil.copy2(source / WEIGHTS, partial / WEIGHTS)
+        AutoConfig.from_pretrained(source, local_files_only=True).save_pretrained(partial)
+        AutoTokenizer.from_pretrained(source, local_files_only=True).save_pretrained(partial)
+        halve(partial)
+        provenance.write(partial)
+        write_text(partial / "README.md", backbone_card(provenance, results))
+        return checked_size(partial)
 
 
 @click.command()

@@ -102,8 +102,8 @@ def bundle_encoder(
     if teaching:
         teaching["start"] = "/".join(Path(teaching["start"]).parts[-2:])  # of no machine
     encoder.backbone = type(encoder.backbone)(name=MINI, path=encoder.backbone.path)
-    with tempfile.TemporaryDirectory(prefix="kosim-") as place:
-        saved = Path(place) / "encoder"
+    with tempfile.TemporaryDirectory(prefix="kosim-") as scratch:
+        saved = Path(scratch) / "encoder"
         encoder.save(saved)
         manifest = read_manifest(saved)
 

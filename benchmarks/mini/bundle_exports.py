@@ -86,8 +86,8 @@ def bundle_export(name: str) -> int:
     """Write the export of a bundled encoder into its folder, and return its bytes."""
     folder = saved_encoder(name)
     encoder = load(folder, backend="torch", device="cpu")
-    with tempfile.TemporaryDirectory(prefix="kosim-") as place:
-        alone = Path(shutil.copytree(folder, Path(place) / name, ignore=_exports))
+    with tempfile.TemporaryDirectory(prefix="kosim-") as scratch:
+        alone = Path(shutil.copytree(folder, Path(scratch) / name, ignore=_exports))
         store = ExportStore(read_manifest(alone).measured, alone)
         export = store.make(encoder._network(), "fp32", encoder.fingerprint(), encoder.settings())
         if export.tokenizer.parent != alone:

@@ -99,5 +99,5 @@ def contestants(
 
 
 def _search_vectors(materials: Materials) -> Measurement:
-    places = (materials.folder / "index", materials.folder / "queries.npy")
-    return alone(search_vectors, *places, materials.threads)
+    files = (materials.folder / "index", materials.folder / "queries.npy")
+    return alone(search_vectors, *files, materials.threads)

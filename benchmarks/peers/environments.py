@@ -23,18 +23,18 @@ def python_of(peer: str, folder: Path) -> Path:
     Raises:
         PeerError: the packages cannot be installed.
     """
-    place = folder / peer
-    python = place / "bin" / "python"
+    environment = folder / peer
+    python = environment / "bin" / "python"
     requirements = REQUIREMENTS / f"{peer}.txt"
-    if (place / _DONE).is_file():
+    if (environment / _DONE).is_file():
         return python
-    subprocess.run([sys.executable, "-m", "venv", "--clear", str(place)], check=True)
+    subprocess.run([sys.executable, "-m", "venv", "--clear", str(environment)], check=True)
     install = [str(python), "-m", "pip", "install", "--quiet", "-r", str(requirements)]
     # torch without CUDA where the peer takes ours; its own choice where it does not.
     for constrained in (["-c", str(_CONSTRAINTS)], []):
         done = subprocess.run([*install, *constrained], capture_output=True, text=True, check=False)
         if done.returncode == 0:
-            (place / _DONE).touch()
+            (environment / _DONE).touch()
             return python
     raise PeerError(f"cannot be installed: {last_line(done.stderr)}")
 

@@ -84,6 +84,6 @@ def prepare(
     identity = EncoderIdentity(bi.fingerprint(), str(encoder), bi.dimension)
     CorpusIndex.create(folder / "index", identity, [(documents, vectors)], type="flat")
     for choice in OURS:
-        for place in (encoder, reranker):
-            load(place, device="cpu", backend=choice.backend, precision=choice.precision)
+        for saved in (encoder, reranker):
+            load(saved, device="cpu", backend=choice.backend, precision=choice.precision)
     return Materials(folder, encoder, reranker, bi.prompt, workload, threads)

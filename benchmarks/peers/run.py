@@ -126,10 +126,10 @@ def main(
             pythons[peer] = python_of(peer, environments)
         except PeerError as error:
             absent[peer] = str(error)
-    with tempfile.TemporaryDirectory(prefix="kosim-") as place:
+    with tempfile.TemporaryDirectory(prefix="kosim-") as scratch:
         # So that exports lie beside the encoders, where peers find them, and not in a cache.
-        os.environ["XDG_CACHE_HOME"] = place
-        materials = prepare(Path(place), encoder, reranker, workload, threads)
+        os.environ["XDG_CACHE_HOME"] = scratch
+        materials = prepare(Path(scratch), encoder, reranker, workload, threads)
         rows: list[dict[str, Any]] = []
         for task in chosen:
             rows += compare(task, contestants(materials, task, pythons), rounds, absent)

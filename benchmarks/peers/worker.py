@@ -61,9 +61,9 @@ def sentence_transformers_rerank(job: Job, texts: dict[str, Any]) -> Peer:
     def search(queries: list[str]) -> Any:
         found = []
         embedded = encoder.encode(queries, normalize_embeddings=True)
-        _, places = index.search(embedded, job["candidates"])
-        for query, row in zip(queries, places, strict=True):
-            scores = reranker.predict([(query, texts["corpus"][place]) for place in row])
+        _, rows = index.search(embedded, job["candidates"])
+        for query, row in zip(queries, rows, strict=True):
+            scores = reranker.predict([(query, texts["corpus"][number]) for number in row])
             found.append(row[np.argsort(-scores, kind="stable")[:10]])
         return np.array(found)
 

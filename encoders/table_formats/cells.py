@@ -98,7 +98,7 @@ def cell_rows(
     width = len(names)
     while names and not names[-1]:
         names.pop()
-    columns = [column or f"column {place}" for place, column in enumerate(names, 1)]
+    columns = [column or f"column {position}" for position, column in enumerate(names, 1)]
     repeated = sorted({column for column in columns if columns.count(column) > 1})
     if repeated:
         raise DataError(
@@ -109,9 +109,9 @@ def cell_rows(
         record = {}
         if error is None:
             record = dict(zip(columns, (cell or None for cell in cells), strict=False))
-            for place, cell in enumerate(cells[len(columns) :], len(columns) + 1):
-                if cell and place <= min(width, MOST_COLUMNS):
-                    record[f"column {place}"] = cell
+            for position, cell in enumerate(cells[len(columns) :], len(columns) + 1):
+                if cell and position <= min(width, MOST_COLUMNS):
+                    record[f"column {position}"] = cell
                 elif cell:
                     error = _wrong_number(name, where, len(cells), width)
             if len(cells) < len(columns):

@@ -99,7 +99,7 @@ def _arrow_rows(source: Source, opened: Any, number: int) -> Iterator[Row]:
     batches = (
         iter(reader)
         if stream
-        else (reader.get_batch(place) for place in range(reader.num_record_batches))
+        else (reader.get_batch(each) for each in range(reader.num_record_batches))
     )
     yield from _batch_rows(source, batches, number)
 

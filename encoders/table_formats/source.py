@@ -207,13 +207,13 @@ def _opened(path: str | Path, name: str) -> Iterator[tuple[BinaryIO, bool]]:
         return
     if "\0" in str(path):
         raise DataError(f"cannot read {name}: no name holds a NUL character; check the path")
-    place = Path(path)
-    mode = place.stat().st_mode
+    opened = Path(path)
+    mode = opened.stat().st_mode
     kind = _KINDS.get(stat.S_IFMT(mode))
     # A shell's <(command) is a pipe with a writer behind it: only those with a name can hang.
-    if kind and not str(place.absolute()).startswith((*_DESCRIPTORS, os.devnull)):
+    if kind and not str(opened.absolute()).startswith((*_DESCRIPTORS, os.devnull)):
         raise DataError(f"{name} is {kind}")
-    with place.open("rb", buffering=HEAD) as file:
+    with opened.open("rb", buffering=HEAD) as file:
         yield file, stat.S_ISREG(mode)
 
 

@@ -151,12 +151,12 @@ def _opened(
     model = open_bi_encoder(encoder, compute)
     if below is not None:
         check_hard(model, below)
-    with tempfile.TemporaryDirectory(prefix="kosim-") as place:
+    with tempfile.TemporaryDirectory(prefix="kosim-") as scratch:
         yield (
             build_index(
                 corpus.documents(),
                 model,
-                Path(place) / "index",
+                Path(scratch) / "index",
                 progress=lambda done: report("encoding", done.documents, total),
             ),
             model,

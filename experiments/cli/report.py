@@ -56,7 +56,7 @@ def report_command(folder: Path, as_json: bool) -> None:
         remedy="give the folder of a finished run",
     )
     keys = content.model_extra or {}
-    found = next((place for key, place in _EXPERIMENTS.items() if key in keys), None)
+    found = next((experiment for key, experiment in _EXPERIMENTS.items() if key in keys), None)
     if found is None:
         raise StorageError(
             f"{folder / RESULTS} holds the results of no experiment that has a report; give the "

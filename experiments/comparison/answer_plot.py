@@ -18,9 +18,9 @@ def answer(results: ComparisonResults) -> Plot | None:
     """Return Pearson and F1 of every contender with their intervals: the chart of the answer."""
     named, tones = list(labels(results).values()), list(tones_of(results).values())
     found = [
-        (row, place, figure)
+        (row, position, figure)
         for row, metric in enumerate(("pearson", "f1"))
-        for place, encoder in enumerate(results.encoders.values())
+        for position, encoder in enumerate(results.encoders.values())
         if isinstance(figure := encoder.test.get(metric), Estimate)
     ]
     if not found:
@@ -29,19 +29,19 @@ def answer(results: ComparisonResults) -> Plot | None:
     trivial = results.trivial.test if results.trivial is not None else None
 
     def paint(axes: Axes) -> None:
-        for row, place, figure in found:
-            y = row + 0.28 + 0.3 * place * (2 / max(len(named), 2))
+        for row, position, figure in found:
+            y = row + 0.28 + 0.3 * position * (2 / max(len(named), 2))
             axes.plot(
-                [figure.low, figure.high], [y, y], color=tones[place], linewidth=5, alpha=0.35
+                [figure.low, figure.high], [y, y], color=tones[position], linewidth=5, alpha=0.35
             )
-            axes.plot(figure.value, y, "o", color=tones[place], markersize=8)
+            axes.plot(figure.value, y, "o", color=tones[position], markersize=8)
             axes.annotate(
                 decimal(figure.value),
                 (figure.high, y),
                 xytext=(7, 0),
                 textcoords="offset points",
                 va="center",
-                color=tones[place],
+                color=tones[position],
                 fontsize=12,
                 fontweight="bold",
             )
@@ -71,10 +71,10 @@ def answer(results: ComparisonResults) -> Plot | None:
             "{metric} of {name} {figure}",
             "{name} {metric} {figure}",
             metric=rows[row],
-            name=named[place],
+            name=named[position],
             figure=str(figure),
         )
-        for row, place, figure in found
+        for row, position, figure in found
     ]
     title = both(
         "On the test pairs, with {level} intervals",

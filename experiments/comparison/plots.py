@@ -188,7 +188,7 @@ def by_source(results: ComparisonResults) -> list[Plot]:
             for row, source in enumerate(sources)
             for position, encoder in enumerate(encoders.values())
         ]
-        defined = [(row, place, f) for row, place, f in found if isinstance(f, Estimate)]
+        defined = [(row, position, f) for row, position, f in found if isinstance(f, Estimate)]
         if not defined:
             continue
 

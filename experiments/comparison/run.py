@@ -121,7 +121,7 @@ def compare(
         ranks.check_shared(folder)
         for name, contender in settings.encoders.items():
             for seed in settings.seeds if contender.artifact is None else ():
-                progress(both("{at}: training", "{at}: 학습", at=_place(name, seed)))
+                progress(both("{at}: training", "{at}: 학습", at=_named(name, seed)))
                 train_contender(
                     name, settings, partition.training, seed=seed, out=folder, callbacks=callbacks
                 )
@@ -135,7 +135,7 @@ def compare(
         return ranks.on_main(end)
 
 
-def _place(name: str, seed: int) -> Line:
+def _named(name: str, seed: int) -> Line:
     return both("{name}, seed {seed}", "{name}, 시드 {seed}", name=name, seed=seed)
 
 
@@ -193,7 +193,7 @@ def _evaluate_contender(
     # A saved encoder is one encoder, however many seeds the others have.
     given = settings.encoders[name].artifact is not None
     for seed in settings.seeds[:1] if given else settings.seeds:
-        progress(both("{at}: scoring the test pairs", "{at}: 평가 쌍 채점", at=_place(name, seed)))
+        progress(both("{at}: scoring the test pairs", "{at}: 평가 쌍 채점", at=_named(name, seed)))
         encoder = _open(name, settings, partition, folder, seed=seed)
         scores.append(score_pairs(encoder, pairs))
         if encoder.order_matters:

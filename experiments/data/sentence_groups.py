@@ -112,4 +112,4 @@ def _parakqc(path: Path) -> tuple[list[str], list[str]]:
             f"{source_name(path)} has {len(texts)} sentences, which is not a multiple of "
             f"{PARAKQC_GROUP}: ParaKQC has ten an intent"
         )
-    return [f"{place // PARAKQC_GROUP:09d}" for place in range(len(texts))], texts
+    return [f"{position // PARAKQC_GROUP:09d}" for position in range(len(texts))], texts

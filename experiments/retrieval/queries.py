@@ -78,9 +78,9 @@ def grouped_task(
     """
     if per_group is not None and per_group < 1:
         raise ConfigError(f"{per_group} queries per group cannot be asked; give at least 1")
-    places: dict[str, list[int]] = {}
+    rows_of: dict[str, list[int]] = {}
     for position, text in enumerate(corpus):
-        places.setdefault(comparable(text), []).append(position)
+        rows_of.setdefault(comparable(text), []).append(position)
     members: dict[int, dict[str, str]] = {number: {} for number in chosen}
     for text, group in zip(groups.texts, groups.groups.tolist(), strict=True):
         if group in members:
@@ -90,7 +90,7 @@ def grouped_task(
     alone = 0
     for group, sentences in members.items():
         for key, text in sentences.items():
-            if key not in places:
+            if key not in rows_of:
                 raise DataError(
                     f"the sentence {text[:60]!r} of the groups is not in the corpus; give a corpus "
                     "or index that holds all sentences of the groups"
@@ -102,11 +102,11 @@ def grouped_task(
         if per_group is not None and per_group < len(keys):
             keys = [keys[i] for i in np.sort(random.permutation(len(keys))[:per_group])]
         for key in keys:
-            ids.append(f"{group}-{places[key][0]}")
+            ids.append(f"{group}-{rows_of[key][0]}")
             queries.append(sentences[key])
             of_group.append(group)
-            own.append(frozenset(places[key]))
-            others = (place for other in sentences if other != key for place in places[other])
+            own.append(frozenset(rows_of[key]))
+            others = (row for other in sentences if other != key for row in rows_of[other])
             relevant.append(dict.fromkeys(others, 1.0))
     if not queries:
         raise DataError(
@@ -148,12 +148,12 @@ def judged_task(
     """
     asked = _queries(queries)
     gains = _relevance(relevance, asked, ids)
-    place_of = {name: position for position, name in enumerate(ids)}
+    row_of = {name: position for position, name in enumerate(ids)}
     kept, relevant, own = [], [], []
     for name, (text, _) in asked.items():
-        place = place_of.get(name)
-        itself = place is not None and comparable(corpus[place]) == comparable(text)
-        left_out = frozenset([place] if itself and place is not None else [])
+        row = row_of.get(name)
+        itself = row is not None and comparable(corpus[row]) == comparable(text)
+        left_out = frozenset([row] if itself and row is not None else [])
         answers = {p: gain for p, gain in gains.get(name, {}).items() if p not in left_out}
         if answers:
             kept.append(name)

@@ -132,12 +132,12 @@ def _indexed(kinds: Mapping[Path, str], workload: Workload) -> Iterator[Path | N
     if bi is None:
         yield None
         return
-    with tempfile.TemporaryDirectory(prefix="kosim-") as place:
+    with tempfile.TemporaryDirectory(prefix="kosim-") as scratch:
         encoder = load(bi, device="cpu")
         documents = (Document(id=str(n), text=text) for n, text in enumerate(workload.texts))
         if isinstance(encoder, BiEncoder):
-            build_index(documents, encoder, Path(place) / "index", type="flat")
-        yield Path(place) / "index"
+            build_index(documents, encoder, Path(scratch) / "index", type="flat")
+        yield Path(scratch) / "index"
 
 
 def _jobs(kinds: Mapping[Path, str], index: Path | None) -> list[dict[str, Any]]:

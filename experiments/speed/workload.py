@@ -67,7 +67,7 @@ class Workload:
             )
         order = np.random.default_rng(seed).permutation(len(distinct))
         origin = "the bundled sample" if corpus is None else str(corpus)
-        return cls(origin, tuple(distinct[place] for place in order.tolist()), sizes)
+        return cls(origin, tuple(distinct[position] for position in order.tolist()), sizes)
 
     @property
     def sentences(self) -> list[str]:
@@ -89,9 +89,9 @@ class Workload:
         """Different pairs of the sentences, in random order."""
         count = len(self.texts)
         every = (
-            (self.texts[place], self.texts[(place + shift) % count])
+            (self.texts[position], self.texts[(position + shift) % count])
             for shift in range(1, count)
-            for place in range(count)
+            for position in range(count)
         )
         return list(islice(every, self.sizes.pairs))
 

@@ -71,9 +71,9 @@ def _split(
     generator: np.random.Generator,
 ) -> float:
     keys = np.where(present, generator.random(values.shape), np.inf)
-    places = keys.argsort(axis=1).argsort(axis=1)
+    ranks = keys.argsort(axis=1).argsort(axis=1)
     sizes = (counts + generator.integers(0, 2, size=len(counts))) // 2
-    first = places < sizes[:, None]
+    first = ranks < sizes[:, None]
     second = present & ~first
     return pearson(
         np.sum(values * first, axis=1) / sizes, np.sum(values * second, axis=1) / (counts - sizes)

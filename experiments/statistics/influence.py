@@ -132,9 +132,9 @@ class _Order:
         return tied
 
 
-def _columns(values: Floats, places: npt.NDArray[np.intp]) -> Floats:
+def _columns(values: Floats, positions: npt.NDArray[np.intp]) -> Floats:
     # Every place is there; "clip" only spares numpy the check, a third of the time.
-    return values.take(places, axis=1, mode="clip")
+    return values.take(positions, axis=1, mode="clip")
 
 
 class _Ranks:

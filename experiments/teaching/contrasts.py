@@ -58,14 +58,14 @@ _LARGEST = {
 
 def opposed(found: Analysis, rng: random.Random) -> str | None:
     """Put an antonym in place of a word."""
-    places = [
+    positions = [
         position
         for position, each in enumerate(found.morphemes)
         if str(each) in ANTONYMS and _stands_alone(found, position)
     ]
-    if not places:
+    if not positions:
         return None
-    position = rng.choice(places)
+    position = rng.choice(positions)
     antonym = ANTONYMS[found.at(position)]
     judged = found.has("잘") and antonym in ("좋/VA", "나쁘/VA")  # which says it already
     if_so = found.at(position) == "가능/NNG" and found.at(position + 2) in ("면/EC", "ᆫ/ETM")
@@ -125,7 +125,7 @@ def _goes_on(found: Analysis, position: int) -> bool:
 
 def renumbered(found: Analysis, rng: random.Random) -> str | None:
     """Change a number that counts, dates or times something."""
-    places = []
+    positions = []
     for position, each in enumerate(found.morphemes[:-1]):
         unit, alone = found.morphemes[position + 1], each.spaced or position == 0
         counted = each.tag == "MM" and each.form in _COUNTS and unit.form in _COUNTERS
@@ -138,10 +138,10 @@ def renumbered(found: Analysis, rng: random.Random) -> str | None:
                 and unit.form not in ("년대", "대", "틀", "박")
             )
         ):
-            places.append(position)
-    if not places:
+            positions.append(position)
+    if not positions:
         return None
-    position = rng.choice(places)
+    position = rng.choice(positions)
     old, counted_by = found.morphemes[position], found.morphemes[position + 1].form
     number = _other_number(old.form, counted_by, rng)
     return None if found.has(number) else found.swapped(position, f"{number}/{old.tag}")
@@ -167,7 +167,7 @@ def _other_number(old: str, unit: str, rng: random.Random) -> str:
 def _regrouped(
     found: Analysis, rng: random.Random, groups: tuple[tuple[str, ...], ...]
 ) -> str | None:
-    places = [
+    positions = [
         position
         for position, each in enumerate(found.morphemes)
         if each.tag in ("NNG", "NNP")
@@ -175,9 +175,9 @@ def _regrouped(
         and (each.spaced or position == 0)
         and found.at(position + 1)[-3:] not in ("NNG", "NNP", "XSN", "XSV", "XSA", "VCP", "NNB")
     ]
-    if not places:
+    if not positions:
         return None
-    position = rng.choice(places)
+    position = rng.choice(positions)
     old = found.morphemes[position]
     others = [one for one in group_of(old.form, groups) if not found.has(one)]
     return found.swapped(position, f"{rng.choice(others)}/{old.tag}") if others else None
@@ -200,18 +200,18 @@ def renamed(found: Analysis, rng: random.Random) -> str | None:
 def requantified(found: Analysis, rng: random.Random) -> str | None:
     """Put another quantity or frequency in place of one."""
     morphemes = found.morphemes
-    places = [
+    positions = [
         at
         for at, each in enumerate(morphemes[:-1])
         if str(each) in QUANTITIES and (each.spaced or at == 0) and morphemes[at + 1].spaced
         if not found.at(at - 1).endswith("/MM") and morphemes[at + 1].tag not in ("NNB", "MAG")
         if not found.has(QUANTITIES[str(each)].partition("/")[0])
     ]
-    if not places or found.has(
+    if not positions or found.has(
         "않", "없", "안", "못", "못하", "아니", "모든", "모두", "한결같", "좀", "나오", "하루"
     ):
         return None
-    position = rng.choice(places)
+    position = rng.choice(positions)
     return found.swapped(position, QUANTITIES[found.at(position)])
 
 

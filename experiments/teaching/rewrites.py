@@ -102,7 +102,7 @@ def unmarked(found: Analysis, rng: random.Random) -> str | None:
     """Leave out particles of subject, topic or object, where they do not tell who did what."""
     if sum(each.form in PEOPLE or each.tag == "NP" for each in found.morphemes) > 1:
         return None
-    places = [
+    positions = [
         position
         for position, each in enumerate(found.morphemes[:-1])
         if each.tag in ("JKO", "JKS", "JX")
@@ -111,9 +111,9 @@ def unmarked(found: Analysis, rng: random.Random) -> str | None:
         and found.morphemes[position + 1].spaced
         and found.morphemes[position + 1].tag not in ("NNG", "NNP")  # a compound of both
     ]
-    if not places:
+    if not positions:
         return None
-    gone = set(rng.sample(places, rng.randint(1, min(2, len(places)))))
+    gone = set(rng.sample(positions, rng.randint(1, min(2, len(positions)))))
     return joined(each for at, each in enumerate(found.morphemes) if at not in gone)
 
 
@@ -166,12 +166,12 @@ def mistyped(found: Analysis, rng: random.Random) -> str | None:
         return None
     at = rng.choice(long)
     word = words[at]
-    place = rng.randrange(1, len(word.rstrip(".?!")) - 1)
-    code = ord(word[place]) - _FIRST
+    position = rng.randrange(1, len(word.rstrip(".?!")) - 1)
+    code = ord(word[position]) - _FIRST
     if not 0 <= code < 11_172:
         return None
-    if rng.random() < 0.4 and place + 1 < len(word.rstrip(".?!")) - 1:
-        word = word[:place] + word[place + 1] + word[place] + word[place + 2 :]
+    if rng.random() < 0.4 and position + 1 < len(word.rstrip(".?!")) - 1:
+        word = word[:position] + word[position + 1] + word[position] + word[position + 2 :]
     else:
         initial, rest = divmod(code, _MEDIALS * _FINALS)
         medial, final = divmod(rest, _FINALS)
@@ -179,7 +179,7 @@ def mistyped(found: Analysis, rng: random.Random) -> str | None:
             return None
         other = rng.choice(_BESIDE[medial])
         wrong = chr(_FIRST + (initial * _MEDIALS + other) * _FINALS + final)
-        word = word[:place] + wrong + word[place + 1 :]
+        word = word[:position] + wrong + word[position + 1 :]
     likely, mistyped = (load_kiwi().analyze(one)[0][1] for one in (words[at], word))
     if mistyped > likely - _UNLIKELIER:
         return None
@@ -188,7 +188,7 @@ def mistyped(found: Analysis, rng: random.Random) -> str | None:
 
 def resaid(found: Analysis, rng: random.Random) -> str | None:
     """Put a synonym in place of a word."""
-    places = [
+    positions = [
         position
         for position, each in enumerate(found.morphemes)
         if str(each) in SYNONYMS
@@ -196,9 +196,9 @@ def resaid(found: Analysis, rng: random.Random) -> str | None:
         and not found.at(position + 1).endswith(("/XSV", "/XSN", "/NNG", "/NNP", "/ETN"))
         and not (found.at(position + 1) == "어/EC" and found.at(position + 2) == "하/VX")
     ]
-    if not places:
+    if not positions:
         return None
-    position = rng.choice(places)
+    position = rng.choice(positions)
     form, _, tag = SYNONYMS[found.at(position)].partition("/")
     if found.has(form):
         return None

@@ -234,7 +234,7 @@ def _detection_curves(results: TokenizerResults) -> Plot:
 
 
 def _legend(axes: Axes, names: list[Text] | list[str] | list[Line]) -> None:
-    handles = [Line2D([], [], color=colour(place), marker="o") for place in range(len(names))]
+    handles = [Line2D([], [], color=colour(position), marker="o") for position in range(len(names))]
     legend(axes, handles, names)
 
 

@@ -264,8 +264,8 @@ def _curves(results: TuneResults, label: Line) -> list[Plot]:
 
     def paint(axes: Axes) -> None:
         handles = [
-            axes.plot(range(1, len(curve) + 1), curve, "o-", markersize=3, color=colour(place))[0]
-            for place, curve in enumerate(drawn.values())
+            axes.plot(range(1, len(curve) + 1), curve, "o-", markersize=3, color=colour(number))[0]
+            for number, curve in enumerate(drawn.values())
         ]
         legend(axes, handles, [f"#{number}" for number in drawn])
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -66,13 +66,13 @@ def work(
             count += 1
             report(trial)
 
-    with tempfile.TemporaryDirectory(prefix="kosim-") as place:
+    with tempfile.TemporaryDirectory(prefix="kosim-") as scratch:
 
         def objective(trial: optuna.Trial) -> float:
             try:
                 if PURPOSE not in trial.user_attrs:
                     raise _SurplusError("another worker took the last waiting trial")
-                return run_trial(trial, settings, pairs, Path(place) / "backbone")
+                return run_trial(trial, settings, pairs, Path(scratch) / "backbone")
             except KosimError as error:
                 trial.set_user_attr(OUTCOME, str(error))
                 raise

@@ -79,9 +79,9 @@ class Measurements(BaseModel):
             return cls.model_validate(content)
         except ValidationError as error:
             first = error.errors()[0]
-            place = printable(".".join(str(part) for part in first["loc"])) or "the whole"
+            where = printable(".".join(str(part) for part in first["loc"])) or "the whole"
             raise DataError(
-                f"{path} holds no measurements of this version: {place}: {first['msg']}; remove "
+                f"{path} holds no measurements of this version: {where}: {first['msg']}; remove "
                 "it and measure again"
             ) from error
 

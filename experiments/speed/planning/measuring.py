@@ -197,8 +197,8 @@ def _indexed(
     """Return the figures of one index, and the bytes of its documents."""
     rows, (type, stored) = len(vectors), layout_parts(layout)
     documents = [Document(id=str(n), text=texts[n % len(texts)]) for n in range(rows)]
-    with tempfile.TemporaryDirectory(prefix="kosim-") as place:
-        folder = Path(place) / "index"
+    with tempfile.TemporaryDirectory(prefix="kosim-") as scratch:
+        folder = Path(scratch) / "index"
         started = time.perf_counter()
         index = CorpusIndex.create(
             folder,

@@ -134,8 +134,8 @@ def drawn(plots: Sequence[Plot]) -> Figure:
         with matplotlib.rc_context(_STYLE):
             height = max((plot.height for plot in plots), default=1.0)
             figure = Figure(figsize=(WIDTH * max(len(plots), 1), height))
-            for place, plot in enumerate(plots, 1):
-                axes = figure.add_subplot(1, len(plots), place)
+            for position, plot in enumerate(plots, 1):
+                axes = figure.add_subplot(1, len(plots), position)
                 plot.paint(axes)
                 axes.set_title(text(plot.title, "en"))
             return figure
