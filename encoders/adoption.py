@@ -12,8 +12,7 @@ from kosim.encoders.errors import ConfigError
 from kosim.encoders.foreign import find_foreign, is_foreign, open_foreign
 from kosim.encoders.loading import load
 from kosim.encoders.metrics import best_f1_threshold
-from kosim.encoders.records import LabelledPairs, PoolingMode
-from kosim.encoders.training.validation import check_validation
+from kosim.encoders.records import LabelledPairs, PoolingMode, check_validation
 
 
 def calibrate(encoder: PairEncoder, validation: LabelledPairs) -> None:

@@ -139,6 +139,44 @@ class LabelledPairs:
         )
 
 
+def check_labels(name: str, pairs: LabelledPairs, *, file: str | None = None) -> None:
+    """Check that something can be learnt from labels.
+
+    Args:
+        name: what the pairs are for, such as "training".
+        pairs: any number.
+        file: where they came from, if it is known.
+
+    Raises:
+        DataError: there are too few pairs, or their label is constant.
+    """
+    of = f" of {file}" if file else ""
+    if len(pairs) < 2:
+        raise DataError(f"there are {len(pairs)} {name} pairs{of}; give at least 2")
+    if len(set(pairs.labels)) == 1:
+        raise DataError(
+            f"all {name} labels{of} are {pairs.labels[0]:g}; nothing can be learnt from a constant "
+            "label"
+        )
+
+
+def check_validation(pairs: LabelledPairs, *, file: str | None = None) -> None:
+    """Check that calibration and threshold can be chosen on validation pairs.
+
+    Raises:
+        DataError: as `check_labels`, or all are similar or none is.
+    """
+    check_labels("validation", pairs, file=file)
+    similar = pairs.labels >= DECISION_THRESHOLD
+    if similar.all() or not similar.any():
+        of = f" of {file}" if file else ""
+        raise DataError(
+            f"all validation labels{of} are {'at least' if similar.all() else 'below'} "
+            f"{DECISION_THRESHOLD:g}, so that no threshold can be chosen; give similar and "
+            "dissimilar pairs"
+        )
+
+
 def _labels(values: Any) -> npt.NDArray[np.float64]:
     labels = as_members(values, "labels", "numbers")
     for position, label in enumerate(labels):

@@ -18,7 +18,7 @@ from kosim.encoders.calibration import MonotoneCalibration
 from kosim.encoders.compute.choice import ComputeChoice
 from kosim.encoders.errors import ConfigError, TrainingError
 from kosim.encoders.metrics import best_f1_threshold
-from kosim.encoders.records import LabelledPairs
+from kosim.encoders.records import LabelledPairs, check_labels, check_validation
 from kosim.encoders.sole_writer import sole_writer
 from kosim.encoders.training import ranks
 from kosim.encoders.training.checkpoints import file_problem, verify_best
@@ -28,7 +28,6 @@ from kosim.encoders.training.defaults import default_training, multiplies_in_bf1
 from kosim.encoders.training.losses import TRAINING_BY_KIND
 from kosim.encoders.training.result import TrainingResult, best_epoch, history_of
 from kosim.encoders.training.trainers import make_patience, make_trainer
-from kosim.encoders.training.validation import check_labels, check_validation
 from kosim.encoders.unknown_tokens import UnknownShare, check_readable, unknown_share
 
 

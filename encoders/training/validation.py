@@ -13,12 +13,11 @@ from transformers import TrainerCallback, TrainerState
 from kosim.encoders.base import PairEncoder
 from kosim.encoders.errors import (
     ArtifactError,
-    DataError,
     TrainingError,
     UndefinedMetricError,
 )
 from kosim.encoders.metrics import best_f1_threshold, f1, nearly_constant, pearson, spearman
-from kosim.encoders.records import DECISION_THRESHOLD, LabelledPairs
+from kosim.encoders.records import LabelledPairs
 from kosim.encoders.training.checkpoints import STATE
 
 
@@ -93,34 +92,3 @@ class Patience(TrainerCallback):
     def _epochs_after_best(self, state: TrainerState) -> int:
         values = self._values(state)[self.ignored :]
         return len(values) - 1 - values.index(max(values)) if values else 0
-
-
-def check_labels(name: str, pairs: LabelledPairs) -> None:
-    """Check that something can be learnt from labels.
-
-    Raises:
-        DataError: there are too few pairs, or their label is constant.
-    """
-    if len(pairs) < 2:
-        raise DataError(f"there are {len(pairs)} {name} pairs; give at least 2")
-    if len(set(pairs.labels)) == 1:
-        raise DataError(
-            f"all {name} labels are {pairs.labels[0]:g}; nothing can be learnt from a constant "
-            "label"
-        )
-
-
-def check_validation(pairs: LabelledPairs) -> None:
-    """Check that calibration and threshold can be chosen on validation pairs.
-
-    Raises:
-        DataError: as `check_labels`, or all are similar or none is.
-    """
-    check_labels("validation", pairs)
-    similar = pairs.labels >= DECISION_THRESHOLD
-    if similar.all() or not similar.any():
-        raise DataError(
-            f"all validation labels are {'at least' if similar.all() else 'below'} "
-            f"{DECISION_THRESHOLD:g}, so that no threshold can be chosen; give similar and "
-            "dissimilar pairs"
-        )

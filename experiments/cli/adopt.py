@@ -64,6 +64,7 @@ def adopt_command(
       kosim adopt intfloat/multilingual-e5-small --prompt "query: " --validation pairs.csv --out e5
     """
     from kosim.encoders.adoption import adopt
+    from kosim.encoders.records import check_validation
     from kosim.experiments.data.cleaning import check_test
     from kosim.experiments.data.label_scale import AUTO
     from kosim.experiments.data.pairs import load_pairs
@@ -73,6 +74,7 @@ def adopt_command(
     if validation:
         scale = label_scale or AUTO
         pairs = check_test(load_pairs(validation, scale=scale, columns=columns, encoding=encoding))
+        check_validation(pairs, file=validation)
     with working(f"opening {model}"):
         encoder = adopt(
             model, pairs, pooling=pooling, prompt=prompt, max_length=max_length, device=device

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 import numpy as np
 
-from kosim.encoders.errors import ConfigError, DataError
-from kosim.encoders.records import DECISION_THRESHOLD, LabelledPairs
+from kosim.encoders.errors import ConfigError
+from kosim.encoders.records import LabelledPairs, check_validation
 from kosim.experiments.cli.console import chosen_language, notes, output, print_json, table
 from kosim.experiments.cli.encoder_options import SAVED_ENCODER, ComputeOptions, compute_options
 from kosim.experiments.cli.options import json_option, language_option, option, pair_file_options
@@ -104,7 +104,8 @@ def evaluate_command(
     pairs = read(str(test))
     held_out = read(validation) if validation is not None else None
     if held_out is not None:
-        _check_validation(held_out, pairs, str(validation))
+        check_validation(held_out, file=validation)
+        _note_shared(held_out, pairs)
     encoder = compute.load(model)
     threshold = None
     if goal is not None and held_out is not None:
@@ -208,19 +209,8 @@ def _print_thresholds(results: EvaluationResults, language: Language) -> None:
         output.print(figures)
 
 
-def _check_validation(held_out: LabelledPairs, test: LabelledPairs, file: str) -> None:
-    """Refuse validation pairs of one class, and say how many are test pairs too, in either order.
-
-    Raises:
-        DataError: all labels are on one side of the threshold of labels.
-    """
-    similar = held_out.labels >= DECISION_THRESHOLD
-    if similar.all() or not similar.any():
-        side = "below" if similar.all() else "at or above"
-        raise DataError(
-            f"{file} has no label {side} {DECISION_THRESHOLD:g}, and a threshold is chosen between "
-            "both: give validation pairs with higher and with lower labels"
-        )
+def _note_shared(held_out: LabelledPairs, test: LabelledPairs) -> None:
+    """Say how many validation pairs are test pairs too, in either order."""
     known = {frozenset(map(comparable, pair)) for pair in test.pairs}
     shared = sum(frozenset(map(comparable, pair)) in known for pair in held_out.pairs)
     if shared:

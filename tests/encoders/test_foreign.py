@@ -153,6 +153,15 @@ def test_adopting_by_the_command_line(koelectra: Path, tmp_path: Path) -> None:
     assert load(out).calibrated
 
 
+def test_validation_pairs_on_one_side_are_named_before_a_model_is_opened(tmp_path: Path) -> None:
+    file = tmp_path / "pairs.csv"
+    file.write_text("sentence1,sentence2,label\n가,나,4\n다,라,5\n", encoding="utf-8")
+    options = ["--validation", str(file), "--label-scale", "0:5", "--out", str(tmp_path / "out")]
+    refused = CliRunner().invoke(main, ["adopt", str(tmp_path / "nothing"), *options])
+    assert refused.exit_code == 2
+    assert f"all validation labels of {file} are at least 3" in refused.stderr
+
+
 def test_a_plain_model_is_adopted_with_a_pooling(koelectra: Path) -> None:
     assert adopt(koelectra, VALIDATION, pooling="cls", device="cpu").calibrated
 
