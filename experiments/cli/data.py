@@ -109,8 +109,7 @@ def data_command(
         left_out = {row for rows in removed.values() for row in rows}
         rows = [row for row in raw.frame["row"].tolist() if row not in left_out]
         training = given(options, TrainingConfig)
-        earlier = None if corrections is None else filled_in(corrections)
-        _find_noise(pairs, rows, folds, backbone or "mini", training, out, earlier, as_json)
+        _find_noise(pairs, rows, folds, backbone or "mini", training, out, raw.corrections, as_json)
         return
     report = data_report(raw, raw_test, removed=removed)
     if backbone is not None:

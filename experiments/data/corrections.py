@@ -22,6 +22,8 @@ CORRECTION_COLUMNS = ("row", "sentence1", "sentence2", "corrected")
 def correct(raw: RawPairs, path: str | Path) -> RawPairs:
     """Return pairs with the labels that a table corrects, as `kosim data --find-noise` writes it.
 
+    They keep the rows of the table that were filled in, as ``corrections``.
+
     Args:
         raw: the pairs as they were read.
         path: a table with the columns row, sentence1, sentence2 and corrected: a label on 0-5, or
@@ -51,7 +53,7 @@ def correct(raw: RawPairs, path: str | Path) -> RawPairs:
             raise DataError(
                 f"{where}: {label:g} is not on the scale {raw.scale} of {raw.origin}; correct it"
             )
-    return replace(raw, frame=frame.assign(given=given, label=labels))
+    return replace(raw, frame=frame.assign(given=given, label=labels), corrections=table)
 
 
 def filled_in(path: str | Path) -> pd.DataFrame:

@@ -36,7 +36,8 @@ class RawPairs:
       tuple of floats.
 
     ``name`` is short, for tables; ``origin`` says where the pairs came from; ``notices`` say what
-    of the file was not stated but recognised; they are logged as well.
+    of the file was not stated but recognised; they are logged as well. ``corrections`` are the rows
+    of a table by which labels were corrected, if they were.
     """
 
     name: str
@@ -44,6 +45,7 @@ class RawPairs:
     scale: LabelScale
     origin: str
     notices: tuple[str, ...] = ()
+    corrections: pd.DataFrame | None = None
 
     def __repr__(self) -> str:
         return f"RawPairs({self.name!r}, {len(self.frame):,} pairs, labels on {self.scale})"

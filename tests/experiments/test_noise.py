@@ -172,7 +172,7 @@ def test_the_command_writes_a_table_of_all_pairs(tmp_path: Path) -> None:
 
 
 def test_what_was_corrected_stands_in_the_next_table_and_cannot_be_overwritten(
-    pairs: LabelledPairs, tmp_path: Path
+    pairs: LabelledPairs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file, noise = tmp_path / "pairs.csv", tmp_path / "noise.csv"
     rows = [*zip(pairs.sentence1, pairs.sentence2, pairs.labels, strict=True), ("0", "0 둘", 0.0)]
@@ -187,8 +187,14 @@ def test_what_was_corrected_stands_in_the_next_table_and_cannot_be_overwritten(
     assert refused.exit_code == 2
     assert "holds 2 corrections; give it as --corrections" in refused.stderr
     assert noise.read_text("utf-8") == corrections
+    read: list[Path] = []
+    monkeypatch.setattr(
+        "kosim.experiments.data.corrections.read_table",
+        lambda path: read.append(Path(path)) or read_table(path),
+    )
     result = CliRunner().invoke(main, [*command, "--corrections", str(noise)])
     assert result.exit_code == 0, result.output
+    assert read == [noise]  # once
     table = read_table(noise).set_index("row")
     assert len(table) == COUNT + 1
     assert table["corrected"].dropna().to_dict() == {"13": "0", "61": "0.5"}
