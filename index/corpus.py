@@ -153,7 +153,7 @@ class _Columns:
         if text is None:
             raise DataError(
                 f"{name} has no column text or sentence; its columns are {listed(record)}: name "
-                "the one with the sentences with --text-column"
+                "the one with the sentences with text_column='NAME'"
             )
         if id == text and id_column is None:
             id = None

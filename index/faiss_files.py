@@ -158,7 +158,7 @@ def _opened(path: Path, dimension: int) -> tuple[Any, Any]:
     if stored.d != dimension:
         raise DataError(
             f"{path} has vectors of dimension {stored.d}, not {dimension}; give the encoder that "
-            "made them, and --dimensions where they were cut"
+            "made them, and the dimensions where they were cut"
         )
     inner = stored
     if isinstance(stored, faiss.IndexIDMap):

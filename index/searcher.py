@@ -229,9 +229,7 @@ class Searcher(Generic[Index_co]):
             ConfigError: there is no reranker, or no policy that fits it, the index and the mode.
         """
         if self.reranker is None:
-            raise ConfigError(
-                'candidates "auto" needs a reranker; give one, for example with --reranker CROSS'
-            )
+            raise ConfigError('candidates "auto" needs a reranker; give one, such as mini-cross')
         if mode not in self._policies:
             self._policies[mode] = CandidatePolicy.load(
                 self.index.folder,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import io
 import os
+import re
 import shlex
 import sys
 from collections.abc import Iterable, Sequence
@@ -26,6 +27,9 @@ _QUIET = {
 
 _ON_RANKS = {"train", "compare"}
 """Commands for several processes that torchrun starts."""
+
+_ARGUMENT = re.compile(r"\b([a-z_]+)='(\w+)'")
+"""How a message of the library names an argument and its value."""
 
 _WRONG_CALL, _INTERRUPTED = 2, 130
 _ARGUMENTS, _KEPT = "kosim.arguments", "kosim.kept"
@@ -140,7 +144,7 @@ class KosimGroup(click.Group):
         except KosimError as error:
             if not ranks.is_main() and not ranks.has_joined():
                 ctx.exit(_WRONG_CALL)  # the main process says the same
-            raise _Refusal(str(error)) from error
+            raise _Refusal(_with_options(str(error), ctx)) from error
         except ModuleNotFoundError as error:
             raise _Refusal(str(left_out(error, f"kosim {ctx.meta[_ARGUMENTS][0]}"))) from error
         except UnicodeEncodeError as error:
@@ -180,6 +184,22 @@ class KosimGroup(click.Group):
                 f"there is no command {args[0]!r}{did_you_mean(args[0], self._help)}", ctx
             )
         return super().resolve_command(ctx, args)
+
+
+def _with_options(message: str, ctx: click.Context) -> str:
+    """Return a message with the command's options where it names arguments of Python's."""
+    command = ctx.command
+    for name in ctx.meta[_ARGUMENTS]:
+        if not isinstance(command, click.Group):
+            break
+        command = command.get_command(ctx, name) or command
+    known = {name for each in command.params for name in each.opts}
+
+    def named(found: re.Match[str]) -> str:
+        option = f"--{found[1].replace('_', '-')}"
+        return f"{option} {found[2]}" if option in known else found[0]
+
+    return _ARGUMENT.sub(named, message)
 
 
 def _check_encoding(number: int, argument: str) -> None:

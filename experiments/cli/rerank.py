@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from kosim.encoders.errors import DataError
+from kosim.encoders.errors import ConfigError, DataError
 from kosim.encoders.tables import read_lines
 from kosim.experiments.cli.console import output, print_json, table
 from kosim.experiments.cli.encoder_options import (
@@ -47,6 +47,8 @@ def rerank_command(
     Example:
       kosim rerank --reranker mini-cross --query "불 꺼 줘" sentences.txt
     """
+    if top_k is not None and top_k < 1:
+        raise ConfigError(f"-k is {top_k}; ask for at least 1 hit")
     documents = [line for line in read_lines(file) if line.strip()]
     if not documents:
         raise DataError(f"{file} has no sentences; give one a line")

@@ -91,7 +91,7 @@ def check_narrowing(snapshot: Snapshot, vectors: VectorType) -> None:
     if COMPONENT_BYTES[vectors] > COMPONENT_BYTES[stored]:
         raise ConfigError(
             f"{snapshot.folder} has {stored} vectors, which cannot become {vectors} again; build "
-            f"the index of the texts with --vectors {vectors}"
+            f"the index of the texts with vectors={vectors!r}"
         )
 
 

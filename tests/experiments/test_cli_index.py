@@ -140,12 +140,24 @@ def test_added_documents_are_there(index: Path, tmp_path: Path) -> None:
 def test_known_ids_are_refused_or_replaced(index: Path, tmp_path: Path) -> None:
     more = write(tmp_path / "more.jsonl", '{"id": "7", "text": "새 문장"}\n')
     before = checksum(index)
-    assert "id '7' is in " in refusal("index", "add", index, more)
+    said = refusal("index", "add", index, more)
+    assert "id '7' is in " in said and "replace it (--on-duplicate replace)" in said
     assert checksum(index) == before
     answer("index", "add", index, more, "--on-duplicate", "replace")
     opened = CorpusIndex.open(index)
     assert len(opened) == 40
     assert opened.texts(opened.locate(["7"])) == ["새 문장"]
+
+
+def test_an_argument_of_the_library_is_named_as_its_option(index: Path, tmp_path: Path) -> None:
+    answer("index", "compact", index, "--vectors", "int8")
+    said = refusal("index", "compact", index, "--vectors", "fp16")
+    assert "build the index of the texts with --vectors fp16" in said
+    rows = write(tmp_path / "rows.csv", "a,b\n1,2\n")
+    assert "with --text-column NAME" in refusal("index", "add", index, rows)
+    lines = write(tmp_path / "lines.txt", "가\n")
+    said = refusal("rerank", lines, "--reranker", "mini-bi", "--query", "가", "-k", "0")
+    assert "-k is 0; ask for at least 1 hit" in said
 
 
 def test_removed_documents_are_gone(index: Path) -> None:
