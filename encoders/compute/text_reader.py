@@ -147,14 +147,10 @@ class TextReader:
 
     def texts(self, texts: Sequence[str]) -> Tokens:
         """Return the tokens of n texts, prompt included."""
-        whole = self._encoded([self._prompt + text for text in texts], special=True)
-        lengths = np.fromiter(map(len, whole), dtype=np.int64, count=len(whole))
-        long = np.flatnonzero(lengths > self.max_length).tolist()
-        for row, part in zip(
-            long, self._encoded([self._prompt + texts[row] for row in long]), strict=True
-        ):
-            whole[row] = self._cutting.post_process(part)
-        return Tokens(whole, lengths)
+        parts = self._encoded([self._prompt + text for text in texts])
+        special = self._tokenizer.num_special_tokens_to_add(False)
+        lengths = np.fromiter(map(len, parts), dtype=np.int64, count=len(parts)) + special
+        return Tokens(Encodings(self._cutting.post_process(part) for part in parts), lengths)
 
     def pairs(self, pairs: Sequence[Pair]) -> Tokens:
         """Return the tokens of n pairs, each as one sequence.
@@ -195,9 +191,9 @@ class TextReader:
                 unframed += len(part)
         return texts if not unframed or unframed >= _SURE else None
 
-    def _encoded(self, texts: list[str], *, special: bool = False) -> Encodings:
+    def _encoded(self, texts: list[str]) -> Encodings:
         prepared = texts if self._step is None else list(self._step.apply(texts))
-        return Encodings(self._plain().encode_batch_fast(prepared, add_special_tokens=special))
+        return Encodings(self._plain().encode_batch_fast(prepared, add_special_tokens=False))
 
     def _plain(self) -> Any:
         remove_call_settings(self._tokenizer)

@@ -101,12 +101,12 @@ def test_each_text_becomes_tokens_once(
     encoders: dict[str, Any], kind: str, counted: list[int]
 ) -> None:
     encoder = load(encoders[kind], device="cpu")
-    expected = encoder.score([SENTENCES[:2], [SENTENCES[0], SENTENCES[2]]])
+    expected = encoder.score([[SENTENCES[0], LONG], [SENTENCES[0], SENTENCES[2]]])
     counted.clear()
     batched: Callable[..., Any] = BatchedBiEncoder if kind == "bi" else BatchedCrossEncoder
     served = batched(encoder, BatchSettings(), lambda _: None)
     try:
-        scores = served.score([SENTENCES[:2], [SENTENCES[0], SENTENCES[2]]])
+        scores = served.score([[SENTENCES[0], LONG], [SENTENCES[0], SENTENCES[2]]])
         assert counted == [3]
         served.score([SENTENCES[:2]], symmetric=True)
     finally:
