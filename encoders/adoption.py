@@ -8,6 +8,7 @@ from kosim.encoders.base import PairEncoder
 from kosim.encoders.bi import BiEncoder, set_prompt
 from kosim.encoders.bundle import saved_encoder
 from kosim.encoders.calibration import MonotoneCalibration
+from kosim.encoders.dimensions import fit_shortened
 from kosim.encoders.errors import ConfigError
 from kosim.encoders.foreign import find_foreign, is_foreign, open_foreign
 from kosim.encoders.loading import load
@@ -29,6 +30,10 @@ def calibrate(encoder: PairEncoder, validation: LabelledPairs) -> None:
     raw = encoder.score(validation.pairs, raw=True)
     encoder.calibration = MonotoneCalibration.fit(raw, validation.labels)
     encoder.threshold = best_f1_threshold(validation.labels, encoder.calibration(raw))
+    if isinstance(encoder, BiEncoder) and (own := (encoder.training or {}).get("shortened")):
+        again = fit_shortened(encoder, validation, map(int, own))
+        fitted = {str(number): one.model_dump(mode="json") for number, one in again.items()}
+        encoder.training = {**(encoder.training or {}), "shortened": fitted}
 
 
 def adopt(

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from kosim.encoders.bundle import is_bundled
+from kosim.encoders.calibration import MonotoneCalibration
 from kosim.encoders.compute.runtime import FloatArray
 from kosim.encoders.errors import ConfigError
 from kosim.encoders.interface import SentenceEncoder
+from kosim.encoders.records import LabelledPairs
+from kosim.encoders.scoring import cosines
 
 
 def shortened(vectors: FloatArray, dimensions: int) -> FloatArray:
@@ -51,6 +54,29 @@ def checked_dimensions(whole: int, dimensions: int | None, encoder: str) -> int:
             f"give 1 to {whole:,}"
         )
     return int(dimensions)
+
+
+def fit_shortened(
+    encoder: SentenceEncoder, pairs: LabelledPairs, dimensions: Iterable[int]
+) -> dict[int, MonotoneCalibration]:
+    """Return for each number of dimensions the map from cosines of vectors cut to it to 0-5."""
+
+    def fitted(number: int) -> MonotoneCalibration:
+        raw = cosines(lambda texts: shortened(encoder.encode(texts), number), pairs.pairs)
+        return MonotoneCalibration.fit(raw, pairs.labels)
+
+    return {number: fitted(number) for number in dimensions}
+
+
+def calibration_at(encoder: SentenceEncoder, dimensions: int) -> MonotoneCalibration:
+    """Return the map from cosines of vectors cut to ``dimensions`` to 0-5.
+
+    It is that of whole vectors where the encoder was not trained for so many.
+    """
+    own = ((encoder.training or {}).get("shortened") or {}).get(str(dimensions))
+    if own is None or dimensions == encoder.dimension:
+        return encoder.calibration
+    return MonotoneCalibration.model_validate(own)
 
 
 def untrained(training: dict[str, Any] | None, whole: int, dimensions: int) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -96,6 +96,10 @@ class Encoder(Protocol):
 
 class SentenceEncoder(Encoder, Protocol):
     """Makes a vector of a sentence; pairs are scored by the cosine of theirs."""
+
+    @property
+    def training(self) -> dict[str, Any] | None:
+        """How it was trained; None for a model that kosim did not train."""
 
     @property
     def dimension(self) -> int:

@@ -9,7 +9,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from kosim.encoders.calibration import MonotoneCalibration
 from kosim.encoders.compute.runtime import FloatArray
+from kosim.encoders.dimensions import calibration_at
 from kosim.encoders.errors import ConfigError
 from kosim.encoders.interface import Encoder, SentenceEncoder
 from kosim.index.corpus_index import CorpusIndex
@@ -87,8 +89,9 @@ def mine(
     """
     if encoder is not None:
         check_encoder(source, encoder)
-    scorer = reranker or encoder
-    if scorer is None:
+    own = None if encoder is None else calibration_at(encoder, source.encoder.dimension)
+    calibration = own if reranker is None else reranker.calibration
+    if calibration is None:
         raise ConfigError(
             f"pairs of {source.folder} need an encoder for their scores; give the one that made "
             f"it ({source.encoder.name}), or a reranker"
@@ -113,9 +116,9 @@ def mine(
     def documents(positions: Rows) -> list[Document]:
         return snapshot.documents(rows[positions])
 
-    above = encoder if hard else None
+    above = own if hard else None
     return _ranked(
-        cosines, first, second, documents, scorer, reranker, top, min_score, progress, above
+        cosines, first, second, documents, calibration, reranker, top, min_score, progress, above
     )
 
 
@@ -153,8 +156,8 @@ def mine_texts(
     def chosen(positions: Rows) -> list[Document]:
         return [documents[position] for position in positions]
 
-    scorer = reranker or encoder
-    return _ranked(cosines, first, second, chosen, scorer, reranker, top, min_score, progress)
+    calibration = (reranker or encoder).calibration
+    return _ranked(cosines, first, second, chosen, calibration, reranker, top, min_score, progress)
 
 
 def check_hard(encoder: Encoder | None, reranker: Encoder | None) -> None:
@@ -203,14 +206,17 @@ def _ranked(
     first: Rows,
     second: Rows,
     documents: Callable[[Rows], list[Document]],
-    scorer: Encoder,
+    calibration: MonotoneCalibration,
     reranker: Encoder | None,
     top: int | None,
     min_score: float | None,
     progress: Progress | None,
-    above: Encoder | None = None,
+    above: MonotoneCalibration | None = None,
 ) -> list[MinedPair]:
-    """Return pairs in order; with ``above``, those that it scores highest above the scorer."""
+    """Return pairs in order; with ``above``, those whose cosines it maps highest above the score.
+
+    ``calibration`` maps the reranker's raw scores to 0-5 or, without one, the cosines.
+    """
     raw: npt.NDArray[np.float32] = cosines
     if reranker is not None:
         members, where = np.unique(np.stack([first, second]), return_inverse=True)
@@ -219,8 +225,8 @@ def _ranked(
         pairs = [(texts[one], texts[other]) for one, other in zip(ones, others, strict=True)]
         report = _reporting(progress, "rerank")
         raw = score_pairs(reranker, pairs, symmetric=True, progress=report)
-    scores = scorer.calibration(raw)
-    gaps = None if above is None else above.calibration(as_cosines(cosines)) - scores
+    scores = calibration(raw)
+    gaps = None if above is None else above(as_cosines(cosines)) - scores
     order = np.lexsort((second, first, -(raw if gaps is None else gaps)))
     if gaps is not None:
         order = order[gaps[order] > 0]

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from typing_extensions import TypeVar
 
 from kosim.encoders.compute.runtime import FloatArray
-from kosim.encoders.dimensions import shortened
+from kosim.encoders.dimensions import calibration_at, shortened
 from kosim.encoders.errors import ConfigError, DataError
 from kosim.encoders.interface import Encoder, SentenceEncoder
 from kosim.encoders.texts import as_texts
@@ -266,7 +266,8 @@ class Searcher(Generic[Index_co]):
         raw: FloatArray | None,
     ) -> list[list[SearchHit]]:
         if raw is None or self.reranker is None:
-            scores = self.encoder.calibration(as_cosines(reader.cosines(vectors, rows)))
+            calibrate = calibration_at(self.encoder, self.index.encoder.dimension)
+            scores = calibrate(as_cosines(reader.cosines(vectors, rows)))
         else:
             scores = self.reranker.calibration(raw)
         queries, columns = np.nonzero(rows >= 0)

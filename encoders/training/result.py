@@ -6,6 +6,7 @@ from typing import Self
 
 from pydantic import BaseModel, model_validator
 
+from kosim.encoders.calibration import MonotoneCalibration
 from kosim.encoders.training.config import CRITERIA, Criterion, TrainingConfig
 
 
@@ -26,7 +27,9 @@ class TrainingResult(BaseModel):
     ``steps`` are those of the optimizer, 0 where an earlier version did not count them;
     the digests are those of the pairs, None where an earlier version did not take them;
     ``unknown_share`` is that of the training pairs' tokens that the tokenizer cannot read, None
-    where an earlier version did not count them; ``notices`` say what else a reader must know.
+    where an earlier version did not count them; ``shortened`` are the calibrations of vectors cut
+    to the numbers of dimensions that a bi-encoder was trained for; ``notices`` say what else a
+    reader must know.
     """
 
     config: TrainingConfig
@@ -42,6 +45,7 @@ class TrainingResult(BaseModel):
     validation_digest: str | None = None
     processes: int = 1
     unknown_share: float | None = None
+    shortened: dict[int, MonotoneCalibration] = {}
     notices: list[str] = []
 
     def __repr__(self) -> str:

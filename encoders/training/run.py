@@ -14,8 +14,10 @@ from transformers import TrainerCallback
 from transformers.integrations import get_reporting_integration_callbacks
 
 from kosim.encoders.base import PairEncoder
+from kosim.encoders.bi import BiEncoder
 from kosim.encoders.calibration import MonotoneCalibration
 from kosim.encoders.compute.choice import ComputeChoice
+from kosim.encoders.dimensions import fit_shortened
 from kosim.encoders.errors import ConfigError, TrainingError
 from kosim.encoders.metrics import best_f1_threshold
 from kosim.encoders.records import LabelledPairs, check_labels, check_validation
@@ -150,6 +152,9 @@ def _train(
             validation_digest=claim.validation_pairs,
             processes=ranks.world_size(),
             unknown_share=share.share,
+            shortened=fit_shortened(encoder, validation_pairs, config.matryoshka or ())
+            if isinstance(encoder, BiEncoder)
+            else {},
             notices=[*_notices(encoder, config), *([notice] if notice else [])],
         )
 

@@ -10,19 +10,25 @@ import numpy as np
 import pytest
 from sentence_transformers.util import semantic_search
 
+from kosim.encoders.adoption import calibrate
 from kosim.encoders.bi import BiEncoder
-from kosim.encoders.dimensions import shortened
+from kosim.encoders.calibration import MonotoneCalibration
+from kosim.encoders.dimensions import calibration_at, shortened
 from kosim.encoders.encoder_identity import EncoderIdentity
 from kosim.encoders.errors import ConfigError, CorpusIndexError, DataError, StorageError
+from kosim.encoders.loading import load
+from kosim.encoders.training.run import train
 from kosim.index.build import build_index, extend_index
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.faiss_files import export_faiss, import_faiss
 from kosim.index.measured_recall import measured_recall
+from kosim.index.mining import mine
 from kosim.index.searcher import Searcher
 from kosim.index.sharding.split import assemble_shards, split_index
 from kosim.index.store.commit import merge
 from kosim.index.vectors.stored import COMPONENT_BYTES, FILE, VectorType
 from kosim.index.vectors.vector_index import IndexType, VectorIndex
+from tests.encoders.tiny import TRAIN, VALIDATION, config
 from tests.index.builds import CORPUS, Watched, build
 from tests.index.test_vector_index import ASKED, DIMENSION, VECTORS, best, shared_rows
 from tests.index.vectors import some_documents
@@ -217,6 +223,30 @@ def test_an_index_of_fewer_dimensions_is_searched_and_extended(
     with pytest.raises(DataError, match="vectors of dimension 4"):
         import_faiss(files[0], CORPUS, bi, tmp_path / "again")
     assert len(import_faiss(files[0], CORPUS, bi, tmp_path / "again", dimensions=4)) == len(CORPUS)
+
+
+def test_scores_of_cut_vectors_have_the_calibration_of_their_dimensions(
+    koelectra: Path, tmp_path: Path
+) -> None:
+    encoder = BiEncoder.from_backbone(str(koelectra), device="cpu")
+    train(encoder, TRAIN, VALIDATION, config(epochs=1, matryoshka=(4,)))
+    encoder.save(tmp_path / "bi")
+    again = load(tmp_path / "bi", device="cpu")
+    assert isinstance(again, BiEncoder)
+    first, second = (
+        shortened(again.encode(texts), 4) for texts in (VALIDATION.sentence1, VALIDATION.sentence2)
+    )
+    expected = MonotoneCalibration.fit((first * second).sum(axis=1), VALIDATION.labels)
+    for dimensions, calibration in ((4, expected), (3, again.calibration)):
+        index = build_index(CORPUS, again, tmp_path / str(dimensions), dimensions=dimensions)
+        [result] = Searcher(index, again).search(["불 꺼"], k=5)
+        mined = mine(index, encoder=again, top=5)
+        for found in (result.hits, mined):
+            cosines = [one.retrieval_score for one in found]
+            np.testing.assert_allclose([one.score for one in found], calibration(cosines), 1e-4)
+    calibrate(again, VALIDATION.take(range(20)))
+    assert calibration_at(again, 4) != expected
+    assert calibration_at(again, again.dimension) == again.calibration
 
 
 def test_an_unfinished_build_of_other_dimensions_is_refused(bi: BiEncoder, tmp_path: Path) -> None:
