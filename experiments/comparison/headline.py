@@ -109,8 +109,9 @@ def not_compared() -> Line:
 def same_score(facts: Facts, names: list[str]) -> Line:
     """Headline where contenders give every pair the same score."""
     return both(
-        "No verdict: {names} gives every pair the same score.",
+        "No verdict: {names} {give} every pair the same score.",
         "판정할 수 없습니다. 모든 쌍에 같은 점수를 줍니다({names}).",
+        give="gives" if len(names) == 1 else "give",
         names=listed(map(facts.name, names)),
     )
 
@@ -123,19 +124,23 @@ def _scores(facts: Facts, gap: Difference) -> Line:
 
 def ahead_so_far(facts: Facts, gap: Difference, learning: list[str]) -> Line:
     """Headline where contenders have not learnt what they can."""
+    who = "it" if len(learning) == 1 else "they"
     if facts.ranking[0] in learning:
         return both(
-            "No verdict yet: {others} had not learnt all it can: {scores}.",
+            "No verdict yet: {others} had not learnt all {who} can: {scores}.",
             "아직 판정할 수 없습니다. 덜 배운 인코더가 있습니다({others}). {scores}.",
             others=listed(map(facts.name, learning)),
+            who=who,
             scores=_scores(facts, gap),
         )
     return both(
-        "No verdict yet: {leader} scores higher, but {others} had not learnt all it can: {scores}.",
+        "No verdict yet: {leader} scores higher, but {others} had not learnt all {who} can: "
+        "{scores}.",
         "아직 판정할 수 없습니다. 지금은 {leader}의 점수가 높지만 {others}는 더 배울 수 있습니다. "
         "{scores}.",
         leader=facts.name(facts.ranking[0]),
         others=listed(map(facts.name, learning)),
+        who=who,
         scores=_scores(facts, gap),
     )
 

@@ -10,7 +10,14 @@ from kosim.encoders.records import LabelledPairs
 from kosim.experiments.comparison.finding import compute_finding
 from kosim.experiments.comparison.results import ComparisonResults
 from kosim.experiments.slices.overlap import bigram_overlap
-from tests.experiments.fixtures import bi_wins_results, comparison, example_results, metric, settled
+from tests.experiments.fixtures import (
+    bi_wins_results,
+    comparison,
+    example_results,
+    metric,
+    settled,
+    undecided_results,
+)
 
 
 def said(results: dict[str, Any]) -> dict[str, Any]:
@@ -84,6 +91,17 @@ def test_an_encoder_near_the_trivial_predictor_may_have_learnt_nothing(
     found = said(results)
     assert any("cross-encoder may have learnt nothing" in w for w in found["warnings"]) == warned
     assert ("No verdict yet" in found["headline"]) == warned
+
+
+def test_two_encoders_that_were_still_learning_are_spoken_of_as_two() -> None:
+    results = still_learning("cross", still_learning("bi", undecided_results()))
+    assert (
+        "the bi-encoder and the cross-encoder had not learnt all they can"
+        in (said(results)["headline"])
+    )
+    for contender in results["encoders"].values():
+        contender["seeds"]["1"]["constant"] = True
+    assert "the cross-encoder give every pair the same score" in said(results)["headline"]
 
 
 def saved(results: dict[str, Any]) -> dict[str, Any]:
