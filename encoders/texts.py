@@ -35,7 +35,7 @@ def as_text(value: str, what: str) -> str:
     Raises:
         DataError: it is not a string, or holds half of a character.
     """
-    if not _is_text(value):
+    if not is_text(value):
         raise DataError(f"{what} is {described(value)}, which is not text; correct it")
     return str(value)  # also of NumPy's own type
 
@@ -56,7 +56,7 @@ def as_pairs(
     pairs: list[Pair] = []
     for position, pair in enumerate(as_members(values, f"{what}s", wanted)):
         is_one = isinstance(pair, str | bytes | Mapping | set | frozenset)
-        if is_one or not hasattr(pair, "__len__") or len(pair) != 2 or not all(map(_is_text, pair)):
+        if is_one or not hasattr(pair, "__len__") or len(pair) != 2 or not all(map(is_text, pair)):
             raise DataError(
                 f"{what} {position} is {described(pair)}; give (sentence1, sentence2), two "
                 "strings each"
@@ -94,7 +94,11 @@ def described(value: Any) -> str:
     return repr(value)[:_SHOWN].replace("\n", " ")
 
 
-def _is_text(value: Any) -> bool:
+def is_text(value: Any) -> bool:
+    """Say whether a value is a string without half characters (lone surrogates).
+
+    JSON can escape half of a surrogate pair, which no tokenizer takes and no file can hold.
+    """
     return isinstance(value, str) and not _HALF_CHARACTER.search(value)
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from kosim.encoders.errors import DataError
-from kosim.encoders.texts import described
+from kosim.encoders.texts import described, is_text
 
 LONGEST_TEXT = 10_000
 """Characters of the longest text that counts as a sentence; encoders read far less of it."""
@@ -17,7 +16,6 @@ LONGEST_ID = 1_000
 """Characters of the longest id."""
 
 _SHOWN = 60
-_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, repr=False)
@@ -82,12 +80,10 @@ def checked_id(value: object) -> str:
 def whole_characters(text: str) -> str:
     """Return ``text`` if it has no lone surrogate.
 
-    JSON can escape half of a surrogate pair, which no tokenizer takes and no file can hold.
-
     Raises:
         BadValueError: it has one.
     """
-    if _HALF_CHARACTER.search(text):
+    if not is_text(text):
         raise BadValueError(f"{text!r:.40} holds half a character (a lone surrogate); correct it")
     return text
 

@@ -172,7 +172,8 @@ class Connection(HttpToolsProtocol):
         super().connection_lost(exc)
         for name in list(self._timers):
             self._stop(name)
-        self._unset_keepalive_if_required()
+        if self.timeout_keep_alive_task is not None:
+            self.timeout_keep_alive_task.cancel()
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no request, and close."""

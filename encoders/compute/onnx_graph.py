@@ -20,8 +20,6 @@ from kosim.encoders.errors import BackboneError
 if TYPE_CHECKING:
     import onnx
 
-_NOISY = "torch.onnx._internal.exporter._registration"
-
 
 def export_graph(network: Network, graph: Path) -> None:
     """Write a network as a graph whose inputs are (rows, tokens) for any number of either.
@@ -134,7 +132,7 @@ def _plain_attention(network: Network) -> Iterator[None]:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep back remarks about the exporter's own code, which a user cannot act on."""
-    logger = logging.getLogger(_NOISY)
+    logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:

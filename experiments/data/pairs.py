@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,10 @@ from kosim.encoders.errors import DataError
 from kosim.encoders.pair_columns import ColumnChoice, PairColumns
 from kosim.encoders.table_formats.cells import is_number
 from kosim.encoders.tables import Format, log_notice, read_table, source_name
+from kosim.encoders.texts import is_text
 from kosim.experiments.data.label_scale import AUTO, LabelScale, recognised_scale
 from kosim.experiments.data.labels import is_missing, read_labels, read_number
 
-_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 _LIKERT = frozenset({LabelScale.parse("0:5"), LabelScale.parse("1:5")})
 
 
@@ -243,14 +242,9 @@ def _by_content(table: pd.DataFrame) -> PairColumns | None:
 
 def _texts(column: pd.Series[Any], name: str, where: str) -> pd.Series[Any]:
     for row, value in enumerate(column, 1):
-        if not is_missing(value) and not _is_text(value):
+        if not is_missing(value) and not is_text(value):
             raise DataError(f"{where}: row {row}: {name} {value!r:.40} is not text; correct it")
     return column.where(column.notna(), None)
-
-
-def _is_text(value: Any) -> bool:
-    # JSON can escape half of a surrogate pair, which no tokenizer takes and no file can hold.
-    return isinstance(value, str) and not _HALF_CHARACTER.search(value)
 
 
 def _annotations(column: pd.Series[Any], where: str) -> list[tuple[float, ...]]:

@@ -12,6 +12,7 @@ import pandas as pd
 from kosim.encoders.column_names import GROUPS, TEXTS, find_column, listed
 from kosim.encoders.errors import ConfigError, DataError
 from kosim.encoders.tables import id_text, printable, read_lines, read_table, source_name
+from kosim.encoders.texts import is_text
 from kosim.experiments.data.cleaning import comparable
 
 PARAKQC_GROUP = 10
@@ -88,7 +89,7 @@ def _table(path: Path) -> tuple[list[str], list[str]]:
                 blank = value is None or isinstance(value, str) or value != value  # NaN
                 problem = "is empty" if blank else f"{printable(repr(value)[:40])} is not text"
                 raise DataError(f"{source_name(path)}: row {row}: the {column} {problem}")
-            if not text.isascii() and any("\ud800" <= sign <= "\udfff" for sign in text):
+            if not is_text(text):
                 raise DataError(
                     f"{source_name(path)}: row {row}: the {column} {printable(text[:40])!r} holds "
                     "half a character; correct it"
