@@ -7,7 +7,7 @@ from kosim.encoders.metrics import pearson
 from kosim.encoders.records import LabelledPairs
 from kosim.experiments.comparison.results import TrivialPredictor
 from kosim.experiments.data.partition import Partition
-from kosim.experiments.slices.overlap import bigram_overlap
+from kosim.experiments.slices.distinctions import bigram_overlap
 
 
 def trivial_predictor(partition: Partition) -> TrivialPredictor:

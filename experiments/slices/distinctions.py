@@ -13,9 +13,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+import numpy as np
+
 from kosim.encoders.errors import MissingExtraError
-from kosim.encoders.records import Pair
+from kosim.encoders.metrics import Floats
+from kosim.encoders.records import LabelledPairs, Pair
 from kosim.encoders.tokenizers.kiwi import composed, kiwi_version, load_kiwi
+from kosim.experiments.data.cleaning import comparable
 from kosim.experiments.slices.antonyms import ANTONYMS
 
 Distinction = Literal["negation", "number", "name", "antonym", "order", "style"]
@@ -151,3 +155,18 @@ def _numbers(text: str) -> Counter[str]:
 def _level(text: str) -> str:
     end = text.rstrip(" .!?~^\"')")
     return "formal" if _FORMAL.search(end) else "polite" if _POLITE.search(end) else "plain"
+
+
+def bigram_overlap(pairs: LabelledPairs) -> Floats:
+    """Return for n pairs the Dice share of their sets of character bigrams, (n,) of 0 to 1."""
+    return np.array([_dice(_bigrams(one), _bigrams(other)) for one, other in pairs.pairs])
+
+
+def _bigrams(text: str) -> set[str]:
+    """Return the bigrams of a text; of a single character, the character itself."""
+    known = comparable(text)
+    return {known[at : at + 2] for at in range(max(len(known) - 1, 1))}
+
+
+def _dice(one: set[str], other: set[str]) -> float:
+    return 2 * len(one & other) / (len(one) + len(other))

@@ -17,8 +17,7 @@ from kosim.encoders.table_formats.cells import is_number
 from kosim.encoders.tables import STANDARD_INPUT, log_notice, read_table
 from kosim.experiments.data.labels import text_of
 from kosim.experiments.settings import DataSettings
-from kosim.experiments.slices.distinctions import DISTINCTIONS, distinctions
-from kosim.experiments.slices.overlap import bigram_overlap
+from kosim.experiments.slices.distinctions import DISTINCTIONS, bigram_overlap, distinctions
 
 Rows = npt.NDArray[np.intp]
 MUCH = 0.5

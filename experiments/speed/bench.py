@@ -16,7 +16,7 @@ from kosim.encoders.bi import BiEncoder
 from kosim.encoders.compute.choice import ComputeChoice
 from kosim.encoders.errors import ConfigError
 from kosim.encoders.loading import kind_of, load
-from kosim.experiments.speed.machine_peak import machine_peaks
+from kosim.experiments.speed.flops import machine_peaks
 from kosim.experiments.speed.measurement import Measurement, Row, measure
 from kosim.experiments.speed.processes import alone
 from kosim.experiments.speed.results import SpeedResults, SpeedRow, Task

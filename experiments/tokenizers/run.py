@@ -25,11 +25,11 @@ from kosim.experiments.study.language import Language, Line, both
 from kosim.experiments.study.notation import KIND_NAMES
 from kosim.experiments.study.progress import Progress, silent
 from kosim.experiments.study.results import header
-from kosim.experiments.tokenizers.figures import text_figures
 from kosim.experiments.tokenizers.report import TOKENIZERS
 from kosim.experiments.tokenizers.results import (
     EncoderFigures,
     KindResults,
+    TextFigures,
     TokenizerResults,
     TokenizerRow,
 )
@@ -120,7 +120,9 @@ def _tokenizer(
     """Return the figures of a tokenizer and its network."""
     backbone = _backbone(kind, size, settings, folder, progress)
     record = read_json(backbone / CURVE, error=StorageError, remedy=f"remove {backbone}")
-    figures = text_figures(open_tokenizer(backbone), training.train, max_length=settings.max_length)
+    figures = TextFigures.of(
+        open_tokenizer(backbone), training.train, max_length=settings.max_length
+    )
     return TokenizerRow(**dict(figures), pretraining=record)
 
 

@@ -9,7 +9,7 @@ import pytest
 from kosim.encoders.records import LabelledPairs
 from kosim.experiments.comparison.finding import compute_finding
 from kosim.experiments.comparison.results import ComparisonResults
-from kosim.experiments.slices.overlap import bigram_overlap
+from kosim.experiments.slices.distinctions import bigram_overlap
 from tests.experiments.fixtures import (
     bi_wins_results,
     comparison,

@@ -22,8 +22,7 @@ from kosim.encoders.loading import KINDS
 from kosim.encoders.scratch import build_scratch_backbone
 from kosim.experiments.cli.bench import parse_choices
 from kosim.experiments.speed.bench import BenchSettings, agreement
-from kosim.experiments.speed.flops import encoder_flops
-from kosim.experiments.speed.machine_peak import fp32_peak, int8_peak
+from kosim.experiments.speed.flops import encoder_flops, fp32_peak, int8_peak
 from kosim.experiments.speed.measurement import Measurement
 from kosim.experiments.speed.processes import alone
 from kosim.experiments.speed.workload import Workload, WorkloadSizes

@@ -16,9 +16,8 @@ from kosim.encoders.records import LabelledPairs
 from kosim.encoders.tokenizers.training import train_tokenizer
 from kosim.experiments.cli import main
 from kosim.experiments.data.datasets import load_sample
-from kosim.experiments.tokenizers.figures import text_figures
 from kosim.experiments.tokenizers.finding import compute_finding
-from kosim.experiments.tokenizers.results import TokenizerResults
+from kosim.experiments.tokenizers.results import TextFigures, TokenizerResults
 from kosim.experiments.tokenizers.settings import TokenizerSettings
 from tests.encoders.tiny import write_koelectra
 
@@ -27,7 +26,7 @@ def test_the_figures_of_a_tokenizer_are_counts() -> None:
     tokenizer = train_tokenizer(["가나 다라", "가 다"], "syllable", 9, coverage=1.0).tokenizer
     # Known: ▁가, ▁다, 나, 라.
     pairs = LabelledPairs.from_lists([("가나 다라", "가 마"), ("가 마", "다")], [1.0, 2.0])
-    figures = text_figures(tokenizer, pairs, max_length=8)
+    figures = TextFigures.of(tokenizer, pairs, max_length=8)
     # Sentences: 4 + 2 + 1 tokens in 2 + 2 + 1 words, of which ▁마 is unknown.
     assert figures.vocabulary == 9
     assert figures.tokens_per_word == pytest.approx(7 / 5)
