@@ -89,6 +89,8 @@ def load(
         check_complete(path, encoder.model, error=ArtifactError)
         _check_settings(path, manifest, encoder.settings())
         if choice.backend == "torch":
+            if unusable := exports.unusable.get(precision):  # which only a default has looked for
+                _LOG.warning("%s, so torch computes; `kosim export` can make it again", unusable)
             encoder.compute_with(choice, exports)
             return encoder
         export = exports.make(
@@ -183,8 +185,6 @@ def choose(
     choice.device(device)
     check_machine(choice)
     if choice.backend == "torch":
-        if unusable := exports.unusable.get(precision):  # which only a default has looked for
-            _LOG.warning("%s, so torch computes; `kosim export` can make it again", unusable)
         return choice, None
     export = exports.find(precision)
     if export is None:

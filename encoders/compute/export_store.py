@@ -55,7 +55,8 @@ class ExportRecord(BaseModel):
 
     ``measured`` is that of the encoder's files, ``fingerprint`` and ``settings`` are those of the
     opened encoder that was exported. ``refused`` says why an export may not be used; its files are
-    then gone. ``checksum`` is of all the rest.
+    then gone. ``precision`` is that of the graph, whatever its folder is called, and ``checksum``
+    is of all the rest; exports of earlier versions have neither.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -71,6 +72,7 @@ class ExportRecord(BaseModel):
     parameters: int = 0
     positions: int | None = None
     hidden_size: int | None = None
+    precision: Precision | None = None
     checksum: str | None = None
 
     def write(self, folder: Path) -> None:
@@ -201,6 +203,7 @@ class ExportStore:
                         "positions": position_limit(network.model.transformers_model),
                         "parameters": sum(one.numel() for one in network.model.parameters()),
                         "hidden_size": getattr(config, "hidden_size", None),
+                        "precision": precision,
                     }
                 )
                 record.write(partial)
@@ -312,6 +315,8 @@ class ExportStore:
             return f"has no readable {_RECORD} of this version"
         if record.measured != self.measured:
             return "was made from other weights"
+        if record.precision not in (None, export.name):
+            return f"computes in {record.precision}"
         if record.format != _FORMAT:
             return f"is of format {record.format}, not {_FORMAT}"
         if record.refused is not None:

@@ -339,6 +339,14 @@ def test_a_record_that_was_changed_is_damage(copied: Path, change: dict[str, Any
     assert "is damaged: export.json is missing or was changed" in exports.unusable["fp32"]
 
 
+def test_an_export_of_another_precision_is_none(copied: Path) -> None:
+    shutil.rmtree(copied / "onnx" / "fp32")
+    (copied / "onnx" / "int8").rename(copied / "onnx" / "fp32")
+    exports = ExportStore(read_manifest(copied).measured, copied)
+    assert exports.find("fp32") is None
+    assert exports.unusable["fp32"].endswith("onnx/fp32 computes in int8")
+
+
 def test_torch_computes_in_place_of_a_refused_export_and_it_is_said(
     copied: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
