@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pytest
 
 from kosim.serving.microbatch import BatchReport, BatchSettings, MicroBatcher, Rows
+from kosim.serving.settings import ServingSettings
 from kosim.serving.ticket import TICKET, Ticket
 
 
@@ -101,6 +102,21 @@ def test_a_batch_waits_for_others_but_not_longer_than_it_may() -> None:
             one.result(20)
         assert time.monotonic() - started >= 0.25
     assert sorted(network.passes[0]) == [1, 2]
+
+
+def test_a_lone_request_waits_for_no_other_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ServingSettings().batch_wait == BatchSettings().wait == 0
+    with batching(Network()) as batcher:
+        waits: list[float | None] = []
+        wait = batcher._changed.wait
+        monkeypatch.setattr(
+            batcher._changed,
+            "wait",
+            lambda timeout=None: waits.append(timeout) or wait(timeout),
+        )
+        for number in range(3):
+            batcher.submit([number])
+    assert set(waits) <= {None}  # only for a request, never for a time
 
 
 def test_a_full_batch_does_not_wait() -> None:
