@@ -67,16 +67,17 @@ def lead(facts: Facts, other: str) -> Line | None:
 
 def more_pairs(facts: Facts, gap: Difference) -> Line | None:
     """Say how many test pairs would show the observed difference; ``gap`` is leader minus rival."""
-    if facts.results.test_pairs is None:
+    now = facts.distinct_pairs  # a copy adds nothing to what is known
+    if now is None:
         return None
-    needed = gap.pairs_needed or pairs_needed(gap, facts.results.test_pairs)
+    needed = gap.pairs_needed or pairs_needed(gap, now)
     if needed is None or needed > _MOST_PAIRS:
         return Line(
             "The observed difference is so small that no practical number of test pairs would "
             "show it.",
             "관측된 차이가 너무 작아서 평가 쌍을 현실적인 만큼 늘려도 확인할 수 없습니다.",
         )
-    more = count(max(needed - facts.results.test_pairs, 0))
+    more = count(max(needed - now, 0))
     rest = Line(f", {more} more than now.", f" 지금보다 {more}개 더 필요합니다.")
     return both(
         "If the true difference is the observed one, about {needed} test pairs would show it "

@@ -138,6 +138,14 @@ def test_the_number_of_pairs_follows_from_the_interval_where_it_was_not_recorded
     assert expected in english(results)
 
 
+def test_copies_of_a_pair_are_not_counted_towards_the_number_of_pairs() -> None:
+    results = undecided_results()
+    results["data"]["test"]["distinct_pairs"] = 40
+    assert "about 4,100 test pairs would show it (in 80% of such tests), 4,060 more than now" in (
+        english(results)
+    )
+
+
 def test_the_number_of_pairs_is_not_guessed_where_there_is_no_number_now() -> None:
     results = undecided_results()
     results["data"] = {}
