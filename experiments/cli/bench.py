@@ -13,12 +13,9 @@ from kosim.encoders.errors import ConfigError
 from kosim.experiments.cli.console import chosen_language
 from kosim.experiments.cli.encoder_options import model_option
 from kosim.experiments.cli.options import (
-    json_option,
-    language_option,
     measured_corpus_option,
     option,
-    out_option,
-    overwrite_option,
+    run_options,
     sample_option,
     seed_option,
 )
@@ -75,10 +72,7 @@ _CHOICES = "torch:fp32,onnx:fp32,onnx:int8"
 @option("--rounds", type=int, default=3, help="Times that each row is measured.")
 @option("--threads", type=int, help="Threads of each process.", shown_default="one per core")
 @seed_option("the order of the texts")
-@out_option(default="runs/bench", help="Folder of the report.")
-@overwrite_option("an earlier report")
-@language_option
-@json_option
+@run_options("runs/bench")
 def bench_command(
     encoders: tuple[Path, ...],
     rerankers: tuple[Path, ...],

@@ -18,12 +18,8 @@ from kosim.experiments.cli.options import (
     backbone_option,
     data_options,
     given,
-    json_option,
-    language_option,
     option,
-    out_option,
-    overwrite_option,
-    resume_option,
+    run_options,
     training_options,
 )
 from kosim.experiments.cli.progress import training_progress
@@ -86,11 +82,7 @@ if TYPE_CHECKING:
     help="Print the data, the steps, the memory and the time of the run, and train nothing.",
 )
 @device_option
-@out_option(default="runs/NAME, the name of the pairs or of CONFIG", help="Folder of the run.")
-@resume_option
-@overwrite_option("an earlier run")
-@language_option
-@json_option
+@run_options("runs/NAME, the name of the pairs or of CONFIG", resumed=True)
 def compare_command(config: str, **options: Any) -> None:
     """Train a bi-encoder and a cross-encoder on the same pairs and compare them.
 

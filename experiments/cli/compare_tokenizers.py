@@ -17,12 +17,9 @@ from kosim.experiments.cli.group import keep_run
 from kosim.experiments.cli.options import (
     data_options,
     given,
-    json_option,
-    language_option,
     option,
-    out_option,
-    overwrite_option,
-    resume_option,
+    resamples_option,
+    run_options,
     setting,
     settings_options,
     training_options,
@@ -64,12 +61,8 @@ from kosim.experiments.tokenizers.settings import VOCABULARIES, TokenizerSetting
 @option("--seeds", default="1,2,3", help="Seeds of the fine-tuning runs, one run for each.")
 @setting(TokenizerSettings, "ready", "--ready-made")
 @device_option
-@out_option(default="runs/tokenizers", help="Folder of the run.")
-@resume_option
-@overwrite_option("an earlier run")
-@option("--resamples", type=int, hidden=True, help="Resamples of the bootstrap.")
-@language_option
-@json_option
+@resamples_option
+@run_options("runs/tokenizers", resumed=True)
 def compare_tokenizers_command(
     corpus: str,
     tokenizers: str,

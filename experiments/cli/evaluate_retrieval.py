@@ -20,11 +20,8 @@ from kosim.experiments.cli.encoder_options import (
 )
 from kosim.experiments.cli.options import (
     file_option,
-    json_option,
-    language_option,
     option,
-    out_option,
-    overwrite_option,
+    run_options,
     seed_option,
     whole_numbers,
 )
@@ -93,10 +90,7 @@ from kosim.experiments.study.run_folder import choose_folder
 @option("--latency-queries", type=int, default=30, help="Queries to measure latency with.")
 @option("--resamples", type=int, default=10_000, hidden=True, help="Resamples of the bootstrap.")
 @compute_options
-@out_option(default="runs/retrieval", help="Folder of the report.")
-@overwrite_option("an earlier report")
-@language_option
-@json_option
+@run_options("runs/retrieval")
 def evaluate_retrieval_command(
     encoder: Path | None,
     reranker: Path | None,

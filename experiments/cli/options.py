@@ -228,6 +228,27 @@ def overwrite_option(replaced: str) -> Callable[[Command], Command]:
     return option("--overwrite", is_flag=True, help=f"Replace {replaced}.")
 
 
+def run_options(default: str, *, resumed: bool = False) -> Callable[[Command], Command]:
+    """Return the decorator of the options of an experiment: its folder and how it is shown.
+
+    Args:
+        default: its folder, in words.
+        resumed: whether it trains, and can go on after an interruption.
+    """
+    what = "run" if resumed else "report"
+    options = [
+        out_option(default=default, help=f"Folder of the {what}."),
+        *([resume_option] if resumed else []),
+        overwrite_option(f"an earlier {what}"),
+        language_option,
+        json_option,
+    ]
+    return lambda command: add_options(options, command)
+
+
+resamples_option = option("--resamples", type=int, hidden=True, help="Resamples of the bootstrap.")
+
+
 def seed_option(drawn: str, *, default: int = 0) -> Callable[[Command], Command]:
     """Return the option ``--seed``; ``drawn`` says what is drawn with it."""
     return option("--seed", type=int, default=default, help=f"Seed for {drawn}.")

@@ -9,14 +9,7 @@ import click
 from kosim.encoders.errors import ConfigError
 from kosim.experiments.cli.console import chosen_language
 from kosim.experiments.cli.encoder_options import SAVED_ENCODER, ComputeOptions, compute_options
-from kosim.experiments.cli.options import (
-    encoding_option,
-    json_option,
-    language_option,
-    option,
-    out_option,
-    overwrite_option,
-)
+from kosim.experiments.cli.options import encoding_option, option, run_options
 from kosim.experiments.cli.summary import say_stages, show
 from kosim.experiments.study.run_folder import choose_folder
 
@@ -32,10 +25,7 @@ from kosim.experiments.study.run_folder import choose_folder
 )
 @encoding_option
 @compute_options
-@out_option(default="runs/probe", help="Folder of the report.")
-@overwrite_option("an earlier report")
-@language_option
-@json_option
+@run_options("runs/probe")
 def probe_command(
     models: tuple[Path, ...],
     items: str | None,

@@ -15,13 +15,10 @@ from kosim.experiments.cli.group import keep_run
 from kosim.experiments.cli.options import (
     BACKBONE,
     given,
-    json_option,
-    language_option,
     option,
-    out_option,
-    overwrite_option,
     pair_files_options,
-    resume_option,
+    resamples_option,
+    run_options,
     setting,
     settings_options,
     symmetric_option,
@@ -85,12 +82,8 @@ _FILE: dict[str, Any] = {"type": click.Path(), "metavar": "FILE"}
 @option("--seeds", default="1", help="Seeds of the trainings, one student for each.")
 @setting(TeachSettings, "sample_seed")
 @device_option
-@out_option(default="runs/teach-KIND", help="Folder of the run.")
-@resume_option
-@overwrite_option("an earlier run")
-@option("--resamples", type=int, hidden=True, help="Resamples of the bootstrap.")
-@language_option
-@json_option
+@resamples_option
+@run_options("runs/teach-KIND", resumed=True)
 def teach_command(
     kind: str,
     teacher: str | None,
