@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from configparser import ConfigParser
 from graphlib import CycleError, TopologicalSorter
@@ -140,6 +141,38 @@ def test_nothing_in_encoders_needs_pretraining_or_distillation() -> None:
     for module, path in FILES.items():
         if module.startswith("kosim.encoders") and not module.startswith(leaves):
             assert not [name for name in imports(path) if name.startswith(leaves)], module
+
+
+def test_the_page_on_architecture_names_what_is_there() -> None:
+    """A path in it ends that of a file or folder; files of runs and encoders are no paths."""
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([\w./]+(?:/|\.py|\.cfg))`", page))
+    rooms = [*ROOMS, "benchmarks", "tests"]
+    there = [path for room in rooms for path in (ROOT / room, *(ROOT / room).rglob("*"))]
+    ends = [f"/{path.relative_to(ROOT).as_posix()}{'/' * path.is_dir()}" for path in there]
+    ends.append("/setup.cfg")
+    missing = [name for name in named if not any(end.endswith(f"/{name}") for end in ends)]
+    assert not missing, missing
+    assert len(named) > 50
+
+
+UNAVOIDABLE = {"_attn_implementation", "_is_accelerate_prepared", "_replace"}
+"""What transformers and accelerate say nowhere else; a named tuple's method is public."""
+
+
+def test_no_private_name_of_a_library_is_used() -> None:
+    trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES.values()}
+    nodes = [(path, node) for path, tree in trees.items() for node in ast.walk(tree)]
+    named = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    ours = {node.name for _, node in nodes if isinstance(node, named)}
+    for _, node in nodes:
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            ours.add(node.target.id)
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            ours |= {node.attr} if ast.unparse(node.value) in ("self", "cls") else set()
+    for path, node in nodes:
+        if isinstance(node, ast.Attribute) and re.match("_[^_]", node.attr):
+            assert node.attr in ours | UNAVOIDABLE, f"{path}:{node.lineno} uses {node.attr}"
 
 
 def test_only_the_command_line_prints() -> None:
