@@ -20,6 +20,7 @@ from kosim.encoders.compute.onnx_runtime import OnnxRuntime
 from kosim.encoders.compute.runtime import Backend, FloatArray, Output, Precision, Runtime
 from kosim.encoders.compute.text_reader import TextReader
 from kosim.encoders.errors import ArtifactError, ConfigError
+from kosim.encoders.network_files import check_sizes
 from kosim.encoders.records import DECISION_THRESHOLD, Kind
 from kosim.encoders.scoring import PairScorer
 from kosim.encoders.suitability import limited_length, position_limit
@@ -104,9 +105,14 @@ class PairEncoder(PairScorer):
     def _open_model(
         cls, folder: Path, manifest: Manifest, *, device: str | None, weights: bool
     ) -> Any:
-        """Return the sentence-transformers model of an artifact."""
+        """Return the sentence-transformers model of an artifact, which is checked before.
+
+        Raises:
+            ArtifactError: its config asks for another network than that of its weights.
+        """
         from kosim.encoders.tokenizers.text_step import apply_before
 
+        check_sizes(folder, error=ArtifactError)
         model = cls._model_type()(str(folder), **saved_model_arguments(device, weights=weights))
         apply_before(model.tokenizer, manifest.text_step)
         return model

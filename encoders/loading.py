@@ -26,7 +26,7 @@ from kosim.encoders.foreign import (
     open_foreign,
     warn_uncalibrated,
 )
-from kosim.encoders.network_files import check_complete, check_kind, check_sizes
+from kosim.encoders.network_files import check_complete, check_kind
 from kosim.encoders.records import Kind
 
 _LOG = logging.getLogger(__name__)
@@ -79,7 +79,6 @@ def load(
         return foreign
     manifest = read_manifest(path)
     check_kind(path, manifest.kind, error=ArtifactError)
-    check_sizes(path, error=ArtifactError)
     exports = ExportStore(manifest.measured, path)
     choice, export = choose(exports, backend, precision, device)
     kind = KINDS[manifest.kind]
