@@ -33,10 +33,14 @@ next: ## Show commands to try after the demo
 test: .venv/tests ## Run the tests but the slow ones
 	$(PYTEST) -m "not slow"
 
-# Whatever keeps other libraries from being installed, only their own tests are skipped.
+# Other libraries are installed while the first tests run; their own tests await the end. Whatever
+# keeps them from being installed is shown last, and only their own tests are skipped.
 test-all: .venv/tests older ## Run all tests, also those with a cluster, a browser or torchrun
-	-@$(MAKE) --no-print-directory build/clients/installed
-	$(PYTEST)
+	@rm -f build/clients.ended
+	@{ $(MAKE) --no-print-directory build/clients/installed; touch build/clients.ended; } \
+		> build/clients.log 2>&1 &
+	@KOSIM_CLIENTS_COME=yes $(PYTEST); code=$$?; \
+		test -e build/clients/installed || cat build/clients.log; exit $$code
 
 # Other libraries have an environment of their own, which sees the project's packages. Where PyPI
 # cannot be reached they are not installed, and their tests are skipped.

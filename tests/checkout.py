@@ -12,10 +12,8 @@ ROOT = Path(__file__).resolve().parents[1]
 CLIENTS = ROOT / "build/clients/bin"
 """Programs of the environment of other libraries, which also sees the project's packages."""
 
-needs_clients = pytest.mark.skipif(
-    not (ROOT / "build/clients/installed").exists(),
-    reason="other libraries are not installed; `make clients` installs them from PyPI",
-)
+needs_clients = pytest.mark.usefixtures("clients")
+"""For tests that run them; they are skipped where the environment could not be made."""
 
 
 def environment() -> dict[str, str]:

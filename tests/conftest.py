@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -18,7 +19,7 @@ import jinja2
 import pytest
 from filelock import FileLock
 
-from tests.checkout import ROOT
+from tests.checkout import CLIENTS, ROOT
 from tests.forked import open_nursery
 
 SHARED = ROOT.parent / "shared"
@@ -39,6 +40,7 @@ LONGEST = (
     "tests/faults/test_sweeps.py",
     "tests/experiments/test_tuning.py",
     "small_run",
+    "tests/serving/test_integrations.py",
     "tests/experiments/test_tuning_workers.py",
     "tests/faults/test_odd_paths.py",
     "tests/docs/test_pages.py errors",
@@ -163,6 +165,16 @@ def exported(
 
     folder = make_once(tmp_path_factory, "exported", export)
     return {kind: folder / kind for kind in ("bi", "cross")}
+
+
+@pytest.fixture(scope="session")
+def clients() -> None:
+    """The environment of other libraries, which `make test-all` installs while tests run."""
+    place = CLIENTS.parent
+    while "KOSIM_CLIENTS_COME" in os.environ and not place.with_suffix(".ended").exists():
+        time.sleep(0.5)
+    if not (place / "installed").exists():
+        pytest.skip("other libraries are not installed; `make clients` installs them from PyPI")
 
 
 @pytest.fixture(scope="session")
