@@ -211,7 +211,8 @@ def _plots(results: ComparisonResults, sliced: SlicedResults) -> list[Plot]:
                     "평균 오차의 차이({first} − {second}, 점)",
                     **sides,
                 )
-            )
+            ),
+            loc="right",  # under the names of the slices too, or a long one would be cut off
         )
 
     return [

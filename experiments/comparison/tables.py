@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from kosim.experiments.comparison.facts import against, labels
 from kosim.experiments.comparison.results import ComparisonResults, Disagreement, PairedComparison
 from kosim.experiments.study.figures import Difference, Estimate, Undefined, written
@@ -249,7 +251,7 @@ def disagreements(results: ComparisonResults) -> list[Table]:
                 row.source or DASH,
                 decimal(row.label, 1),
                 *(decimal(row.score(name), 1) for name in names),
-                *([_words(row)] if explained else []),
+                *([_words(row, labels(results))] if explained else []),
             ]
             for row in results.disagreements
             if row.why == why
@@ -258,11 +260,12 @@ def disagreements(results: ComparisonResults) -> list[Table]:
     return tables
 
 
-def _words(row: Disagreement) -> str:
-    return "\n".join(
-        f"{name}: " + ", ".join(f"{each.word} {signed(each.value, 2)}" for each in words)
-        for name, words in row.words.items()
-    )
+def _words(row: Disagreement, named: Mapping[str, Text]) -> Line:
+    lines: list[Text] = []
+    for name, words in row.words.items():
+        said = ", ".join(f"{each.word} {signed(each.value, 2)}" for each in words)
+        lines.append(Line.join(": ", [named[name], said]))
+    return Line.join("\n", lines)
 
 
 def training(results: ComparisonResults) -> list[Table]:

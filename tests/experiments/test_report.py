@@ -24,7 +24,7 @@ from kosim.experiments.settings import (
     EvaluationSettings,
 )
 from kosim.experiments.study.language import Language, Line
-from kosim.experiments.study.notation import amount, duration, p_value
+from kosim.experiments.study.notation import DASH, amount, duration, p_value
 from kosim.experiments.study.report.canvas import Plot, colour, say
 from kosim.experiments.study.report.document import Table
 from kosim.experiments.study.report.render import escape_markdown, in_both
@@ -214,6 +214,27 @@ def test_every_cell_knows_its_column_in_both_languages() -> None:
     assert {("cross-encoder", "크로스인코더"), ("cross − bi", "크로스 − 바이")} <= {
         (given["data-en"], given["data-ko"]) for given in cells
     }
+
+
+def test_a_cell_without_a_value_is_left_out_where_rows_are_lists() -> None:
+    """On a telephone a dash would be a line of its own."""
+    shown = page_of("seeds")
+    cells = re.findall(r"<td([^>]*)>([^<]*)</td>", shown)
+    empty = [attributes for attributes, content in cells if content in ("", DASH)]
+    assert empty
+    assert all('class="nothing"' in attributes for attributes in empty)
+    assert shown.count('class="nothing"') == len(empty)
+    narrow = shown[shown.index("max-width: 47rem") : shown.index("@page")]
+    assert ".wide td.nothing { display: none; }" in narrow
+
+
+def test_the_words_that_matter_stand_beside_the_encoder_in_both_languages() -> None:
+    results = example_results()
+    matters = {"sentence": 1, "word": "역에서", "value": -0.5}
+    results["disagreements"][0]["words"] = {"cross": [matters]}
+    shown = COMPARISON.render("html", ComparisonResults.model_validate(results))
+    assert "cross-encoder: 역에서 −0.50" in shown
+    assert "크로스인코더: 역에서 −0.50" in shown
 
 
 def test_no_table_has_a_row_or_a_column_of_nothing() -> None:

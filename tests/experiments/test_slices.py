@@ -20,6 +20,7 @@ from kosim.experiments.slices.distinctions import distinctions
 from kosim.experiments.slices.grouping import Slice, read_columns, slices_of
 from kosim.experiments.statistics.significance import holm
 from kosim.experiments.study.figures import Undefined
+from kosim.experiments.study.report.canvas import drawn
 from tests.experiments.fixtures import HOSTILE, example_results
 
 KNOWN = [
@@ -130,6 +131,9 @@ def test_an_advantage_is_found_where_it_is_and_named() -> None:
     )
     assert "numbers" not in line.en
     (table,) = section(results).tables
+    (plot,) = section(results).plots
+    (axes,) = drawn([plot]).axes
+    assert axes.xaxis.label.get_horizontalalignment() == "right"  # or it would be cut off
     assert table.rows[0][:2] == (("negation", "부정"), "60")
     assert table.rows[2][4] == "–"
 

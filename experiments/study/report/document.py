@@ -36,10 +36,10 @@ class Table:
         prose: Iterable[int] = (),
     ) -> list[Table]:
         """Return a table of the rows and columns that say something, or none where none does."""
-        said = [tuple(row) for row in rows if any(map(_says, row[1:]))]
+        said = [tuple(row) for row in rows if any(map(says, row[1:]))]
         if not said:
             return []
-        kept = [0, *(at for at in range(1, len(said[0])) if any(_says(row[at]) for row in said))]
+        kept = [0, *(at for at in range(1, len(said[0])) if any(says(row[at]) for row in said))]
         heads, of_text = tuple(columns), frozenset(prose)
         return [
             cls(
@@ -51,7 +51,8 @@ class Table:
         ]
 
 
-def _says(cell: Text) -> bool:
+def says(cell: Text) -> bool:
+    """Say whether a cell holds more than a dash."""
     return any(part not in _NOTHING for part in ((cell,) if isinstance(cell, str) else cell))
 
 

@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 from kosim.experiments.study.finding import Finding
 from kosim.experiments.study.language import Language, Line, Text, text
 from kosim.experiments.study.report.canvas import Plot
-from kosim.experiments.study.report.document import Section
+from kosim.experiments.study.report.document import Section, says
 from kosim.experiments.study.results import Results
 
 _ENVIRONMENT = Environment(
@@ -95,5 +95,6 @@ _ENVIRONMENT.filters |= {
     "plain": text,
     "markdown": escape_markdown,
     "cell": markdown_cell,
+    "says": says,
 }
 _ENVIRONMENT.globals["Line"] = Line
