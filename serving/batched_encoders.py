@@ -24,13 +24,13 @@ from kosim.serving.microbatch import BatchReport, BatchSettings, MicroBatcher
 from kosim.serving.ticket import count_tokens
 
 Report = Callable[[BatchReport], None]
-Kind = TypeVar("Kind", bound=PairEncoder)
+Wrapped = TypeVar("Wrapped", bound=PairEncoder)
 
 
-class _Batched(PairScorer, Generic[Kind]):
+class _Batched(PairScorer, Generic[Wrapped]):
     """An encoder that many threads may use; its network works on one thread of its own."""
 
-    def __init__(self, encoder: Kind, settings: BatchSettings, report: Report) -> None:
+    def __init__(self, encoder: Wrapped, settings: BatchSettings, report: Report) -> None:
         self._encoder = encoder
         self._reader = encoder.reader
         self.calibration, self.threshold = encoder.calibration, encoder.threshold

@@ -14,12 +14,12 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from kosim.encoders.compute.runtime import FloatArray
 from kosim.encoders.errors import KosimError
 from kosim.serving.passes import Taken, Waiting, into_passes, take
 from kosim.serving.ticket import TICKET, Ticket
 
 Item = TypeVar("Item")
-Rows = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class MicroBatcher(Generic[Item]):
     def __init__(
         self,
         name: str,
-        compute: Callable[[list[Item]], Rows],
+        compute: Callable[[list[Item]], FloatArray],
         lengths: Callable[[Sequence[Item]], npt.NDArray[np.int64]],
         settings: BatchSettings,
         report: Callable[[BatchReport], None] = lambda _: None,
@@ -91,7 +91,7 @@ class MicroBatcher(Generic[Item]):
         with self._changed:
             return sum(len(request.items) - request.taken for request in self._queue)
 
-    def submit(self, items: Sequence[Item]) -> Rows:
+    def submit(self, items: Sequence[Item]) -> FloatArray:
         """Return the rows of n items, (n, ...) float32; an item that appears twice is one.
 
         Blocks, at most until the client of the present `TICKET` has
@@ -126,7 +126,7 @@ class MicroBatcher(Generic[Item]):
             self._changed.notify_all()
         self._thread.join(timeout)
 
-    def _withdraw(self, request: Waiting[Item], done: Future[Rows]) -> None:
+    def _withdraw(self, request: Waiting[Item], done: Future[FloatArray]) -> None:
         if done.cancelled():
             with self._changed, suppress(ValueError):
                 self._queue.remove(request)

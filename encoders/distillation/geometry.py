@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from kosim.encoders.compute.runtime import FloatArray
 from kosim.encoders.errors import DataError
 from kosim.encoders.pretraining.batches import Rows
-
-Floats = npt.NDArray[np.float32]
 
 _MOST_FITTED = 50_000
 """Vectors from which the mean and the axes are estimated."""
@@ -29,8 +28,8 @@ class SentenceGeometry:
     """
 
     vectors: npt.NDArray[np.floating]
-    mean: Floats
-    axes: Floats
+    mean: FloatArray
+    axes: FloatArray
     kept: float
 
     @classmethod
@@ -60,9 +59,9 @@ class SentenceGeometry:
         kept = float(variances[::-1][:count].clip(0).sum() / variances.clip(0).sum())
         return cls(vectors, mean.astype(np.float32), axes.astype(np.float32), kept)
 
-    def targets(self, rows: Rows) -> Floats:
+    def targets(self, rows: Rows) -> FloatArray:
         """Return the target vectors of the sentences in ``rows`` (b,): (b, width), unit rows."""
         turned = (self.vectors[rows].astype(np.float32) - self.mean) @ self.axes
         lengths = np.linalg.norm(turned, axis=1, keepdims=True)
-        unit: Floats = turned / np.maximum(lengths, 1e-6)
+        unit: FloatArray = turned / np.maximum(lengths, 1e-6)
         return unit

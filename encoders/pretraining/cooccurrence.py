@@ -13,10 +13,9 @@ import numpy.typing as npt
 from scipy import sparse
 from sklearn.utils.extmath import randomized_svd
 
+from kosim.encoders.compute.runtime import FloatArray
 from kosim.encoders.pretraining.batches import Rows
 from kosim.encoders.pretraining.corpus import TokenCache
-
-Floats = npt.NDArray[np.float32]
 
 WINDOW = 4
 """The farthest neighbour that counts; one at distance d counts 1 / d."""
@@ -41,7 +40,7 @@ def frequencies(cache: TokenCache, rows: Rows, vocabulary: int) -> npt.NDArray[n
 
 def cooccurrence_embeddings(
     cache: TokenCache, rows: Rows, vocabulary: int, width: int, *, seed: int
-) -> Floats:
+) -> FloatArray:
     """Return U sqrt(S) of the positive pointwise mutual information of tokens and neighbours.
 
     As Levy, Goldberg and Dagan, "Improving distributional similarity with lessons learned from

@@ -15,11 +15,10 @@ from scipy.sparse.csgraph import connected_components
 from kosim.encoders.errors import DataError
 from kosim.experiments.data.cleaning import clean_training, comparable_texts
 from kosim.experiments.data.pairs import RawPairs
+from kosim.experiments.data.splits import Rows
 
 SMALLEST_TEST = 10
 """Fewer test pairs than this compare nothing."""
-
-Rows = npt.NDArray[np.int64]
 
 
 def split_off_test(

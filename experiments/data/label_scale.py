@@ -11,10 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from kosim.encoders.errors import ConfigError, DataError
+from kosim.encoders.metrics import Floats
 from kosim.encoders.records import LABEL_HIGH, LABEL_LOW
 from kosim.encoders.tables import printable
-
-Floats = npt.NDArray[np.float64]
 
 AUTO = "auto"
 """The scale is recognised by the labels."""

@@ -5,18 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from kosim.encoders.errors import DataError
+from kosim.encoders.metrics import Floats
 from kosim.encoders.table_formats.cells import is_number
 from kosim.encoders.tables import printable
 from kosim.experiments.data.label_scale import LabelScale, comparable_word, suggested_words
 
 _TRUTH = {"true": 1.0, "false": 0.0}
-
-
-Floats = npt.NDArray[np.float64]
 
 
 def is_missing(value: Any) -> bool:

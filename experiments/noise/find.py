@@ -14,6 +14,7 @@ from sklearn.neighbors import NearestNeighbors
 from transformers import TrainerCallback
 
 from kosim.encoders.errors import ConfigError, StorageError
+from kosim.encoders.metrics import Floats
 from kosim.encoders.records import LabelledPairs
 from kosim.encoders.scratch import build_scratch_backbone
 from kosim.encoders.storage import content_checksum, read_json, write_json, write_text
@@ -23,9 +24,6 @@ from kosim.experiments.data.splits import stratified_split
 from kosim.experiments.settings import SCRATCH, EncoderSettings
 from kosim.experiments.study.language import both
 from kosim.experiments.study.progress import Progress, silent
-
-Floats = npt.NDArray[np.float64]
-
 
 NEIGHBOURS = 100
 """Pairs with the most alike scores, among whose labels a label is looked at."""

@@ -12,9 +12,8 @@ from statistics import NormalDist
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from kosim.encoders.metrics import Floats
 
 _FITTED_FOR = (1, 3, 10, 30)
 _MOST_EXAMPLES = 100_000

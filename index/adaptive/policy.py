@@ -19,7 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from kosim.encoders.errors import ConfigError, DataError
-from kosim.index.adaptive.candidate_model import EntryModel, Floats
+from kosim.encoders.metrics import Floats
+from kosim.index.adaptive.candidate_model import EntryModel
 from kosim.index.adaptive.policy_file import damaged, read_policy, write_policy
 
 RELEVANT = 2.5

@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from kosim.serving.microbatch import BatchReport, BatchSettings, MicroBatcher, Rows
+from kosim.encoders.compute.runtime import FloatArray
+from kosim.serving.microbatch import BatchReport, BatchSettings, MicroBatcher
 from kosim.serving.settings import ServingSettings
 from kosim.serving.ticket import TICKET, Ticket
 
@@ -28,7 +29,7 @@ class Network:
         self.free.set()
         self.entered = threading.Event()
 
-    def __call__(self, items: list[int]) -> Rows:
+    def __call__(self, items: list[int]) -> FloatArray:
         self.threads.add(threading.get_ident())
         self.entered.set()
         assert self.free.wait(20)
