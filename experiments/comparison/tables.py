@@ -245,7 +245,7 @@ def disagreements(results: ComparisonResults) -> list[Table]:
         columns.append(Line("Words that matter most, in points", "가장 영향이 큰 낱말(점)"))
     tables = []
     for why, caption in captions.items():
-        rows = [
+        rows: list[list[Text]] = [
             [
                 f"{row.sentence1}\n{row.sentence2}",
                 row.source or DASH,
