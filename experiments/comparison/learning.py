@@ -223,7 +223,7 @@ def _far_above(facts: Facts) -> list[Line]:
     found = []
     for name, value in facts.values.items():
         reached = _validation(facts, name)
-        if reached is not None and reached - value > FAR_ABOVE:
+        if reached is not None and round(reached - value, 9) > FAR_ABOVE:
             found.append(
                 Line.join(" ", [facts.name(name), f"{decimal(reached)} → {decimal(value)}"])
             )

@@ -168,7 +168,9 @@ def test_decisions_that_flip_with_the_order_are_a_warning(flips: float, warned: 
     assert any("change places" in line for line in said(results)["warnings"]) == warned
 
 
-@pytest.mark.parametrize(("value", "warned"), [(0.964, True), (0.92, False)])
+@pytest.mark.parametrize(
+    ("value", "warned"), [(0.964, True), (0.931, True), (0.93, False), (0.929, False)]
+)
 def test_a_validation_value_far_above_the_test_shows_both_label_mixes(
     value: float, warned: bool
 ) -> None:

@@ -276,6 +276,22 @@ def test_copies_of_a_pair_are_no_more_pairs(distinct: int, warned: bool) -> None
     assert (said in english(results)) == warned
 
 
+@pytest.mark.parametrize(
+    ("pairs", "distinct", "warned"),
+    [
+        *((199, None, True), (200, None, False), (201, None, False)),
+        *((400, 199, True), (400, 200, False), (402, 200, True), (402, 201, False)),
+    ],
+)
+def test_from_200_distinct_pairs_on_half_of_all_a_test_set_is_large_enough(
+    pairs: int, distinct: int | None, warned: bool
+) -> None:
+    results = settled(example_results())
+    results["data"]["used"]["test"] = pairs
+    results["data"]["test"]["distinct_pairs"] = distinct
+    assert ("The test set has" in english(results)) == warned
+
+
 def test_a_verdict_with_warnings_is_provisional() -> None:
     verdict = compute_verdict(example_results())
     assert verdict["provisional"] is True
