@@ -65,15 +65,12 @@ def adopt_command(
     """
     from kosim.encoders.adoption import adopt
     from kosim.encoders.records import check_validation
-    from kosim.experiments.data.cleaning import check_test
-    from kosim.experiments.data.label_scale import AUTO
-    from kosim.experiments.data.pairs import load_pairs
+    from kosim.experiments.data.cleaning import read_whole
 
     check_output(out, overwrite=overwrite)
     pairs = None
     if validation:
-        scale = label_scale or AUTO
-        pairs = check_test(load_pairs(validation, scale=scale, columns=columns, encoding=encoding))
+        pairs = read_whole(validation, columns=columns, encoding=encoding, label_scale=label_scale)
         check_validation(pairs, file=validation)
     with working(f"opening {model}"):
         encoder = adopt(

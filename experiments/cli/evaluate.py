@@ -21,9 +21,7 @@ from kosim.experiments.comparison.evaluation import (
 )
 from kosim.experiments.comparison.reliability import evaluate_at, f1_plateau, reliability
 from kosim.experiments.comparison.results import ChosenThreshold, EvaluationResults
-from kosim.experiments.data.cleaning import check_test, comparable, distinct_numbers
-from kosim.experiments.data.label_scale import AUTO
-from kosim.experiments.data.pairs import load_pairs
+from kosim.experiments.data.cleaning import comparable, distinct_numbers, read_whole
 from kosim.experiments.settings import EvaluationSettings
 from kosim.experiments.statistics.thresholds import Goal, choose_threshold
 from kosim.experiments.study.figures import written
@@ -98,8 +96,7 @@ def evaluate_command(
         return
 
     def read(path: str) -> LabelledPairs:
-        options = {"scale": label_scale or AUTO, "columns": columns, "encoding": encoding}
-        return check_test(load_pairs(path, **options))  # type: ignore[arg-type]
+        return read_whole(path, columns=columns, encoding=encoding, label_scale=label_scale)
 
     pairs = read(str(test))
     held_out = read(validation) if validation is not None else None

@@ -15,9 +15,7 @@ from kosim.encoders.records import LabelledPairs
 from kosim.experiments.cli.console import notes, output, print_json, table, working
 from kosim.experiments.cli.encoder_options import SAVED_ENCODER
 from kosim.experiments.cli.options import file_option, json_option, option, pair_file_options
-from kosim.experiments.data.cleaning import check_test
-from kosim.experiments.data.label_scale import AUTO
-from kosim.experiments.data.pairs import load_pairs
+from kosim.experiments.data.cleaning import read_whole
 from kosim.experiments.speed.export_check import check_export, require_quality
 from kosim.experiments.study.notation import amount, decimal, signed
 
@@ -61,8 +59,7 @@ def export_command(
     """
     pairs = None
     if validation:
-        scale = label_scale or AUTO
-        pairs = check_test(load_pairs(validation, scale=scale, columns=columns, encoding=encoding))
+        pairs = read_whole(validation, columns=columns, encoding=encoding, label_scale=label_scale)
     choice = ComputeChoice.of(backend, precision)
     exports = export_store(model)
     if pairs is not None or accept_loss:

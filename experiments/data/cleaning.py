@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Collection
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from kosim.encoders.errors import DataError
+from kosim.encoders.pair_columns import ColumnChoice
 from kosim.encoders.records import LabelledPairs
-from kosim.experiments.data.pairs import RawPairs
+from kosim.experiments.data.label_scale import AUTO
+from kosim.experiments.data.pairs import RawPairs, load_pairs
 
 CONFLICT_TOLERANCE = 1.0
 """Labels of one pair that lie further apart than this, in points of 0-5, contradict each other."""
@@ -90,8 +93,26 @@ def clean_training(
     return labelled(frame[left]), removed
 
 
-def check_test(test: RawPairs) -> LabelledPairs:
+def read_whole(
+    path: str | Path,
+    *,
+    columns: ColumnChoice | None = None,
+    encoding: str | None = None,
+    label_scale: str | None = None,
+) -> LabelledPairs:
+    """Return all pairs of a file that is the only one of a command, as `load_pairs` reads it.
+
+    Raises:
+        DataError: it cannot be read, or a row is unusable.
+    """
+    raw = load_pairs(path, scale=label_scale or AUTO, columns=columns, encoding=encoding)
+    return check_test(raw, option="--label-scale")
+
+
+def check_test(test: RawPairs, *, option: str = "--test-label-scale") -> LabelledPairs:
     """Return all test pairs: a test set is never thinned, so nothing in it may be unusable.
+
+    ``option`` is where a user states the scale of their labels.
 
     Raises:
         DataError: a sentence or label is missing, or a label is outside the stated scale; the
@@ -113,7 +134,7 @@ def check_test(test: RawPairs) -> LabelledPairs:
         more = f" ({others} more such rows)" if others else ""
         raise DataError(
             f"{test.origin}: row {frame['row'].iloc[position]}: {problem}{more}; test pairs are "
-            "never dropped: correct the file or state its label scale (--test-label-scale)"
+            f"never dropped: correct the file or state its label scale ({option})"
         )
     return labelled(frame)
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from kosim.encoders.errors import DataError
-from kosim.experiments.data.cleaning import check_test, clean_training
+from kosim.experiments.data.cleaning import check_test, clean_training, read_whole
 from kosim.experiments.data.label_scale import LabelScale
 from kosim.experiments.data.pairs import RawPairs, load_pairs
 
@@ -156,6 +156,14 @@ def test_test_set_is_never_thinned() -> None:
 def test_unusable_test_row_is_an_error(bad: Row, scale: str, part: str) -> None:
     with pytest.raises(DataError, match=part):
         check_test(_raw([OTHER, bad], scale=scale))
+
+
+def test_a_command_with_one_file_names_its_own_option(tmp_path: Path) -> None:
+    file = tmp_path / "pairs.csv"
+    file.write_text("sentence1,sentence2,label\n가,나,1\n다,라,7\n", encoding="utf-8")
+    assert read_whole(file, label_scale="1:7").labels.tolist() == [0, 5]
+    with pytest.raises(DataError, match=r"row 2: label 7 is outside .* scale \(--label-scale\)"):
+        read_whole(file, label_scale="0:5")
 
 
 def test_further_unusable_test_rows_are_counted() -> None:
