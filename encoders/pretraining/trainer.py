@@ -18,6 +18,7 @@ from kosim.encoders.pretraining.batches import EpochBatches, Schedule
 from kosim.encoders.settings import Settings
 from kosim.encoders.storage import write_json
 from kosim.encoders.training.checkpoints import file_problem, last_whole_checkpoint
+from kosim.encoders.training.dropout import QuickDropoutTrainerMixin
 
 Quality = Callable[[Any], dict[str, float]]
 
@@ -42,7 +43,7 @@ class ScheduleConfig(Settings):
     )
 
 
-class ScheduledTrainer(Trainer):
+class ScheduledTrainer(QuickDropoutTrainerMixin, Trainer):
     """Trains on ``source`` for ``args.max_steps`` steps and measures with ``quality``.
 
     The whole run is one epoch to transformers, whose epochs all have equally many batches; it goes

@@ -24,14 +24,15 @@ from torch import nn
 from kosim.encoders.base import Kind, PairEncoder
 from kosim.encoders.training.batching import LengthGroupedTrainerMixin
 from kosim.encoders.training.config import TrainingConfig
+from kosim.encoders.training.dropout import QuickDropoutTrainerMixin
 
 
-class BiTrainer(LengthGroupedTrainerMixin, SentenceTransformerTrainer):
-    """sentence-transformers' trainer of bi-encoders, with batches grouped by length."""
+class BiTrainer(LengthGroupedTrainerMixin, QuickDropoutTrainerMixin, SentenceTransformerTrainer):
+    """sentence-transformers' trainer of bi-encoders, with kosim's batches and dropout."""
 
 
-class CrossTrainer(LengthGroupedTrainerMixin, CrossEncoderTrainer):
-    """sentence-transformers' trainer of cross-encoders, with batches grouped by length."""
+class CrossTrainer(LengthGroupedTrainerMixin, QuickDropoutTrainerMixin, CrossEncoderTrainer):
+    """sentence-transformers' trainer of cross-encoders, with kosim's batches and dropout."""
 
 
 def _squared_error(model: Any) -> nn.Module:
