@@ -106,3 +106,20 @@ def test_an_encoder_without_settings_gets_those_of_its_kind_and_width(fresh: Pai
     config = train(fresh, pairs, pairs).config
     assert config.learning_rate == default_training(fresh.kind, 32).learning_rate
     assert (config.epochs, config.patience) == (10, 3)
+
+
+@pytest.mark.parametrize(
+    ("abilities", "expected"),
+    [
+        ({"amx_bf16": True, "avx512_bf16": True}, True),
+        ({"amx_bf16": False, "avx512_bf16": True}, True),
+        ({"avx512_f": True, "avx512_bf16": False, "amx_bf16": False}, False),
+        ({"avx2": True}, False),
+    ],
+)
+def test_a_processor_multiplies_in_bf16_by_amx_or_avx512(
+    abilities: dict[str, bool], expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: abilities)
+    assert multiplies_in_bf16(torch.device("cpu")) is expected
+    assert not multiplies_in_bf16(torch.device("mps"))
