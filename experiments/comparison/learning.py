@@ -143,13 +143,16 @@ def warnings(facts: Facts) -> list[Line]:
     lines += [
         both(
             "{name} may have learnt nothing: its {split} Pearson {value} is near the {trivial} of "
-            "{guess}. Train it again with more --epochs, another --learning-rate or more pairs.",
+            "{guess}. Train it again with more --epochs, another --learning-rate, more pairs, or "
+            "from an encoder that has learnt ({start}).",
             "{name}: 거의 배우지 못했을 수 있습니다. {split} 피어슨 상관 {value}, {guess} "
-            "{trivial}. --epochs나 학습 쌍을 늘리거나 --learning-rate를 바꿔 다시 학습하십시오.",
+            "{trivial}. --epochs나 학습 쌍을 늘리거나, --learning-rate를 바꾸거나, 이미 배운 "
+            "인코더에서 시작해({start}) 다시 학습하십시오.",
             name=_capital(facts.name(name)),
             split=reached.split,
             value=decimal(reached.value),
             trivial=decimal(reached.trivial),
+            start="--{0}-backbone mini-{0}".format(facts.kind(name)),
             guess=Line("counting shared character bigrams", "글자 바이그램 겹침만 센 값")
             if reached.trivial
             else Line("guessing", "짐작만 한 값"),
