@@ -54,15 +54,18 @@ class _Reached:
 
 
 def _reached(facts: Facts, name: str) -> _Reached | None:
-    """Return what a contender reached, or None where it is not known.
+    """Return what a contender reached in its worst training, or None where it is not known.
 
     The validation pairs of a saved encoder are not known here: its value on them or on the test
     pairs, the higher one, is held against the trivial predictor's on the test pairs.
     """
-    trivial, value = facts.results.trivial, _validation(facts, name)
+    trivial, values = facts.results.trivial, _validations(facts, name)
     if trivial is None:
         return None
+    value = min(values, default=None)
     least, split = trivial.validation, Line("validation", "검증")
+    if len(values) > 1:
+        split = Line("lowest validation", "가장 낮은 검증")
     if facts.is_saved(name):
         least, on_test = trivial.test, facts.values.get(name)
         if on_test is not None and (value is None or on_test > value):
@@ -225,8 +228,8 @@ def _flips(facts: Facts) -> list[Line]:
 def _far_above(facts: Facts) -> list[Line]:
     found = []
     for name, value in facts.values.items():
-        reached = _validation(facts, name)
-        if reached is not None and round(reached - value, 9) > FAR_ABOVE:
+        values = _validations(facts, name)
+        if values and round((reached := float(np.mean(values))) - value, 9) > FAR_ABOVE:
             found.append(
                 Line.join(" ", [facts.name(name), f"{decimal(reached)} → {decimal(value)}"])
             )
@@ -260,15 +263,14 @@ def _mixes(data: Mapping[str, Any]) -> Line:
     )
 
 
-def _validation(facts: Facts, name: str) -> float | None:
-    """Return the mean over seeds of the validation Pearson at the epoch that was kept."""
-    kept = [
+def _validations(facts: Facts, name: str) -> list[float]:
+    """Return the validation Pearson at the epoch that was kept, of each seed that has one."""
+    return [
         row["pearson"]
         for run in facts.encoders[name].seeds.values()
         for row in run.history
         if row["epoch"] == run.best_epoch and row.get("pearson") is not None
     ]
-    return float(np.mean(kept)) if kept else None
 
 
 def _capital(line: Line) -> Line:

@@ -106,6 +106,17 @@ def test_two_encoders_that_were_still_learning_are_spoken_of_as_two() -> None:
     assert "the cross-encoder give every pair the same score" in said(results)["headline"]
 
 
+def test_one_training_of_several_that_learnt_nothing_holds_the_verdict_back() -> None:
+    results = settled(bi_wins_results())
+    results["trivial"] = {"validation": 0.4, "test": 0.4}
+    assert "lose quality" in said(results)["advice"]
+    for row in results["encoders"]["cross"]["seeds"]["2"]["history"]:
+        row["pearson"] = 0.1
+    found = said(results)
+    assert "its lowest validation Pearson 0.100 is near the 0.400" in found["warnings"][0]
+    assert "lose quality" not in found["advice"]
+
+
 def saved(results: dict[str, Any]) -> dict[str, Any]:
     """Both encoders as they had been saved, their own trainings known."""
     contenders = {name: {"kind": name, "artifact": f"{name}-folder"} for name in ("bi", "cross")}
