@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from kosim.experiments.comparison.facts import against, labels
 from kosim.experiments.comparison.results import ComparisonResults, Disagreement, PairedComparison
-from kosim.experiments.study.figures import Difference, Estimate, Undefined, written
+from kosim.experiments.study.figures import (
+    Comparison,
+    Estimate,
+    Undefined,
+    tested,
+    written,
+)
 from kosim.experiments.study.language import Line, Text, both
 from kosim.experiments.study.notation import (
     DASH,
@@ -57,29 +63,31 @@ def _tested(comparison: PairedComparison, metric: str) -> tuple[Text, str]:
     """Return a difference and its p-value, adjusted where it is; blank where none was tested."""
     if metric not in comparison.metrics:
         return "", ""
-    found = comparison.metrics[metric]
-    return written(found), p_value(found.p if isinstance(found, Difference) else None)
+    return tested(comparison.metrics[metric])
 
 
 def comparisons(results: ComparisonResults) -> list[Table]:
     """Return the adjusted tests of every two contenders, where there are more than two."""
     if len(results.encoders) < 3:
         return []
+    caption = Line(
+        "Every two contenders, p-values adjusted for their number (Holm)",
+        "둘씩 비교, 비교 횟수로 보정한 p값(Holm)",
+    )
+    names = [against(results, entry.first, entry.second) for entry in results.pairwise]
+    return differences(caption, names, results.pairwise)
+
+
+def differences(caption: Line, names: Sequence[Text], entries: Sequence[Comparison]) -> list[Table]:
+    """Return the differences of all metrics, with p-values; ``names`` says which they are."""
     rows: list[list[Text]] = [
-        [against(results, entry.first, entry.second), label, *_tested(entry, metric)]
-        for entry in results.pairwise
+        [name, label, *tested(entry.metrics[metric])]
+        for name, entry in zip(names, entries, strict=True)
         for metric, label in METRIC_NAMES.items()
         if metric in entry.metrics
     ]
-    return Table.of(
-        Line(
-            "Every two contenders, p-values adjusted for their number (Holm)",
-            "둘씩 비교, 비교 횟수로 보정한 p값(Holm)",
-        ),
-        [Line("Difference", "차이"), METRIC, Line("Value", "값"), Line("p, adjusted", "보정한 p")],
-        rows,
-        [1],
-    )
+    value, p = Line("Value", "값"), Line("p, adjusted", "보정한 p")
+    return Table.of(caption, [Line("Difference", "차이"), METRIC, value, p], rows, [1])
 
 
 def further_tests(results: ComparisonResults) -> list[Table]:

@@ -8,10 +8,10 @@ from matplotlib.ticker import NullLocator
 
 from kosim.experiments.probe.results import PhenomenonResults, ProbeResults
 from kosim.experiments.study.experiment import Experiment
-from kosim.experiments.study.figures import Difference, Estimate, written
+from kosim.experiments.study.figures import Difference, Estimate, tested
 from kosim.experiments.study.finding import Finding
 from kosim.experiments.study.language import Line, Text, both
-from kosim.experiments.study.notation import count, decimal, p_value, percent
+from kosim.experiments.study.notation import count, decimal, percent
 from kosim.experiments.study.report import records
 from kosim.experiments.study.report.canvas import INK, PAPER, Plot, colour, say
 from kosim.experiments.study.report.document import Section, Table
@@ -179,12 +179,7 @@ def _shares(results: ProbeResults) -> list[Table]:
 
 def _differences(results: ProbeResults) -> list[Table]:
     rows: list[list[Text]] = [
-        [
-            named(entry.phenomenon),
-            written(entry.share),
-            p_value(entry.share.p if isinstance(entry.share, Difference) else None),
-        ]
-        for entry in results.differences
+        [named(entry.phenomenon), *tested(entry.share)] for entry in results.differences
     ]
     if not rows:
         return []

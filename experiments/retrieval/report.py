@@ -8,9 +8,9 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 from kosim.experiments.retrieval.finding import compute_finding
 from kosim.experiments.retrieval.results import RetrievalResults, WayResults
 from kosim.experiments.study.experiment import Experiment
-from kosim.experiments.study.figures import Difference, written
+from kosim.experiments.study.figures import tested, written
 from kosim.experiments.study.language import Line, Text, both
-from kosim.experiments.study.notation import count, decimal, milliseconds, p_value
+from kosim.experiments.study.notation import count, decimal, milliseconds
 from kosim.experiments.study.report import records
 from kosim.experiments.study.report.canvas import MUTED, Plot, colour, say
 from kosim.experiments.study.report.document import Section, Table
@@ -115,10 +115,8 @@ def _differences(results: RetrievalResults) -> list[Table]:
     for metric, label in NAMES.items():
         rows: list[list[Text]] = []
         for entry in results.comparisons:
-            found = entry.metrics.get(metric)
-            p = p_value(found.p if isinstance(found, Difference) else None)
             pair = Line.join(" − ", [names[entry.first], names[entry.second]])
-            rows.append([pair, written(found), p])
+            rows.append([pair, *tested(entry.metrics.get(metric))])
         caption = Line(f"{label} (primary)", f"{label}(주 지표)")
         tables += Table.of(caption if metric == results.primary else label, columns, rows)
     return tables

@@ -147,6 +147,11 @@ def written(figure: Figure | Tested) -> Text:
     return DASH if figure is None else str(figure)
 
 
+def tested(figure: Tested) -> tuple[Text, str]:
+    """Return a difference as tables show it, and its p-value, adjusted where it is."""
+    return written(figure), p_value(figure.p if isinstance(figure, Difference) else None)
+
+
 class Comparison(Record):
     """Two contenders, tested against each other by each metric; ``first`` minus ``second``.
 

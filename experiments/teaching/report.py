@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from kosim.experiments.comparison.tables import differences
 from kosim.experiments.study.experiment import Experiment
-from kosim.experiments.study.figures import Difference, written
+from kosim.experiments.study.figures import written
 from kosim.experiments.study.language import Line, Text, both
 from kosim.experiments.study.notation import (
     KIND_NAMES,
@@ -12,7 +13,6 @@ from kosim.experiments.study.notation import (
     confidence,
     count,
     duration,
-    p_value,
     percent,
 )
 from kosim.experiments.study.report import records
@@ -101,21 +101,8 @@ def _steps(results: TeachResults) -> list[Table]:
 
 
 def _gains(results: TeachResults) -> list[Table]:
-    rows: list[list[Text]] = []
-    for entry in results.gains:
-        for metric, found in entry.metrics.items():
-            if metric in METRIC_NAMES:
-                p = p_value(found.p if isinstance(found, Difference) else None)
-                rows.append(
-                    [f"{entry.first} − {entry.second}", METRIC_NAMES[metric], written(found), p]
-                )
-    columns: list[Text] = [
-        Line("Difference", "차이"),
-        Line("Metric", "지표"),
-        Line("Value", "값"),
-        Line("p, adjusted", "보정한 p"),
-    ]
-    return Table.of(Line("Gains", "향상"), columns, rows, [1])
+    names = [f"{entry.first} − {entry.second}" for entry in results.gains]
+    return differences(Line("Gains", "향상"), names, results.gains)
 
 
 def _named(results: TeachResults) -> list[tuple[Text, SilverFacts]]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import Field
-from transformers import PreTrainedTokenizerBase
 
 from kosim.encoders.base import Kind
 from kosim.encoders.records import LabelledPairs
@@ -18,6 +17,9 @@ from kosim.experiments.comparison.results import (
 )
 from kosim.experiments.study.figures import Figure
 from kosim.experiments.study.results import Record, Results
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 
 class Pretraining(Record):

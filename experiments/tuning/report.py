@@ -17,7 +17,7 @@ from optuna.visualization import matplotlib as optuna_plots
 
 from kosim.experiments.comparison.results import COMPARED
 from kosim.experiments.study.experiment import Experiment
-from kosim.experiments.study.figures import Difference, written
+from kosim.experiments.study.figures import tested, written
 from kosim.experiments.study.language import Line, Text, both
 from kosim.experiments.study.notation import (
     DASH,
@@ -25,7 +25,6 @@ from kosim.experiments.study.notation import (
     count,
     decimal,
     duration,
-    p_value,
     percent,
     signed,
 )
@@ -104,13 +103,11 @@ def _test(results: TuneResults) -> list[Table]:
         return []
     rows: list[list[Text]] = []
     for metric in COMPARED:
-        found = results.test.difference.metrics.get(metric)
         rows.append(
             [
                 METRIC_NAMES[metric],
                 *(written(results.test.encoders[name].get(metric)) for name in ("base", "best")),
-                written(found),
-                p_value(found.p if isinstance(found, Difference) else None),
+                *tested(results.test.difference.metrics.get(metric)),
             ]
         )
     columns: list[Text] = [
