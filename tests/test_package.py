@@ -187,6 +187,15 @@ def test_the_import_is_quick_and_loads_no_library() -> None:
     assert min(seconds for seconds, _ in found) <= IMPORT_SECONDS
 
 
+def test_a_report_is_rendered_again_without_torch() -> None:
+    """Its import takes seconds, which ``kosim report`` would spend on nothing."""
+    reports = (path for path in ROOT.glob("experiments/**/report.py") if path.parent.name != "cli")
+    names = [f"kosim.{'.'.join(path.relative_to(ROOT).with_suffix('').parts)}" for path in reports]
+    assert len(names) == 8
+    code = f"import sys, {', '.join(names)}; print('torch' in sys.modules)"
+    assert run(sys.executable, "-c", code, folder=ROOT).stdout == "False\n"
+
+
 def test_the_public_names_agree_with_what_type_checkers_see() -> None:
     tree = ast.parse((ROOT / "kosim" / "__init__.py").read_text(encoding="utf-8"))
     (checked,) = (

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from kosim.encoders.base import Kind
+from kosim.encoders.records import Kind
 from kosim.encoders.training.timing import TrainingCost, measure_training
 from kosim.experiments.comparison.contenders import untrained_encoder
 from kosim.experiments.comparison.preflight import check_run

@@ -10,10 +10,17 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from kosim.encoders.base import Kind, PairEncoder
+from kosim.encoders.base import PairEncoder
 from kosim.encoders.errors import UndefinedMetricError
 from kosim.encoders.metrics import f1, nearly_constant, pearson
-from kosim.encoders.records import DECISION_THRESHOLD, LABEL_HIGH, LABEL_LOW, LabelledPairs, Pair
+from kosim.encoders.records import (
+    DECISION_THRESHOLD,
+    LABEL_HIGH,
+    LABEL_LOW,
+    Kind,
+    LabelledPairs,
+    Pair,
+)
 from kosim.experiments.comparison.results import (
     COMPARED,
     McNemarResults,

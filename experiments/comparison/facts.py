@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import PurePath
 from typing import Any
 
-from kosim.encoders.base import Kind
+from kosim.encoders.records import Kind
 from kosim.experiments.comparison.results import ComparisonResults
 from kosim.experiments.study.figures import Difference, Estimate, Figure, between
 from kosim.experiments.study.language import Line, Text

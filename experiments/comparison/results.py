@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import AliasChoices, ConfigDict, Field
 
-from kosim.encoders.base import Kind
+from kosim.encoders.records import Kind
 from kosim.experiments.study.figures import Comparison, Difference, Estimate, Figure, Undefined
 from kosim.experiments.study.results import Latency, Record, Results
 

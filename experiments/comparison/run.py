@@ -13,10 +13,10 @@ import pandas as pd
 from transformers import TrainerCallback
 
 from kosim.encoders.adoption import calibrate
-from kosim.encoders.base import Kind
 from kosim.encoders.bi import BiEncoder
 from kosim.encoders.cross import CrossEncoder
 from kosim.encoders.errors import DataError, UndefinedMetricError
+from kosim.encoders.records import Kind
 from kosim.encoders.storage import atomic_file, write_json
 from kosim.encoders.training import ranks
 from kosim.encoders.training.losses import TRAINING_BY_KIND

@@ -9,18 +9,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from kosim.encoders.artifact import library_versions
 
 
 def describe_environment() -> dict[str, str | int]:
     """Return versions of Python and libraries, the processor, its cores and the threads used."""
+    import torch  # takes seconds, and reading results needs none of it
+
     return {
         "python": sys.version.split()[0],
         "platform": platform.platform(),
         "processor": _cpuinfo("model name") or platform.processor() or platform.machine(),
-        "instructions": _instructions(),
+        "instructions": _instructions(torch.backends.cpu.get_cpu_capability()),
         "cores": os.cpu_count() or 1,
         "threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
@@ -35,9 +35,8 @@ def processor_of(environment: Mapping[str, Any]) -> str:
     return f"{processor} with {instructions}" if instructions else processor
 
 
-def _instructions() -> str:
+def _instructions(widest: str) -> str:
     """Return the widest vectors that torch uses, and whether the processor has integer products."""
-    widest = torch.backends.cpu.get_cpu_capability()
     return f"{widest}, VNNI" if "vnni" in _cpuinfo("flags") else widest
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kosim.encoders.base import Kind
+from kosim.encoders.records import Kind
 from kosim.experiments.study.figures import Estimate, between
 from kosim.experiments.study.finding import Finding, few_seeds, told_apart
 from kosim.experiments.study.language import Line, Text, both

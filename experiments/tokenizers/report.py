@@ -5,7 +5,7 @@ from __future__ import annotations
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from kosim.encoders.base import Kind
+from kosim.encoders.records import Kind
 from kosim.experiments.comparison import tables
 from kosim.experiments.comparison.plots import rows_with_intervals
 from kosim.experiments.study.experiment import Experiment

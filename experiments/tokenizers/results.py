@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import Field
 
-from kosim.encoders.base import Kind
-from kosim.encoders.records import LabelledPairs
+from kosim.encoders.records import Kind, LabelledPairs
 from kosim.experiments.comparison.results import (
     ComparisonResults,
     ContenderResults,

@@ -8,10 +8,10 @@ from typing import Any
 
 from transformers import TrainerCallback
 
-from kosim.encoders.base import Kind
 from kosim.encoders.errors import StorageError
 from kosim.encoders.pretraining.backbone_folder import open_tokenizer
 from kosim.encoders.pretraining.run import CURVE, pretrain
+from kosim.encoders.records import Kind
 from kosim.encoders.storage import read_json
 from kosim.encoders.tables import read_lines
 from kosim.encoders.tokenizers.text_step import MorphemeSegmentation, make_text_step

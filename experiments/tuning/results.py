@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ConfigDict, Field
 
-from kosim.encoders.base import Kind
+from kosim.encoders.records import Kind
 from kosim.experiments.comparison.results import PairedComparison
 from kosim.experiments.study.figures import Figure
 from kosim.experiments.study.results import Record, Results

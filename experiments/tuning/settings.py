@@ -8,8 +8,8 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from kosim.encoders.base import Kind
 from kosim.encoders.errors import ConfigError
+from kosim.encoders.records import Kind
 from kosim.experiments.data.partition import TrainingSet
 from kosim.experiments.settings import CompareSettings, EncoderSettings, Settings, parse_settings
 from kosim.experiments.tuning.space import Domain, check_space
