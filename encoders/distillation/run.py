@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 from pydantic import Field
 from transformers import TrainerCallback
 
@@ -17,7 +16,6 @@ from kosim.encoders.distillation.geometry import SentenceGeometry
 from kosim.encoders.distillation.lessons import Lessons
 from kosim.encoders.distillation.student import Objective, Student, put_token_vectors
 from kosim.encoders.distillation.teacher import Progress, open_teacher, teacher_vectors
-from kosim.encoders.errors import DataError
 from kosim.encoders.pretraining.backbone_folder import (
     open_tokenizer,
     texts_fingerprint,
@@ -27,7 +25,7 @@ from kosim.encoders.pretraining.backbone_folder import (
 )
 from kosim.encoders.pretraining.batches import Rows, SpecialTokens
 from kosim.encoders.pretraining.budget import Budget
-from kosim.encoders.pretraining.corpus import TokenCache, read_sentences, tokenise
+from kosim.encoders.pretraining.corpus import TokenCache, hold_out, read_sentences, tokenise
 from kosim.encoders.pretraining.trainer import ScheduleConfig, train_schedule
 from kosim.encoders.pretraining.work_folder import WorkFolder
 from kosim.encoders.provenance import read_provenance
@@ -113,7 +111,7 @@ def distill(
     pupil = Student(backbone.path, objective=config.objective, seed=config.seed)
     announce("reading the corpus")
     sentences = read_sentences(corpus, limit=config.sentences, seed=config.seed)
-    learnt, measured = _split(len(sentences), config)
+    learnt, measured = hold_out(len(sentences), config.held_out, fewest=_FEWEST, seed=config.seed)
     texts = texts_fingerprint(sentences)
     identity = {
         "corpus": texts,
@@ -165,15 +163,6 @@ def distill(
         )
         work.close()
     return result
-
-
-def _split(count: int, config: DistillationConfig) -> tuple[Rows, Rows]:
-    """Return the sentences to learn from and those to measure on, both in order."""
-    if count < _FEWEST:
-        raise DataError(f"the corpus has {count} sentences; give at least {_FEWEST}")
-    held_out = min(config.held_out, count // 5)
-    order = np.random.default_rng(config.seed).permutation(count)
-    return np.sort(order[held_out:]), np.sort(order[:held_out])
 
 
 def _lessons(

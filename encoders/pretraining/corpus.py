@@ -51,6 +51,23 @@ class _About(BaseModel):
     tokens: int = Field(ge=1)
 
 
+def hold_out(
+    count: int, held_out: int, *, fewest: int, seed: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return which of ``count`` sentences are learnt and which are measured on, both in order.
+
+    At most a fifth is held out.
+
+    Raises:
+        DataError: there are fewer than ``fewest``.
+    """
+    if count < fewest:
+        raise DataError(f"the corpus has {count} sentences; give at least {fewest}")
+    order = np.random.default_rng(seed).permutation(count)
+    measured = min(held_out, count // 5)
+    return np.sort(order[measured:]), np.sort(order[:measured])
+
+
 @dataclass(frozen=True)
 class TokenCache:
     """The token numbers of n sentences, without special tokens, mapped from the disk.

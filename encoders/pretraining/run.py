@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from pydantic import Field
 from transformers import TrainerCallback
 
@@ -23,7 +22,7 @@ from kosim.encoders.pretraining.backbone_folder import (
 from kosim.encoders.pretraining.batches import Rows, SpecialTokens
 from kosim.encoders.pretraining.budget import Budget
 from kosim.encoders.pretraining.continued import continued_network
-from kosim.encoders.pretraining.corpus import TokenCache, read_sentences, tokenise
+from kosim.encoders.pretraining.corpus import TokenCache, hold_out, read_sentences, tokenise
 from kosim.encoders.pretraining.detection_quality import DetectionQuality
 from kosim.encoders.pretraining.masking import MaskedCorpus
 from kosim.encoders.pretraining.network import ReplacedTokenDetection
@@ -114,7 +113,7 @@ def pretrain(
     special = SpecialTokens.of(source)
     announce("reading the corpus")
     sentences = read_sentences(corpus, limit=config.sentences, seed=config.seed)
-    training, held_out = _split(len(sentences), config)
+    training, held_out = hold_out(len(sentences), config.held_out, fewest=5, seed=config.seed)
     identity = {
         "corpus": texts_fingerprint(sentences),
         "tokenizer": tokenizer_fingerprint(source),
@@ -196,15 +195,6 @@ def _network(
         discriminator_weight=config.discriminator_weight,
         seed=config.seed,
     )
-
-
-def _split(count: int, config: PretrainingConfig) -> tuple[Rows, Rows]:
-    """Return the sentences to learn from and those to measure on, both in order."""
-    held_out = min(config.held_out, count // 5)
-    if not held_out:
-        raise DataError(f"the corpus has {count} sentences; pretraining needs at least 5")
-    order = np.random.default_rng(config.seed).permutation(count)
-    return np.sort(order[held_out:]), np.sort(order[:held_out])
 
 
 def _masked(

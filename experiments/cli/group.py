@@ -67,6 +67,13 @@ def keep_run(folder: Path, *others: Path) -> None:
     )
 
 
+def keep_work(out: Path) -> None:
+    """Say that an interrupted training by steps continues from its checkpoint beside ``out``."""
+    keep_on_interrupt(
+        f"The last whole checkpoint is kept beside {out}.", out.with_name(f".{out.name}.work")
+    )
+
+
 class KosimGroup(click.Group):
     """Commands by name; ``a-name`` is ``a_name_command`` of the module ``a_name`` beside this one.
 

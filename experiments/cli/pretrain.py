@@ -11,7 +11,7 @@ from kosim.encoders.pretraining.budget import Budget
 from kosim.encoders.pretraining.run import CURVE, PretrainingConfig, pretrain
 from kosim.encoders.storage import check_output
 from kosim.experiments.cli.console import notes, output
-from kosim.experiments.cli.group import keep_on_interrupt
+from kosim.experiments.cli.group import keep_work
 from kosim.experiments.cli.options import (
     budget_options,
     given,
@@ -62,9 +62,7 @@ def pretrain_command(
         {**given(options, PretrainingConfig), "budget": given(options, Budget)},
     )
     check_output(out, overwrite=overwrite)
-    keep_on_interrupt(
-        f"The last whole checkpoint is kept beside {out}.", out.with_name(f".{out.name}.work")
-    )
+    keep_work(out)
     with steps_progress("replaced tokens", "average_precision") as (callbacks, _):
         result = pretrain(
             corpus,

@@ -311,7 +311,7 @@ def test_too_few_minutes_are_refused(place: Path) -> None:
 def test_what_cannot_be_used_is_refused_before_anything_is_written(place: Path) -> None:
     few = place / "few.txt"
     few.write_text("가 나\n")
-    with pytest.raises(DataError, match="needs at least 5"):
+    with pytest.raises(DataError, match="give at least 5"):
         pretrain(few, place / "tokenizer", place / "none", pretraining())
     with pytest.raises(BackboneError, match=r"tokenizer .* does not exist"):
         pretrain(few, place / "missing", place / "none", pretraining())
