@@ -86,7 +86,7 @@ def main(seconds: float, rounds: int, out: Path) -> None:
     body = large_body()
     found: dict[str, list[list[float]]] = {"alone": [], "beside": []}
     load = os.getloadavg()[0]
-    with served(["--cross", "mini-cross"]) as (port, _):
+    with served(["--reranker", "mini-cross"]) as (port, _):
         longest_answers(port, 1.0)
         for _ in range(rounds):
             found["alone"].append(longest_answers(port, seconds))

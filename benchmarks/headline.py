@@ -53,7 +53,7 @@ def parts(
     made["vector_types"] += ["--sentences", str(sentences), "--environments", str(environments)]
     made["vector_types"] += ["--out", str(out)]
     for name, precision in (("serving", "fp32"), ("serving-int8", "int8")):
-        made[name] = ["serving", "--cross", "mini-cross", "--precision", precision]
+        made[name] = ["serving", "--reranker", "mini-cross", "--precision", precision]
         made[name] += ["--out", str(out / name)]
     made["training_epoch"] = ["training_epoch", "--backbone", "mini", "--train", pairs]
     made["training_epoch"] += ["--out", str(out)]

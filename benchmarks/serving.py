@@ -11,7 +11,7 @@ batching, and answers the documented call (``POST /``) with one pair a request:
 The share of the machine's cores that the load generator took itself stands beside every figure.
 The server has its queue from ``--queue``; closed-loop clients that get 429 wait and count as such.
 
-    python -m benchmarks.serving --cross MODEL --out benchmarks/results/serving
+    python -m benchmarks.serving --reranker MODEL --out benchmarks/results/serving
 """
 
 from __future__ import annotations
@@ -153,8 +153,8 @@ def conclude(closed: dict[str, Any], overload: dict[str, Any] | None) -> dict[st
 
 
 @click.command()
-@click.option("--cross", help="Passed to kosim serve.")
-@click.option("--bi", help="Passed to kosim serve.")
+@click.option("--reranker", "--cross", "cross", help="Passed to kosim serve.")
+@click.option("--encoder", "--bi", "bi", help="Passed to kosim serve.")
 @click.option("--precision", default="fp32", show_default=True, help="Passed to kosim serve.")
 @click.option("--queue", default=64, show_default=True, help="Passed to kosim serve.")
 @click.option("--clients", default="1,8,32,128", show_default=True)
@@ -176,8 +176,8 @@ def main(
     """Measure a served model, with and without micro-batching."""
     levels = [int(level) for level in clients.split(",")]
     options = ["--queue", str(queue), "--precision", precision]
-    options += ["--cross", cross] if cross else []
-    options += ["--bi", bi] if bi else []
+    options += ["--reranker", cross] if cross else []
+    options += ["--encoder", bi] if bi else []
     requests = requests_of(pairs)
     closed: dict[str, Any] = {}
     overload: dict[str, Any] | None = None

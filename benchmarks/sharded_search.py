@@ -10,7 +10,7 @@ copy is the reference:
   how many answers are complete, partial (they name the shard, and are right for the rest), wrong,
   or no answer, from the kill until all are complete again, and how long that takes.
 
-    python -m benchmarks.sharded_search INDEX --queries queries.txt --cross MODEL \\
+    python -m benchmarks.sharded_search INDEX --queries queries.txt --reranker MODEL \\
         --out benchmarks/results/sharded_search
 """
 
@@ -175,8 +175,15 @@ def to_markdown(results: dict[str, Any]) -> str:
 @click.option("--queries", "file", type=click.Path(path_type=Path), required=True)
 @click.option("--count", default=1000, show_default=True, help="Of the queries, the first ones.")
 @click.option("--encoder", type=SAVED_ENCODER, help="Of the index, if it was moved.")
-@click.option("--cross", type=SAVED_ENCODER, help="Reranks, if given.")
-@click.option("--depth", default=50, show_default=True, help="Candidates that are reranked.")
+@click.option("--reranker", "--cross", "cross", type=SAVED_ENCODER, help="Reranks, if given.")
+@click.option(
+    "--candidates",
+    "--depth",
+    "depth",
+    default=50,
+    show_default=True,
+    help="Candidates that are reranked.",
+)
 @click.option("--shards", default=4, show_default=True)
 @click.option("--clients", default=4, show_default=True)
 @click.option("--cpus", default=2, show_default=True, help="Of each node.")
@@ -212,9 +219,9 @@ def main(
             (lost,): results_of(Searcher(rest, bi, reranker), queries, depth),
         }
         print("reference done", flush=True)
-        options = ["--index", str(made.folder), "--bi", str(saved), "--shard-cpus", "0.1"]
+        options = ["--index", str(made.folder), "--encoder", str(saved), "--shard-cpus", "0.1"]
         options += ["--shard-seconds", str(shard_seconds)]
-        options += ["--cross", str(cross), "--reranker-cpus", "0.5"] if cross else []
+        options += ["--reranker", str(cross), "--reranker-cpus", "0.5"] if cross else []
         with (
             two_nodes(cpus) as cluster,
             served(["--ray", cluster.address, *options]) as (port, _),

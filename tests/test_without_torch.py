@@ -194,7 +194,7 @@ def is_ready(url: str) -> bool:
 
 @pytest.mark.slow
 def test_serve(index: Path) -> None:
-    served = ("--index", str(index), "--cross", "mini-cross")
+    served = ("--index", str(index), "--reranker", "mini-cross")
     server = subprocess.Popen(
         [sys.executable, "-c", KOSIM, "serve", "--port", "0", *served],
         env=environment(),

@@ -100,7 +100,7 @@ def rest(shards: Shards, bi: BiEncoder, tmp_path_factory: pytest.TempPathFactory
 def server(cluster: Cluster, shards: Shards, exported: dict[str, Path]) -> Iterator[Running]:
     """``kosim serve --ray`` over three shards and a reranker."""
     with running(
-        *("--ray", cluster.address, "--index", shards.folder, "--cross", exported["cross"]),
+        *("--ray", cluster.address, "--index", shards.folder, "--reranker", exported["cross"]),
         *("--shard-cpus", SMALL["shard_cpus"], "--reranker-cpus", SMALL["reranker_cpus"]),
         *("--shard-seconds", 15),
     ) as server:

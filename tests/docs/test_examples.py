@@ -56,7 +56,7 @@ def test_a_script_prints_its_result(
 @pytest.mark.slow
 def test_the_faq_bot_answers_what_it_knows() -> None:
     bot = runpy.run_path(str(EXAMPLES / "faq_bot.py"))
-    with running("--bi", "mini-bi", "--cross", "mini-cross") as server:
+    with running("--encoder", "mini-bi", "--reranker", "mini-cross") as server:
         answers = [
             bot["answer"](text, server.url) for text in ("예약 취소할게요", "오늘 날씨가 좋네요")
         ]

@@ -113,6 +113,6 @@ def server(
     """The service in a process of its own, with an index of its own."""
     index = make_index(tmp_path_factory.mktemp("served") / "corpus", bi)
     with running(
-        "--cross", encoders["cross"], "--index", index, "--max-bytes", 2_000_000
+        "--reranker", encoders["cross"], "--index", index, "--max-bytes", 2_000_000
     ) as server:
         yield server

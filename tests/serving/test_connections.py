@@ -284,7 +284,7 @@ def test_the_service_answers_a_half_closed_client(server: Running) -> None:
 
 @pytest.mark.slow
 def test_idle_connections_beyond_the_file_limit_lock_nobody_out(encoders: dict[str, Path]) -> None:
-    with running("--bi", encoders["bi"], files=220) as server:
+    with running("--encoder", encoders["bi"], files=220) as server:
         url = httpx.URL(server.url)
         idle = [socket.create_connection((url.host, url.port or 0)) for _ in range(260)]
         started = time.monotonic()

@@ -71,7 +71,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def said(saved: Path) -> Iterator[dict[str, Any]]:
     """What each snippet found, or how it failed."""
-    with running("--bi", "mini-bi", "--cross", "mini-cross") as server:
+    with running("--encoder", "mini-bi", "--reranker", "mini-cross") as server:
         for name, code in SNIPPETS.items():
             (saved / name).write_text(code.replace(ADDRESS, server.url), encoding="utf-8")
         remote = [name for name, code in SNIPPETS.items() if ADDRESS in code]

@@ -42,7 +42,7 @@ def test_schemathesis_finds_nothing(
             },
         }
     )
-    with running("--cross", encoders["cross"], "--index", index, "--keys", keys) as server:
+    with running("--reranker", encoders["cross"], "--index", index, "--keys", keys) as server:
         schema = schemathesis.openapi.from_url(f"{server.url}/openapi.json", config=config)
         assert len(list(schema.get_all_operations())) == OPERATIONS
         found: list[Any] = []

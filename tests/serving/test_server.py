@@ -70,25 +70,25 @@ def test_a_wrong_call_is_refused_in_one_line(
     encoders: dict[str, Path], index: Path, tmp_path: Path
 ) -> None:
     bi, cross, other = (encoders[name] for name in ("bi", "cross", "other"))
-    assert "does not exist" in refusal("serve", "--bi", tmp_path / "nowhere")
-    assert "is a cross-encoder" in refusal("serve", "--bi", cross)
-    assert "is a bi-encoder" in refusal("serve", "--cross", bi)
-    assert "was made with the encoder" in refusal("serve", "--index", index, "--bi", other)
+    assert "does not exist" in refusal("serve", "--encoder", tmp_path / "nowhere")
+    assert "is a cross-encoder" in refusal("serve", "--encoder", cross)
+    assert "is a bi-encoder" in refusal("serve", "--reranker", bi)
+    assert "was made with the encoder" in refusal("serve", "--index", index, "--encoder", other)
     assert "folder of an index" in refusal("serve", "--index", tmp_path / "nowhere")
-    assert "--port" in refusal("serve", "--bi", bi, "--port", 70_000)
-    assert "--workers" in refusal("serve", "--bi", bi, "--workers", 0)
-    assert "cannot listen on 192.0.2.1" in refusal("serve", "--bi", bi, "--host", "192.0.2.1")
-    assert "cannot be used" in refusal("serve", "--bi", bi, "--device", "abacus")
-    wrong = refusal("serve", "--bi", bi, "--backend", "torch", "--precision", "int8")
+    assert "--port" in refusal("serve", "--encoder", bi, "--port", 70_000)
+    assert "--workers" in refusal("serve", "--encoder", bi, "--workers", 0)
+    assert "cannot listen on 192.0.2.1" in refusal("serve", "--encoder", bi, "--host", "192.0.2.1")
+    assert "cannot be used" in refusal("serve", "--encoder", bi, "--device", "abacus")
+    wrong = refusal("serve", "--encoder", bi, "--backend", "torch", "--precision", "int8")
     assert "torch does not compute in int8" in wrong
-    both = ("serve", "--cross", cross, "--index", index, "--refine")
-    assert "give --index and --reranker" in refusal("serve", "--bi", bi, "--refine")
+    both = ("serve", "--reranker", cross, "--index", index, "--refine")
+    assert "give --index and --reranker" in refusal("serve", "--encoder", bi, "--refine")
     assert "does nothing" in refusal(*both)
     assert "not for a cluster" in refusal(*both, "--precision", "int8", "--ray", "auto")
     keys = tmp_path / "keys"
     keys.write_text("a-key-of-some-length\n")
     keys.chmod(0o644)
-    assert "chmod 600" in refusal("serve", "--bi", bi, "--keys", keys)
+    assert "chmod 600" in refusal("serve", "--encoder", bi, "--keys", keys)
 
 
 def test_a_damaged_model_is_refused(encoders: dict[str, Path], tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_a_damaged_model_is_refused(encoders: dict[str, Path], tmp_path: Path) -
     with (damaged / "model.safetensors").open("r+b") as file:
         file.seek(2000)
         file.write(b"\0\1\2\3")
-    assert "is damaged" in refusal("serve", "--bi", damaged)
+    assert "is damaged" in refusal("serve", "--encoder", damaged)
 
 
 def test_a_model_that_cannot_be_loaded_after_all_ends_the_server(
@@ -110,7 +110,7 @@ def test_a_model_that_cannot_be_loaded_after_all_ends_the_server(
     manifest["files"]["model.safetensors"] = sha256(broken / "model.safetensors")
     del manifest["checksum"]
     (broken / "kosim.json").write_text(json.dumps(manifest), encoding="utf-8")
-    assert "cannot be read as weights" in refusal("serve", "--bi", broken, "--port", 0)
+    assert "cannot be read as weights" in refusal("serve", "--encoder", broken, "--port", 0)
 
 
 def test_an_index_whose_encoder_is_gone_is_refused(
@@ -130,7 +130,7 @@ def test_a_port_in_use_is_refused(encoders: dict[str, Path]) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        said = refusal("serve", "--bi", encoders["bi"], "--port", port)
+        said = refusal("serve", "--encoder", encoders["bi"], "--port", port)
     assert f"port {port}" in said and "in use" in said
 
 
@@ -180,7 +180,7 @@ def test_the_event_loop_answers_while_the_network_works(server: Running) -> None
 
 
 def test_a_full_queue_answers_429_and_sigterm_drains(encoders: dict[str, Path]) -> None:
-    with running("--cross", encoders["cross"], "--queue", 1) as server:
+    with running("--reranker", encoders["cross"], "--queue", 1) as server:
         url = f"{server.url}/v2/rerank"
         with ThreadPoolExecutor(1) as threads:
             first = threads.submit(httpx.post, url, json=LARGE, timeout=120)
@@ -205,7 +205,7 @@ def test_several_processes_share_port_and_metrics() -> None:
         text = httpx.get(f"{url}/metrics", timeout=60).text
         return samples(text, "kosim_requests_total")[route]
 
-    with running("--bi", "mini-bi", "--workers", 2) as server:
+    with running("--encoder", "mini-bi", "--workers", 2) as server:
         for _ in range(20):
             response = httpx.post(f"{server.url}/v1/similarity", json=call, timeout=60)
             assert response.status_code == 200
@@ -228,7 +228,7 @@ def test_several_processes_share_port_and_metrics() -> None:
 
 @pytest.mark.slow
 def test_server_processes_end_with_their_parent() -> None:
-    with running("--bi", "mini-bi", "--workers", 2) as server:
+    with running("--encoder", "mini-bi", "--workers", 2) as server:
         children = psutil.Process(server.process.pid).children()
         os.kill(server.process.pid, signal.SIGKILL)
         _, alive = psutil.wait_procs(children, timeout=60)
