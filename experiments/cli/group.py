@@ -8,6 +8,7 @@ import os
 import re
 import shlex
 import sys
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,9 @@ _ON_RANKS = {"train", "compare"}
 
 _ARGUMENT = re.compile(r"\b([a-z_]+)='(\w+)'")
 """How a message of the library names an argument and its value."""
+
+_MAIN_SPEAKS_SECONDS = 60
+"""After which another process of torchrun's says an error itself."""
 
 _WRONG_CALL, _INTERRUPTED = 2, 130
 _ARGUMENTS, _KEPT = "kosim.arguments", "kosim.kept"
@@ -150,7 +154,9 @@ class KosimGroup(click.Group):
             ctx.exit(_WRONG_CALL)
         except KosimError as error:
             if not ranks.is_main() and not ranks.has_joined():
-                ctx.exit(_WRONG_CALL)  # the main process says the same
+                # The main process says the same, and torchrun ends this one; if this one ended
+                # first, torchrun would end the main one, perhaps before it has spoken.
+                time.sleep(_MAIN_SPEAKS_SECONDS)
             raise _Refusal(_with_options(str(error), ctx)) from error
         except ModuleNotFoundError as error:
             raise _Refusal(str(left_out(error, f"kosim {ctx.meta[_ARGUMENTS][0]}"))) from error

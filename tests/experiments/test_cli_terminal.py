@@ -277,3 +277,17 @@ def test_an_interrupted_run_is_found_and_a_finished_one_is_not(
     (tmp_path / "runs" / "demo-2" / "results.json").write_text("{}", encoding="utf-8")
     with pytest.raises(StorageError, match="no run of demo was interrupted"):
         interrupted_folder("demo")
+
+
+def test_an_error_that_all_processes_meet_is_left_to_the_main_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever ends first has torchrun end the others, who then say nothing."""
+    for name, value in (("TORCHELASTIC_RUN_ID", "x"), ("RANK", "1"), ("WORLD_SIZE", "2")):
+        monkeypatch.setenv(name, value)
+    waited: list[float] = []
+    monkeypatch.setattr("kosim.experiments.cli.group.time.sleep", waited.append)
+    called = CliRunner().invoke(main, ["evaluate", "mini-bi", "--test", "test.csv"])
+    assert waited == [60]
+    assert called.exit_code == 2
+    assert "`evaluate` is for one" in called.stderr
