@@ -48,6 +48,8 @@ LONGEST = (
     "tests/docs/test_examples.py",
     "tests/serving/test_server.py",
     "tests/serving/test_durability.py",
+    "tests/serving/test_schema.py",
+    "tests/experiments/test_planning.py",
     "tests/faults/test_metadata_fuzz.py",
     "tests/index/test_index_faults.py",
     "tests/encoders/test_shapes.py",

@@ -60,20 +60,32 @@ def calm(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def runs(calm: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of one run for each loss on one process, ``LOSS-1``, and on two, ``LOSS-2``."""
+    """The folder of one run for each loss on one process, ``LOSS-1``, and on two, ``LOSS-2``.
+
+    And of two runs with dropout: ``whole``, and ``cut``, whose main process was killed. Processes
+    take longer to start than to train, so the same two train all.
+    """
     folder = tmp_path_factory.mktemp("runs")
     for loss, kind in LOSSES.items():
         place = folder / f"{loss}-1"
         place.mkdir()
         together.run(place, kind=kind, backbone=calm, loss=loss)
+    dropping = {"kind": "bi", "backbone": str(write_koelectra(folder / "koelectra")), "epochs": 3}
     ended = together_on(
         folder,
         [
-            {"folder": str(folder / f"{loss}-2"), "kind": kind, "backbone": calm, "loss": loss}
-            for loss, kind in LOSSES.items()
+            *(
+                {"folder": str(folder / f"{loss}-2"), "kind": kind, "backbone": calm, "loss": loss}
+                for loss, kind in LOSSES.items()
+            ),
+            {**dropping, "folder": str(folder / "whole")},
+            {**dropping, "folder": str(folder / "cut"), "kill": KILLED_AT, "killed": [0]},
         ],
     )
-    assert ended.returncode == 0, ended.stderr
+    assert ended.returncode != 0  # and before the time is over
+    assert {path.name for path in folder.glob("whole/rank-*")} == {"rank-0.json", "rank-1.json"}, (
+        ended.stderr
+    )
     return folder
 
 
@@ -124,21 +136,15 @@ def test_all_ranks_end_with_the_same(runs: Path, loss: str) -> None:
 
 
 def test_a_dead_main_process_ends_the_run_which_goes_on_to_the_result_of_an_unkilled_one(
-    tmp_path: Path,
+    runs: Path, tmp_path: Path
 ) -> None:
-    backbone = str(write_koelectra(tmp_path / "koelectra"))  # with dropout
-    plan = {"kind": "bi", "backbone": backbone, "epochs": 3}
-    whole, cut = tmp_path / "whole", tmp_path / "cut"
-    killing = {"kill": KILLED_AT, "killed": [0]}
-    killed = together_on(tmp_path, [{**plan, "folder": str(cut), **killing}])
-    assert killed.returncode != 0  # and before the time is over
+    whole, cut = runs / "whole", runs / "cut"
     assert not (cut / "result.json").exists()
     assert not (cut / "rank-1.json").exists()
     assert [path.name for path in (cut / "checkpoints").glob("checkpoint-*")] == ["checkpoint-4"]
-    ended = together_on(
-        tmp_path,
-        [{**plan, "folder": str(whole)}, {**plan, "folder": str(cut), "resume": True}],
-    )
+    backbone = str(runs / "koelectra")
+    plan = {"folder": str(cut), "kind": "bi", "backbone": backbone, "epochs": 3, "resume": True}
+    ended = together_on(tmp_path, [plan])
     assert ended.returncode == 0, ended.stderr
     for rank in (0, 1):
         seen = read(whole, f"inputs-{rank}.json")
