@@ -43,11 +43,11 @@ def care_of(facts: Facts, name: str) -> Care | None:
     run = next((run for run in seeds.values() if run.history), None)
     if run is None:
         return None
-    asked = facts.results.config.get("encoders", {}).get(name, {})
+    asked = facts.results.asked(name)
     told = {} if asked.get("artifact") else asked.get("training", {})
     pairs = run.train_pairs
     if pairs is None and told:
-        pairs = facts.results.data.get("used", {}).get("train")
+        pairs = facts.results.used.get("train")
     return Care(
         pairs=pairs,
         digest=run.train_digest,

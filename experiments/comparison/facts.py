@@ -6,7 +6,6 @@ import re
 from collections import Counter
 from functools import cached_property
 from pathlib import PurePath
-from typing import Any
 
 from kosim.encoders.records import Kind
 from kosim.experiments.comparison.results import ComparisonResults
@@ -55,7 +54,7 @@ _SHORT = {"bi": "바이", "cross": "크로스"}
 
 def data_name(results: ComparisonResults) -> str:
     """Return what the test pairs are called, without the word for their split."""
-    test: dict[str, Any] = results.data.get("test", {})
+    test = results.test_report
     named = str(results.config.get("data", {}).get("dataset") or test.get("name") or results.name)
     stem = re.sub(_SPLIT, "", named)
     if stem:
@@ -80,7 +79,7 @@ class Facts:
     @property
     def distinct_pairs(self) -> int | None:
         """The number of test pairs, copies and swapped ones counted once where that was noted."""
-        found = self.results.data.get("test", {}).get("distinct_pairs")
+        found = self.results.test_report.get("distinct_pairs")
         return self.results.test_pairs if found is None else found
 
     @cached_property
@@ -138,5 +137,4 @@ class Facts:
 
     def is_saved(self, name: str) -> bool:
         """Whether the contender was compared as it had been saved."""
-        asked: dict[str, Any] = self.results.config.get("encoders", {}).get(name, {})
-        return asked.get("artifact") is not None
+        return self.results.asked(name).get("artifact") is not None

@@ -36,7 +36,7 @@ def title(facts: Facts) -> Line:
 
 def question(facts: Facts) -> Line:
     """Say what was asked of which pairs and backbones."""
-    used = facts.results.data.get("used", {})
+    used = facts.results.used
     test = Line("test on", "평가")
     if "test_split_off" in facts.results.data:
         test = Line(

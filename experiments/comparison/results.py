@@ -307,7 +307,20 @@ class ComparisonResults(Results):
     data: dict[str, Any] = Field(default_factory=dict)
 
     @property
+    def used(self) -> dict[str, int]:
+        """The number of pairs of each split, those that the data report states."""
+        return dict(self.data.get("used", {}))
+
+    @property
+    def test_report(self) -> dict[str, Any]:
+        """The part of the data report on the test pairs; empty where there is none."""
+        return dict(self.data.get("test", {}))
+
+    @property
     def test_pairs(self) -> int | None:
         """The number of test pairs, or None where the data report does not say."""
-        used = self.data.get("used", {}).get("test")
-        return used if used is not None else self.data.get("test", {}).get("kept")
+        return self.used.get("test", self.test_report.get("kept"))
+
+    def asked(self, name: str) -> dict[str, Any]:
+        """Return what the settings say of a contender."""
+        return dict(self.config.get("encoders", {}).get(name, {}))
