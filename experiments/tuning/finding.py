@@ -43,7 +43,7 @@ def _headline(results: TuneResults) -> Line:
     if tested is None:
         return both(
             "The test cannot compare the tuned encoder with the base: {metric} is undefined.",
-            "시험 데이터로 비교할 수 없습니다. {metric}: 구할 수 없음.",
+            "평가 데이터로 비교할 수 없습니다. {metric}: 구할 수 없음.",
             metric=metric,
         )
     gap = tested if tested.first == "best" else tested.turned()
@@ -51,13 +51,13 @@ def _headline(results: TuneResults) -> Line:
     if not gap.significant:
         return both(
             "The test cannot tell the tuned encoder from the base: {metric} {gap}.",
-            "시험 데이터로는 조정한 것과 기본 설정을 구별할 수 없습니다: {metric} {gap}.",
+            "평가 데이터로는 조정한 것과 기본 설정을 구별할 수 없습니다: {metric} {gap}.",
             **parts,
         )
     better = Line("better", "더 낫습니다") if gap.value > 0 else Line("worse", "더 나쁩니다")
     return both(
         "Tuning made the encoder {better} on the test: {metric} {gap}.",
-        "조정한 인코더가 시험 데이터에서 {better}: {metric} {gap}.",
+        "조정한 인코더가 평가 데이터에서 {better}: {metric} {gap}.",
         better=better,
         **parts,
     )
@@ -116,7 +116,7 @@ def _untested(results: TuneResults) -> Line | None:
         return None
     return Line(
         "The gain is of the pairs on which it was chosen, so it is too high; it was not tested.",
-        "고를 때 쓴 데이터의 값이라 실제보다 높습니다. 시험 데이터로 확인하지 않았습니다.",
+        "고를 때 쓴 데이터의 값이라 실제보다 높습니다. 평가 데이터로 확인하지 않았습니다.",
     )
 
 

@@ -57,11 +57,11 @@ def build_sections(results: TuneResults) -> list[Section]:
         ),
         Section(
             "test",
-            Line("On the test pairs", "시험 데이터"),
+            Line("On the test pairs", "평가 데이터"),
             Line(
                 "Base and best, trained once more and tested once. Intervals and p-values are "
                 "those of the comparison in the folder test.",
-                "기본과 최고 설정을 다시 학습해 한 번 시험했습니다. 신뢰 구간과 p값은 폴더 test의 "
+                "기본과 최고 설정을 다시 학습해 한 번 평가했습니다. 신뢰 구간과 p값은 폴더 test의 "
                 "비교와 같습니다.",
             ),
             _test(results),

@@ -60,7 +60,7 @@ def report_study(
         folder / BEST_CONFIG, among(**{**comparison.encoders, settings.name: best}).to_toml()
     )
     if test and best != settings.base:
-        progress(Line("training base and best for the test", "시험을 위해 기본과 최고 설정을 학습"))
+        progress(Line("training base and best for the test", "평가를 위해 기본과 최고 설정을 학습"))
         final = among(**{BEST: best, BASE: settings.base})
         compared = compare(
             final.model_copy(update={"name": f"{study.study_name}: base and best"}),
