@@ -15,9 +15,9 @@ from kosim.encoders.errors import (
     ConfigError,
     DataError,
     KosimError,
-    StorageError,
 )
 from kosim.encoders.interface import SentenceEncoder
+from kosim.encoders.storage import check_output
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.documents import Document
 from kosim.index.index_encoder import check_bi, check_encoder
@@ -185,15 +185,14 @@ def check_build(folder: Path, type: str, vectors: str, block_size: int, *, overw
 
     Raises:
         ConfigError: a type is unknown, or the block size below 1.
-        StorageError: the folder exists and is not to be overwritten.
+        StorageError: the folder exists and is not to be overwritten, or it cannot be written.
     """
     if type not in _TYPES:
         raise ConfigError(f"index type {type!r} is unknown; choose from {', '.join(_TYPES)}")
     check_vector_type(vectors)
     if block_size < 1:
         raise ConfigError(f"block_size is {block_size}; give at least 1 document")
-    if folder.exists() and not overwrite:
-        raise StorageError(f"{folder} exists already; choose another folder or overwrite it")
+    check_output(folder, overwrite=overwrite)
 
 
 def identify(

@@ -17,9 +17,9 @@ import faiss
 import numpy as np
 
 from kosim.encoders.dimensions import shortened
-from kosim.encoders.errors import ConfigError, DataError, StorageError
+from kosim.encoders.errors import ConfigError, DataError
 from kosim.encoders.interface import SentenceEncoder
-from kosim.encoders.storage import atomic_file
+from kosim.encoders.storage import atomic_file, check_output
 from kosim.index.build import BLOCK, BuildProgress, Report, check_build, identify
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.documents import Document
@@ -110,8 +110,7 @@ def export_faiss(
     if texts.suffix.lower() not in _LINES:
         raise ConfigError(f"{texts} takes lines of JSON; give it the suffix {' or '.join(_LINES)}")
     for one in (path, texts):
-        if one.exists() and not overwrite:
-            raise StorageError(f"{one} exists already; choose another name or overwrite it")
+        check_output(one, overwrite=overwrite)
     snapshot = index.snapshot
     rows = snapshot.rows()
     parts = [rows[start : start + BLOCK] for start in range(0, len(rows), BLOCK)]

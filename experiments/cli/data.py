@@ -161,11 +161,9 @@ def _check_out(out: Path, corrections: str | None, *, overwrite: bool) -> None:
     """
     if out.suffix != ".csv":
         raise ConfigError(f"the table of --out is a CSV file, not {out.name}; end its name in .csv")
-    if out.exists() and not overwrite:
-        raise ConfigError(f"{out} exists already; choose another --out, or give --overwrite")
+    check_output(out, overwrite=overwrite)
     if out.is_dir():
         raise ConfigError(f"{out} is a folder; name a file in it as --out")
-    check_output(out, overwrite=overwrite)
     if not out.exists() or (corrections is not None and out.samefile(corrections)):
         return
     try:

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from kosim.encoders.base import PairEncoder
 from kosim.encoders.errors import ConfigError, DataError
 from kosim.encoders.pair_columns import ColumnChoice, PairColumns
-from kosim.encoders.storage import atomic_file
+from kosim.encoders.storage import atomic_file, check_output
 from kosim.encoders.tables import Row, read_records
 
 _TOGETHER = 4_096
@@ -65,8 +65,7 @@ def score_file(
     target = Path(out)
     if target.suffix.lower() not in FORMATS:
         raise ConfigError(f"{out} has no known suffix; give one of {', '.join(FORMATS)}")
-    if target.exists() and not overwrite:
-        raise ConfigError(f"{out} exists already; choose another name, or overwrite it")
+    check_output(target, overwrite=overwrite)
     chosen = PairColumns.parse(columns)
     rows = iter(read_records(pairs, columns=chosen.names, encoding=encoding))
     done = 0

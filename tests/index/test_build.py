@@ -188,6 +188,16 @@ def test_folder_in_the_way_of_the_spool_is_kept(bi: BiEncoder, tmp_path: Path) -
     assert (tmp_path / "index.building" / "thesis.txt").exists()
 
 
+def test_an_index_below_a_file_is_refused_before_the_corpus_is_read(
+    bi: BiEncoder, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("x")
+    corpus = iter(CORPUS)
+    with pytest.raises(StorageError, match="file is not a folder; choose another"):
+        build_index(corpus, bi, tmp_path / "file" / "index")
+    assert list(corpus) == list(CORPUS)
+
+
 def test_existing_index_is_replaced_only_by_choice(bi: BiEncoder, tmp_path: Path) -> None:
     build(tmp_path / "index", bi)
     before = checksum(tmp_path / "index")
