@@ -70,7 +70,7 @@ class Problem(Exception):  # noqa: N818 - it is what RFC 9457 calls a problem
         headers = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
         if self.status == 401:
             headers["WWW-Authenticate"] = "Bearer"
-        message = printable(self.message)
+        message = encodable(self.message)
         kind = "invalid_request_error" if self.status < 500 else "server_error"
         error = {"message": message, "type": kind, "param": self.param, "code": self.code}
         return JSONResponse(
@@ -78,7 +78,7 @@ class Problem(Exception):  # noqa: N818 - it is what RFC 9457 calls a problem
         )
 
 
-def printable(text: str) -> str:
+def encodable(text: str) -> str:
     """Return a text without what no UTF-8 can carry: half characters are shown as escapes."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
@@ -121,7 +121,7 @@ async def _invalid(_: Request, error: Exception) -> JSONResponse:
     # The value itself is not repeated: it can be large, or nothing that JSON can say.
     parts = [str(part) for part in first["loc"][1:]]
     named = [part for part in parts if not part.startswith("function-")]  # pydantic's validators
-    field = printable(".".join(named))[:_MOST_SHOWN]
+    field = encodable(".".join(named))[:_MOST_SHOWN]
     reason = str(first["ctx"]["error"]) if first["type"] == "value_error" else first["msg"]
     message = f"{field or first['loc'][0]}: {reason}"[:_MOST_SHOWN]
     return Problem(422, "invalid_value", message, param=field or None).response()
