@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
@@ -13,8 +13,6 @@ from kosim.encoders.settings import Settings
 PrecisionChoice = Literal["auto"] | TrainingPrecision
 COMPARING_LOSSES = frozenset({"cosent", "angle"})
 """Losses that compare the pairs of a batch with each other, of one process only."""
-
-PRECISION_CHOICES = ("auto", *get_args(TrainingPrecision))
 
 LOSS_NAMES: dict[Kind, tuple[str, ...]] = {
     "bi": ("cosine", "cosent", "angle"),

@@ -34,7 +34,6 @@ _REQUEST = (
 
 _ASKING = ("어", "어요", "세요", "십시오", "ᆯ래", "ᆯ래요")
 _QUESTIONS = ("어", "어요", "니", "ᆸ니까", "습니까", "나요", "냐")
-_HEARD = "ㅏㅑㅓㅕㅗㅛㅜㅠㅐㅔ"
 _UNLIKELIER = 6.0
 """Log probability, by Kiwi, that a typo loses at least; less is another word, 감시 for 감사."""
 
