@@ -169,14 +169,28 @@ def exported(
     return {kind: folder / kind for kind in ("bi", "cross")}
 
 
+def _is_installed(place: Path) -> bool:
+    """Return whether an environment is there, when `make test-all` no longer installs it."""
+    while "KOSIM_INSTALLING" in os.environ and not place.with_suffix(".ended").exists():
+        time.sleep(0.5)
+    return (place / "installed").exists()
+
+
 @pytest.fixture(scope="session")
 def clients() -> None:
     """The environment of other libraries, which `make test-all` installs while tests run."""
-    place = CLIENTS.parent
-    while "KOSIM_CLIENTS_COME" in os.environ and not place.with_suffix(".ended").exists():
-        time.sleep(0.5)
-    if not (place / "installed").exists():
+    if not _is_installed(CLIENTS.parent):
         pytest.skip("other libraries are not installed; `make clients` installs them from PyPI")
+
+
+@pytest.fixture(scope="session")
+def older() -> Path:
+    """Python with sentence-transformers 5.1, which `make test-all` installs while tests run."""
+    place = ROOT / "build/older"
+    if not _is_installed(place):
+        end = pytest.fail if "KOSIM_INSTALLING" in os.environ else pytest.skip
+        end("sentence-transformers 5.1 is not installed; `make older` installs it from PyPI")
+    return place / "bin/python"
 
 
 @pytest.fixture(scope="session")

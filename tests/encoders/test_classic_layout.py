@@ -23,12 +23,9 @@ from kosim.encoders.cross import CrossEncoder
 from kosim.encoders.loading import KINDS, load
 from kosim.encoders.scratch import build_scratch_backbone
 from kosim.encoders.tokenizers.training import train_tokenizer
-from tests.checkout import ROOT
 from tests.encoders.tiny import SENTENCES
 
 PAIRS = [(first, second) for first in SENTENCES for second in SENTENCES]
-OLDER = ROOT / "build" / "older" / "bin" / "python"
-"""An environment with sentence-transformers 5.1, which `make older` installs."""
 
 SCORE = """
 import json, sys
@@ -133,18 +130,17 @@ def test_a_card_that_version_0_1_listed_may_change(encoder: PairEncoder, tmp_pat
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not OLDER.exists(), reason="needs `make older`")
 @pytest.mark.parametrize("kind", ["bi", "cross"])
 @pytest.mark.parametrize("which", ["bundled", "new"])
 def test_sentence_transformers_5_scores_alike(
-    kind: str, which: str, koelectra: Path, tmp_path: Path
+    kind: str, which: str, koelectra: Path, older: Path, tmp_path: Path
 ) -> None:
     folder = BUNDLED / f"mini-{kind}"
     pairs = [("거실 불 꺼 줘", "거실 조명을 꺼 줄래?"), ("방이 넓어요 " * 60, "방이 좁아요")]
     if which == "new":
         folder, pairs = tmp_path / "saved", PAIRS
         KINDS[kind].from_backbone(str(koelectra), device="cpu").save(folder)
-    command = [str(OLDER), "-c", SCORE, kind, str(folder), json.dumps(pairs)]
+    command = [str(older), "-c", SCORE, kind, str(folder), json.dumps(pairs)]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=240)
     assert ended.returncode == 0, ended.stderr
     scores = json.loads(ended.stdout.splitlines()[-1])
