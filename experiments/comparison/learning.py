@@ -21,6 +21,11 @@ FAR_ABOVE = 0.05
 """A validation Pearson this far above the test's is no accident of the pairs."""
 SMALL_GAIN = 1e-3
 """A last epoch that raised the best validation Pearson by less ends a learning that is over."""
+_LEARNT_START = Line(
+    ", or from one that has learnt (--cross-backbone mini-cross)",
+    " 보거나, 이미 배운 인코더에서 시작해(--cross-backbone mini-cross)",
+)
+"""What made a cross-encoder learn from 300 pairs; a bi-encoder learns from them anyway."""
 SAME_LOSS = 1e-3
 """A training loss that changes by less than this share over its epochs does not move."""
 
@@ -146,16 +151,16 @@ def warnings(facts: Facts) -> list[Line]:
     lines += [
         both(
             "{name} may have learnt nothing: its {split} Pearson {value} is near the {trivial} of "
-            "{guess}. Train it again with more --epochs, another --learning-rate, more pairs, or "
-            "from an encoder that has learnt ({start}).",
+            "{guess}. Train it again with more --epochs, another --learning-rate or more "
+            "pairs{start}.",
             "{name}: 거의 배우지 못했을 수 있습니다. {split} 피어슨 상관 {value}, {guess} "
-            "{trivial}. --epochs나 학습 쌍을 늘리거나, --learning-rate를 바꾸거나, 이미 배운 "
-            "인코더에서 시작해({start}) 다시 학습하십시오.",
+            "{trivial}. --epochs나 학습 쌍을 늘리거나 --learning-rate를 바꿔{start} 다시 "
+            "학습하십시오.",
             name=_capital(facts.name(name)),
             split=reached.split,
             value=decimal(reached.value),
             trivial=decimal(reached.trivial),
-            start="--{0}-backbone mini-{0}".format(facts.kind(name)),
+            start=_LEARNT_START if facts.kind(name) == "cross" else "",
             guess=Line("counting shared character bigrams", "글자 바이그램 겹침만 센 값")
             if reached.trivial
             else Line("guessing", "짐작만 한 값"),

@@ -95,6 +95,15 @@ def test_an_encoder_near_the_trivial_predictor_may_have_learnt_nothing(
     assert ("No verdict yet" in found["headline"]) == warned
 
 
+def test_a_bi_encoder_is_not_sent_to_another_start() -> None:
+    results = example_results()
+    for row in results["encoders"]["bi"]["seeds"]["1"]["history"]:
+        row["pearson"] = 0.1
+    results["trivial"] = {"validation": 0.4, "test": 0.4}
+    first = said(results)["warnings"][0]
+    assert first.endswith("another --learning-rate or more pairs.")
+
+
 def test_two_encoders_that_were_still_learning_are_spoken_of_as_two() -> None:
     results = still_learning("cross", still_learning("bi", undecided_results()))
     assert (
