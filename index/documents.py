@@ -110,9 +110,10 @@ def check_document(document: Document) -> None:
 class SearchHit:
     """One document that was found.
 
-    ``score`` is on 0-5: the reranker's calibrated score or, without a reranker, the
-    bi-encoder's. ``retrieval_score`` is what the mode orders by: cosine, BM25 or the sum of
-    reciprocal ranks. ``rerank_score`` is the reranker's own raw value, by which hits are ordered.
+    ``score`` is on 0-5, and hits are ordered by it: the reranker's calibrated score, or what an
+    interpolation makes of both encoders', or the bi-encoder's where there is no reranker.
+    ``retrieval_score`` is what the mode orders by: cosine, BM25 or the sum of reciprocal ranks.
+    ``rerank_score`` is the reranker's own raw value.
     """
 
     rank: int

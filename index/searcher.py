@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property, partial
 from typing import Generic, Literal, get_args
 
@@ -74,6 +74,7 @@ class Searcher(Generic[Index_co]):
         chance: float = 0.05,
         min_score: float | None = None,
         symmetric: bool = False,
+        interpolation: float = 0.0,
     ) -> list[SearchResult]:
         """Find the ``k`` best documents for each query.
 
@@ -89,14 +90,19 @@ class Searcher(Generic[Index_co]):
             min_score: leave out hits that score below this on 0-5.
             symmetric: rerank by the mean of both orders of query and document; not with "auto",
                 whose policy is fitted on one order.
+            interpolation: share of the bi-encoder's score in the score of a reranked hit, from 0
+                (the reranker's alone) to 1; not with "auto", whose policy is fitted on 0. Both
+                encoders have to be calibrated, so that their scores are on one scale (score
+                interpolation, Wang, Zhuang & Zuccon 2021, doi:10.1145/3471158.3472233).
 
         Returns:
             One result a query, in their order.
 
         Raises:
             DataError: a query is blank or no string.
-            ConfigError: k or candidates is below 1, the mode or chance is impossible, or "auto"
-                lacks a reranker or a policy.
+            ConfigError: k or candidates is below 1, the mode, chance or interpolation is
+                impossible, "auto" lacks a reranker or a policy, or interpolation a reranker or a
+                calibration.
         """
         started = time.perf_counter()
         queries = _checked_queries(queries)
@@ -107,6 +113,7 @@ class Searcher(Generic[Index_co]):
                 'candidates "auto" is fitted on one order of query and document; give a number of '
                 "candidates with symmetric"
             )
+        self._check_interpolation(interpolation, candidates)
         policy = self._checked_policy(candidates, mode, k, chance)
         depth = policy.depth if policy else max(int(candidates), k)
         if self.reranker is None and mode != "hybrid":
@@ -115,8 +122,9 @@ class Searcher(Generic[Index_co]):
         vectors = self.encode(queries)
         reader, found, rows, missing = self.index.retrieve(queries, vectors, depth, mode)
         retrieved = (rows >= 0).sum(axis=1)
-        raw = None
+        raw = scores = None
         if self.reranker is not None:
+            ordering = self._ordering(reader, vectors, rows, interpolation)
 
             def score(encoder: Encoder, wanted: npt.NDArray[np.bool_]) -> FloatArray:
                 return _reranked(
@@ -133,12 +141,14 @@ class Searcher(Generic[Index_co]):
                     chance=chance,
                 )
             if self.refiner is not None:
-                near = near_border(raw, k)
+                near = near_border(ordering(raw), k)
                 raw = np.where(near, score(self.refiner, near), raw)
-            order = np.argsort(-raw, axis=1, kind="stable")
-            found = np.take_along_axis(found, order, axis=1)
-            rows = np.take_along_axis(rows, order, axis=1)
-            raw = np.take_along_axis(raw, order, axis=1)
+            by = ordering(raw)
+            order = np.argsort(-by, axis=1, kind="stable")
+            found, rows, raw, by = (
+                np.take_along_axis(each, order, axis=1) for each in (found, rows, raw, by)
+            )
+            scores = by[:, :k] if interpolation else self.reranker.calibration(raw[:, :k])
             # What was not reranked cannot be shown beside what was: it has no comparable score.
             reranked = (raw > -np.inf).sum(axis=1)
             rows = np.where(raw > -np.inf, rows, -1)
@@ -146,7 +156,9 @@ class Searcher(Generic[Index_co]):
             reranked = np.zeros(len(queries), dtype=np.int64)
         raw = raw if raw is None else raw[:, :k]
         shown = as_cosines(found[:, :k]) if mode == "dense" else found[:, :k]
-        hits = self._hits(reader, vectors, shown, rows[:, :k], raw)
+        if scores is None:
+            scores = self._similarity(reader, vectors, rows[:, :k])
+        hits = _hits(reader, scores, shown, rows[:, :k], raw)
         seconds = (time.perf_counter() - started) / max(1, len(queries))
         return [
             SearchResult(
@@ -257,35 +269,78 @@ class Searcher(Generic[Index_co]):
         _check_count("candidates", candidates)
         return None
 
-    def _hits(
-        self,
-        reader: DocumentReader,
-        vectors: FloatArray,
-        found: FloatArray,
-        rows: Rows,
-        raw: FloatArray | None,
-    ) -> list[list[SearchHit]]:
-        if raw is None or self.reranker is None:
-            calibrate = calibration_at(self.encoder, self.index.encoder.dimension)
-            scores = calibrate(as_cosines(reader.cosines(vectors, rows)))
-        else:
-            scores = self.reranker.calibration(raw)
-        queries, columns = np.nonzero(rows >= 0)
-        hits: list[list[SearchHit]] = [[] for _ in rows]
-        documents = reader.documents(rows[queries, columns])
-        for query, column, document in zip(queries, columns, documents, strict=True):
-            hits[query].append(
-                SearchHit(
-                    rank=len(hits[query]) + 1,
-                    id=document.id,
-                    text=document.text,
-                    score=float(scores[query, column]),
-                    retrieval_score=float(found[query, column]),
-                    rerank_score=None if raw is None else float(raw[query, column]),
-                    extra=document.extra,
-                )
+    def _check_interpolation(self, share: float, candidates: int | str) -> None:
+        if isinstance(share, bool) or not isinstance(share, int | float | np.floating):
+            raise ConfigError(f"interpolation is {share!r}; give a number from 0 to 1")
+        if not 0 <= share <= 1:
+            raise ConfigError(f"interpolation is {share:g}; give a share from 0 to 1")
+        if not share:
+            return
+        if self.reranker is None:
+            raise ConfigError(
+                f"interpolation is {share:g}, but there is no reranker whose scores it could mix "
+                "with the bi-encoder's; give one, such as mini-cross"
             )
-        return hits
+        if candidates == "auto":
+            raise ConfigError(
+                'candidates "auto" is fitted on the reranker\'s scores alone; give a number of '
+                "candidates with interpolation"
+            )
+        for role, encoder in (("bi-encoder", self.encoder), ("reranker", self.reranker)):
+            if not encoder.calibrated:
+                raise ConfigError(
+                    f"the {role} is not calibrated, so that its scores cannot be mixed with the "
+                    "other's; adopt it (kosim adopt), or leave out interpolation"
+                )
+
+    def _similarity(self, reader: DocumentReader, vectors: FloatArray, rows: Rows) -> FloatArray:
+        """Return the bi-encoder's calibrated scores of each query with its documents: (q, d)."""
+        calibrate = calibration_at(self.encoder, self.index.encoder.dimension)
+        return calibrate(as_cosines(reader.cosines(vectors, rows)))
+
+    def _ordering(
+        self, reader: DocumentReader, vectors: FloatArray, rows: Rows, share: float
+    ) -> Callable[[FloatArray], FloatArray]:
+        """Return what turns raw scores (q, d) into those by which hits are ordered.
+
+        -inf, where there is none, stays.
+        """
+        if not share or self.reranker is None:
+            return lambda raw: raw
+        calibrate, similarity = self.reranker.calibration, self._similarity(reader, vectors, rows)
+        return lambda raw: np.where(
+            raw > -np.inf, interpolated(similarity, calibrate(raw), share), -np.inf
+        )
+
+
+def interpolated(similarity: FloatArray, reranked: FloatArray, share: float) -> FloatArray:
+    """Return the bi-encoder's scores times ``share`` plus the reranker's times the rest."""
+    return share * similarity + (1 - share) * reranked
+
+
+def _hits(
+    reader: DocumentReader,
+    scores: FloatArray,
+    found: FloatArray,
+    rows: Rows,
+    raw: FloatArray | None,
+) -> list[list[SearchHit]]:
+    queries, columns = np.nonzero(rows >= 0)
+    hits: list[list[SearchHit]] = [[] for _ in rows]
+    documents = reader.documents(rows[queries, columns])
+    for query, column, document in zip(queries, columns, documents, strict=True):
+        hits[query].append(
+            SearchHit(
+                rank=len(hits[query]) + 1,
+                id=document.id,
+                text=document.text,
+                score=float(scores[query, column]),
+                retrieval_score=float(found[query, column]),
+                rerank_score=None if raw is None else float(raw[query, column]),
+                extra=document.extra,
+            )
+        )
+    return hits
 
 
 def _reranked(

@@ -81,6 +81,14 @@ Ranked = TypeVar("Ranked", SearchHit, MinedPair)
     help="With a lower precision: encode queries, and decide which candidates around the last hit "
     "are hits, in full precision.",
 )
+@option(
+    "--interpolation",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    metavar="SHARE",
+    help="Share of the bi-encoder's score in the score of a reranked hit: 0 is the reranker's "
+    "alone, 0.5 the mean of both.",
+)
 @min_score_option
 @symmetric_option
 @compute_options
@@ -98,6 +106,7 @@ def search_command(
     mode: str,
     encoder: Path | None,
     refine: bool,
+    interpolation: float,
     min_score: float | None,
     symmetric: bool,
     compute: ComputeOptions,
@@ -125,6 +134,8 @@ def search_command(
         raise ConfigError("--symmetric is about reranking, which needs a --reranker")
     if refine and reranker is None:
         raise ConfigError("--refine scores candidates again, which needs a --reranker")
+    if interpolation and reranker is None:
+        raise ConfigError("--interpolation mixes in a reranker's scores, which needs a --reranker")
     index = CorpusIndex.open(folder)
     full = compute.in_full_precision()
     searcher = Searcher(
@@ -145,6 +156,7 @@ def search_command(
             chance=chance,
             min_score=min_score,
             symmetric=symmetric,
+            interpolation=interpolation,
         )
 
     if queries and queries != (STANDARD_INPUT,):

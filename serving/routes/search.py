@@ -58,6 +58,11 @@ class SearchCall(Call):
         None, description="Leave out hits with a lower score (0 to 5)."
     )
     mode: Mode = Field("dense", description="Retrieve by vectors, by words, or by both.")
+    interpolation: Annotated[Number, Field(ge=0, le=1)] = Field(
+        0.0,
+        description="Share of the bi-encoder's score in the score of a reranked hit: 0 is the "
+        "cross-encoder's alone, 0.5 the mean of both.",
+    )
 
 
 class SearchedDocument(BaseModel):
@@ -111,7 +116,13 @@ async def search(call: SearchCall, service: Served, response: Response) -> Searc
                 searcher.policy(call.mode)
             except ConfigError as error:
                 raise Problem(404, "no_policy", str(error), param="candidates") from None
-        (result,) = searcher.search([query], k=call.k, candidates=candidates, mode=call.mode)
+        (result,) = searcher.search(
+            [query],
+            k=call.k,
+            candidates=candidates,
+            mode=call.mode,
+            interpolation=call.interpolation,
+        )
         return result, TICKET.get().truncated
 
     result, truncated = await service.admission.run(found)

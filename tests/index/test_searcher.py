@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from kosim.encoders.bi import BiEncoder
+from kosim.encoders.calibration import MonotoneCalibration
 from kosim.encoders.cross import CrossEncoder
 from kosim.encoders.encoder_identity import EncoderIdentity
 from kosim.index.adaptive.deep_lists import sample_deep_lists
@@ -70,6 +71,43 @@ def test_reranking_sees_only_the_candidates(
     expected = cross.rank(QUERIES[0], [TEXTS[row] for row in near], top_k=4)
     assert rows(result.hits) == [near[hit.position] for hit in expected]
     assert (result.candidates, result.reranked) == (9, 9)
+
+
+@pytest.fixture
+def calibrated(
+    searched: CorpusIndex, bi: BiEncoder, cross: CrossEncoder, monkeypatch: pytest.MonkeyPatch
+) -> Searcher:
+    """A searcher whose encoders have calibrations of different shape."""
+    labels = np.linspace(0, 5, 21)
+    monkeypatch.setattr(bi, "calibration", MonotoneCalibration.fit(labels / 5, labels))
+    monkeypatch.setattr(cross, "calibration", MonotoneCalibration.fit(4 * labels - 10, labels))
+    return Searcher(searched, bi, cross)
+
+
+@pytest.mark.parametrize("mode", ["dense", "lexical", "hybrid"])
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_interpolation_mixes_the_scores_of_both(
+    calibrated: Searcher, bi: BiEncoder, cross: CrossEncoder, mode: Mode, share: float
+) -> None:
+    results = calibrated.search(QUERIES, k=6, candidates=9, mode=mode, interpolation=share)
+    _, found = calibrated.retrieve(QUERIES, 9, mode)
+    for query, result, positions in zip(QUERIES, results, found, strict=True):
+        pairs = [(query, TEXTS[row]) for row in positions if row >= 0]
+        mixed = share * bi.score(pairs) + (1 - share) * cross.score(pairs)
+        order = np.argsort(-mixed, kind="stable")[:6]
+        assert [hit.text for hit in result.hits] == [pairs[at][1] for at in order]
+        np.testing.assert_allclose([hit.score for hit in result.hits], mixed[order], rtol=1e-4)
+        raw = cross.score([pairs[at] for at in order], raw=True)
+        np.testing.assert_allclose([hit.rerank_score for hit in result.hits], raw, rtol=1e-4)
+
+
+def test_half_of_each_differs_from_either_alone(calibrated: Searcher) -> None:
+    none, half, whole = (
+        [rows(one.hits) for one in calibrated.search(QUERIES, candidates=20, interpolation=share)]
+        for share in (0.0, 0.5, 1.0)
+    )
+    assert none != half
+    assert half != whole
 
 
 def test_fewer_candidates_than_hits_are_raised(reranking: Searcher) -> None:

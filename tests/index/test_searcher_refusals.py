@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from kosim.encoders.bi import BiEncoder
+from kosim.encoders.calibration import MonotoneCalibration
 from kosim.encoders.errors import ConfigError, CorpusIndexError, DataError
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.searcher import Searcher
@@ -48,6 +49,12 @@ def test_blank_query_is_refused(dense: Searcher) -> None:
         ({"candidates": "all"}, "candidates is 'all'"),
         ({"mode": "fuzzy"}, "mode 'fuzzy' is unknown; choose from dense, lexical, hybrid"),
         ({"candidates": "auto"}, "needs a reranker"),
+        ({"interpolation": 0.5}, "0.5, but there is no reranker"),
+        ({"interpolation": -0.1}, "interpolation is -0.1; give a share from 0 to 1"),
+        ({"interpolation": 1.01}, "interpolation is 1.01; give a share from 0 to 1"),
+        ({"interpolation": float("nan")}, "interpolation is nan; give a share from 0 to 1"),
+        ({"interpolation": "half"}, "interpolation is 'half'; give a number"),
+        ({"interpolation": True}, "interpolation is True; give a number"),
     ],
 )
 def test_impossible_settings_are_refused(
@@ -55,6 +62,19 @@ def test_impossible_settings_are_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         dense.search(QUERIES, **setting)  # type: ignore[arg-type]
+
+
+def test_interpolation_needs_scores_on_one_scale(
+    reranking: Searcher, bi: BiEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ConfigError, match="the bi-encoder is not calibrated.*kosim adopt"):
+        reranking.search(QUERIES, interpolation=0.5)
+    labels = np.linspace(0, 5, 21)
+    monkeypatch.setattr(bi, "calibration", MonotoneCalibration.fit(labels, labels))
+    with pytest.raises(ConfigError, match="the reranker is not calibrated"):
+        reranking.search(QUERIES, interpolation=0.5)
+    with pytest.raises(ConfigError, match="auto.*fitted on the reranker's scores alone"):
+        reranking.search(QUERIES, interpolation=0.5, candidates="auto")
 
 
 def test_auto_without_a_policy_says_what_fits_it(reranking: Searcher) -> None:
