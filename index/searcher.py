@@ -145,9 +145,10 @@ class Searcher(Generic[Index_co]):
                 raw = np.where(near, score(self.refiner, near), raw)
             by = ordering(raw)
             order = np.argsort(-by, axis=1, kind="stable")
-            found, rows, raw, by = (
-                np.take_along_axis(each, order, axis=1) for each in (found, rows, raw, by)
-            )
+            found = np.take_along_axis(found, order, axis=1)
+            rows = np.take_along_axis(rows, order, axis=1)
+            raw = np.take_along_axis(raw, order, axis=1)
+            by = np.take_along_axis(by, order, axis=1)
             scores = by[:, :k] if interpolation else self.reranker.calibration(raw[:, :k])
             # What was not reranked cannot be shown beside what was: it has no comparable score.
             reranked = (raw > -np.inf).sum(axis=1)
@@ -234,6 +235,33 @@ class Searcher(Generic[Index_co]):
         """
         return as_cosines(self.index.snapshot.cosines(vectors, rows))
 
+    def interpolated(
+        self: Searcher[CorpusIndex],
+        vectors: FloatArray,
+        rows: Rows,
+        raw: FloatArray,
+        share: float,
+    ) -> FloatArray:
+        """Return the scores on 0-5 that an interpolation makes of raw scores of the reranker.
+
+        Args:
+            vectors: (q, d) of the queries, as `encode` returns them.
+            rows: (q, m) rows of the index as it is read now, -1 for none.
+            raw: (q, m) what `rerank` returned for them, -inf where the row is -1.
+            share: of the bi-encoder's score, as in `search`.
+
+        Returns:
+            (q, m) float64, -inf where the row is -1.
+
+        Raises:
+            ConfigError: there is no reranker, an encoder is not calibrated, or the share is no
+                number from 0 to 1.
+        """
+        self._check_interpolation(share, 1)
+        if not share:
+            return np.asarray(raw, dtype=np.float64)
+        return self._ordering(self.index.snapshot, vectors, rows, share)(raw)
+
     def policy(self, mode: Mode = "dense") -> CandidatePolicy:
         """Return the policy of ``candidates="auto"`` that was fitted for index and reranker.
 
@@ -309,11 +337,11 @@ class Searcher(Generic[Index_co]):
             return lambda raw: raw
         calibrate, similarity = self.reranker.calibration, self._similarity(reader, vectors, rows)
         return lambda raw: np.where(
-            raw > -np.inf, interpolated(similarity, calibrate(raw), share), -np.inf
+            raw > -np.inf, _mixed(similarity, calibrate(raw), share), -np.inf
         )
 
 
-def interpolated(similarity: FloatArray, reranked: FloatArray, share: float) -> FloatArray:
+def _mixed(similarity: FloatArray, reranked: FloatArray, share: float) -> FloatArray:
     """Return the bi-encoder's scores times ``share`` plus the reranker's times the rest."""
     return share * similarity + (1 - share) * reranked
 

@@ -87,6 +87,13 @@ from kosim.experiments.study.run_folder import choose_folder
     aliases=("--depths",),
     help="Numbers of candidates to rerank.",
 )
+@option(
+    "--interpolation",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.5,
+    metavar="SHARE",
+    help="Share of the bi-encoder's score in a second reranking by both scores; 0 for none.",
+)
 @option("--latency-queries", type=int, default=30, help="Queries to measure latency with.")
 @option("--resamples", type=int, default=10_000, hidden=True, help="Resamples of the bootstrap.")
 @compute_options
@@ -95,6 +102,7 @@ def evaluate_retrieval_command(
     encoder: Path | None,
     reranker: Path | None,
     candidates: str,
+    interpolation: float,
     latency_queries: int,
     resamples: int,
     compute: ComputeOptions,
@@ -121,6 +129,7 @@ def evaluate_retrieval_command(
         raise ConfigError("--encoder is missing; give the folder of a bi-encoder")
     settings = RetrievalSettings(
         candidates=whole_numbers("--candidates", candidates),
+        interpolation=interpolation,
         latency_queries=latency_queries,
         resamples=resamples,
         seed=source.seed,

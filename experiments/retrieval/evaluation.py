@@ -17,13 +17,14 @@ from kosim.experiments.retrieval.rankings import (
     Way,
     available,
     check_candidates,
+    interpolated_scores,
     latencies,
     rerank_scores,
     reranked,
     retrieve,
     ways_to_search,
 )
-from kosim.experiments.retrieval.results import WayResults
+from kosim.experiments.retrieval.results import MEAN, WayResults
 from kosim.experiments.retrieval.significance import GroupedQueries, compare_rows
 from kosim.experiments.study.language import Line
 from kosim.experiments.study.progress import Progress, silent
@@ -40,17 +41,23 @@ _HITS = 100
 class RetrievalSettings:
     """What may be chosen about an evaluation.
 
-    ``candidates`` are the numbers of hits that the cross-encoder reranks, ``latency_queries`` the
+    ``candidates`` are the numbers of hits that the cross-encoder reranks, ``interpolation`` the
+    bi-encoder's share in a second reranking of each, none where it is 0, ``latency_queries`` the
     single queries that are timed, ``resamples`` those of the bootstrap, drawn by ``seed``.
     """
 
     candidates: tuple[int, ...] = (10, 50, 100)
+    interpolation: float = MEAN
     latency_queries: int = 30
     resamples: int = 10_000
     seed: int = 0
 
     def __post_init__(self) -> None:
         check_candidates(self.candidates)
+        if not 0 <= self.interpolation < 1:
+            raise ConfigError(
+                f"interpolation is {self.interpolation:g}; give a share from 0 to below 1"
+            )
         if self.latency_queries < 1:
             raise ConfigError(f"{self.latency_queries} queries cannot be timed; give at least 1")
 
@@ -65,8 +72,9 @@ def evaluate_retrieval(
 ) -> dict[str, Any]:
     """Evaluate BM25, hybrid, the bi-encoder, and the bi-encoder reranked at each depth.
 
-    The cross-encoder scores the hits of the largest depth once; smaller depths are cut from
-    that. Behind the depth, hits stay in the bi-encoder's order.
+    At each depth the hits are reranked by the cross-encoder's scores, and by those mixed with the
+    bi-encoder's. The cross-encoder scores the hits of the largest depth once; smaller depths are
+    cut from that. Behind the depth, hits stay in the bi-encoder's order.
 
     Args:
         task: queries and what is relevant to them.
@@ -83,16 +91,23 @@ def evaluate_retrieval(
     """
     queries = GroupedQueries(task.groups, resamples=settings.resamples, seed=settings.seed)
     depths = settings.candidates if searcher.reranker is not None else ()
-    ways, left_out = available(searcher, ways_to_search(depths))
+    shares = [0.0]
+    mixable = searcher.reranker is not None and searcher.reranker.calibrated
+    if settings.interpolation and mixable and searcher.encoder.calibrated:
+        shares.append(settings.interpolation)
+    ways, left_out = available(searcher, ways_to_search(depths, shares))
     if searcher.reranker is None:
         left_out.append("bi-encoder, then cross-encoder: no --reranker was given")
+    elif settings.interpolation and len(shares) == 1:
+        left_out.append("bi-encoder, then both: an encoder is not calibrated (see kosim adopt)")
     judged = _Judgements(task, rows)
     values = {
         way.key: judged.measure(found)
         for way, found in _rankings(task, searcher, ways, judged.own, depths, progress)
     }
+    timed = [way for way in ways if way.timed == way]
     seconds = latencies(
-        searcher, ways, task.queries, progress, count=settings.latency_queries, hits=_HITS
+        searcher, timed, task.queries, progress, count=settings.latency_queries, hits=_HITS
     )
     progress(Line("resampling", "재표집"))
     return {
@@ -104,8 +119,9 @@ def evaluate_retrieval(
                 key=way.key,
                 mode=way.mode,
                 depth=way.depth,
+                interpolation=way.interpolation,
                 metrics={m: queries.estimate(found) for m, found in values[way.key].items()},
-                latency_ms=Latency.of(seconds[way.key], queries=len(seconds[way.key])),
+                latency_ms=Latency.of(seconds[way.timed.key], queries=len(seconds[way.timed.key])),
                 cross_encoder_calls=way.depth or 0,
             )
             for way in ways
@@ -130,14 +146,18 @@ def _rankings(
         for way in ways
         if way.depth is None
     }
-    scores = np.zeros((len(task), 0))
+    scores = {0.0: np.zeros((len(task), 0))}
     if depths:
         candidates = retrieved["dense"][:, : max(depths)]
-        scores = rerank_scores(searcher, task.queries, candidates, progress)
+        scores[0.0] = rerank_scores(searcher, task.queries, candidates, progress)
+        for share in {way.interpolation for way in ways} - {0.0}:
+            scores[share] = interpolated_scores(
+                searcher, task.queries, candidates, scores[0.0], share
+            )
     return [
         (way, retrieved[way.mode])
         if way.depth is None
-        else (way, reranked(retrieved[way.mode], scores, way.depth))
+        else (way, reranked(retrieved[way.mode], scores[way.interpolation], way.depth))
         for way in ways
     ]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from kosim.experiments.retrieval.results import RetrievalResults, WayResults
+from kosim.experiments.retrieval.results import MEAN, RetrievalResults, WayResults
 from kosim.experiments.study.finding import Finding
 from kosim.experiments.study.language import Line, Text, both
 from kosim.experiments.study.notation import count, decimal, milliseconds
@@ -71,12 +71,22 @@ def _reranking(results: RetrievalResults) -> Line | None:
         verdict = Line("finds better than", "더 잘 찾습니다")
     else:
         verdict = Line("finds worse than", "더 못 찾습니다")
+    if way.interpolation == MEAN:
+        how = Line("by the mean of both encoders' scores", "두 인코더 점수의 평균으로")
+    elif way.interpolation:
+        how = Line(
+            f"by both encoders' scores ({way.interpolation:g} of the bi-encoder's)",
+            f"두 인코더 점수를 섞어(바이인코더 {way.interpolation:g})",
+        )
+    else:
+        how = Line("with the cross-encoder", "크로스인코더로")
     return both(
-        "Reranking {depth} hits with the cross-encoder {verdict} the bi-encoder alone ({metric} "
-        "{gap}); the median query takes {time} instead of {before}.",
-        "상위 {depth}개를 크로스인코더로 재순위화한 결과를 바이인코더 단독과 비교하면 {verdict} "
+        "Reranking {depth} hits {how} {verdict} the bi-encoder alone ({metric} {gap}); the median "
+        "query takes {time} instead of {before}.",
+        "상위 {depth}개를 {how} 재순위화한 결과를 바이인코더 단독과 비교하면 {verdict} "
         "({metric} {gap}). 질의 시간 중앙값은 {time} 대 {before}입니다.",
         depth=way.depth or 0,
+        how=how,
         verdict=verdict,
         metric=_METRIC,
         gap=gap.stated,
@@ -86,9 +96,15 @@ def _reranking(results: RetrievalResults) -> Line | None:
 
 
 def _enough(results: RetrievalResults) -> Line | None:
-    """Name the smallest depth that the best depth is not surely above."""
-    deep = sorted((way for way in results.rows if way.depth), key=lambda way: way.depth or 0)
-    if not deep or (best := _best(results, deep)) is deep[0]:
+    """Name the smallest depth that the best depth is not surely above, with the same scores."""
+    every = [way for way in results.rows if way.depth]
+    if not every:
+        return None
+    share = _best(results, every).interpolation
+    deep = sorted(
+        (way for way in every if way.interpolation == share), key=lambda way: way.depth or 0
+    )
+    if (best := _best(results, deep)) is deep[0]:
         return None
     for way in deep[: deep.index(best)]:
         gap = results.between(best.key, way.key)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,15 +23,26 @@ _BLOCK = 32
 
 @dataclass(frozen=True)
 class Way:
-    """One way to search: a mode of retrieval, and how many of its hits are reranked, if any."""
+    """One way to search: a mode of retrieval, and how many of its hits are reranked, if any.
+
+    ``interpolation`` is the bi-encoder's share in the scores by which they are reranked.
+    """
 
     mode: Mode
     depth: int | None = None
+    interpolation: float = 0.0
 
     @property
     def key(self) -> str:
         """Its name in ``results.json``."""
-        return self.mode if self.depth is None else f"rerank-{self.depth}"
+        if self.depth is None:
+            return self.mode
+        return f"rerank-{self.depth}" + (f"-{self.interpolation:g}" if self.interpolation else "")
+
+    @property
+    def timed(self) -> Way:
+        """The way that takes as long: mixing two scores that are there takes no time."""
+        return replace(self, interpolation=0.0)
 
 
 def check_candidates(numbers: Sequence[int]) -> None:
@@ -47,10 +58,13 @@ def check_candidates(numbers: Sequence[int]) -> None:
         )
 
 
-def ways_to_search(depths: Sequence[int]) -> list[Way]:
-    """Return the ways of an evaluation, from the cheapest to the dearest."""
+def ways_to_search(depths: Sequence[int], shares: Sequence[float] = (0.0,)) -> list[Way]:
+    """Return the ways of an evaluation, from the cheapest to the dearest for each share."""
     plain: tuple[Mode, ...] = ("lexical", "hybrid", "dense")
-    return [*map(Way, plain), *(Way("dense", depth) for depth in sorted(set(depths)))]
+    return [
+        *map(Way, plain),
+        *(Way("dense", depth, share) for share in shares for depth in sorted(set(depths))),
+    ]
 
 
 def retrieve(
@@ -106,6 +120,20 @@ def rerank_scores(
         part = slice(start, start + _BLOCK)
         scores[part] = searcher.rerank(list(queries[part]), rows[part])
     scores[rows == ABSENT] = -np.inf
+    return scores
+
+
+def interpolated_scores(
+    searcher: Searcher, queries: Sequence[str], rows: Rows, raw: Floats, share: float
+) -> Floats:
+    """Return scores on 0-5 that mix the reranker's raw ones (q, m) with the bi-encoder's."""
+    scores = np.full(rows.shape, -np.inf)
+    for start in range(0, len(queries), _BLOCK):
+        part = slice(start, start + _BLOCK)
+        vectors = searcher.encode(list(queries[part]))
+        scores[part] = searcher.interpolated(
+            vectors, rows[part], raw[part].astype(np.float32), share
+        )
     return scores
 
 
@@ -167,7 +195,7 @@ def available(searcher: Searcher, ways: Sequence[Way]) -> tuple[list[Way], list[
             if way.mode != "dense":
                 searcher.retrieve(["가"], 1, way.mode)
         except MissingExtraError as error:
-            reasons.append(f"{way_name(way.mode, way.depth).en}: {error}")
+            reasons.append(f"{way_name(way.mode, way.depth, way.interpolation).en}: {error}")
         else:
             usable.append(way)
     return usable, reasons

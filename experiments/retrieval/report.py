@@ -128,19 +128,21 @@ def _quality_against_latency(results: RetrievalResults) -> Plot:
     tones = {"lexical": 2, "hybrid": 3, "dense": 0}
 
     def paint(axes: Axes) -> None:
-        chain = [way for way in results.rows if way.mode == "dense"]
-        axes.plot(
-            [way.latency_ms.p50 for way in chain],
-            [results.figure(way).value for way in chain],
-            color=MUTED,
-            linewidth=0.9,
-            linestyle=(0, (1, 1.2)),
-        )
+        dense = [way for way in results.rows if way.mode == "dense"]
+        for share in dict.fromkeys(way.interpolation for way in dense):
+            chain = [way for way in dense if way.depth is None or way.interpolation == share]
+            axes.plot(
+                [way.latency_ms.p50 for way in chain],
+                [results.figure(way).value for way in chain],
+                color=MUTED,
+                linewidth=0.9,
+                linestyle=(0, (1, 1.2)),
+            )
         for way in results.rows:
             figure, time, reranked = results.figure(way), way.latency_ms.p50, way.depth is not None
             tone = colour(1 if reranked else tones[way.mode])
             axes.plot([time, time], [figure.low, figure.high], color=tone)
-            axes.plot(time, figure.value, "o", color=tone)
+            axes.plot(time, figure.value, "s" if way.interpolation else "o", color=tone)
             # Above its interval, where the numbers of neighbouring depths do not meet.
             axes.annotate(
                 say(_short(way)),
@@ -159,8 +161,8 @@ def _quality_against_latency(results: RetrievalResults) -> Plot:
         axes.set_xlabel(
             say(
                 Line(
-                    "a query, median (numbers: reranked)",
-                    "질의 하나의 시간, 중앙값(숫자: 재순위화한 수)",
+                    "a query, median (numbers: reranked, squares: by both encoders)",
+                    "질의 하나의 시간, 중앙값(숫자: 재순위화한 수, 사각형: 두 인코더로)",
                 )
             )
         )

@@ -18,11 +18,25 @@ _NAMES: dict[Mode, Line] = {
 }
 
 
-def way_name(mode: Mode, depth: int | None) -> Line:
+MEAN = 0.5
+"""The interpolation that is the mean of both encoders' scores."""
+
+
+def way_name(mode: Mode, depth: int | None, interpolation: float = 0.0) -> Line:
     """Return what a way to search is called in reports."""
     first = _NAMES[mode]
     if depth is None:
         return first
+    if interpolation == MEAN:
+        return Line(
+            f"{first.en}, then the mean of both on {depth}",
+            f"두 인코더 평균 재순위화(상위 {depth}개)",
+        )
+    if interpolation:
+        return Line(
+            f"{first.en}, then both ({interpolation:g} bi) on {depth}",
+            f"두 인코더 혼합 재순위화(바이 {interpolation:g}, 상위 {depth}개)",
+        )
     return Line(
         f"{first.en}, then cross-encoder on {depth}", f"크로스인코더 재순위화(상위 {depth}개)"
     )
@@ -44,6 +58,7 @@ class WayResults(Record):
     key: str
     mode: Mode
     depth: int | None
+    interpolation: float = 0.0
     metrics: dict[str, Estimate]
     latency_ms: Latency
     cross_encoder_calls: int = 0
@@ -51,7 +66,7 @@ class WayResults(Record):
     @property
     def name(self) -> Line:
         """What it is called in reports."""
-        return way_name(self.mode, self.depth)
+        return way_name(self.mode, self.depth, self.interpolation)
 
 
 class RetrievalResults(Results):

@@ -157,6 +157,8 @@ def test_words_are_found_in_other_modes(index: Path, mode: str) -> None:
         (["좋다", "--candidates", "0"], "--candidates is '0'"),
         (["좋다", "--candidates", "many"], "--candidates is 'many'"),
         (["좋다", "--candidates", "auto"], "needs a reranker"),
+        (["좋다", "--interpolation", "0.5"], "which needs a --reranker"),
+        (["좋다", "--interpolation", "1.5"], "0<=x<=1"),
         (["좋다", "--queries", "q.txt"], "queries are given twice"),
         (["--queries", "/none.txt"], "No such file"),
     ],

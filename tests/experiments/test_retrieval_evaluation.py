@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from kosim.encoders.bi import BiEncoder
+from kosim.encoders.calibration import MonotoneCalibration
 from kosim.encoders.cross import CrossEncoder
 from kosim.encoders.loading import load
 from kosim.experiments.cli import main
@@ -49,6 +50,20 @@ def sentences(groups: int, each: int, *, seed: int = 0) -> list[tuple[str, str]]
 
 
 @pytest.fixture(scope="module")
+def encoders(
+    encoders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
+    """Return the tiny encoders with calibrations, which mixing their scores needs."""
+    folder = tmp_path_factory.mktemp("calibrated")
+    labels = np.linspace(0, 5, 21)
+    for kind, raw in (("bi", labels / 5), ("cross", 4 * labels - 10)):
+        encoder: Any = load(encoders[kind])
+        encoder.calibration = MonotoneCalibration.fit(raw, labels)
+        encoder.save(folder / kind)
+    return {kind: folder / kind for kind in ("bi", "cross")}
+
+
+@pytest.fixture(scope="module")
 def groups(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("groups") / "groups.tsv"
     lines = ["group\ttext", *("\t".join(row) for row in sentences(15, 4))]
@@ -74,7 +89,7 @@ def evaluated(
 def test_every_way_to_search_is_a_row(evaluated: tuple[Path, dict[str, Any]]) -> None:
     results = evaluated[1]
     keys = [row["key"] for row in results["rows"]]
-    assert keys[-3:] == ["dense", "rerank-5", "rerank-20"]
+    assert keys[-5:] == ["dense", "rerank-5", "rerank-20", "rerank-5-0.5", "rerank-20-0.5"]
     assert ("lexical" in keys) != bool(results["left_out"])
     for row in results["rows"]:
         assert row["latency_ms"]["p50"] > 0
@@ -100,16 +115,21 @@ def test_the_figures_are_those_of_brute_force(
     assert isinstance(bi, BiEncoder)
     assert isinstance(cross, CrossEncoder)
     vectors = bi.encode(texts)
-    values = {"dense": [], "rerank-5": []}
+    values: dict[str, list[float]] = {"dense": [], "rerank-5": [], "rerank-5-0.5": []}
     for query, text in enumerate(texts):
         if text not in asked:
             continue
         cosines = vectors @ vectors[query]
         cosines[query] = -np.inf
         order = np.argsort(-cosines, kind="stable")[:-1]
-        raw = cross.score([(text, texts[i]) for i in order[:5]], raw=True)
-        again = np.concatenate([order[:5][np.argsort(-raw, kind="stable")], order[5:]])
-        for key, ranked in (("dense", order), ("rerank-5", again)):
+        pairs = [(text, texts[i]) for i in order[:5]]
+        by = {
+            "dense": -np.arange(5),
+            "rerank-5": cross.score(pairs, raw=True),
+            "rerank-5-0.5": (bi.score(pairs) + cross.score(pairs)) / 2,
+        }
+        for key, scores in by.items():
+            ranked = np.concatenate([order[:5][np.argsort(-scores, kind="stable")], order[5:]])
             gains = np.array([[float(names[i] == names[query]) for i in ranked]])
             values[key].append(float(ndcg(gains, np.ones((1, 3)), 10)[0]))
     for row in results["rows"]:
@@ -195,6 +215,7 @@ def test_queries_and_relevance_files_over_an_index(
         (["--groups", "GROUPS", "--queries-per-group", "0"], "0 queries per group"),
         (["--groups", "GROUPS", "--held-out-groups", "1"], "at least 2 groups"),
         (["--groups", "GROUPS", "--latency-queries", "0"], "cannot be timed"),
+        (["--groups", "GROUPS", "--interpolation", "1"], "0<=x<1"),
         ([], "say what to ask"),
         (["--queries", "q.tsv"], "go together"),
         (["--queries", "q.tsv", "--relevance", "r.tsv"], "--corpus FILE or --index"),
@@ -238,12 +259,13 @@ def test_reranking_keeps_ties_and_what_lies_deeper_in_order() -> None:
     assert reranked(rows, scores, 4).tolist() == [[13, 11, 12, 10]]
 
 
-def row(key: str, value: float, depth: int | None = None) -> dict[str, Any]:
+def row(key: str, value: float, depth: int | None = None, share: float = 0.0) -> dict[str, Any]:
     figure = {"value": value, "low": value - 0.01, "high": value + 0.01}
     return {
         "key": key,
         "mode": "dense",
         "depth": depth,
+        "interpolation": share,
         "metrics": {"ndcg@10": figure},
         "latency_ms": {"p50": 10.0 * (depth or 1), "p95": 20.0, "queries": 5},
     }
@@ -276,3 +298,51 @@ def test_the_finding_names_the_smallest_depth_that_is_as_good() -> None:
     assert "Depth 10 cannot be told from the best, 50 (+0.010" in said
     assert not finding["en"]["warnings"]
     assert len(finding["ko"]["sentences"]) == len(finding["en"]["sentences"])
+
+
+@pytest.mark.parametrize(
+    ("share", "said", "korean"),
+    [
+        (0.5, "10 hits by the mean of both encoders' scores finds", "두 인코더 점수의 평균으로"),
+        (0.3, "by both encoders' scores (0.3 of the bi-encoder's) finds", "바이인코더 0.3"),
+    ],
+)
+def test_the_finding_says_by_which_scores_hits_were_reranked(
+    share: float, said: str, korean: str
+) -> None:
+    mixed = f"rerank-10-{share:g}"
+    gap = {"value": -0.1, "low": -0.12, "high": -0.08, "p_value": 0.001}
+    results = {
+        "name": "retrieval",
+        "created": "2026-11-29T02:07:36+00:00",
+        "kosim_version": "0.2.0",
+        "primary": "ndcg@10",
+        "rows": [row("dense", 0.7), row("rerank-10", 0.69, 10), row(mixed, 0.8, 10, share)],
+        "comparisons": [
+            {"first": "dense", "second": mixed, "ndcg@10": gap},
+            {"first": "rerank-10", "second": mixed, "ndcg@10": gap},
+        ],
+        "task": {"queries": 500, "groups": 50, "documents": 900},
+        "left_out": [],
+    }
+    finding = compute_finding(RetrievalResults.model_validate(results)).to_json()
+    assert finding["best"] == mixed
+    assert said in " ".join(finding["en"]["sentences"])
+    assert korean in " ".join(finding["ko"]["sentences"])
+
+
+def test_encoders_without_a_calibration_are_not_mixed(
+    tmp_path: Path, groups: Path, encoders: dict[str, Path]
+) -> None:
+    bi = load(encoders["bi"])
+    assert isinstance(bi, BiEncoder)
+    bi.calibration = MonotoneCalibration.identity()
+    bi.save(tmp_path / "bi")
+    result = kosim(
+        *("evaluate-retrieval", "--groups", groups, "--encoder", tmp_path / "bi"),
+        *("--reranker", encoders["cross"], "--candidates", "5", "--latency-queries", "1"),
+        *("--resamples", "999", "--out", tmp_path / "out", "--json"),
+    )
+    results = json.loads(result.stdout)
+    assert [row["key"] for row in results["rows"]][-2:] == ["dense", "rerank-5"]
+    assert any("an encoder is not calibrated" in reason for reason in results["left_out"])

@@ -67,13 +67,13 @@ def test_impossible_settings_are_refused(
 def test_interpolation_needs_scores_on_one_scale(
     reranking: Searcher, bi: BiEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(ConfigError, match="the bi-encoder is not calibrated.*kosim adopt"):
+    with pytest.raises(ConfigError, match=r"the bi-encoder is not calibrated.*kosim adopt"):
         reranking.search(QUERIES, interpolation=0.5)
     labels = np.linspace(0, 5, 21)
     monkeypatch.setattr(bi, "calibration", MonotoneCalibration.fit(labels, labels))
     with pytest.raises(ConfigError, match="the reranker is not calibrated"):
         reranking.search(QUERIES, interpolation=0.5)
-    with pytest.raises(ConfigError, match="auto.*fitted on the reranker's scores alone"):
+    with pytest.raises(ConfigError, match=r"auto.*fitted on the reranker's scores alone"):
         reranking.search(QUERIES, interpolation=0.5, candidates="auto")
 
 
