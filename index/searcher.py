@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property, partial
 from typing import Generic, Literal, get_args
 
@@ -113,7 +113,7 @@ class Searcher(Generic[Index_co]):
                 'candidates "auto" is fitted on one order of query and document; give a number of '
                 "candidates with symmetric"
             )
-        self._check_interpolation(interpolation, candidates)
+        self.check_interpolation(interpolation, candidates)
         policy = self._checked_policy(candidates, mode, k, chance)
         depth = policy.depth if policy else max(int(candidates), k)
         if self.reranker is None and mode != "hybrid":
@@ -124,7 +124,11 @@ class Searcher(Generic[Index_co]):
         retrieved = (rows >= 0).sum(axis=1)
         raw = scores = None
         if self.reranker is not None:
-            ordering = self._ordering(reader, vectors, rows, interpolation)
+
+            def ordering(raw: FloatArray) -> FloatArray:
+                if not interpolation:
+                    return raw
+                return self.mixed(as_cosines(reader.cosines(vectors, rows)), raw, interpolation)
 
             def score(encoder: Encoder, wanted: npt.NDArray[np.bool_]) -> FloatArray:
                 return _reranked(
@@ -235,32 +239,29 @@ class Searcher(Generic[Index_co]):
         """
         return as_cosines(self.index.snapshot.cosines(vectors, rows))
 
-    def interpolated(
-        self: Searcher[CorpusIndex],
-        vectors: FloatArray,
-        rows: Rows,
-        raw: FloatArray,
-        share: float,
-    ) -> FloatArray:
-        """Return the scores on 0-5 that an interpolation makes of raw scores of the reranker.
+    def mixed(self, cosines: npt.ArrayLike, raw: npt.ArrayLike, share: float) -> FloatArray:
+        """Return the scores on 0-5 that an interpolation makes of cosines and raw scores.
 
         Args:
-            vectors: (q, d) of the queries, as `encode` returns them.
-            rows: (q, m) rows of the index as it is read now, -1 for none.
-            raw: (q, m) what `rerank` returned for them, -inf where the row is -1.
+            cosines: of queries with documents, of any shape.
+            raw: what `rerank` returned for them, of the same shape; -inf where there is none.
             share: of the bi-encoder's score, as in `search`.
 
         Returns:
-            (q, m) float64, -inf where the row is -1.
+            As many float32, -inf where there is none.
 
         Raises:
-            ConfigError: there is no reranker, an encoder is not calibrated, or the share is no
-                number from 0 to 1.
+            ConfigError: as `check_interpolation`.
         """
-        self._check_interpolation(share, 1)
-        if not share:
-            return np.asarray(raw, dtype=np.float64)
-        return self._ordering(self.index.snapshot, vectors, rows, share)(raw)
+        self.check_interpolation(share)
+        if self.reranker is None:
+            return np.full(np.shape(raw), -np.inf, dtype=np.float32)
+        similarity = calibration_at(self.encoder, self.index.encoder.dimension)(cosines)
+        reranked = self.reranker.calibration(raw)
+        mixed = share * similarity + (1 - share) * reranked
+        return np.where(np.isneginf(np.asarray(raw, dtype=np.float32)), -np.inf, mixed).astype(
+            np.float32
+        )
 
     def policy(self, mode: Mode = "dense") -> CandidatePolicy:
         """Return the policy of ``candidates="auto"`` that was fitted for index and reranker.
@@ -297,7 +298,13 @@ class Searcher(Generic[Index_co]):
         _check_count("candidates", candidates)
         return None
 
-    def _check_interpolation(self, share: float, candidates: int | str) -> None:
+    def check_interpolation(self, share: float, candidates: int | str = 1) -> None:
+        """Check that hits can be ordered by a mix of both encoders' scores.
+
+        Raises:
+            ConfigError: the share is no number from 0 to 1 or, where it is above 0, there is no
+                reranker, an encoder is not calibrated, or ``candidates`` is "auto".
+        """
         if isinstance(share, bool) or not isinstance(share, int | float | np.floating):
             raise ConfigError(f"interpolation is {share!r}; give a number from 0 to 1")
         if not 0 <= share <= 1:
@@ -325,25 +332,6 @@ class Searcher(Generic[Index_co]):
         """Return the bi-encoder's calibrated scores of each query with its documents: (q, d)."""
         calibrate = calibration_at(self.encoder, self.index.encoder.dimension)
         return calibrate(as_cosines(reader.cosines(vectors, rows)))
-
-    def _ordering(
-        self, reader: DocumentReader, vectors: FloatArray, rows: Rows, share: float
-    ) -> Callable[[FloatArray], FloatArray]:
-        """Return what turns raw scores (q, d) into those by which hits are ordered.
-
-        -inf, where there is none, stays.
-        """
-        if not share or self.reranker is None:
-            return lambda raw: raw
-        calibrate, similarity = self.reranker.calibration, self._similarity(reader, vectors, rows)
-        return lambda raw: np.where(
-            raw > -np.inf, _mixed(similarity, calibrate(raw), share), -np.inf
-        )
-
-
-def _mixed(similarity: FloatArray, reranked: FloatArray, share: float) -> FloatArray:
-    """Return the bi-encoder's scores times ``share`` plus the reranker's times the rest."""
-    return share * similarity + (1 - share) * reranked
 
 
 def _hits(

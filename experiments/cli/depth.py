@@ -29,7 +29,12 @@ from kosim.experiments.cli.options import (
 )
 from kosim.experiments.cli.progress import stage_progress
 from kosim.experiments.cli.summary import show
-from kosim.experiments.retrieval.depth.plan import DEFAULT_DEPTHS, DepthSettings, default_depths
+from kosim.experiments.retrieval.depth.plan import (
+    DEFAULT_DEPTHS,
+    DEFAULT_FIT_QUERIES,
+    DepthSettings,
+    default_depths,
+)
 from kosim.experiments.retrieval.depth.report import DEPTH
 from kosim.experiments.retrieval.depth.run import read_queries, run_depth
 from kosim.index.corpus_index import CorpusIndex
@@ -70,8 +75,8 @@ _DEPTHS = ",".join(map(str, DEFAULT_DEPTHS))
 @option(
     "--fit-queries",
     type=int,
-    default=200,
     help="Corpus sentences on which --candidates auto of kosim search is fitted; 0 for no fit.",
+    shown_default=f"{DEFAULT_FIT_QUERIES}, 0 with --interpolation",
 )
 @option(
     "--fit-candidates",
@@ -80,6 +85,14 @@ _DEPTHS = ",".join(map(str, DEFAULT_DEPTHS))
     default=200,
     aliases=("--fit-depth",),
     help="Candidates of each of these sentences.",
+)
+@option(
+    "--interpolation",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    metavar="SHARE",
+    help="Share of the bi-encoder's score in the score of a hit, as in kosim search; without a "
+    "fit of --candidates auto.",
 )
 @option("--latency-queries", type=int, default=10, help="Queries to measure latency with.")
 @option("--resamples", type=int, default=10_000, hidden=True, help="Resamples of the bootstrap.")
@@ -117,6 +130,8 @@ def depth_command(
         chosen = whole_numbers("--candidates", candidates)
     else:
         chosen = default_depths(options["top"])
+    if options["fit_queries"] is None:
+        options["fit_queries"] = 0 if options["interpolation"] else DEFAULT_FIT_QUERIES
     settings = DepthSettings(depths=chosen, **options)
     asked = read_queries(queries, limit=limit_queries)
     opened = CorpusIndex.open(index)

@@ -131,9 +131,7 @@ def interpolated_scores(
     for start in range(0, len(queries), _BLOCK):
         part = slice(start, start + _BLOCK)
         vectors = searcher.encode(list(queries[part]))
-        scores[part] = searcher.interpolated(
-            vectors, rows[part], raw[part].astype(np.float32), share
-        )
+        scores[part] = searcher.mixed(searcher.cosines(vectors, rows[part]), raw[part], share)
     return scores
 
 

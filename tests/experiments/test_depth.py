@@ -13,6 +13,7 @@ import pytest
 
 from kosim.encoders.base import PairEncoder
 from kosim.encoders.bi import BiEncoder
+from kosim.encoders.calibration import MonotoneCalibration
 from kosim.encoders.cross import CrossEncoder
 from kosim.encoders.loading import load
 from kosim.experiments.retrieval.depth.plan import ScoringPlan, default_depths
@@ -61,7 +62,7 @@ def evaluated(
 
 
 def brute_force(
-    index: Path, queries: Path, encoders: dict[str, Path], depths: list[int], k: int = 10
+    index: Path, queries: Path, encoders: dict[str, Path], depths: list[int], *, share: float = 0.0
 ) -> dict[int, tuple[int, int]]:
     """Return for each depth how many hits survive, and how many there are."""
     bi, cross = load(encoders["bi"]), load(encoders["cross"])
@@ -72,9 +73,11 @@ def brute_force(
         others = [i for i, text in enumerate(TEXTS) if text != query]
         near = (vectors @ bi.encode([query])[0])[others]
         order = np.array(others)[np.argsort(-near, kind="stable")]
-        raw = cross.score([(query, TEXTS[i]) for i in order], raw=True)
-        best = np.argsort(-raw, kind="stable")[:k]
-        hits = best[cross.calibration(raw[best]) >= 2.5]
+        pairs = [(query, TEXTS[i]) for i in order]
+        scores = share * bi.score(pairs) + (1 - share) * cross.score(pairs)
+        by = scores if share else cross.score(pairs, raw=True)
+        best = np.argsort(-by, kind="stable")[:10]
+        hits = best[scores[best] >= 2.5]
         for depth in depths:
             found[depth][0] += int(np.sum(hits < depth))
             found[depth][1] += len(hits)
@@ -95,6 +98,33 @@ def test_survival_is_that_of_brute_force(
         assert row["survival"]["value"] == pytest.approx(kept / total)
     assert results["queries"]["hits"] == expected[40][1]
     assert results["queries"]["own_documents_left_out"] == 12
+
+
+@pytest.mark.parametrize("share", [0.5, 1.0])
+def test_survival_by_both_scores_is_that_of_brute_force(
+    index: Path, queries: Path, encoders: dict[str, Path], tmp_path: Path, share: float
+) -> None:
+    labels = np.linspace(0, 5, 21)
+    for kind, raw in (("bi", labels / 5), ("cross", 4 * labels - 10)):
+        encoder: Any = load(encoders[kind])
+        encoder.calibration = MonotoneCalibration.fit(raw, labels)
+        encoder.save(tmp_path / kind)
+    ours = {kind: tmp_path / kind for kind in ("bi", "cross")}
+    result = kosim(
+        *("depth", index, "--encoder", ours["bi"], "--reranker", ours["cross"]),
+        *("--queries", queries, "--interpolation", f"{share}"),
+        *("--out", tmp_path / "out", "--json", *OPTIONS),
+    )
+    assert result.exit_code == 0, (result.output, result.exception)
+    results = json.loads(result.stdout)
+    expected = brute_force(index, queries, ours, [1, 5, 10, 20, 40], share=share)
+    for row in results["depths"]:
+        kept, total = expected[row["depth"]]
+        assert row["survival"]["value"] == pytest.approx(kept / total)
+    assert results["adaptive"] is None
+    assert f"{share:g} of the bi-encoder's" in " ".join(results["finding"]["en"]["sentences"])
+    if share == 1:  # the order of retrieval is that of the scores
+        assert [row["survival"]["value"] for row in results["depths"]][-3:] == [1, 1, 1]
 
 
 def test_deeper_never_loses_more(evaluated: tuple[Path, dict[str, Any]]) -> None:
@@ -300,6 +330,8 @@ def test_a_sample_is_said_to_be_one(
         (["--exhaustive-sample", "-1"], "cannot be negative"),
         (["--limit-queries", "0"], "--limit-queries is 0"),
         (["--queries", "nowhere.txt"], "nowhere.txt"),
+        (["--interpolation", "0.5"], "the bi-encoder is not calibrated"),
+        (["--interpolation", "0.5", "--fit-queries", "9"], "give --fit-queries 0"),
     ],
 )
 def test_bad_input_is_one_line(

@@ -25,6 +25,7 @@ def query(
     return ScoredQuery(
         cosines=np.linspace(0.9, 0.1, len(top)),
         raw=np.array(top),
+        rest_cosines=np.zeros(len(rest)),
         rest_raw=np.array(rest),
         rest_weights=np.array(weights or [1.0] * len(rest)),
         rest_bands=np.zeros(len(rest), dtype=np.int64),
@@ -94,7 +95,7 @@ def test_the_sample_is_without_bias_for_the_charges_and_never_kind_to_a_depth() 
     charged, regrets, gains, kept = [], [], [], []
     for _ in range(3000):
         drawn, weights, numbers = draw(np.arange(800), made, random)
-        sample = ScoredQuery(np.zeros(60), top, rest[drawn], weights, numbers)
+        sample = ScoredQuery(np.zeros(60), top, np.zeros(len(drawn)), rest[drawn], weights, numbers)
         found = measure(sample, as_scores, k=10, depths=depths)
         charged.append(found.charged)
         regrets.append(found.regret)

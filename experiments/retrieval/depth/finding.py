@@ -15,7 +15,7 @@ def compute_finding(results: DepthResults) -> Finding:
     """Return how many candidates to rerank, and what that keeps and costs."""
     return Finding.of(
         _headline(results),
-        [_cost(results), _adaptive(results), _sample(results), _queries(results)],
+        [_scores(results), _cost(results), _adaptive(results), _sample(results), _queries(results)],
         [_exceeded(results), _few_hits(results)],
     )
 
@@ -40,6 +40,20 @@ def _headline(results: DepthResults) -> Line:
         span=found.span,
         share=share,
         k=results.settings.k,
+    )
+
+
+def _scores(results: DepthResults) -> Line | None:
+    """Say by which scores hits are ordered, if not by the reranker's alone."""
+    share = results.settings.interpolation
+    if not share:
+        return None
+    return both(
+        "Hits are ordered by both encoders' scores, {share} of the bi-encoder's, as with kosim "
+        "search --interpolation {share}.",
+        "결과는 kosim search --interpolation {share}처럼 두 인코더의 점수를 섞어 정렬합니다"
+        "(바이인코더 {share}).",
+        share=f"{share:g}",
     )
 
 

@@ -29,6 +29,7 @@ FEASIBLE = 2_000_000
 """Up to so many pairs everything is scored, unless a sample is asked for."""
 DEFAULT_SAMPLE = 1_000
 DEFAULT_DEPTHS = (1, 5, 10, 20, 30, 50, 75, 100, 150, 200)
+DEFAULT_FIT_QUERIES = 200
 DOCUMENTS_AT_A_TIME = 1 << 15
 
 
@@ -40,6 +41,8 @@ class DepthSettings:
     ``draws`` others a query: None decides by the number of pairs, 0 scores all. ``k`` hits are
     wanted and a share ``keep`` of them is to survive. The adaptive policy is fitted on
     ``fit_queries`` sentences of the corpus, ``fit_depth`` deep; 0 queries fit none.
+    ``interpolation`` is the bi-encoder's share in the scores by which hits are ordered; the policy
+    knows the reranker's alone.
     """
 
     depths: tuple[int, ...] = DEFAULT_DEPTHS
@@ -47,8 +50,9 @@ class DepthSettings:
     draws: int | None = None
     k: int = 10
     keep: float = 0.99
-    fit_queries: int = 200
+    fit_queries: int = DEFAULT_FIT_QUERIES
     fit_depth: int = 200
+    interpolation: float = 0.0
     latency_queries: int = 10
     resamples: int = 10_000
     seed: int = 0
@@ -67,6 +71,11 @@ class DepthSettings:
         for name, value in (("exhaustive-sample", self.draws), ("fit-queries", self.fit_queries)):
             if value is not None and value < 0:
                 raise ConfigError(f"--{name} is {value}; it cannot be negative")
+        if self.interpolation and self.fit_queries:
+            raise ConfigError(
+                "--candidates auto is fitted on the reranker's scores alone; give --fit-queries 0 "
+                "with --interpolation"
+            )
         if self.fit_depth < 1 or self.latency_queries < 1:
             raise ConfigError("--fit-candidates and --latency-queries must be at least 1")
 

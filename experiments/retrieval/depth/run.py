@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,7 @@ from kosim.experiments.retrieval.depth.results import (
 )
 from kosim.experiments.retrieval.depth.scoring import DeepScores
 from kosim.experiments.retrieval.depth.survival import (
+    Calibrate,
     QueryLoss,
     ScoredQuery,
     measure,
@@ -85,12 +87,13 @@ def run_depth(
         progress: told what is being done.
 
     Raises:
-        ConfigError: the searcher has no reranker.
+        ConfigError: the searcher has no reranker, or its scores cannot be mixed.
         DataError: no query has a hit that counts, or the index is too small.
         StorageError: the folder holds other scores, or cannot be written.
     """
     if searcher.reranker is None:
         raise ConfigError("depth is about a reranker; give one with --reranker")
+    searcher.check_interpolation(settings.interpolation)
     plan = plan_scoring(searcher.index, queries, settings)
     scores = DeepScores(folder, plan, searcher, overwrite=overwrite)
     scores.compute(progress)
@@ -101,7 +104,11 @@ def run_depth(
     sampled = np.zeros(len(plan.bands), dtype=np.int64)
     for query in scores:
         lists.append((query.cosines, query.raw))
-        losses.append(measure(query, searcher.reranker.calibration, k=settings.k, depths=depths))
+        calibrate: Calibrate = searcher.reranker.calibration
+        if settings.interpolation:
+            query = query.mixed(partial(searcher.mixed, share=settings.interpolation))
+            calibrate = np.asarray  # they are on 0-5 already
+        losses.append(measure(query, calibrate, k=settings.k, depths=depths))
         _count(sampled, query)
     if not any(loss.hits > 0 for loss in losses):
         raise DataError(

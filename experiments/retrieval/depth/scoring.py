@@ -199,6 +199,7 @@ def _query(columns: dict[str, npt.NDArray[Any]]) -> ScoredQuery:
     return ScoredQuery(
         cosines=columns["cosine"][top][order].astype(np.float64),
         raw=columns["raw"][top][order].astype(np.float64),
+        rest_cosines=columns["cosine"][rest].astype(np.float64),
         rest_raw=columns["raw"][rest].astype(np.float64),
         rest_weights=columns["weight"][rest],
         rest_bands=columns["band"][rest].astype(np.int64),

@@ -13,7 +13,7 @@ documents is estimated without bias by the weighted sum over the drawn ones (Hor
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -30,15 +30,25 @@ Calibrate = Callable[[npt.ArrayLike], npt.NDArray[np.float32]]
 class ScoredQuery:
     """The scored documents of one query.
 
-    ``cosines`` and ``raw`` (t,) belong to the retrieved documents in their order; ``rest_raw``,
-    ``rest_weights`` and ``rest_bands`` (m,) to documents beyond them.
+    ``cosines`` and ``raw`` (t,) belong to the retrieved documents in their order;
+    ``rest_cosines``, ``rest_raw``, ``rest_weights`` and ``rest_bands`` (m,) to documents beyond
+    them.
     """
 
     cosines: Floats
     raw: Floats
+    rest_cosines: Floats
     rest_raw: Floats
     rest_weights: Floats
     rest_bands: npt.NDArray[np.int64]
+
+    def mixed(self, mix: Callable[[Floats, Floats], npt.ArrayLike]) -> ScoredQuery:
+        """Return the query with scores that are made of cosines and raw scores."""
+        return replace(
+            self,
+            raw=np.asarray(mix(self.cosines, self.raw), dtype=np.float64),
+            rest_raw=np.asarray(mix(self.rest_cosines, self.rest_raw), dtype=np.float64),
+        )
 
 
 @dataclass(frozen=True)
