@@ -73,7 +73,8 @@ def test_nothing_that_counts_is_lost(encoder: PairEncoder, tmp_path: Path) -> No
     again = load(tmp_path / "saved")
     assert again.fingerprint() == encoder.fingerprint()
     assert again.max_length == encoder.max_length
-    np.testing.assert_array_equal(again.score(PAIRS), encoder.score(PAIRS))
+    # Weights that were read lie elsewhere in memory, by which some kernels round differently.
+    np.testing.assert_allclose(again.score(PAIRS), encoder.score(PAIRS), rtol=1e-6)
 
 
 def test_an_activation_that_is_none_is_kept(koelectra: Path, tmp_path: Path) -> None:

@@ -84,7 +84,8 @@ def test_a_backbone_works_or_is_refused_as_the_docs_say(
     encoder.save(tmp_path / "saved")
     again = load(tmp_path / "saved", device="cpu")
     assert again.fingerprint() == encoder.fingerprint()
-    np.testing.assert_array_equal(again.score(PAIRS, raw=True), together)
+    # Weights that were read lie elsewhere in memory, by which some kernels round differently.
+    np.testing.assert_allclose(again.score(PAIRS, raw=True), together, rtol=1e-6, atol=1e-7)
 
 
 @pytest.mark.slow

@@ -29,6 +29,7 @@ from kosim.experiments.comparison.results import ComparisonResults
 from kosim.experiments.data.cleaning import distinct_numbers
 from kosim.experiments.settings import EvaluationSettings
 from kosim.experiments.study.figures import Undefined
+from kosim.experiments.study.language import Line
 from tests.experiments.fixtures import example_results
 
 SETTINGS = EvaluationSettings(resamples=400)
@@ -200,4 +201,7 @@ def test_the_first_disagreements_say_which_words_matter() -> None:
     longest = sorted(map(len, words), reverse=True)[: len(row.words["bi"])]
     assert [len(each.word) for each in row.words["bi"]] == longest
     (table, *_) = tables.disagreements(explained)
-    assert table.rows[0][-1].startswith("cross: ")
+    said = table.rows[0][-1]
+    assert isinstance(said, Line)
+    assert said.en.startswith("cross-encoder: ")
+    assert said.ko.startswith("크로스인코더: ")
