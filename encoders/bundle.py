@@ -28,6 +28,15 @@ def saved_encoder(name: str | Path) -> Path:
     return path.absolute() if str(path) in (MINI_BI, MINI_CROSS) else path
 
 
+def name_of(folder: str | Path) -> str:
+    """Return the name of a bundled encoder's folder, and the path of any other as it was given.
+
+    Where an installation keeps the bundled encoders means nothing elsewhere.
+    """
+    path = Path(folder)
+    return path.name if is_bundled(path) else str(folder)
+
+
 def is_bundled(folder: Path) -> bool:
     """Say whether a folder lies in the package, where nothing is to be written."""
     return folder.resolve().parent == BUNDLED.resolve()

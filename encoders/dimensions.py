@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from kosim.encoders.bundle import is_bundled
+from kosim.encoders.bundle import name_of
 from kosim.encoders.calibration import MonotoneCalibration
 from kosim.encoders.compute.runtime import FloatArray
 from kosim.encoders.errors import ConfigError
@@ -33,9 +33,7 @@ def check_dimensions(encoder: SentenceEncoder, dimensions: int | None) -> int:
     """
     if dimensions is None:
         return encoder.dimension
-    path = encoder.backbone.path
-    name = path.name if is_bundled(path) else str(path)
-    return checked_dimensions(encoder.dimension, dimensions, name)
+    return checked_dimensions(encoder.dimension, dimensions, name_of(encoder.backbone.path))
 
 
 def checked_dimensions(whole: int, dimensions: int | None, encoder: str) -> int:

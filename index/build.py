@@ -8,7 +8,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Literal, get_args
 
-from kosim.encoders.bundle import is_bundled
+from kosim.encoders.bundle import name_of
 from kosim.encoders.dimensions import check_dimensions, shortened
 from kosim.encoders.encoder_identity import EncoderIdentity
 from kosim.encoders.errors import (
@@ -209,7 +209,7 @@ def identify(
     name = name or str(encoder.backbone.path.resolve())
     return EncoderIdentity(
         fingerprint=encoder.fingerprint(),
-        name=Path(name).name if is_bundled(Path(name)) else name,
+        name=name_of(name),
         dimension=check_dimensions(encoder, dimensions),
     )
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from kosim.encoders.bundle import name_of
 from kosim.experiments.cli.console import chosen_language
 from kosim.experiments.cli.encoder_options import (
     ComputeOptions,
@@ -146,7 +147,10 @@ def depth_command(
                 asked,
                 settings,
                 out,
-                models={"encoder": str(encoder or opened.encoder.name), "reranker": str(reranker)},
+                models={
+                    "encoder": name_of(encoder or opened.encoder.name),
+                    "reranker": name_of(reranker),
+                },
                 overwrite=overwrite,
                 progress=progress,
             ),

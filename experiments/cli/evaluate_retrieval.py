@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from kosim.encoders.bundle import name_of
 from kosim.encoders.errors import ConfigError
 from kosim.experiments.cli.console import chosen_language, output
 from kosim.experiments.cli.corpus_options import id_column_option, text_column_option
@@ -145,8 +146,8 @@ def evaluate_retrieval_command(
                 cross,
                 settings,
                 name=folder.name,
-                models={"encoder": str(encoder)}
-                | ({"reranker": str(reranker)} if reranker else {}),
+                models={"encoder": name_of(encoder)}
+                | ({"reranker": name_of(reranker)} if reranker else {}),
                 progress=progress,
             ),
             overwrite=overwrite,

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from kosim.encoders.backbone import find_backbone
-from kosim.encoders.bundle import BUNDLED, MINI, MINI_BI, MINI_CROSS, saved_encoder
+from kosim.encoders.bundle import BUNDLED, MINI, MINI_BI, MINI_CROSS, name_of, saved_encoder
 from kosim.encoders.compute.export_store import ExportStore
 from kosim.encoders.distillation.teacher import open_teacher
 from kosim.encoders.errors import BackboneError
@@ -44,6 +44,13 @@ def test_a_folder_of_that_name_is_given_with_its_place(
     with pytest.raises(BackboneError, match="not part of this installation"):
         find_backbone(MINI)
     assert find_backbone(f"./{MINI}").path.samefile(bundled)
+
+
+@pytest.mark.parametrize("name", [MINI_BI, MINI_CROSS])
+def test_reports_name_it_and_not_where_it_is_installed(name: str, tmp_path: Path) -> None:
+    assert name_of(saved_encoder(name)) == name
+    assert name_of(str(saved_encoder(name))) == name
+    assert name_of(tmp_path / name) == str(tmp_path / name)
 
 
 def test_it_has_no_revision(bundled: Path) -> None:

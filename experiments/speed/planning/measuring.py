@@ -15,6 +15,7 @@ import torch
 
 from kosim.encoders.base import FloatArray
 from kosim.encoders.bi import BiEncoder
+from kosim.encoders.bundle import name_of
 from kosim.encoders.compute.choice import ComputeChoice
 from kosim.encoders.dimensions import checked_dimensions, shortened
 from kosim.encoders.encoder_identity import EncoderIdentity
@@ -101,7 +102,7 @@ def measure_machine(
     progress("encoding", 0, 3)
     encoding: Measurement = alone(measure, Row("encode", encoder, choice), workload, 1)
     encoded = np.ascontiguousarray(encoding.answer, dtype=np.float32)
-    kept = checked_dimensions(encoded.shape[1], dimensions, str(encoder))
+    kept = checked_dimensions(encoded.shape[1], dimensions, name_of(encoder))
     encoded = np.ascontiguousarray(shortened(encoded, kept))
     progress("scoring", 1, 3)
     scoring = None
@@ -115,8 +116,8 @@ def measure_machine(
     progress("indexing", 3, 3)
     return Measurements(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        encoder=str(encoder),
-        reranker=None if reranker is None else str(reranker),
+        encoder=name_of(encoder),
+        reranker=None if reranker is None else name_of(reranker),
         corpus=workload.origin,
         dimension=kept,
         encoded_sentences=min(len(encoded), len(vectors)),
