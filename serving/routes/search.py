@@ -20,6 +20,7 @@ from kosim.serving.fields import (
     Count,
     Number,
     Sentence,
+    Share,
     Stated,
     Whole,
 )
@@ -58,7 +59,7 @@ class SearchCall(Call):
         None, description="Leave out hits with a lower score (0 to 5)."
     )
     mode: Mode = Field("dense", description="Retrieve by vectors, by words, or by both.")
-    interpolation: Annotated[Number, Field(ge=0, le=1)] = Field(
+    interpolation: Share = Field(
         0.0,
         description="Share of the bi-encoder's score in the score of a reranked hit: 0 is the "
         "cross-encoder's alone, 0.5 the mean of both.",
@@ -116,6 +117,11 @@ async def search(call: SearchCall, service: Served, response: Response) -> Searc
                 searcher.policy(call.mode)
             except ConfigError as error:
                 raise Problem(404, "no_policy", str(error), param="candidates") from None
+        if call.interpolation:
+            try:
+                searcher.check_interpolation(call.interpolation, candidates)
+            except ConfigError as error:
+                raise Problem(404, "not_mixed", str(error), param="interpolation") from None
         (result,) = searcher.search(
             [query],
             k=call.k,

@@ -55,6 +55,7 @@ def blocks(content: Content, size: int = 20) -> Iterator[tuple[list[Document], n
 class TextEncoder:
     """What `build_index` asks of a bi-encoder; a text's vector follows from the text."""
 
+    kind = "bi"
     precision = "fp32"
     dimension = DIMENSION
     name = ENCODER.name

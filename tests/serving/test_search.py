@@ -119,7 +119,7 @@ def test_search_by_words(client: TestClient, mode: str) -> None:
         ({"query": QUERY, "mode": "magic"}, 422, "mode"),
         ({"query": QUERY, "interpolation": 1.5}, 422, "interpolation"),
         ({"query": QUERY, "interpolation": "0.5"}, 422, "interpolation"),
-        ({"query": QUERY, "interpolation": 0.5}, 422, "the bi-encoder is not calibrated"),
+        ({"query": QUERY, "interpolation": 0.5}, 404, "the bi-encoder is not calibrated"),
         ({"query": " "}, 422, "query is blank"),
         ({"query": QUERY, "top": 3}, 422, "top"),
     ],
