@@ -31,7 +31,7 @@ _REHEARSAL = {
         *("--candidates", "10", "--singles", "4"),
     ),
     "vector_types": ("--rounds", "1", "--sentences", "2000", "--layouts", "flat int8,rabitq int8"),
-    "serving": ("--clients", "1,4", "--seconds", "1", "--warm-up", "0.5"),
+    "serving": ("--clients", "1,4", "--turns", "1", "--seconds", "1", "--warm-up", "0.5"),
     "training_epoch": ("--rounds", "1", "--batches", "4"),
 }
 """Options that make a script measure as little as it can."""

@@ -1,7 +1,9 @@
 """What micro-batching gives a served model, and what overload does to those who are let in.
 
 One run, on one machine, over loopback. The same server is started twice, with and without
-batching, and answers the documented call (``POST /``) with one pair a request:
+batching, and answers the documented call (``POST /``) with one pair a request. The two take turns,
+so that a slower minute of the machine falls on both; what is quoted are medians over the turns, and
+of the ratios within a turn:
 
 * closed loop: 1, 8, 32 and 128 clients, each with one request at a time, for some seconds a level
   after a warm-up; throughput, p50, p95, p99;
@@ -27,8 +29,9 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import click
@@ -114,9 +117,9 @@ def to_markdown(results: dict[str, Any]) -> str:
         "# Serving",
         "",
         f"`{results['command']}`, on one machine ({environment['processor']}, "
-        f"{environment['cores']} cores), {results['seconds']:g} s a level after "
-        f"{results['warm_up']:g} s of warm-up. One pair a request; the last column is the load "
-        "generator's own share of all cores.",
+        f"{environment['cores']} cores), {results['turns']} turns of {results['seconds']:g} s a "
+        f"level after {results['warm_up']:g} s of warm-up, medians. One pair a request; the last "
+        "column is the load generator's own share of all cores.",
         "",
         "| | clients | requests/s | p50, ms | p95, ms | p99, ms | 429 | generator |",
         "|---|---:|---:|---:|---:|---:|---:|---:|",
@@ -138,16 +141,37 @@ def _row(figures: dict[str, Any]) -> str:
     return " | ".join(cells) + " |"
 
 
-def conclude(closed: dict[str, Any], overload: dict[str, Any] | None) -> dict[str, float]:
+def middle(turns: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the median of each figure of some turns."""
+    found: dict[str, Any] = {"statuses": {}}
+    for name in turns[0]:
+        if name == "statuses":
+            codes = {code for turn in turns for code in turn[name]}
+            found[name] = {
+                code: int(median(turn[name].get(code, 0) for turn in turns)) for code in codes
+            }
+        else:
+            values = [turn[name] for turn in turns if turn[name] is not None]
+            found[name] = median(values) if values else None
+    return found
+
+
+def conclude(
+    closed: dict[str, dict[str, list[dict[str, Any]]]], overload: list[dict[str, Any]]
+) -> dict[str, float]:
     """Return the ratios that the figures are about, as far as they were measured."""
     found = {}
-    together, alone = closed["batching"].get("32"), closed["one at a time"].get("32")
-    if together and alone:
-        name = "throughput at 32 clients, batching to one at a time"
-        found[name] = together["throughput"] / alone["throughput"]
-    if together and overload and overload["p99_ms"]:
-        found["p99 of the admitted under overload, to that at 32 clients"] = (
-            overload["p99_ms"] / together["p99_ms"]
+    for level in ("1", "32"):
+        together, alone = closed["batching"].get(level), closed["one at a time"].get(level)
+        if together and alone:
+            name = f"throughput at {level} clients, batching to one at a time"
+            found[name.replace("1 clients", "1 client")] = median(
+                a["throughput"] / b["throughput"] for a, b in zip(together, alone, strict=True)
+            )
+    together = closed["batching"].get("32")
+    if together and overload and all(turn["p99_ms"] for turn in overload):
+        found["p99 of the admitted under overload, to that at 32 clients"] = median(
+            a["p99_ms"] / b["p99_ms"] for a, b in zip(overload, together, strict=True)
         )
     return found
 
@@ -158,8 +182,9 @@ def conclude(closed: dict[str, Any], overload: dict[str, Any] | None) -> dict[st
 @click.option("--precision", default="fp32", show_default=True, help="Passed to kosim serve.")
 @click.option("--queue", default=64, show_default=True, help="Passed to kosim serve.")
 @click.option("--clients", default="1,8,32,128", show_default=True)
-@click.option("--seconds", default=20.0, show_default=True, help="Of a level.")
-@click.option("--warm-up", default=3.0, show_default=True, help="Seconds before each level.")
+@click.option("--turns", default=3, show_default=True)
+@click.option("--seconds", default=6.0, show_default=True, help="Of a level in a turn.")
+@click.option("--warm-up", default=1.0, show_default=True, help="Seconds before each level.")
 @click.option("--pairs", default=500, show_default=True, help="Different requests.")
 @click.option("--out", default="benchmarks/results/serving", show_default=True)
 def main(
@@ -168,6 +193,7 @@ def main(
     precision: str,
     queue: int,
     clients: str,
+    turns: int,
     seconds: float,
     warm_up: float,
     pairs: int,
@@ -179,27 +205,41 @@ def main(
     options += ["--reranker", cross] if cross else []
     options += ["--encoder", bi] if bi else []
     requests = requests_of(pairs)
-    closed: dict[str, Any] = {}
-    overload: dict[str, Any] | None = None
-    for name, flag in (("one at a time", "--no-batching"), ("batching", "--batching")):
-        with served([*options, flag]) as (port, server):
-            closed[name] = {}
+    modes = {"one at a time": "--no-batching", "batching": "--batching"}
+    closed: dict[str, dict[str, list[dict[str, Any]]]] = {
+        name: {str(level): [] for level in levels} for name in modes
+    }
+    overload: list[dict[str, Any]] = []
+    with ExitStack() as held:
+        servers = {
+            name: held.enter_context(served([*options, flag])) for name, flag in modes.items()
+        }
+        for turn in range(turns):
             for level in levels:
-                load = closed_loop(port, requests, clients=level, seconds=seconds, warm_up=warm_up)
-                closed[name][str(level)] = figures = measured(load, server)
-                print(name, level, figures, flush=True)
-            if flag == "--batching":
-                rate = 2 * max(figures["throughput"] for figures in closed[name].values())
-                load = open_loop(port, requests, rate=rate, seconds=seconds)
-                overload = {"rate": rate, **measured(load, server)}
-                print("overload", overload, flush=True)
+                for name in sorted(servers, reverse=bool(turn % 2)):
+                    port, server = servers[name]
+                    load = closed_loop(
+                        port, requests, clients=level, seconds=seconds, warm_up=warm_up
+                    )
+                    figures = measured(load, server)
+                    closed[name][str(level)].append(figures)
+                    print(turn, name, level, figures, flush=True)
+            port, server = servers["batching"]
+            rate = 2 * max(one[turn]["throughput"] for one in closed["batching"].values())
+            load = open_loop(port, requests, rate=rate, seconds=seconds)
+            overload.append({"rate": rate, **measured(load, server)})
+            print(turn, "overload", overload[-1], flush=True)
     results = {
         "command": f"python -m benchmarks.serving {shlex.join(sys.argv[1:])}",
         "seconds": seconds,
         "warm_up": warm_up,
         "queue": queue,
-        "closed_loop": closed,
-        "overload": overload,
+        "turns": turns,
+        "closed_loop": {
+            name: {level: middle(found) for level, found in one.items()}
+            for name, one in closed.items()
+        },
+        "overload": middle(overload),
         "conclusions": conclude(closed, overload),
         "environment": describe_environment(),
     }
