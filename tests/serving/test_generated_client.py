@@ -35,7 +35,7 @@ answer = {"query": "a", "hits": [], "candidates": 3, "reranked": 3, "seconds": 0
 read = search._parse_response(client=client, response=httpx.Response(200, json=answer))
 assert isinstance(read, SearchAnswer) and read.candidates == 3
 assert SearchCall(query="a", k=3).to_dict() == {"query": "a", "k": 3, "candidates": 100,
-                                                "mode": "dense"}
+                                                "mode": "dense", "interpolation": 0.0}
 assert TextsCall(query="a", texts=["b"]).to_dict()["texts"] == ["b"]
 """
 
