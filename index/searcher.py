@@ -162,7 +162,7 @@ class Searcher(Generic[Index_co]):
         raw = raw if raw is None else raw[:, :k]
         shown = as_cosines(found[:, :k]) if mode == "dense" else found[:, :k]
         if scores is None:
-            scores = self._similarity(reader, vectors, rows[:, :k])
+            scores = self._similarity(as_cosines(reader.cosines(vectors, rows[:, :k])))
         hits = _hits(reader, scores, shown, rows[:, :k], raw)
         seconds = (time.perf_counter() - started) / max(1, len(queries))
         return [
@@ -256,9 +256,8 @@ class Searcher(Generic[Index_co]):
         self.check_interpolation(share)
         if self.reranker is None:
             return np.full(np.shape(raw), -np.inf, dtype=np.float32)
-        similarity = calibration_at(self.encoder, self.index.encoder.dimension)(cosines)
         reranked = self.reranker.calibration(raw)
-        mixed = share * similarity + (1 - share) * reranked
+        mixed = share * self._similarity(cosines) + (1 - share) * reranked
         return np.where(np.isneginf(np.asarray(raw, dtype=np.float32)), -np.inf, mixed).astype(
             np.float32
         )
@@ -328,10 +327,9 @@ class Searcher(Generic[Index_co]):
                     "other's; adopt it (kosim adopt), or leave out interpolation"
                 )
 
-    def _similarity(self, reader: DocumentReader, vectors: FloatArray, rows: Rows) -> FloatArray:
-        """Return the bi-encoder's calibrated scores of each query with its documents: (q, d)."""
-        calibrate = calibration_at(self.encoder, self.index.encoder.dimension)
-        return calibrate(as_cosines(reader.cosines(vectors, rows)))
+    def _similarity(self, cosines: npt.ArrayLike) -> FloatArray:
+        """Return the bi-encoder's calibrated scores of cosines of the index's vectors."""
+        return calibration_at(self.encoder, self.index.encoder.dimension)(cosines)
 
 
 def _hits(

@@ -117,11 +117,10 @@ async def search(call: SearchCall, service: Served, response: Response) -> Searc
                 searcher.policy(call.mode)
             except ConfigError as error:
                 raise Problem(404, "no_policy", str(error), param="candidates") from None
-        if call.interpolation:
-            try:
-                searcher.check_interpolation(call.interpolation, candidates)
-            except ConfigError as error:
-                raise Problem(404, "not_mixed", str(error), param="interpolation") from None
+        try:
+            searcher.check_interpolation(call.interpolation, candidates)
+        except ConfigError as error:
+            raise Problem(404, "not_mixed", str(error), param="interpolation") from None
         (result,) = searcher.search(
             [query],
             k=call.k,
