@@ -24,7 +24,12 @@ from kosim.experiments.probe.items import read_items
 from kosim.experiments.teaching.kept_out import KeptOut, read_sentences_of
 from kosim.experiments.teaching.minimal_pairs import minimal_pairs
 from kosim.experiments.teaching.settings import SilverSettings
-from kosim.experiments.teaching.silver import make_silver, read_corpus_sentences, write_parquet
+from kosim.experiments.teaching.silver import (
+    Corpus,
+    make_silver,
+    read_corpus_sentences,
+    write_parquet,
+)
 from kosim.experiments.teaching.teachers import open_teachers
 
 COLUMNS = ["sentence1", "sentence2", "label", "source"]
@@ -69,6 +74,8 @@ def write_lessons(
     intents: Path | None,
     intent_count: int,
     silver: int,
+    own: Path | None,
+    own_count: int,
     teachers: list[str],
     precision: Precision,
     exclude: tuple[Path, ...],
@@ -92,17 +99,24 @@ def write_lessons(
     if intents is not None:
         drawn = intent_pairs(load_groups(intents), intent_count, seed)
         tables.append(_table(kept_out.without(drawn)))
-    if silver:
+    opened = open_teachers(teachers, precision=precision)
+    for source, count, folder in ((corpus, silver, "silver"), (own, own_count, "silver-own")):
+        if source is None or not count:
+            continue
         settings = SilverSettings(
-            corpus=str(corpus),
+            corpus=str(source),
             teachers=teachers,
-            pairs=silver,
+            pairs=count,
             teacher_precision=precision,
             sample_seed=seed,
         )
-        read = read_corpus_sentences(settings, kept_out)
-        opened = open_teachers(teachers, precision=precision)
-        made = make_silver(settings, read, opened, kept_out, out.with_name("silver"))
+        if source is own:
+            every = read_sentences_of(str(own))
+            allowed = kept_out.clear(every)
+            read = Corpus(allowed, len(every), len(KeptOut().clear(every)) - len(allowed))
+        else:
+            read = read_corpus_sentences(settings, kept_out)
+        made = make_silver(settings, read, opened, kept_out, out.with_name(folder))
         tables.append(made.table[COLUMNS])
     lessons = pd.concat(tables, ignore_index=True)
     write_parquet(lessons, out)
@@ -124,6 +138,12 @@ def _table(pairs: LabelledPairs) -> pd.DataFrame:
     "--intent-pairs", "intent_count", default=4_000, show_default=True, help="Pairs to draw of it."
 )
 @click.option("--silver", default=0, show_default=True, help="Pairs that teachers label.")
+@click.option(
+    "--own",
+    type=click.Path(path_type=Path, exists=True),
+    help="Labelled pairs, whose sentences make further pairs that teachers label.",
+)
+@click.option("--own-pairs", "own_count", default=0, show_default=True, help="Number of these.")
 @click.option("--teachers", default="", help="Saved encoders, divided by commas.")
 @click.option("--precision", default="fp32", show_default=True, help="Of the teachers.")
 @click.option("--exclude", multiple=True, type=click.Path(path_type=Path, exists=True))
@@ -135,6 +155,8 @@ def main(
     intents: Path | None,
     intent_count: int,
     silver: int,
+    own: Path | None,
+    own_count: int,
     teachers: str,
     precision: Precision,
     exclude: tuple[Path, ...],
@@ -142,12 +164,14 @@ def main(
     out: Path,
 ) -> None:
     """Write the pairs, made of the sentences of CORPUS."""
-    if not minimal and not silver and intents is None:
+    if own is None:
+        own_count = 0
+    if not minimal and not silver and not own_count and intents is None:
         raise click.ClickException(
-            "there is nothing to make; give --minimal, --intents or --silver"
+            "there is nothing to make; give --minimal, --intents, --silver or --own"
         )
-    if silver and not teachers:
-        raise click.ClickException("--silver pairs are labelled by --teachers; name them")
+    if (silver or own_count) and not teachers:
+        raise click.ClickException("pairs of --silver and --own are labelled by --teachers")
     try:
         lessons = write_lessons(
             corpus,
@@ -156,6 +180,8 @@ def main(
             intents=intents,
             intent_count=intent_count,
             silver=silver,
+            own=own,
+            own_count=own_count,
             teachers=teachers.split(",") if teachers else [],
             precision=precision,
             exclude=exclude,

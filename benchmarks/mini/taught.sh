@@ -6,7 +6,8 @@
 #   benchmarks/mini/taught.sh --seeds 1,2,3
 #   KINDS=bi ...                          one kind alone, to train both side by side
 #   BI_START=FOLDER CROSS_START=FOLDER    encoders to start from, instead of new ones
-#   TEACHER=FOLDER SILVER=0               another backbone for the teacher; no teacher at all
+#   TEACHER=FOLDER SILVER=0 OWN=0         another backbone for the teacher; no teacher at all
+#   TEACHERS=FOLDER,FOLDER                saved encoders as teachers, instead of a new one
 #   ... --baseline                        also students of KLUE-STS alone, to compare with
 #   RERANKING=1 WORK=runs/mini-clean ...  without ParaKQC's held-out intents, and what they find
 #   INSTALL=1 ...                         puts what came of it into the package, with its results
@@ -18,8 +19,11 @@ KINDS=${KINDS:-bi cross}
 MINIMAL=${MINIMAL:-10000}
 # Pairs of wordings of ParaKQC, of those intents that are not held out.
 INTENTS=${INTENTS:-4000}
-# Pairs of the corpus that the teacher labels: a bi-encoder of e5-small-ko, fine-tuned on KLUE-STS.
-SILVER=${SILVER:-8000}
+# Pairs that the teacher labels, of the corpus and of the sentences of KLUE-STS' training pairs: a
+# bi-encoder of e5-small-ko, fine-tuned on KLUE-STS.
+SILVER=${SILVER:-50000}
+OWN=${OWN:-15000}
+TEACHERS=${TEACHERS:-}
 TEACHER=${TEACHER:-../shared/models/e5-small-ko}
 TEACHER_EPOCHS=${TEACHER_EPOCHS:-4}
 EPOCHS=${EPOCHS:-3}
@@ -47,14 +51,16 @@ if [ -n "$RERANKING" ]; then
   held_out=(--exclude "$WORK/held-out.txt")
 fi
 data=(--train "$DATA/klue-sts/train.csv" --test "$DEV" "${held_out[@]}" --max-length 128)
-if [ "$SILVER" != 0 ]; then
+if [ -z "$TEACHERS" ] && [ "$SILVER$OWN" != 00 ]; then
+  TEACHERS=$WORK/teacher
   done_already "$WORK/teacher/kosim.json" ||
     kosim train bi --backbone "$TEACHER" "${data[@]}" --epochs "$TEACHER_EPOCHS" --warmup 0.1 \
       --precision "$PRECISION" --out "$WORK/teacher"
 fi
 done_already "$WORK/lessons.parquet" || python -m benchmarks.mini.lessons "$CORPUS" \
   --minimal "$MINIMAL" --intents "$DATA/parakqc/paraKQC_v1.txt" --intent-pairs "$INTENTS" \
-  --silver "$SILVER" --teachers "$WORK/teacher" --precision "$PRECISION" \
+  --silver "$SILVER" --own "$DATA/klue-sts/train.csv" --own-pairs "$OWN" \
+  --teachers "$TEACHERS" --precision "$PRECISION" \
   --exclude "$DEV" --exclude "$DATA/korsts/sts-dev.tsv" "${held_out[@]}" \
   --out "$WORK/lessons.parquet"
 for kind in $KINDS; do
