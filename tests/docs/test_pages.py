@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from benchmarks import readme
 from benchmarks.sample import examples
+from kosim.encoders.bundle import BUNDLED
 from kosim.experiments.study.language import Language
 from tests.checkout import ROOT
 from tests.conftest import make_once
@@ -133,6 +135,34 @@ def test_both_readmes_show_the_outputs_that_are_compared() -> None:
         for path in readme.READMES.values()
     )
     assert english == korean == [step.shown for step in STEPS[README] if step.shown]
+
+
+EXCHANGES = [
+    pytest.param(content, id=f"{page.name}-{content.splitlines()[0]}")
+    for page in [*ENGLISH, *KOREAN]
+    for language, content in blocks(page.read_text("utf-8"))
+    if language == "http"
+]
+
+
+@pytest.mark.parametrize("exchange", EXCHANGES)
+def test_a_service_gives_the_answer_that_a_page_shows(exchange: str) -> None:
+    pytest.importorskip("fastapi", reason="needs kosim[serve]")
+    from fastapi.testclient import TestClient
+
+    from kosim.serving.app import create_app
+    from kosim.serving.settings import ServingSettings
+
+    asked, shown = exchange.strip().split("\n\n")
+    line, _, content = asked.partition("\n")
+    method, address = line.split()
+    settings = ServingSettings(bi=BUNDLED / "mini-bi", cross=BUNDLED / "mini-cross")
+    with TestClient(create_app(settings), base_url="http://localhost") as client:
+        answer = client.request(method, address, json=json.loads(content)).json()
+    assert answer == {
+        name: pytest.approx(value, abs=0.005) if isinstance(value, float) else value
+        for name, value in json.loads(shown).items()
+    }
 
 
 @pytest.mark.parametrize("page", [README, KOREAN[0]], ids=lambda page: page.name)
