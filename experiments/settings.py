@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import tomli_w
-from pydantic import AliasChoices, Field, field_validator, model_validator
+from pydantic import (
+    AliasChoices,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from kosim.encoders.backbone import KOELECTRA, SCRATCH_WIDTH, hidden_size
 from kosim.encoders.errors import ConfigError, did_you_mean
@@ -154,6 +161,14 @@ class EncoderSettings(Settings):
         chosen = defaults(content["kind"], _width(content, told))
         return {**content, "training": {**chosen, **told}}
 
+    @model_serializer(mode="wrap")
+    def _without_unused(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out of a saved encoder how it would be trained: it never was so."""
+        content: dict[str, Any] = write(self)
+        if self.artifact is None:
+            return content
+        return {name: content[name] for name in ("kind", "artifact") if name in content}
+
     @model_validator(mode="after")
     def _fits_kind(self) -> Self:
         if self.kind == "cross" and (self.pooling or self.prompt):
@@ -263,7 +278,10 @@ class CompareSettings(RunSettings):
             raise ValueError("training needs data.train, or a data set")
         if self.data.dataset is None and not self.data.test:
             if not trains:
-                raise ValueError("a comparison of saved encoders needs data.test, or a data set")
+                raise ValueError(
+                    "saved encoders are compared on test pairs; give data.test (--test FILE), or "
+                    "a data set"
+                )
             if self.data.test_share is None:
                 # Whoever loads these pairs, a trial or the comparison, keeps the same ones apart.
                 split = self.data.model_copy(update={"test_share": TEST_SHARE})

@@ -21,6 +21,7 @@ from kosim.experiments.cli.options import (
     option,
     run_options,
     training_options,
+    whole_numbers,
 )
 from kosim.experiments.cli.progress import training_progress
 from kosim.experiments.cli.summary import say_stages, show
@@ -170,10 +171,13 @@ def _print_plan(settings: CompareSettings, *, as_json: bool) -> None:
     shown = table("", *plan.contenders)
     facts = [_planned(contender) for contender in plan.contenders.values()]
     for fact in facts[0]:
-        shown.add_row(
-            text(fact, language), *[text(contender[fact], language) for contender in facts]
-        )
+        if any(contender[fact] != DASH for contender in facts):
+            shown.add_row(
+                text(fact, language), *[text(contender[fact], language) for contender in facts]
+            )
     output.print(shown)
+    if not any(contender.cost for contender in plan.contenders.values()):
+        return
     ends = both(
         "Training takes about {time} if every encoder trains to its ceiling of epochs; patience "
         "may end it earlier.",
@@ -188,7 +192,7 @@ def _planned(contender: PlannedContender) -> dict[Line, Text]:
     cost = contender.cost
     memory = f"{cost.peak_memory / 2**30:.1f} GiB" if cost and cost.peak_memory else DASH
     return {
-        Line("backbone", "백본"): contender.backbone,
+        Line("model", "모델"): contender.backbone,
         Line("weights", "파라미터"): count(contender.parameters),
         Line("precision", "정밀도"): cost.precision if cost else DASH,
         Line("epochs, at most", "최대 에폭"): count(cost.epochs) if cost else DASH,
@@ -219,13 +223,18 @@ def _override(raw: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
         data.pop("test", None)
     if "train" in replaced or "test" in replaced:
         data.pop("dataset", None)
-    encoders = _saved_encoders(options) or {
+    saved = _saved_encoders(options)
+    encoders = saved or {
         name: _override_encoder(contender, options)
         for name, contender in raw.get("encoders", {}).items()
     }
+    if saved:
+        _refuse_training_options(options)
+        if data.get("train") and "train" not in replaced and not data.get("test"):
+            data["test"] = data.pop("train")  # the one file that was given
     changed = {**raw, "data": {**data, **replaced}, "encoders": encoders}
     if options["seeds"]:
-        changed["seeds"] = options["seeds"].split(",")
+        changed["seeds"] = whole_numbers("--seeds", options["seeds"])
     if options["slices"] is not None:
         changed["evaluation"] = {
             **raw.get("evaluation", {}),
@@ -245,6 +254,19 @@ def _saved_encoders(options: dict[str, Any]) -> dict[str, Any]:
         for kind, given_folders in folders.items()
         for number, folder in enumerate(given_folders, start=1)
     }
+
+
+def _refuse_training_options(options: dict[str, Any]) -> None:
+    """Refuse options that tell how to train, where saved encoders are compared as they are."""
+    training = given(options, TrainingConfig)
+    others = ("backbone", "bi_backbone", "cross_backbone", "max_length", "tune")
+    told = [*training, *(name for name in others if options[name] is not None)]
+    if told:
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in told)
+        raise ConfigError(
+            f"{names} would say how to train, but --bi and --cross name saved encoders, which are "
+            "compared as they are; leave one or the other out"
+        )
 
 
 def _override_encoder(contender: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from kosim.experiments.cli.options import (
     setting,
     settings_options,
     training_options,
+    whole_numbers,
 )
 from kosim.experiments.cli.progress import training_progress
 from kosim.experiments.cli.summary import say_stages, show
@@ -98,7 +99,7 @@ def compare_tokenizers_command(
             "name": (out or Path("tokenizers")).name,
             "corpus": corpus,
             "tokenizers": _sizes(tokenizers),
-            "seeds": seeds.split(","),
+            "seeds": whole_numbers("--seeds", seeds),
             "data": given(options, DataSettings),
             "pretraining": {**pretraining, "budget": budget},
             "bi": training,

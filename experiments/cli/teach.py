@@ -23,6 +23,7 @@ from kosim.experiments.cli.options import (
     settings_options,
     symmetric_option,
     training_options_with,
+    whole_numbers,
 )
 from kosim.experiments.cli.progress import training_progress
 from kosim.experiments.cli.summary import say_parts, show
@@ -127,7 +128,7 @@ def teach_command(
         {
             "name": (out or Path(folder_name)).name,
             "teachers": teacher.split(",") if teacher else [],
-            "seeds": seeds.split(","),
+            "seeds": whole_numbers("--seeds", seeds),
             "device": device,
             **sampling,
             **({"mix": parse_mix(mix)} if mix else {}),

@@ -9,7 +9,7 @@ from kosim.experiments.comparison.facts import FEW_DISTINCT, FEW_PAIRS, SCRATCH_
 from kosim.experiments.comparison.learning import not_ready
 from kosim.experiments.study.figures import Estimate, Undefined
 from kosim.experiments.study.language import Line, Text, both, listed
-from kosim.experiments.study.notation import METRIC_NAMES, count, decimal, duration
+from kosim.experiments.study.notation import METRIC_NAMES, count, decimal, duration, many
 
 
 def advice(facts: Facts, *, provisional: bool) -> Line | None:
@@ -17,6 +17,15 @@ def advice(facts: Facts, *, provisional: bool) -> Line | None:
 
     A provisional advice holds until what was warned of is settled.
     """
+    if not facts.ranking and any(
+        isinstance(facts.metric(name), Undefined) for name in facts.encoders
+    ):
+        return Line(
+            "What to do: test on more pairs, with labels that differ; on these no encoder can be "
+            "judged.",
+            "권장: 정답이 서로 다른 쌍을 더 모아 평가하십시오. 이 쌍으로는 어떤 인코더도 판단할 수 "
+            "없습니다.",
+        )
     if doubtful := not_ready(facts):
         return both(
             "What to do: train {names} again before choosing, as said above; until then these "
@@ -137,10 +146,11 @@ def few_pairs(facts: Facts) -> Line | None:
         return None
     if distinct >= FEW_PAIRS and distinct >= FEW_DISTINCT * pairs:
         return None
-    few = Line(f"only {count(distinct)} pairs", f"쌍이 {count(distinct)}개뿐입니다")
+    few = Line(f"only {many(distinct, 'pair')}", f"쌍이 {count(distinct)}개뿐입니다")
     if distinct < pairs:
         few = Line(
-            f"{count(pairs)} pairs of which only {count(distinct)} are distinct",
+            f"{count(pairs)} pairs of which only {count(distinct)} "
+            f"{'is' if distinct == 1 else 'are'} distinct",
             f"쌍 {count(pairs)}개 가운데 서로 다른 쌍은 {count(distinct)}개뿐입니다",
         )
     return both(
@@ -154,7 +164,8 @@ def few_pairs(facts: Facts) -> Line | None:
 
 def seed_luck(facts: Facts) -> Line | None:
     """Warn where another training run could turn the order, or where that was not measured."""
-    trained = [name for name in facts.ranking[:2] if facts.is_trained(name)]
+    compared = facts.ranking[:2] or list(facts.encoders)[:2]
+    trained = [name for name in compared if facts.is_trained(name)]
     if not trained:
         return None
     spreads = {name: facts.seed_values(name) for name in trained}
@@ -234,12 +245,13 @@ def undefined_metrics(facts: Facts) -> list[Line]:
         without = {n: figure for n, figure in given.items() if not isinstance(figure, Estimate)}
         if not without:
             continue
-        figure = next(iter(without.values()))
-        why: Text = ""
-        if isinstance(figure, Undefined):
-            why = both(" ({why})", " ({why})", why=figure.why)
-        names = [facts.name(name) for name in without]
-        lines.append(
+        by_cause: dict[Text, list[Line]] = {}
+        for name, figure in without.items():
+            why: Text = ""
+            if isinstance(figure, Undefined):
+                why = both(" ({why})", " ({why})", why=figure.why)
+            by_cause.setdefault(why, []).append(facts.name(name))
+        lines += [
             both(
                 "{label} is undefined for {names}{why}.",
                 "{label}: {names}에서 구할 수 없습니다{why}.",
@@ -247,5 +259,6 @@ def undefined_metrics(facts: Facts) -> list[Line]:
                 names=listed(names),
                 why=why,
             )
-        )
+            for why, names in by_cause.items()
+        ]
     return lines

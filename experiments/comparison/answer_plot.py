@@ -17,16 +17,23 @@ from kosim.experiments.study.report.canvas import MUTED, Plot, say
 def answer(results: ComparisonResults) -> Plot | None:
     """Return Pearson and F1 of every contender with their intervals: the chart of the answer."""
     named, tones = list(labels(results).values()), list(tones_of(results).values())
+    measured = [
+        metric
+        for metric in ("pearson", "f1")
+        if any(isinstance(one.test.get(metric), Estimate) for one in results.encoders.values())
+    ]
+    if not measured:
+        return None
     found = [
         (row, position, figure)
-        for row, metric in enumerate(("pearson", "f1"))
+        for row, metric in enumerate(measured)
         for position, encoder in enumerate(results.encoders.values())
         if isinstance(figure := encoder.test.get(metric), Estimate)
     ]
-    if not found:
-        return None
-    rows = [METRIC_NAMES[metric] for metric in ("pearson", "f1")][: max(r for r, *_ in found) + 1]
-    trivial = results.trivial.test if results.trivial is not None else None
+    rows = [METRIC_NAMES[metric] for metric in measured]
+    trivial = None
+    if results.trivial is not None and measured[0] == "pearson":
+        trivial = results.trivial.test
 
     def paint(axes: Axes) -> None:
         for row, position, figure in found:

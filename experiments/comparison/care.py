@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from kosim.experiments.comparison.facts import Facts
 from kosim.experiments.comparison.wording import capital
 from kosim.experiments.study.language import Line, both
-from kosim.experiments.study.notation import count, duration
+from kosim.experiments.study.notation import count, duration, many
 
 
 @dataclass(frozen=True)
@@ -25,15 +25,13 @@ class Care:
         """Return what was given, in words."""
         parts = []
         if self.pairs is not None:
-            parts.append(Line(f"{count(self.pairs)} pairs", f"학습 {count(self.pairs)}쌍"))
+            parts.append(Line(many(self.pairs, "pair"), f"학습 {count(self.pairs)}쌍"))
         if self.ceiling is not None:
-            parts.append(
-                Line(f"at most {_many(self.ceiling, 'epoch')}", f"최대 {self.ceiling}에폭")
-            )
+            parts.append(Line(f"at most {many(self.ceiling, 'epoch')}", f"최대 {self.ceiling}에폭"))
         if self.patience:
             parts.append(Line(f"patience {self.patience}", f"조기 종료 {self.patience}에폭"))
-        parts.append(Line(_many(self.trials, "configuration"), f"설정 {self.trials}개"))
-        parts.append(Line(_many(self.seeds, "seed"), f"시드 {self.seeds}개"))
+        parts.append(Line(many(self.trials, "configuration"), f"설정 {self.trials}개"))
+        parts.append(Line(many(self.seeds, "seed"), f"시드 {self.seeds}개"))
         return Line.join(", ", parts)
 
 
@@ -111,7 +109,3 @@ def _spent(facts: Facts, name: str) -> Line:
         name=facts.name(name),
         spent=Line.join(", ", parts),
     )
-
-
-def _many(number: int, noun: str) -> str:
-    return f"{count(number)} {noun}" if number == 1 else f"{count(number)} {noun}s"

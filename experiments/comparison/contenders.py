@@ -10,6 +10,7 @@ from transformers import TrainerCallback
 
 from kosim.encoders.artifact import MANIFEST, read_manifest
 from kosim.encoders.bi import BiEncoder
+from kosim.encoders.bundle import name_of
 from kosim.encoders.cross import CrossEncoder
 from kosim.encoders.errors import ArtifactError, DataError, StorageError
 from kosim.encoders.loading import kind_of, load
@@ -203,8 +204,8 @@ def check_artifact(name: str, contender: EncoderSettings) -> None:
         return
     if (kind := kind_of(contender.artifact)) != contender.kind:
         raise ArtifactError(
-            f"{contender.artifact} is a {kind}-encoder, but {name} is to be a "
-            f"{contender.kind}-encoder"
+            f"{name_of(contender.artifact)} is a {kind}-encoder, but {name} is to be a "
+            f'{contender.kind}-encoder; give it as --{kind} (kind = "{kind}" in a config)'
         )
 
 

@@ -68,18 +68,24 @@ def largest_disagreements(
 
     At most ``rows`` of each kind. Each has the pair, its source, its label, every contender's
     score (the mean over its seeds), and ``why``: ``encoders`` where the two scores lie furthest
-    apart, ``label`` where both lie furthest from the label. A pair stands in the list once.
+    apart, ``label`` where both lie furthest from the label. A pair stands in the list once, however
+    many copies of it the test set holds.
     """
     means = [contender.scores.mean(axis=0) for contender in contenders]
     rankings = {"label": np.min([np.abs(scores - pairs.labels) for scores in means], axis=0)}
     if len(means) > 1:
         rankings = {"encoders": np.abs(means[0] - means[1]), **rankings}
+    copies = contenders[0].copies
+    numbers = np.arange(len(pairs)) if copies is None else copies
     found: list[Disagreement] = []
     listed: set[int] = set()
     for why, gap in rankings.items():
-        chosen = [row for row in np.argsort(-gap, kind="stable").tolist() if row not in listed]
-        for row in chosen[:rows]:
-            listed.add(row)
+        chosen: list[int] = []
+        for row in np.argsort(-gap, kind="stable").tolist():
+            if len(chosen) < rows and int(numbers[row]) not in listed:
+                listed.add(int(numbers[row]))
+                chosen.append(row)
+        for row in chosen:
             found.append(
                 Disagreement(
                     why=why,

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from kosim.encoders.bundle import name_of
 from kosim.encoders.records import Kind
 from kosim.encoders.training.timing import TrainingCost, measure_training
 from kosim.experiments.comparison.contenders import untrained_encoder
@@ -79,7 +80,7 @@ def plan_comparison(settings: CompareSettings, *, progress: Progress = silent) -
     for name, contender in settings.encoders.items():
         if contender.artifact is not None or partition.training is None:
             contenders[name] = PlannedContender(
-                contender.kind, contender.artifact or contender.backbone, None, 1, None
+                contender.kind, name_of(contender.artifact or contender.backbone), None, 1, None
             )
             continue
         progress(

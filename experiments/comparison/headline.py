@@ -12,7 +12,7 @@ from kosim.experiments.comparison.wording import capital
 from kosim.experiments.settings import SCRATCH
 from kosim.experiments.study.figures import Difference, Undefined
 from kosim.experiments.study.language import Line, both, listed
-from kosim.experiments.study.notation import count, decimal, p_value
+from kosim.experiments.study.notation import count, decimal, many, p_value
 
 
 def title(facts: Facts) -> Line:
@@ -43,14 +43,21 @@ def question(facts: Facts) -> Line:
             "test on, split off so that no sentence stands on both sides",
             "같은 문장이 나뉘지 않게 떼어 둔 평가",
         )
+    trained = not all(map(facts.is_saved, facts.encoders))
     parts = [
-        both("{n} pairs to {aim}", "{aim} {n}쌍", n=count(used[split]), aim=aim)
+        both(
+            "{pairs} to {aim}",
+            "{aim} {n}쌍",
+            pairs=many(used[split], "pair"),
+            n=count(used[split]),
+            aim=aim,
+        )
         for split, aim in (
             ("train", Line("train on", "학습")),
             ("validation", Line("validate on", "검증")),
             ("test", test),
         )
-        if used.get(split)
+        if used.get(split) and (trained or split == "test")
     ] or [both("{n} test pairs", "평가 {n}쌍", n=count(facts.results.test_pairs))]
     backbones = list(
         dict.fromkeys(

@@ -231,23 +231,24 @@ def _flips(facts: Facts) -> list[Line]:
 
 
 def _far_above(facts: Facts) -> list[Line]:
-    found = []
+    found = {}
     for name, value in facts.values.items():
         values = _validations(facts, name)
         if values and round((reached := float(np.mean(values))) - value, 9) > FAR_ABOVE:
-            found.append(
-                Line.join(" ", [facts.name(name), f"{decimal(reached)} → {decimal(value)}"])
-            )
+            fall = f"{decimal(reached)} → {decimal(value)}"
+            found[name] = Line.join(" ", [facts.name(name), fall])
     if not found:
         return []
+    # What a saved encoder was trained on is not known here.
+    mixes = "" if any(map(facts.is_saved, found)) else _mixes(facts.results.data)
     return [
         both(
             "Pearson is far lower on the test pairs than on the validation pairs: {found}{mixes}. "
             "Rely on the test, and validate on more pairs like those you will meet.",
             "검증 쌍에서 평가 쌍으로 가면 피어슨 상관이 크게 떨어집니다: {found}{mixes}. 평가 "
             "값을 따르고, 실제로 만날 쌍과 비슷한 데이터를 늘려 검증하십시오.",
-            found=Line.join(", ", found),
-            mixes=_mixes(facts.results.data),
+            found=Line.join(", ", list(found.values())),
+            mixes=mixes,
         )
     ]
 

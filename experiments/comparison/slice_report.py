@@ -129,12 +129,12 @@ def section(results: ComparisonResults) -> Section:
         "Mean absolute error in points of 0–5 and Pearson on groups of test pairs, which overlap. "
         "Within a band of labels a correlation is lower because the labels vary less: compare "
         "errors there. P-values are adjusted for the number of slices (Holm). A dash: fewer than "
-        "{fewest} pairs, on which nothing is tested, or labels or scores that do not vary. What "
-        "distinguishes two sentences was found by {how}.",
+        "{fewest} distinct pairs, on which nothing is tested, or labels or scores that do not "
+        "vary. What distinguishes two sentences was found by {how}.",
         "평가 쌍을 나눈 조각(서로 겹침)별 평균 절대 오차(0~5점)와 피어슨 상관입니다. 정답 구간 "
         "안에서는 정답의 변동이 작아 상관이 낮으므로 오차를 비교하십시오. p값은 조각 수로 "
-        "보정했습니다(Holm). 줄표는 검정하지 않는 {fewest}쌍 미만이거나 정답이나 점수가 모두 "
-        "같다는 뜻입니다. 두 문장의 차이점을 찾은 방법: {how}.",
+        "보정했습니다(Holm). 줄표는 검정하지 않는 서로 다른 {fewest}쌍 미만이거나 정답이나 점수가 "
+        "모두 같다는 뜻입니다. 두 문장의 차이점을 찾은 방법: {how}.",
         how=how,
         fewest=FEWEST,
     )
@@ -173,11 +173,13 @@ def _tables(results: ComparisonResults, sliced: SlicedResults) -> list[Table]:
         Line.join(", ", [pearson_word, named[second]]),
         Line.join(", ", [pearson_word, gap_name]),
     ]
-    caption = both(
-        "Slices, with {level} intervals",
-        "조각, {level} 신뢰 구간",
-        level=confidence(results.config),
-    )
+    caption: Line = Line("Slices", "조각")
+    if any(one.difference("error") for one in sliced.slices):
+        caption = both(
+            "Slices, with {level} intervals",
+            "조각, {level} 신뢰 구간",
+            level=confidence(results.config),
+        )
     return Table.of(caption, columns, rows)
 
 

@@ -363,7 +363,8 @@ def asymmetry(results: ComparisonResults) -> list[Table]:
         Line("Pearson, both orders averaged", "두 순서 평균의 피어슨"),
     ]
     caption = Line(
-        "Scores when the two sentences are swapped, in points of 0–5",
-        "두 문장의 순서를 바꿨을 때의 점수 변화(0~5점)",
+        "Scores when the two sentences are swapped, in points of 0–5; decisions at the tuned "
+        "threshold",
+        "두 문장의 순서를 바꿨을 때의 점수 변화(0~5점, 판정은 조정한 임계값 기준)",
     )
     return Table.of(caption, columns, rows)

@@ -132,9 +132,12 @@ def check_test(test: RawPairs, *, option: str = "--test-label-scale") -> Labelle
             problem = f"label {given[position]:g} is outside the scale {test.scale}"
         others = int(unusable.sum()) - 1
         more = f" ({others} more such rows)" if others else ""
+        remedy = "correct the file"
+        if not blank[position] and not np.isnan(given[position]):
+            remedy += f" or state its label scale ({option})"
         raise DataError(
             f"{test.origin}: row {frame['row'].iloc[position]}: {problem}{more}; test pairs are "
-            f"never dropped: correct the file or state its label scale ({option})"
+            f"never dropped: {remedy}"
         )
     return labelled(frame)
 

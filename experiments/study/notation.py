@@ -93,6 +93,11 @@ def count(number: float | None) -> str:
     return DASH if number is None else f"{number:,.0f}"
 
 
+def many(number: int, noun: str) -> str:
+    """Return a number with its English noun: ``1 pair``, ``2,000 pairs``."""
+    return f"{count(number)} {noun}" if number == 1 else f"{count(number)} {noun}s"
+
+
 def confidence(config: Mapping[str, Any]) -> str:
     """Return the confidence level of the intervals of a run with these settings: ``95%``."""
     return f"{100 * config.get('evaluation', {}).get('level', 0.95):g}%"

@@ -65,3 +65,23 @@ def test_at_break_even_both_routes_take_the_same(projected: Cost) -> None:
 
 def test_one_kind_alone_has_no_projection() -> None:
     assert "corpus" not in cost.project({"bi": MEASURED["bi"]}, bi="bi", cross=None, candidates=10)
+
+
+def test_speed_is_that_of_distinct_pairs() -> None:
+    encoder = StubEncoder()
+    pairs = [("가", "나"), ("나", "가"), ("다", "라")] * 20
+    cost.measure(encoder, pairs)  # type: ignore[arg-type]
+    assert [("가", "나"), ("다", "라")] in encoder.scored
+    assert max(map(len, encoder.scored)) == 2
+
+
+class StubEncoder:
+    """Keeps what it was asked to score."""
+
+    parameters = 1
+
+    def __init__(self) -> None:
+        self.scored: list[list[tuple[str, str]]] = []
+
+    def score(self, pairs: list[tuple[str, str]]) -> None:
+        self.scored.append(list(pairs))

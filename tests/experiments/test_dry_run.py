@@ -13,6 +13,7 @@ from kosim.experiments.cli import main
 from kosim.experiments.comparison.dry_run import plan_comparison
 from kosim.experiments.comparison.results import ComparisonResults
 from kosim.experiments.settings import CompareSettings
+from tests.checkout import ROOT
 from tests.experiments.conftest import small_settings
 
 Run = tuple[Path, ComparisonResults]
@@ -52,3 +53,37 @@ def test_the_command_prints_the_plan_and_writes_nothing(
     assert plan["pairs"] == {"train": 72, "validation": 8, "test": 480}
     assert plan["contenders"]["cross"]["cost"]["steps"] == 10 * math.ceil(72 / 16)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("told", "named"),
+    [
+        (["--epochs", "3"], "--epochs"),
+        (["--backbone", "mini"], "--backbone"),
+        (["--learning-rate", "1e-4", "--max-length", "64"], "--learning-rate, --max-length"),
+        (["--tune", "3"], "--tune"),
+    ],
+)
+def test_saved_encoders_take_no_options_of_training(told: list[str], named: str) -> None:
+    saved = ["--bi", "mini-bi", "--cross", "mini-cross", "--dataset", "sample"]
+    result = CliRunner().invoke(main, ["compare", "--dry-run", *saved, *told])
+    assert result.exit_code == 2
+    assert f"{named} would say how to train" in result.stderr
+
+
+def test_the_one_file_beside_saved_encoders_is_what_they_are_tested_on() -> None:
+    file = str(ROOT / "examples" / "data" / "test.csv")
+    saved = ["--bi", "mini-bi", "--cross", "mini-cross"]
+    result = CliRunner().invoke(main, ["compare", file, "--dry-run", *saved])
+    assert result.exit_code == 0, result.output
+    assert "200 test pairs" in result.stdout
+    assert "mini-cross" in result.stdout
+    assert "Training" not in result.stdout
+    assert "seeds" in result.stdout
+    assert "peak memory" not in result.stdout
+
+
+def test_seeds_that_are_no_numbers_are_refused_by_name() -> None:
+    result = CliRunner().invoke(main, ["compare", "--dry-run", "--seeds", "a,b"])
+    assert result.exit_code == 2
+    assert "--seeds is 'a,b'; give whole numbers" in result.stderr

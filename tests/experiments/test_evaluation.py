@@ -166,6 +166,14 @@ def test_the_largest_disagreements_come_first_and_once() -> None:
     assert len({row.sentence1 for row in rows}) == 20
 
 
+def test_copies_of_a_pair_are_listed_once() -> None:
+    pairs = LabelledPairs.from_lists([(f"a{i % 40}", f"b{i % 40}") for i in range(80)], LABELS)
+    copies = distinct_numbers(pairs)
+    both = [replace(contender(kind, kind, 1.0), copies=copies) for kind in ("bi", "cross")]
+    rows = largest_disagreements(pairs, both, rows=10)
+    assert len({row.sentence1 for row in rows}) == len(rows) == 20
+
+
 def test_the_plots_of_scores_count_every_pair_once() -> None:
     found = plot_scores(contender("bi", "bi", 1.0, seeds=2), LABELS)
     assert np.sum(found.density) == 80

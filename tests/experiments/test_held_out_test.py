@@ -146,5 +146,5 @@ def test_a_comparison_of_one_file_splits_it(tmp_path: Path) -> None:
     learnt = {*training.train.sentence1, *training.train.sentence2}
     assert {comparable(text) for text in learnt}.isdisjoint(_sentences(test.raw))
     saved = {**content, "encoders": {"bi": {"kind": "bi", "artifact": "mini-bi"}}}
-    with pytest.raises(ConfigError, match=r"saved encoders needs data\.test"):
+    with pytest.raises(ConfigError, match=r"give data\.test"):
         CompareSettings.parse(saved)

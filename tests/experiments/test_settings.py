@@ -10,7 +10,13 @@ import pytest
 
 from kosim.encoders.errors import ConfigError
 from kosim.encoders.training import TrainingConfig
-from kosim.experiments.settings import RECIPE_NAMES, CompareSettings, read_comparison, read_settings
+from kosim.experiments.settings import (
+    RECIPE_NAMES,
+    CompareSettings,
+    EncoderSettings,
+    read_comparison,
+    read_settings,
+)
 
 VALID: dict[str, Any] = {"data": {"dataset": "sample"}, "encoders": {"bi": {"kind": "bi"}}}
 
@@ -152,3 +158,11 @@ def test_the_name_of_candidates_in_version_0_1_still_reads() -> None:
     assert CompareSettings.parse(tomllib.loads(settings.to_toml())) == settings
     with pytest.raises(ConfigError, match=r"evaluation\.candidates: .* greater than or equal to 1"):
         CompareSettings.parse({**content, "evaluation": {"candidates": 0}})
+
+
+def test_a_saved_encoder_is_written_without_a_training_that_it_never_had() -> None:
+    content = {"kind": "bi", "artifact": "mini-bi"}
+    settings = EncoderSettings.model_validate(content)
+    assert settings.model_dump(mode="json") == content
+    assert EncoderSettings.model_validate(settings.model_dump()) == settings
+    assert "training" in EncoderSettings(kind="bi", backbone="scratch").model_dump()

@@ -233,6 +233,52 @@ def test_an_undefined_pearson_gives_no_verdict_but_the_reason() -> None:
     )
 
 
+def test_where_no_pearson_is_defined_the_pairs_are_to_blame() -> None:
+    results = example_results()
+    for contender in results["encoders"].values():
+        contender["test"]["pearson"] = {"undefined": "the labels are constant (all 3)"}
+        contender["seeds"]["1"]["best_epoch"] = 5
+    said = compute_verdict(results)["en"]
+    assert said["advice"].startswith("What to do: test on more pairs, with labels that differ")
+    assert any("trained once" in warning for warning in said["warnings"])
+
+
+def test_each_encoder_without_a_figure_is_told_its_own_cause() -> None:
+    results = example_results()
+    for name, times in (("bi", 2348), ("cross", 5801)):
+        results["encoders"][name]["test"]["spearman"] = {"undefined": f"in {times} resamples"}
+    said = english(results)
+    assert "Spearman is undefined for the bi-encoder (in 2348 resamples)." in said
+    assert "Spearman is undefined for the cross-encoder (in 5801 resamples)." in said
+
+
+@pytest.mark.parametrize("saved", [True, False])
+def test_saved_encoders_were_not_trained_on_the_pairs_of_this_run(saved: bool) -> None:
+    results = example_results()
+    results["data"]["train"] = results["data"]["test"]
+    if saved:
+        named = {name: {"kind": name, "artifact": f"mini-{name}"} for name in ("bi", "cross")}
+        results["config"] = {"encoders": named}
+    for contender in results["encoders"].values():
+        for row in contender["seeds"]["1"]["history"]:
+            row["pearson"] = 0.99
+    finding = compute_finding(ComparisonResults.model_validate(results))
+    assert finding.question is not None
+    assert ("to train on" in finding.question.en) != saved
+    assert ("학습 " in finding.question.ko) != saved
+    fall = next(line.en for line in finding.warnings if "far lower" in line.en)
+    assert ("of the training pairs" in fall) != saved
+
+
+def test_one_pair_is_one_pair() -> None:
+    results = example_results()
+    results["data"]["used"]["test"] = 1
+    finding = compute_finding(ComparisonResults.model_validate(results))
+    assert finding.question is not None
+    assert "1 pair to test on" in finding.question.en
+    assert "The test set has only 1 pair:" in english(results)
+
+
 def test_an_undefined_difference_gives_no_verdict() -> None:
     results = example_results()
     results["difference"]["pearson"] = None
