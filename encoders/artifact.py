@@ -164,7 +164,8 @@ def read_manifest(folder: Path) -> Manifest:
     except OSError as error:
         raise ArtifactError(f"cannot read {folder}: {error.strerror}") from error
     if not is_folder:
-        raise ArtifactError(f"{folder} does not exist; give the folder of a saved encoder")
+        what = "is a file" if folder.exists() else "does not exist"
+        raise ArtifactError(f"{folder} {what}; give the folder of a saved encoder")
     if not has_manifest:
         raise ArtifactError(
             f"{folder} is not a saved encoder: it has no {MANIFEST}; train one with "

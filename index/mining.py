@@ -29,6 +29,8 @@ EXACT_DOCUMENTS = 50_000
 """An index of up to so many documents is mined exactly."""
 
 _NEIGHBOURS = 20
+_NO_GAP = 0.01
+"""Points by which a bi-encoder must score a hard pair above the reranker: less is rounding."""
 _LEAST_CANDIDATES = 1_000
 
 Progress = Callable[[Literal["compare", "rerank"], int, int], None]
@@ -229,7 +231,7 @@ def _ranked(
     gaps = None if above is None else above(as_cosines(cosines)) - scores
     order = np.lexsort((second, first, -(raw if gaps is None else gaps)))
     if gaps is not None:
-        order = order[gaps[order] > 0]
+        order = order[gaps[order] > _NO_GAP]
     if min_score is not None:
         order = order[scores[order] >= min_score]
     order = order[:top]

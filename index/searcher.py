@@ -304,7 +304,7 @@ class Searcher(Generic[Index_co]):
             ConfigError: the share is no number from 0 to 1 or, where it is above 0, there is no
                 reranker, an encoder is not calibrated, or ``candidates`` is "auto".
         """
-        if isinstance(share, bool) or not isinstance(share, int | float | np.floating):
+        if isinstance(share, bool) or not isinstance(share, int | float | np.number):
             raise ConfigError(f"interpolation is {share!r}; give a number from 0 to 1")
         if not 0 <= share <= 1:
             raise ConfigError(f"interpolation is {share:g}; give a share from 0 to 1")

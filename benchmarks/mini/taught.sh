@@ -71,7 +71,7 @@ for kind in $KINDS; do
   [ $kind = bi ] && from=$BI_START rate=$BI_RATE batch=32
   [ $kind = cross ] && from=$CROSS_START rate=$CROSS_RATE batch=16
   kosim teach $kind --silver "$WORK/lessons.parquet" --pairs 1000000 --order "$ORDER" "${data[@]}" \
-    --backbone "$from" --epochs "$EPOCHS" --silver-epochs "$EPOCHS" --learning-rate "$rate" \
+    --backbone "$from" --epochs "$EPOCHS" --learning-rate "$rate" \
     --warmup 0.1 --weight-decay 0.01 --batch-size $batch --training-precision "$PRECISION" \
     --out "$WORK/$kind" --resume "$@"
 done

@@ -14,7 +14,7 @@ from transformers import PreTrainedTokenizerBase
 from kosim.encoders.durable_file import DurableFile
 from kosim.encoders.errors import ConfigError, DataError, StorageError
 from kosim.encoders.storage import atomic_folder, read_versioned_json, write_json
-from kosim.encoders.tables import read_lines
+from kosim.encoders.tables import read_lines, suffix_format
 
 _BLOCK = 8_192
 """Sentences tokenised at a time."""
@@ -32,8 +32,14 @@ def read_sentences(path: str | Path, *, limit: int | None = None, seed: int = 0)
 
     Raises:
         ConfigError: the limit is below 1.
-        DataError: the file cannot be read, or holds no text.
+        DataError: the file cannot be read, is a table, or holds no text.
     """
+    table = suffix_format(Path(path))
+    if table not in (None, "text"):
+        raise DataError(
+            f"{path} is a table ({table}), and its lines are no sentences; give a text file with a "
+            "sentence a line, made of one of its columns"
+        )
     if limit is not None and limit < 1:
         raise ConfigError(f"the limit is {limit} sentences; give at least 1")
     sentences = [text for text in (line.strip() for line in read_lines(path)) if text]

@@ -88,8 +88,15 @@ def clean_training(
     remove("duplicate", _widened(same_order, usable))
     remove("swapped_duplicate", _widened(other_order, usable))
     if not left.any():
-        reasons = ", ".join(f"{len(rows)} {reason}" for reason, rows in removed.items() if rows)
-        raise DataError(f"{train.origin}: no training pair is left after cleaning ({reasons})")
+        reasons = ", ".join(
+            f"{len(rows)} for {reason.replace('_', ' ')}"
+            for reason, rows in removed.items()
+            if rows
+        )
+        raise DataError(
+            f"{train.origin}: no training pair is left after cleaning, which removed {reasons}; "
+            "give other pairs"
+        )
     return labelled(frame[left]), removed
 
 

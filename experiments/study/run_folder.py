@@ -67,7 +67,7 @@ def open_run(
     overwrite: bool = False,
     ready: Callable[[], None] | None = None,
 ) -> Iterator[Path]:
-    """Hold the folder of a run while it is written; a run that wrote nothing leaves none.
+    """Hold the folder of a run while it is written; one that wrote only its settings leaves none.
 
     Args:
         folder: made where it is not there.
@@ -95,7 +95,7 @@ def open_run(
                 write_text(folder / CONFIG, settings.to_toml())
             yield folder
         finally:
-            if not _content(folder):
+            if all(path.name == CONFIG for path in _content(folder)):
                 shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -153,7 +153,10 @@ def _by_chance(
     random: np.random.Generator,
     progress: Progress,
 ) -> Rows:
-    """Return about ``count`` pairs of two sentences, (m, 2)."""
+    """Return about ``count`` pairs of two sentences, (m, 2); all of them where there are fewer."""
+    size = len(sentences)
+    if size * (size - 1) // 2 <= count:
+        return np.stack(np.triu_indices(size, k=1), axis=1).astype(np.int64)
     ones = random.integers(0, len(sentences), size=count)
     steps = random.integers(1, len(sentences), size=count)
     return np.stack([ones, (ones + steps) % len(sentences)], axis=1).astype(np.int64)

@@ -6,7 +6,7 @@ from kosim.encoders.records import Kind
 from kosim.experiments.study.figures import Difference, Estimate
 from kosim.experiments.study.finding import Finding, few_seeds, told_apart
 from kosim.experiments.study.language import Line, both
-from kosim.experiments.study.notation import KIND_NAMES, count, p_value
+from kosim.experiments.study.notation import KIND_NAMES, count, many, p_value
 from kosim.experiments.teaching.results import TeachResults
 
 
@@ -34,10 +34,59 @@ def compute_finding(results: TeachResults) -> Finding:
             chosen if results.test_pairs is None else None,
             own if judged else None,
             few_seeds(results.config["seeds"]),
-            *(Line(notice, notice) for notice in results.notices),
+            *notices(results),
         ],
         kept=dict(results.kept),
     )
+
+
+def notices(results: TeachResults) -> list[Line]:
+    """Return what a reader must know of the silver pairs."""
+    facts, asked = results.silver[0], int(results.config["pairs"])
+    of_file, found = results.config.get("silver") is not None, []
+    if facts.left_out and of_file:
+        found.append(
+            both(
+                "{pairs} of the file left out: gold pairs, or pairs that hold test, validation or "
+                "excluded sentences, or lack a sentence or a label.",
+                "파일에서 {n}쌍을 뺐습니다. 골드 쌍이거나, 평가·검증·제외 문장이 들어 있거나, 문장 "
+                "또는 점수가 없는 쌍입니다.",
+                pairs=many(facts.left_out, "pair"),
+                n=count(facts.left_out),
+            )
+        )
+    elif facts.left_out:
+        found.append(
+            both(
+                "{sentences} of the corpus kept out: test, validation or excluded sentences.",
+                "말뭉치에서 평가·검증·제외 문장 {n}개를 뺐습니다.",
+                sentences=many(facts.left_out, "sentence"),
+                n=count(facts.left_out),
+            )
+        )
+    if of_file and facts.pairs < facts.labelled:
+        found.append(
+            both(
+                "{pairs} of the {labelled} pairs of the file are drawn; for more of them raise "
+                "--pairs.",
+                "파일의 {labelled}쌍 가운데 {pairs}쌍을 뽑았습니다. 더 쓰려면 --pairs를 "
+                "늘리십시오.",
+                pairs=count(facts.pairs),
+                labelled=count(facts.labelled),
+            )
+        )
+    if not of_file and facts.pairs < asked:
+        found.append(
+            both(
+                "{pairs} silver pairs instead of {asked}: the labelled pairs hold no more of the "
+                "wanted mix; label more, or allow another mix.",
+                "실버 쌍이 {asked}쌍이 아니라 {pairs}쌍입니다. 채점한 쌍에 원하는 비율의 쌍이 더 "
+                "없으므로 더 채점하거나 비율을 바꾸십시오.",
+                pairs=count(facts.pairs),
+                asked=count(asked),
+            )
+        )
+    return found
 
 
 def _reached(results: TeachResults, kind: Kind) -> Line:

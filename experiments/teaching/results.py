@@ -64,4 +64,3 @@ class TeachResults(Results):
     validation_pairs: int
     validation_of: str
     test_pairs: int | None = None
-    notices: list[str] = Field(default_factory=list)

@@ -11,7 +11,6 @@ from kosim.encoders.errors import ConfigError
 from kosim.encoders.records import Kind, LabelledPairs
 from kosim.experiments.settings import EncoderSettings
 from kosim.experiments.study.language import Language, Line, both
-from kosim.experiments.study.notation import count
 from kosim.experiments.study.progress import Progress, silent
 from kosim.experiments.study.results import header
 from kosim.experiments.teaching.evaluation import Step, describe_step, paired_gains, score_step
@@ -80,6 +79,10 @@ def teach_students(
         )
     if settings.baseline and lessons.gold is None:
         raise ConfigError("a baseline learns gold pairs alone; give --train FILE")
+    if settings.order == "mixed" and lessons.gold is None:
+        raise ConfigError(
+            "mixed order mixes in gold pairs; give --train FILE, or leave out --order"
+        )
     given = read_silver(settings, lessons.kept_out) if settings.silver else None
     check_enough(lessons, settings.pairs if given is None else len(given.table))
     if given is None:
@@ -261,29 +264,4 @@ def summarise(
         validation_pairs=len(validation),
         validation_of="silver" if lessons.validation is None else "gold",
         test_pairs=None if lessons.test is None else len(lessons.test),
-        notices=notices(settings, facts[0]),
     )
-
-
-def notices(settings: TeachSettings, facts: SilverFacts) -> list[str]:
-    """Return what a reader must know of the silver pairs, in English."""
-    found = []
-    if facts.left_out:
-        found.append(
-            f"{count(facts.left_out)} pairs of the file are left out: they are gold pairs, hold "
-            "test, validation or excluded sentences, or lack a sentence or a label from 0 to 5"
-            if settings.silver
-            else f"{count(facts.left_out)} sentences of the corpus are kept out: they are test, "
-            "validation or excluded sentences"
-        )
-    if settings.silver and facts.pairs < facts.labelled:
-        found.append(
-            f"{count(facts.pairs)} of the {count(facts.labelled)} pairs of the file are drawn; for "
-            "more of them raise --pairs"
-        )
-    if facts.pairs < settings.pairs and not settings.silver:
-        found.append(
-            f"{count(facts.pairs)} silver pairs instead of {count(settings.pairs)}: the labelled "
-            "pairs hold no more of the wanted mix; label more, or allow another mix"
-        )
-    return found

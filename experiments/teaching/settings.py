@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -132,11 +132,27 @@ class SilverSettings(StudySettings):
                 "pairs of a silver file have one label each, on which no teachers disagree; leave "
                 "out max_disagreement, or the file"
             )
+        if self.max_disagreement is not None and len(self.teachers) < 2:
+            raise ValueError("one teacher disagrees with none; leave out max_disagreement")
+        if self.silver is not None and (told := self._told(_OF_LABELLING)):
+            raise ValueError(
+                f"pairs of a silver file are found and labelled already; leave out "
+                f"{', '.join(told)}, or the file"
+            )
         if self.candidates is not None and self.candidates < self.pairs:
             raise ValueError(
                 f"{self.candidates} candidates are fewer than the {self.pairs} pairs asked for"
             )
         return self
+
+    def _told(self, names: Sequence[str]) -> list[str]:
+        """Return those settings that were given another value than their default."""
+        fields = type(self).model_fields
+        return [
+            name
+            for name in names
+            if getattr(self, name) != fields[name].get_default(call_default_factory=True)
+        ]
 
     @property
     def to_label(self) -> int:
@@ -147,6 +163,13 @@ class SilverSettings(StudySettings):
     def to_read(self) -> int:
         """The number of corpus sentences that pairs are made of, at most."""
         return self.sentences or _SENTENCES_PER_PAIR * self.pairs
+
+
+_OF_LABELLING = (
+    *("candidates", "sources", "miner", "symmetric", "hard_margin", "backend"),
+    "teacher_precision",
+)
+"""Settings of how silver pairs are found and labelled."""
 
 
 class TeachSettings(SilverSettings):
@@ -176,6 +199,11 @@ class TeachSettings(SilverSettings):
 
     @model_validator(mode="after")
     def _can_take_turns(self) -> Self:
+        if self.silver_epochs is not None and self.order == "mixed":
+            raise ValueError(
+                "mixed pairs are learnt together, for the epochs of the training; leave out "
+                "silver_epochs"
+            )
         if self.rounds > 1 and len(self.students) == 1:
             raise ValueError("one kind takes no turns; leave out rounds, or teach both")
         return self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -73,10 +74,13 @@ def read_corpus_sentences(settings: SilverSettings, kept_out: KeptOut) -> Corpus
     chosen = np.sort(random.permutation(len(allowed))[: settings.to_read])
     count = len(chosen)
     if settings.silver is None and count * (count - 1) // 2 < settings.pairs:
+        without = len(distinct) - len(allowed)
+        kept = f", without {without:,} that are to be kept out" if without else ""
         raise DataError(
-            f"{settings.corpus} has {len(allowed):,} distinct sentences to use, and {count:,} of "
-            f"them make {count * (count - 1) // 2:,} pairs, fewer than the {settings.pairs:,} "
-            "asked for; give a larger corpus or a smaller number of pairs"
+            f"{settings.corpus} has {len(allowed):,} distinct sentences to use{kept}, and "
+            f"{count:,} of them make {count * (count - 1) // 2:,} pairs, fewer than the "
+            f"{settings.pairs:,} asked for; give a larger corpus, a smaller number of pairs, or "
+            "more --sentences"
         )
     return Corpus([allowed[row] for row in chosen], len(every), len(distinct) - len(allowed))
 
@@ -147,6 +151,7 @@ def mine_candidates(
         progress=progress,
     )
     if len(found) < settings.pairs:
+        shutil.rmtree(folder)  # so that the call can be made again with other settings
         raise DataError(
             f"{settings.corpus} gives {len(found):,} pairs by {', '.join(settings.sources)}, fewer "
             f"than the {settings.pairs:,} asked for; give a larger corpus or fewer pairs"
@@ -256,6 +261,12 @@ def make_silver(
     output = output or folder
     write_parquet(labelled, output / LABELLED)
     silver = draw_silver(labelled, settings, names)
+    if not len(silver.table):
+        agreed = "" if settings.max_disagreement is None else " on which the teachers agree"
+        raise DataError(
+            f"of {len(labelled):,} labelled pairs none{agreed} has a label of the wanted mix; give "
+            "another mix, or allow more disagreement"
+        )
     write_parquet(silver.table, output / SILVER)
     facts = {
         **silver.facts,
@@ -276,6 +287,12 @@ def read_silver(settings: SilverSettings, kept_out: KeptOut) -> Silver:
         DataError: the file cannot be read, or no pair of it may be used.
     """
     raw = load_pairs(str(settings.silver), scale="0:5").frame
+    given = raw["given"].dropna()
+    if len(given) and not 0 <= given.min() <= given.max() <= 5:
+        raise DataError(
+            f"labels of {settings.silver} run from {given.min():g} to {given.max():g}, but silver "
+            "pairs are labelled from 0 to 5; rescale them"
+        )
     texts = zip(raw["sentence1"], raw["sentence2"], strict=True)
     allowed = np.array([kept_out.allows(str(one), str(other)) for one, other in texts], dtype=bool)
     usable = raw[allowed & raw["label"].between(0, 5) & raw["sentence1"].notna()]

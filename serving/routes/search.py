@@ -112,15 +112,15 @@ async def search(call: SearchCall, service: Served, response: Response) -> Searc
 
     def found() -> tuple[SearchResult, int]:
         searcher.index.refresh()
+        try:
+            searcher.check_interpolation(call.interpolation, candidates)
+        except ConfigError as error:
+            raise Problem(404, "not_mixed", str(error), param="interpolation") from None
         if candidates == "auto":
             try:
                 searcher.policy(call.mode)
             except ConfigError as error:
                 raise Problem(404, "no_policy", str(error), param="candidates") from None
-        try:
-            searcher.check_interpolation(call.interpolation, candidates)
-        except ConfigError as error:
-            raise Problem(404, "not_mixed", str(error), param="interpolation") from None
         (result,) = searcher.search(
             [query],
             k=call.k,

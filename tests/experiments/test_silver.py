@@ -13,12 +13,14 @@ import pytest
 from kosim.encoders.calibration import MonotoneCalibration
 from kosim.encoders.errors import ConfigError, DataError, MissingExtraError, StorageError
 from kosim.encoders.loading import load
+from kosim.encoders.pretraining.corpus import read_sentences
 from kosim.encoders.records import LabelledPairs
 from kosim.experiments.teaching.candidates import RANKS, find_candidates
 from kosim.experiments.teaching.kept_out import KeptOut, pair_key, read_sentences_of
 from kosim.experiments.teaching.sampling import draw, quotas, score_bins
 from kosim.experiments.teaching.settings import EVEN, SilverSettings, parse_mix
 from kosim.experiments.teaching.silver import (
+    Corpus,
     draw_silver,
     make_silver,
     open_miner,
@@ -26,6 +28,7 @@ from kosim.experiments.teaching.silver import (
     read_silver,
 )
 from kosim.experiments.teaching.teachers import BLOCK, Teacher, label, open_teachers
+from tests.checkout import ROOT
 from tests.experiments.tiny_artifacts import sentences
 
 
@@ -103,7 +106,9 @@ def test_pairs_on_which_teachers_disagree_are_dropped() -> None:
             "two": np.linspace(0, 4, 40) + np.where(np.arange(40) % 4 == 0, 1.0, 0.1),
         }
     ).assign(label=lambda frame: (frame["one"] + frame["two"]) / 2)
-    silver = draw_silver(table, settings_of(pairs=20, max_disagreement=0.5), ["one", "two"])
+    silver = draw_silver(
+        table, settings_of(pairs=20, teachers=["one", "two"], max_disagreement=0.5), ["one", "two"]
+    )
     assert silver.facts["disagreed"] == 10
     assert (silver.table["two"] - silver.table["one"]).max() < 0.5
     assert list(silver.table) == ["sentence1", "sentence2", "label", "one", "two", "source"]
@@ -281,3 +286,55 @@ def test_silver_pairs_are_made_and_a_killed_run_ends_in_the_same(tmp_path: Path)
         settings_of(teachers=[], silver=str(tmp_path / "whole" / "silver.parquet")), KeptOut()
     )
     np.testing.assert_allclose(sorted(silver.pairs.labels), sorted(whole.label))
+
+
+def test_silver_pairs_of_another_scale_are_refused_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "hundred.csv"
+    path.write_text("sentence1,sentence2,label\n가,나,0\n다,라,80\n", encoding="utf-8")
+    settings = SilverSettings(silver=str(path))
+    with pytest.raises(DataError, match="run from 0 to 80, but silver pairs are labelled from 0"):
+        read_silver(settings, KeptOut())
+
+
+def test_a_table_is_no_corpus() -> None:
+    with pytest.raises(DataError, match=r"pairs\.csv is a table \(csv\)"):
+        read_sentences(ROOT / "examples" / "data" / "pairs.csv")
+
+
+def test_few_sentences_make_every_pair_by_chance() -> None:
+    found = find_candidates(
+        ["가", "나", "다"],
+        np.eye(3, dtype=np.float32),
+        MonotoneCalibration.identity(),
+        count=10,
+        sources=["random"],
+        kept_out=KeptOut(),
+        random=np.random.default_rng(0),
+    )
+    keys = {pair_key(*pair) for pair in zip(found.sentence1, found.sentence2, strict=True)}
+    assert keys == {pair_key(*pair) for pair in (("가", "나"), ("가", "다"), ("나", "다"))}
+
+
+def test_a_mix_that_no_labelled_pair_has_leaves_no_silver_pairs(tmp_path: Path) -> None:
+    settings = SilverSettings(
+        teachers=["mini-bi"], corpus="corpus.txt", pairs=10, sources=["random"], mix=[0, 0, 0, 0, 1]
+    )
+    texts = [f"서로 다른 문장 {number}번입니다" for number in range(6)]
+    teachers = open_teachers(["mini-bi"])
+    unlike = [Teacher("low", Low(teachers[0].encoder))]  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="of 15 labelled pairs none has a label of the wanted mix"):
+        make_silver(settings, Corpus(texts, 6, 0), unlike, KeptOut(), tmp_path)
+    assert not (tmp_path / "silver.parquet").exists()
+
+
+class Low:
+    """An encoder to which everything is unlike."""
+
+    precision = "fp32"
+
+    def __init__(self, encoder: Any) -> None:
+        self.calibration, self.fingerprint = encoder.calibration, encoder.fingerprint
+
+    def score(self, pairs: list[Any], *, symmetric: bool) -> Any:
+        """Score every pair 0."""
+        return np.zeros(len(pairs), dtype=np.float32)

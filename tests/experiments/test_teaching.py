@@ -19,7 +19,7 @@ from kosim.encoders.records import LabelledPairs
 from kosim.experiments.settings import EncoderSettings
 from kosim.experiments.study.progress import silent
 from kosim.experiments.teaching.evaluation import Step, describe_step
-from kosim.experiments.teaching.finding import compute_finding
+from kosim.experiments.teaching.finding import compute_finding, notices
 from kosim.experiments.teaching.in_python import teach
 from kosim.experiments.teaching.lessons import (
     SILVER_EPOCHS,
@@ -28,8 +28,8 @@ from kosim.experiments.teaching.lessons import (
     with_minimal_pairs,
 )
 from kosim.experiments.teaching.report import TEACHING
-from kosim.experiments.teaching.results import SilverFacts, StepResults
-from kosim.experiments.teaching.run import notices, summarise
+from kosim.experiments.teaching.results import SilverFacts, StepResults, TeachResults
+from kosim.experiments.teaching.run import summarise
 from kosim.experiments.teaching.settings import TeachSettings, students_of
 from kosim.experiments.teaching.silver import Corpus, Silver, describe, read_corpus_sentences
 from kosim.experiments.teaching.student import joined, starting_settings, teaching_record
@@ -222,12 +222,36 @@ def test_silver_pairs_of_a_file_go_with_minimal_pairs_of_a_corpus(tmp_path: Path
     assert (record["file"], record["minimal_pairs"], record["extra"]) == ("pairs.csv", 20, [])
 
 
-def test_pairs_of_a_file_that_are_not_drawn_are_told(tmp_path: Path) -> None:
-    settings = settings_of(tmp_path, teachers=[], silver="labelled.parquet", pairs=10)
-    facts = SilverFacts(pairs=10, labelled=1_234, bins=[2] * 5, sources={})
-    (told,) = notices(settings, facts)
-    assert told.startswith("10 of the 1,234 pairs of the file are drawn")
-    assert notices(settings, facts.model_copy(update={"labelled": 0})) == []
+@pytest.mark.parametrize(
+    ("asked", "facts", "said"),
+    [
+        (
+            {"silver": "labelled.parquet"},
+            {"pairs": 10, "labelled": 1_234},
+            ("10 of the 1,234 pairs of the file are drawn", "파일의 1,234쌍 가운데 10쌍"),
+        ),
+        (
+            {"silver": "labelled.parquet"},
+            {"pairs": 10, "left_out": 1},
+            ("1 pair of the file left out", "파일에서 1쌍을"),
+        ),
+        ({}, {"pairs": 10, "left_out": 1}, ("1 sentence of the corpus kept", "제외 문장 1개")),
+        ({}, {"pairs": 9}, ("9 silver pairs instead of 10", "10쌍이 아니라 9쌍")),
+        ({}, {"pairs": 10}, None),
+    ],
+)
+def test_what_became_of_the_silver_pairs_is_told_in_both_languages(
+    asked: dict[str, Any], facts: dict[str, Any], said: tuple[str, str] | None
+) -> None:
+    results = TeachResults.model_construct(
+        config={"pairs": 10, **asked},
+        silver=[SilverFacts(**{"bins": [2] * 5, "sources": {}, "labelled": 0, **facts})],
+    )
+    found = notices(results)
+    assert len(found) == (said is not None)
+    if said is not None:
+        assert found[0].en.startswith(said[0])
+        assert said[1] in found[0].ko
 
 
 def silver_with_facts() -> Silver:
@@ -406,3 +430,13 @@ def test_both_kinds_teach_each_other_in_turns(tmp_path: Path) -> None:
         assert results["kept"][kind] == max(values, key=lambda name: values[name])
         record = (read_manifest(out / kind / "seed-1").training or {})["teaching"]
         assert record["teachers"][0]["kind"] == other
+
+
+def test_settings_of_labelling_do_not_go_with_pairs_that_are_labelled(tmp_path: Path) -> None:
+    for told in ({"candidates": 50}, {"sources": ["random"]}, {"symmetric": True}):
+        with pytest.raises(ConfigError, match=f"leave out {next(iter(told))}, or the file"):
+            settings_of(tmp_path, teachers=[], silver="labelled.parquet", corpus=None, **told)
+    with pytest.raises(ConfigError, match="one teacher disagrees with none"):
+        settings_of(tmp_path, max_disagreement=1.0)
+    with pytest.raises(ConfigError, match="leave out silver_epochs"):
+        settings_of(tmp_path, order="mixed", silver_epochs=2)
