@@ -187,7 +187,7 @@ def choose(
         return choice, None
     export = exports.find(precision)
     if export is None:
-        check_exporter(exports.saved or "this encoder", exports.unusable.get(precision))
+        check_exporter(exports.saved or "this encoder", exports.unusable.get(precision), precision)
     return choice, export
 
 

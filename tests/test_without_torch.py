@@ -134,7 +134,7 @@ def test_an_export_that_is_missing_is_named(tmp_path: Path, precision: str) -> N
         folder=tmp_path,
         expect=2,
     )
-    needed = {"int8": "has no export", "bf16": "backend torch needs torch"}[precision]
+    needed = {"int8": "has no int8 export", "bf16": "backend torch needs torch"}[precision]
     assert needed in " ".join(said.split()) and "Traceback" not in said
 
 

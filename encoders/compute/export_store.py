@@ -344,19 +344,23 @@ def export_folder(artifact: Path, precision: Precision) -> Path:
     return artifact / EXPORTS / precision
 
 
-def check_exporter(encoder: str | Path = "this encoder", unusable: str | None = None) -> None:
+def check_exporter(
+    encoder: str | Path = "this encoder", unusable: str | None = None, precision: str | None = None
+) -> None:
     """Check that the packages are installed by which a network becomes a graph.
 
     Args:
         encoder: is named in the error.
         unusable: why the export that is there is of no use.
+        precision: of the export that is missing.
 
     Raises:
         MissingExtraError: one is not.
     """
     for package in _EXPORTERS:
         if importlib.util.find_spec(package) is None:
-            there = unusable or f"{encoder} has no export of its weights"
+            export = f"{precision} export" if precision else "export"
+            there = unusable or f"{encoder} has no {export} of its weights"
             raise MissingExtraError(
                 f"{there}, and making one needs {package}, which is not installed: "
                 'pip install "kosim[onnx]", or run kosim export where it is installed and copy the '
