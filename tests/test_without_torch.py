@@ -227,3 +227,16 @@ def test_a_server_requires_what_kosim_requires() -> None:
     stated = " ".join([settings["options"]["install_requires"], extras["onnx"], extras["serve"]])
     assert set(server_requirements()) <= set(stated.split())
     assert {"torch", "transformers", "sentence_transformers", "sklearn"} <= set(ABSENT)
+
+
+def test_results_say_on_which_machine_they_were_made() -> None:
+    describe = "from kosim.experiments.study.environment import describe_environment as describe"
+    code = f"{WITHOUT}{describe}; import json; print(json.dumps(describe()))"
+    ended = subprocess.run(
+        [sys.executable, "-c", code], env=environment(), capture_output=True, text=True, timeout=60
+    )
+    assert ended.returncode == 0, ended.stderr
+    found = json.loads(ended.stdout)
+    assert found["device"] == "cpu"
+    assert found["threads"] >= 1
+    assert found["instructions"].partition(",")[0] in ("DEFAULT", "AVX2", "AVX512")

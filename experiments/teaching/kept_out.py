@@ -66,7 +66,7 @@ def _cells(line: str) -> list[str]:
 
 
 def read_sentences_of(path: str) -> list[str]:
-    """Return the sentences of a file: lines of text, or both sentences of a table of pairs.
+    """Return the sentences of a file: lines of text, a table's one column, or both of its pairs.
 
     Of a line of text with tabs, as ParaKQC's own file has them, every cell counts and the whole.
 
@@ -77,8 +77,11 @@ def read_sentences_of(path: str) -> list[str]:
         texts = [text for line in read_lines(path) for text in (line, *_cells(line))]
         return [text for text in texts if text.strip()]
     table = read_table(path)
-    found = PairColumns().find(table.columns, path, labelled=False)
-    texts = [*table[str(found.sentence1)], *table[str(found.sentence2)]]
+    columns = [str(column) for column in table.columns]
+    if len(columns) > 1:
+        found = PairColumns().find(table.columns, path, labelled=False)
+        columns = [str(found.sentence1), str(found.sentence2)]
+    texts = [text for column in columns for text in table[column]]
     kept = [text for text in texts if isinstance(text, str) and text.strip()]
     if not kept:
         raise DataError(f"{path} holds no sentence; give sentences or pairs to keep out")

@@ -13,6 +13,7 @@ from kosim.experiments.study.notation import (
     confidence,
     count,
     duration,
+    many,
     percent,
 )
 from kosim.experiments.study.report import records
@@ -63,7 +64,7 @@ def build_sections(results: TeachResults) -> list[Section]:
 def _note(results: TeachResults) -> Line:
     of = Line("test", "평가") if results.test_pairs else Line("validation", "검증")
     return both(
-        "Means over {seeds} seeds with {level} intervals. Each step is tested against the one "
+        "Means over {over} with {level} intervals. Each step is tested against the one "
         "before of its kind, a first one against teachers of its kind, and all against the "
         "baseline where there is one, on the same {n} {of} pairs, p-values adjusted for their "
         "number (Holm). Without gold and test pairs, none is tested against teachers.",
@@ -71,6 +72,7 @@ def _note(results: TeachResults) -> Line:
         "단계는 같은 종류의 교사 모델과, 기준 모델이 있으면 그것과도 같은 {of} 쌍 {n}개에서 "
         "검정했고, p값은 검정 횟수로 보정했습니다(Holm). 골드 쌍도 평가 쌍도 없으면 교사 모델과는 "
         "검정하지 않습니다.",
+        over=many(len(results.config["seeds"]), "seed"),
         seeds=len(results.config["seeds"]),
         level=confidence(results.config),
         n=count(results.test_pairs or results.validation_pairs),

@@ -19,6 +19,7 @@ from kosim.experiments.study.notation import (
     count,
     decimal,
     duration,
+    many,
     percent,
 )
 from kosim.experiments.study.report import records
@@ -82,13 +83,14 @@ def build_sections(results: TokenizerResults) -> list[Section]:
 
 def _note(results: TokenizerResults) -> Line:
     return both(
-        "Means over {seeds} seeds with {level} intervals over the {tested} test pairs; fine-tuned "
+        "Means over {over} with {level} intervals over the {tested} test pairs; fine-tuned "
         "on {train} pairs, chosen on {validation}. All networks have the same architecture, "
         "corpus, budget and seed. Every two encoders of one kind are tested on the same resampled "
         "pairs.",
         "시드 {seeds}개의 평균과 평가 쌍 {tested}개에 대한 {level} 신뢰 구간입니다. {train}쌍으로 "
         "미세조정하고 {validation}쌍으로 골랐습니다. 모든 신경망의 구조, 말뭉치, 예산, 시드가 "
         "같습니다. 같은 종류의 인코더는 같은 재표집 쌍에서 둘씩 검정했습니다.",
+        over=many(len(results.config["seeds"]), "seed"),
         seeds=len(results.config["seeds"]),
         level=confidence(results.config),
         tested=count(next(iter(results.encoders.values())).test_pairs),

@@ -15,7 +15,7 @@ from sklearn import metrics
 from transformers import TrainerCallback
 
 from kosim.encoders.artifact import read_manifest
-from kosim.encoders.errors import ArtifactError, StorageError
+from kosim.encoders.errors import ArtifactError, DataError, StorageError
 from kosim.encoders.loading import load
 from kosim.encoders.storage import sha256
 from kosim.experiments.comparison.report import COMPARISON
@@ -253,6 +253,19 @@ def test_a_run_holds_its_folder_and_leaves_none_without_content(tmp_path: Path) 
             pass
         assert folder.is_dir()
     assert not folder.exists()
+
+
+def test_a_run_that_fails_before_it_wrote_anything_can_be_told_otherwise(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    settings = CompareSettings.parse(small_settings())
+    with pytest.raises(DataError), open_run(folder, settings):
+        assert (folder / "config.toml").is_file()
+        raise DataError("too few pairs")
+    assert not folder.exists()
+    with pytest.raises(DataError), open_run(folder, settings):
+        (folder / "bi").mkdir()
+        raise DataError("one encoder is there")
+    assert folder.exists()
 
 
 def test_a_constant_test_label_is_said_and_is_no_nan(small_run: Run, tmp_path: Path) -> None:

@@ -296,6 +296,12 @@ def test_silver_pairs_of_another_scale_are_refused_with_it(tmp_path: Path) -> No
         read_silver(settings, KeptOut())
 
 
+def test_the_one_column_of_a_table_is_kept_out(tmp_path: Path) -> None:
+    path = tmp_path / "one.csv"
+    path.write_text("문장\n불 꺼 줘\n불 켜 줘\n", encoding="utf-8")
+    assert read_sentences_of(str(path)) == ["불 꺼 줘", "불 켜 줘"]
+
+
 def test_a_table_is_no_corpus() -> None:
     with pytest.raises(DataError, match=r"pairs\.csv is a table \(csv\)"):
         read_sentences(ROOT / "examples" / "data" / "pairs.csv")

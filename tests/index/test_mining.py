@@ -148,11 +148,18 @@ def test_hard_pairs_are_those_that_the_bi_encoder_scores_highest_above_the_reran
     monkeypatch.setattr(cross, "calibration", calibration)
     gaps = bi.score(texts_of(ALL)) - cross.score(texts_of(ALL), symmetric=True)
     pairs = mine(corpus, encoder=bi, reranker=cross, top=10, candidates=len(ALL), hard=True)
-    wanted = min(10, int((gaps > 0).sum()))
+    wanted = min(10, int((gaps > 0.01).sum()))
     assert wanted > 0
     assert names(pairs) == best(gaps, wanted)
     expected = np.sort(gaps)[::-1][:wanted]
     np.testing.assert_allclose([pair.gap or 0.0 for pair in pairs], expected, atol=1e-4)
+
+
+def test_rounding_makes_no_hard_pair(
+    corpus: CorpusIndex, bi: BiEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bi, "calibration", MonotoneCalibration.fit([0.0, 1.0], [0.5, 4.5]))
+    assert mine(corpus, encoder=bi, reranker=bi, candidates=len(ALL), hard=True) == []
 
 
 def test_corpus_of_one_sentence_has_no_pair(bi: BiEncoder, cross: CrossEncoder) -> None:

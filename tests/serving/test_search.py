@@ -120,6 +120,7 @@ def test_search_by_words(client: TestClient, mode: str) -> None:
         ({"query": QUERY, "interpolation": 1.5}, 422, "interpolation"),
         ({"query": QUERY, "interpolation": "0.5"}, 422, "interpolation"),
         ({"query": QUERY, "interpolation": 0.5}, 404, "the bi-encoder is not calibrated"),
+        ({"query": QUERY, "interpolation": 1, "candidates": "auto"}, 404, "fitted on the reranker"),
         ({"query": " "}, 422, "query is blank"),
         ({"query": QUERY, "top": 3}, 422, "top"),
     ],

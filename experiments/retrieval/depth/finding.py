@@ -5,7 +5,7 @@ from __future__ import annotations
 from kosim.experiments.retrieval.depth.results import DepthResults
 from kosim.experiments.study.finding import Finding
 from kosim.experiments.study.language import Line, both
-from kosim.experiments.study.notation import count, decimal, milliseconds, percent
+from kosim.experiments.study.notation import count, decimal, many, milliseconds, percent
 from kosim.index.adaptive.policy import RELEVANT
 
 _FEW_QUERIES = 30
@@ -33,9 +33,10 @@ def _headline(results: DepthResults) -> Line:
             share=share,
         )
     return both(
-        "Rerank {depth} candidates {span}. That keeps {share} of the top {k} that scoring "
+        "Rerank {candidates} {span}. That keeps {share} of the top {k} that scoring "
         "everything would find",
         "재순위화 후보는 {depth}개 {span}로 충분. 전체를 채점했을 때의 상위 {k}개 중 {share} 유지",
+        candidates=many(found.depth, "candidate"),
         depth=found.depth,
         span=found.span,
         share=share,
@@ -64,12 +65,13 @@ def _cost(results: DepthResults) -> Line | None:
         return None
     row = min(results.depths, key=lambda each: (each.depth < depth, abs(each.depth - depth)))
     return both(
-        "That is {calls} cross-encoder calls a query instead of {documents}; at depth {depth} the "
+        "That is {called} a query instead of {documents}; at depth {depth} the "
         "median query takes {time}, the k best lose {regret} points of 5 on average, and nDCG is "
         "{ndcg}.",
         "질의당 크로스인코더 호출은 {documents}회 대신 {calls}회입니다. 깊이 {depth}에서 질의 "
         "시간 중앙값은 {time}, 상위 결과의 평균 점수 손실은 5점 만점에 {regret}점, nDCG는 "
         "{ndcg}입니다.",
+        called=many(depth, "cross-encoder call"),
         calls=count(depth),
         documents=count(results.scoring.documents),
         depth=row.depth,
