@@ -48,8 +48,8 @@ def build_sections(results: TeachResults) -> list[Section]:
             "cost",
             Line("Cost", "비용"),
             Line(
-                "Of the last call: blocks that a killed run had labelled before are not counted.",
-                "마지막 실행에 든 비용입니다. 중단되기 전에 채점한 부분은 세지 않았습니다.",
+                "Of all calls together, without the block in which one was killed.",
+                "모든 실행을 합한 비용입니다. 채점하다 중단된 부분은 세지 않았습니다.",
             ),
             _labelling(results),
         ),

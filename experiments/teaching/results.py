@@ -18,7 +18,7 @@ class SilverFacts(Record):
     ``name`` says which labelling of several it is: the step and the seed that learns them.
     ``labelled`` were drawn from; ``disagreed`` were dropped because teachers disagreed;
     ``left_out`` sentences of the corpus had to be kept out. ``labelling`` has for each teacher the
-    pairs that it labelled in this call and the seconds.
+    pairs that it labelled and the seconds, of all calls together.
     """
 
     name: str = ""

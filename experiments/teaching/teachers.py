@@ -22,12 +22,14 @@ from kosim.encoders.durable_file import read_array, write_array
 from kosim.encoders.errors import ConfigError, StorageError
 from kosim.encoders.loading import load
 from kosim.encoders.records import Pair
-from kosim.encoders.storage import atomic_file
+from kosim.encoders.storage import atomic_file, read_json, write_json
 from kosim.experiments.study.language import both
 from kosim.experiments.study.progress import Progress, silent
 
 BLOCK = 2_048
 """Pairs that are labelled between two files; a killed run loses one block at most."""
+
+_COST = "cost.json"
 
 CHANGED = "restore what was changed, start again with --overwrite, or choose another --out"
 """What to do where a run's folder was made with something else."""
@@ -58,7 +60,10 @@ class Teacher:
 
 @dataclass(frozen=True)
 class Labels:
-    """A teacher's scores of n pairs, (n,) float32 on 0-5; how many it labelled now, how long."""
+    """A teacher's scores of n pairs, (n,) float32 on 0-5; how many it labelled in how long.
+
+    Both are of all calls together, without the block in which one was killed.
+    """
 
     scores: npt.NDArray[np.float32]
     labelled: int
@@ -129,19 +134,23 @@ def label(
     keep_about(folder, json.loads(json.dumps(about)), remedy=CHANGED)
     stage = both("labels by {name}", "{name} 채점", name=teacher.name)
     blocks: list[npt.NDArray[np.float32]] = [np.zeros(0, dtype=np.float32)]
-    labelled, seconds = 0, 0.0
+    cost = {"pairs": 0, "seconds": 0.0}
+    if (folder / _COST).is_file():
+        cost = read_json(folder / _COST, error=StorageError, remedy="remove it and resume")
     for start in range(0, len(pairs), BLOCK):
         block = list(pairs[start : start + BLOCK])
         path = folder / f"{start // BLOCK:06d}.npy"
         if not path.is_file():
             began = time.monotonic()
             scores = encoder.score(block, symmetric=symmetric)
-            labelled, seconds = labelled + len(block), seconds + time.monotonic() - began
+            cost["pairs"] += len(block)
+            cost["seconds"] += time.monotonic() - began
             with atomic_file(path) as partial:
                 write_array(partial, scores)
+            write_json(folder / _COST, cost)
         blocks.append(_read_block(path, len(block)))
         progress(stage, start + len(block), len(pairs))
-    return Labels(np.concatenate(blocks), labelled, seconds)
+    return Labels(np.concatenate(blocks), int(cost["pairs"]), float(cost["seconds"]))
 
 
 def labels_folder(folder: Path, teacher: Teacher) -> Path:

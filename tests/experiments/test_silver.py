@@ -178,7 +178,8 @@ def test_labels_are_the_encoders_scores_block_by_block(
     np.testing.assert_allclose(first.scores, encoder.score(pairs), atol=1e-4)
     (tmp_path / "labels" / "000001.npy").unlink()  # as if killed
     again = label(Teacher("t", encoder), pairs, tmp_path / "labels")
-    assert again.labelled == 4
+    assert (first.labelled, again.labelled) == (10, 14)
+    assert label(Teacher("t", encoder), pairs, tmp_path / "labels").seconds == again.seconds > 0
     np.testing.assert_array_equal(first.scores, again.scores)
     with pytest.raises(StorageError, match="made with another pairs than now"):
         label(Teacher("t", encoder), pairs[1:], tmp_path / "labels")
