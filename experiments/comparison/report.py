@@ -97,7 +97,7 @@ def build_sections(results: ComparisonResults) -> list[Section]:
                 *records.side_by_side(
                     Line("Configuration of the encoders", "인코더 설정"),
                     "",
-                    results.config.get("encoders", {}),
+                    {name: results.asked(name) for name in results.config.get("encoders", {})},
                 ),
             ],
             folded=True,

@@ -322,5 +322,8 @@ class ComparisonResults(Results):
         return self.used.get("test", self.test_report.get("kept"))
 
     def asked(self, name: str) -> dict[str, Any]:
-        """Return what the settings say of a contender."""
-        return dict(self.config.get("encoders", {}).get(name, {}))
+        """Return what the settings say of a contender; of a saved one, no training of this run."""
+        asked = dict(self.config.get("encoders", {}).get(name, {}))
+        if asked.get("artifact") is not None:
+            return {key: asked[key] for key in ("kind", "artifact") if key in asked}
+        return asked
