@@ -259,7 +259,9 @@ def _saved_encoders(options: dict[str, Any]) -> dict[str, Any]:
 def _refuse_training_options(options: dict[str, Any]) -> None:
     """Refuse options that tell how to train, where saved encoders are compared as they are."""
     training = given(options, TrainingConfig)
-    others = ("backbone", "bi_backbone", "cross_backbone", "max_length", "tune")
+    others = ["backbone", "bi_backbone", "cross_backbone", "max_length", "tune"]
+    if not options["train"] and not options["dataset"]:
+        others.append("limit")
     told = [*training, *(name for name in others if options[name] is not None)]
     if told:
         names = ", ".join(f"--{name.replace('_', '-')}" for name in told)

@@ -62,10 +62,11 @@ def test_the_command_prints_the_plan_and_writes_nothing(
         (["--backbone", "mini"], "--backbone"),
         (["--learning-rate", "1e-4", "--max-length", "64"], "--learning-rate, --max-length"),
         (["--tune", "3"], "--tune"),
+        (["--limit", "9"], "--limit"),
     ],
 )
 def test_saved_encoders_take_no_options_of_training(told: list[str], named: str) -> None:
-    saved = ["--bi", "mini-bi", "--cross", "mini-cross", "--dataset", "sample"]
+    saved = ["--bi", "mini-bi", "--cross", "mini-cross", "--test", "test.csv"]
     result = CliRunner().invoke(main, ["compare", "--dry-run", *saved, *told])
     assert result.exit_code == 2
     assert f"{named} would say how to train" in result.stderr
