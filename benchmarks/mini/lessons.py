@@ -24,12 +24,7 @@ from kosim.experiments.probe.items import read_items
 from kosim.experiments.teaching.kept_out import KeptOut, read_sentences_of
 from kosim.experiments.teaching.minimal_pairs import minimal_pairs
 from kosim.experiments.teaching.settings import SilverSettings
-from kosim.experiments.teaching.silver import (
-    Corpus,
-    make_silver,
-    read_corpus_sentences,
-    write_parquet,
-)
+from kosim.experiments.teaching.silver import make_silver, read_corpus_sentences, write_parquet
 from kosim.experiments.teaching.teachers import open_teachers
 
 COLUMNS = ["sentence1", "sentence2", "label", "source"]
@@ -74,8 +69,6 @@ def write_lessons(
     intents: Path | None,
     intent_count: int,
     silver: int,
-    own: Path | None,
-    own_count: int,
     teachers: list[str],
     precision: Precision,
     exclude: tuple[Path, ...],
@@ -99,24 +92,17 @@ def write_lessons(
     if intents is not None:
         drawn = intent_pairs(load_groups(intents), intent_count, seed)
         tables.append(_table(kept_out.without(drawn)))
-    opened = open_teachers(teachers, precision=precision)
-    for source, count, folder in ((corpus, silver, "silver"), (own, own_count, "silver-own")):
-        if source is None or not count:
-            continue
+    if silver:
         settings = SilverSettings(
-            corpus=str(source),
+            corpus=str(corpus),
             teachers=teachers,
-            pairs=count,
+            pairs=silver,
             teacher_precision=precision,
             sample_seed=seed,
         )
-        if source is own:
-            every = read_sentences_of(str(own))
-            allowed = kept_out.clear(every)
-            read = Corpus(allowed, len(every), len(KeptOut().clear(every)) - len(allowed))
-        else:
-            read = read_corpus_sentences(settings, kept_out)
-        made = make_silver(settings, read, opened, kept_out, out.with_name(folder))
+        read = read_corpus_sentences(settings, kept_out)
+        opened = open_teachers(teachers, precision=precision)
+        made = make_silver(settings, read, opened, kept_out, out.with_name("silver"))
         tables.append(made.table[COLUMNS])
     lessons = pd.concat(tables, ignore_index=True)
     write_parquet(lessons, out)
@@ -138,12 +124,6 @@ def _table(pairs: LabelledPairs) -> pd.DataFrame:
     "--intent-pairs", "intent_count", default=4_000, show_default=True, help="Pairs to draw of it."
 )
 @click.option("--silver", default=0, show_default=True, help="Pairs that teachers label.")
-@click.option(
-    "--own",
-    type=click.Path(path_type=Path, exists=True),
-    help="Labelled pairs, whose sentences make further pairs that teachers label.",
-)
-@click.option("--own-pairs", "own_count", default=0, show_default=True, help="Number of these.")
 @click.option("--teachers", default="", help="Saved encoders, divided by commas.")
 @click.option("--precision", default="fp32", show_default=True, help="Of the teachers.")
 @click.option("--exclude", multiple=True, type=click.Path(path_type=Path, exists=True))
@@ -155,8 +135,6 @@ def main(
     intents: Path | None,
     intent_count: int,
     silver: int,
-    own: Path | None,
-    own_count: int,
     teachers: str,
     precision: Precision,
     exclude: tuple[Path, ...],
@@ -164,14 +142,12 @@ def main(
     out: Path,
 ) -> None:
     """Write the pairs, made of the sentences of CORPUS."""
-    if own is None:
-        own_count = 0
-    if not minimal and not silver and not own_count and intents is None:
+    if not minimal and not silver and intents is None:
         raise click.ClickException(
-            "there is nothing to make; give --minimal, --intents, --silver or --own"
+            "there is nothing to make; give --minimal, --intents or --silver"
         )
-    if (silver or own_count) and not teachers:
-        raise click.ClickException("pairs of --silver and --own are labelled by --teachers")
+    if silver and not teachers:
+        raise click.ClickException("--silver pairs are labelled by --teachers; name them")
     try:
         lessons = write_lessons(
             corpus,
@@ -180,8 +156,6 @@ def main(
             intents=intents,
             intent_count=intent_count,
             silver=silver,
-            own=own,
-            own_count=own_count,
             teachers=teachers.split(",") if teachers else [],
             precision=precision,
             exclude=exclude,
