@@ -230,8 +230,6 @@ def _override(raw: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
     }
     if saved:
         _refuse_training_options(options)
-        if data.get("train") and "train" not in replaced and not data.get("test"):
-            data["test"] = data.pop("train")  # the one file that was given
     changed = {**raw, "data": {**data, **replaced}, "encoders": encoders}
     if options["seeds"]:
         changed["seeds"] = whole_numbers("--seeds", options["seeds"])

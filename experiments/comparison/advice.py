@@ -6,7 +6,7 @@ from pathlib import PurePath
 
 from kosim.encoders.training.config import COMPARING_LOSSES
 from kosim.experiments.comparison.facts import FEW_DISTINCT, FEW_PAIRS, SCRATCH_NOTE, TINY, Facts
-from kosim.experiments.comparison.learning import not_ready
+from kosim.experiments.comparison.learning import collapsed, not_ready
 from kosim.experiments.study.figures import Estimate, Undefined
 from kosim.experiments.study.language import Line, Text, both, listed
 from kosim.experiments.study.notation import METRIC_NAMES, count, decimal, duration, many
@@ -17,9 +17,8 @@ def advice(facts: Facts, *, provisional: bool) -> Line | None:
 
     A provisional advice holds until what was warned of is settled.
     """
-    if not facts.ranking and any(
-        isinstance(facts.metric(name), Undefined) for name in facts.encoders
-    ):
+    undefined = [isinstance(facts.metric(name), Undefined) for name in facts.encoders]
+    if all(undefined) and not collapsed(facts):
         return Line(
             "What to do: test on more pairs, with labels that differ; on these no encoder can be "
             "judged.",

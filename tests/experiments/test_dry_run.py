@@ -72,16 +72,25 @@ def test_saved_encoders_take_no_options_of_training(told: list[str], named: str)
     assert f"{named} would say how to train" in result.stderr
 
 
-def test_the_one_file_beside_saved_encoders_is_what_they_are_tested_on() -> None:
+def test_the_plan_of_saved_encoders_has_no_line_of_dashes() -> None:
     file = str(ROOT / "examples" / "data" / "test.csv")
     saved = ["--bi", "mini-bi", "--cross", "mini-cross"]
-    result = CliRunner().invoke(main, ["compare", file, "--dry-run", *saved])
+    result = CliRunner().invoke(main, ["compare", "--test", file, "--dry-run", *saved])
     assert result.exit_code == 0, result.output
     assert "200 test pairs" in result.stdout
     assert "mini-cross" in result.stdout
     assert "Training" not in result.stdout
     assert "seeds" in result.stdout
     assert "peak memory" not in result.stdout
+
+
+def test_saved_encoders_are_not_tested_on_pairs_that_may_have_trained_them() -> None:
+    file = str(ROOT / "examples" / "data" / "test.csv")
+    result = CliRunner().invoke(main, ["compare", file, "--dry-run", "--bi", "mini-bi"])
+    assert result.exit_code == 2
+    assert (
+        "saved encoders are compared on test pairs; give data.test (--test FILE)" in result.stderr
+    )
 
 
 def test_seeds_that_are_no_numbers_are_refused_by_name() -> None:

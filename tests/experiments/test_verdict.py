@@ -243,6 +243,17 @@ def test_where_no_pearson_is_defined_the_pairs_are_to_blame() -> None:
     assert any("trained once" in warning for warning in said["warnings"])
 
 
+def test_collapsed_encoders_are_to_blame_where_no_pearson_is_defined() -> None:
+    results = example_results()
+    for contender in results["encoders"].values():
+        contender["test"]["pearson"] = {"undefined": "the scores are constant (all 2.5)"}
+        contender["seeds"]["1"]["constant"] = True
+    assert (
+        "train the bi-encoder and the cross-encoder again"
+        in (compute_verdict(results)["en"]["advice"])
+    )
+
+
 def test_each_encoder_without_a_figure_is_told_its_own_cause() -> None:
     results = example_results()
     for name, times in (("bi", 2348), ("cross", 5801)):
