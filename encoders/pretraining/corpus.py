@@ -37,7 +37,7 @@ def read_sentences(path: str | Path, *, limit: int | None = None, seed: int = 0)
     table = suffix_format(Path(path))
     if table not in (None, "text"):
         raise DataError(
-            f"{path} is a table ({table}), and its lines are no sentences; give a text file with a "
+            f"{path} is a table ({table}), whose lines are not sentences; give a text file with a "
             "sentence a line, made of one of its columns"
         )
     if limit is not None and limit < 1:

@@ -74,6 +74,8 @@ def concentrated(facts: Facts) -> Line | None:
     if sliced is None or sliced.overall is None:
         return None
     overall = replace(sliced.overall, first=sliced.first, second=sliced.second).upward()
+    if not overall.value:
+        return None
     other, better = overall.first, overall.second
     gains = []
     for one in sliced.slices:

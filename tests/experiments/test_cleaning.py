@@ -132,7 +132,7 @@ def test_sentences_of_the_test_set_are_removed_only_on_request() -> None:
 
 
 def test_nothing_left() -> None:
-    with pytest.raises(DataError, match=r"no training pair is left .*1 missing_label"):
+    with pytest.raises(DataError, match=r"no training pair is left .*1 for missing label"):
         clean_training(_raw([("가", "나", np.nan)]))
 
 
