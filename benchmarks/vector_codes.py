@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,16 @@ from kosim.encoders.storage import write_json, write_text
 from kosim.experiments.study.environment import describe_environment, processor_of
 from kosim.index.vectors.exact import search_exactly
 from kosim.index.vectors.recall import recall
-from kosim.index.vectors.stored import StoredVectors
+from kosim.index.vectors.stored import (
+    FILE,
+    Storage,
+    StoredVectors,
+    VectorType,
+    in_blocks,
+    open_stored,
+    ranges_of,
+    write_stored,
+)
 
 RESULTS = Path(__file__).parent / "results"
 Vectors = npt.NDArray[np.float32]
@@ -38,6 +48,16 @@ def unit(vectors: Vectors) -> Vectors:
     return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), dtype=np.float32)
 
 
+def stored_by_kosim(vectors: Vectors, type: VectorType) -> Vectors:
+    """Write vectors as an index does, and read them back."""
+    rows, dimension = vectors.shape
+    with tempfile.TemporaryDirectory(prefix="kosim-") as folder:
+        path = Path(folder) / FILE
+        storage = Storage(type, ranges_of(type, vectors, None))
+        write_stored(path, vectors.shape, in_blocks(vectors), storage)
+        return StoredVectors.of(open_stored(path, rows, dimension, type)).block(0, rows)
+
+
 def bytes_of_ranges(vectors: Vectors, low: Any, high: Any) -> Vectors:
     """Round to the nearest of 256 values from ``low`` to ``high``, and decode."""
     step = (high - low) / 255
@@ -46,12 +66,8 @@ def bytes_of_ranges(vectors: Vectors, low: Any, high: Any) -> Vectors:
 
 def coded(vectors: Vectors, rotation: Vectors) -> Iterator[tuple[str, float, Vectors]]:
     """Yield each code: its name, its bytes a component, and the vectors that it gives back."""
-    yield "fp16", 2, vectors.astype(np.float16).astype(np.float32)
-    yield (
-        "int8, a range for each component (kosim)",
-        1,
-        bytes_of_ranges(vectors, vectors.min(0), vectors.max(0)),
-    )
+    yield "fp16 (kosim)", 2, stored_by_kosim(vectors, "fp16")
+    yield "int8, a range for each component (kosim)", 1, stored_by_kosim(vectors, "int8")
     for name, rotated in (("", vectors), (", rotated", vectors @ rotation)):
         mean, spread = rotated.mean(0), _CLIPPED_AT * rotated.std(0)
         decoded = bytes_of_ranges(rotated, mean - spread, mean + spread)
