@@ -119,6 +119,13 @@ class DataSettings(Settings):
         return self
 
 
+def without_unused(content: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of an encoder; of a saved one, without a training that it never had."""
+    if content.get("artifact") is None:
+        return content
+    return {name: content[name] for name in ("kind", "artifact") if name in content}
+
+
 class EncoderSettings(Settings):
     """One contender: what it is made from and how it is trained."""
 
@@ -164,10 +171,7 @@ class EncoderSettings(Settings):
     @model_serializer(mode="wrap")
     def _without_unused(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out of a saved encoder how it would be trained: it never was so."""
-        content: dict[str, Any] = write(self)
-        if self.artifact is None:
-            return content
-        return {name: content[name] for name in ("kind", "artifact") if name in content}
+        return without_unused(write(self))
 
     @model_validator(mode="after")
     def _fits_kind(self) -> Self:

@@ -106,6 +106,11 @@ class ScoredContender:
             copies = np.unique(copies[rows], return_inverse=True)[1].ravel().astype(np.int64)
         return replace(self, scores=self.scores[:, rows], swapped=None, copies=copies)
 
+    @property
+    def distinct(self) -> int:
+        """The number of pairs, copies counted once."""
+        return self.scores.shape[1] if self.copies is None else len(np.unique(self.copies))
+
     def of_distinct(self) -> ScoredContender:
         """Return this contender on distinct pairs, each with the mean of its copies' scores."""
         if self.copies is None:

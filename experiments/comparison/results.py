@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import AliasChoices, ConfigDict, Field
 
 from kosim.encoders.records import Kind
+from kosim.experiments.settings import without_unused
 from kosim.experiments.study.figures import Comparison, Difference, Estimate, Figure, Undefined
 from kosim.experiments.study.results import Latency, Record, Results
 
@@ -323,7 +324,4 @@ class ComparisonResults(Results):
 
     def asked(self, name: str) -> dict[str, Any]:
         """Return what the settings say of a contender; of a saved one, no training of this run."""
-        asked = dict(self.config.get("encoders", {}).get(name, {}))
-        if asked.get("artifact") is not None:
-            return {key: asked[key] for key in ("kind", "artifact") if key in asked}
-        return asked
+        return without_unused(dict(self.config.get("encoders", {}).get(name, {})))

@@ -314,12 +314,11 @@ def _describe_contender(
 ) -> ContenderResults:
     scored, labels, evaluation = run.scored, partition.test.pairs.labels, settings.evaluation
     contender = settings.encoders[scored.name]
-    several = scored.copies is None or len(set(scored.copies.tolist())) > 1
     seeds = {
         str(settings.seeds[row]): SeedResults(
             test=evaluate(scored.of_seed(row), labels, evaluation),
             threshold=float(scored.thresholds[row]),
-            constant=several and bool(np.ptp(scored.scores[row]) == 0),
+            constant=scored.distinct > 1 and bool(np.ptp(scored.scores[row]) == 0),
             **_describe_training(scored.kind, training, contender.trials),
         )
         for row, training in enumerate(run.trainings)

@@ -114,8 +114,7 @@ def _tested(
     metric: Metric,
     settings: EvaluationSettings,
 ) -> Tested:
-    distinct = len(gold) if one.copies is None else len(set(one.copies.tolist()))
-    if distinct < FEWEST:
+    if one.distinct < FEWEST:
         return Undefined(f"fewer than {FEWEST} pairs")
     resamples = min(settings.resamples, RESAMPLES)
     try:
