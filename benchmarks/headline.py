@@ -38,7 +38,7 @@ _REHEARSAL = {
 
 
 def parts(
-    corpus: str, pairs: str, environments: Path, out: Path, sentences: int
+    corpus: str, pairs: str, backbone: str, environments: Path, out: Path, sentences: int
 ) -> dict[str, list[str]]:
     """Return each part: its name, which is that of its page, and the script with its options."""
     beside = ["--encoder", "mini-bi", "--reranker", "mini-cross", "--environments"]
@@ -55,7 +55,7 @@ def parts(
     for name, precision in (("serving", "fp32"), ("serving-int8", "int8")):
         made[name] = ["serving", "--reranker", "mini-cross", "--precision", precision]
         made[name] += ["--out", str(out / name)]
-    made["training_epoch"] = ["training_epoch", "--backbone", "mini", "--train", pairs]
+    made["training_epoch"] = ["training_epoch", "--backbone", backbone, "--train", pairs]
     made["training_epoch"] += ["--out", str(out)]
     return made
 
@@ -99,6 +99,7 @@ def page(names: list[str], failed: dict[str, str], out: Path) -> str:
 @click.command()
 @click.argument("corpus")
 @click.option("--pairs", required=True, help="Labelled pairs to train on.")
+@click.option("--backbone", default="mini", show_default=True, help="What is trained on them.")
 @click.option("--environments", type=click.Path(path_type=Path), required=True)
 @click.option("--sentences", default=100_000, show_default=True, help="Vectors that are searched.")
 @click.option("--part", "wanted", multiple=True, help="Only these; all by default.")
@@ -107,6 +108,7 @@ def page(names: list[str], failed: dict[str, str], out: Path) -> str:
 def main(
     corpus: str,
     pairs: str,
+    backbone: str,
     environments: Path,
     sentences: int,
     wanted: tuple[str, ...],
@@ -116,7 +118,7 @@ def main(
     """Measure what is missing and write FOLDER/headline.md."""
     out = out.resolve()
     (out / "vector_types.work").mkdir(parents=True, exist_ok=True)
-    known = parts(corpus, pairs, environments.resolve(), out, sentences)
+    known = parts(corpus, pairs, backbone, environments.resolve(), out, sentences)
     if unknown := set(wanted) - set(known):
         raise click.ClickException(f"no part {min(unknown)!r}; choose from {', '.join(known)}")
     chosen = {name: known[name] for name in known if not wanted or name in wanted}

@@ -53,7 +53,6 @@ _WORKER = Path(__file__).with_name("vector_types_worker.py")
 
 def build(started: float, vectors: Path, layout: str, folder: Path) -> dict[str, Any]:
     """Write the index of a layout, such as ``hnsw int8``, perhaps with ``/128`` dimensions."""
-    faiss.omp_set_num_threads(1)
     held, _ = vectors_of(vectors)
     layout, _, dimensions = layout.partition("/")
     if dimensions:

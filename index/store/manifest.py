@@ -21,9 +21,10 @@ from kosim.encoders.storage import (
 )
 
 MANIFEST = "manifest.json"
-FORMAT: Literal[3] = 3
+FORMAT: Literal[4] = 4
 """Indexes of format 1 have neither a checksum nor a file of acknowledgements; those of formats 1
-and 2 have float32 vectors."""
+and 2 have float32 vectors; int8 vectors of format 3 are not rotated, and its lists were visited in
+equal number by every query."""
 SEGMENTS = "segments"
 ACKNOWLEDGED = ".ack"
 """What the name of a log's file of acknowledgements ends with."""
@@ -98,7 +99,7 @@ class IndexManifest(_Entry):
     ``checksum`` is of all the rest.
     """
 
-    format: Literal[1, 2, 3] = FORMAT
+    format: Literal[1, 2, 3, 4] = FORMAT
     generation: int = Field(ge=1)
     first_generation: int = Field(ge=1, default=1, alias="made")
     encoder: EncoderIdentity

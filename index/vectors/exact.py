@@ -33,6 +33,7 @@ def score_rows(
         )
     if stored.pointer is not None:
         return _products(stored.pointer, stored.dimension, queries, rows)
+    queries = stored.turned(queries)
     scores = np.full(rows.shape, -np.inf, dtype=np.float32)
     step = max(1, _GATHERED // max(1, rows.shape[1] * stored.dimension * 4))
     for start in range(0, len(rows), step):
@@ -96,6 +97,7 @@ def search_exactly(
     count = stored.rows if among is None else len(among)
     width = min(k, count)
     block = max(1, _GATHERED // (stored.dimension * 4))
+    queries = stored.turned(queries)
     scores = np.empty((len(queries), 0), dtype=np.float32)
     rows = np.empty((len(queries), 0), dtype=np.int64)
     for start in range(0, count, block):

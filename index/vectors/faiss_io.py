@@ -17,11 +17,16 @@ Progress = Callable[[int], None]
 
 
 def add_in_blocks(
-    index: faiss.Index, vectors: npt.NDArray[np.float32], block: int, progress: Progress | None
+    index: faiss.Index,
+    vectors: npt.NDArray[np.float32],
+    block: int,
+    progress: Progress | None,
+    prepare: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]] | None = None,
 ) -> None:
-    """Add all rows of ``vectors``, of which only one block is in memory at a time."""
+    """Add all rows of ``vectors`` as ``prepare`` makes them, with one block in memory."""
     for start in range(0, len(vectors), block):
-        index.add(np.ascontiguousarray(vectors[start : start + block]))
+        part = vectors[start : start + block]
+        index.add(np.ascontiguousarray(part if prepare is None else prepare(part)))
         if progress is not None:
             progress(min(start + block, len(vectors)))
 

@@ -93,6 +93,7 @@ class FlatFinder(Finder):
         selected = alive is not None and alive.share < _SELECTED_BELOW
         if alive is not None and not selected:
             width = int(width / alive.share)
+        queries = self.stored.turned(queries)
         found = np.full((len(queries), 0), -1, dtype=np.int64)
         open_queries = np.arange(len(queries))
         while True:

@@ -20,6 +20,7 @@ from kosim.index.vectors.faiss_io import (
 )
 from kosim.index.vectors.finder import Finder, Settings, setting
 from kosim.index.vectors.recall import DEPTH, calibration_samples, recall
+from kosim.index.vectors.rotation import turned
 from kosim.index.vectors.stored import (
     BLOCK,
     QUANTIZERS,
@@ -77,7 +78,7 @@ class HnswFinder(Finder):
         index = _empty(storage, dimension)
         index.hnsw.efConstruction = BUILD_DEPTH
         _reserve(index, rows)
-        add_in_blocks(index, vectors, BLOCK, progress)
+        add_in_blocks(index, vectors, BLOCK, progress, turned if storage.rotated else None)
         write_index(index, folder / FILE)
         del index
         depth, measured = _DEPTHS[0], 1.0
@@ -120,7 +121,8 @@ class HnswFinder(Finder):
         depth = max(depth, k)
         # FAISS compares vectors of other lengths than 1 where they were rounded: all that it has
         # seen as candidates is rescored.
-        width = k if self.stored.ranges is None else min(depth, self._index.ntotal)
+        width = min(depth, self._index.ntotal) if self.stored.bytewise else k
+        queries = self.stored.turned(queries)
         found = self._search(queries, width, depth, alive)
         while depth < _DEPTHS[-1]:
             short = np.flatnonzero((found >= 0).sum(axis=1) < k)
@@ -158,7 +160,7 @@ def _empty(storage: Storage, dimension: int) -> faiss.IndexHNSW:
         return faiss.IndexHNSWFlat(dimension, LINKS, faiss.METRIC_INNER_PRODUCT)
     kind = QUANTIZERS[storage.type]
     index = faiss.IndexHNSWSQ(dimension, kind, LINKS, faiss.METRIC_INNER_PRODUCT)
-    set_ranges(faiss.downcast_index(index.storage), storage.ranges)
+    set_ranges(faiss.downcast_index(index.storage), storage)
     index.is_trained = True
     return index
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import faiss
+import numpy as np
+import numpy.typing as npt
 
 from kosim.index.vectors.inverted_lists import TRAINING_POINTS, ListsFinder, list_count
 
@@ -25,7 +27,7 @@ class RabitqFinder(ListsFinder):
     lists = "bits.faiss"
     whole = faiss.IndexPreTransform
     kind = faiss.IndexIVFRaBitQ
-    target = 0.985
+    target = 0.993
     refinement_cost = 1500.0
     centroids = 1
 
@@ -42,7 +44,16 @@ class RabitqFinder(ListsFinder):
         return faiss.downcast_index(index.index)
 
     @staticmethod
+    def in_lists(
+        index: faiss.IndexPreTransform, queries: npt.NDArray[np.float32]
+    ) -> npt.NDArray[np.float32]:
+        """Return rotated queries."""
+        rotated: npt.NDArray[np.float32] = faiss.downcast_VectorTransform(index.chain.at(0)).apply(
+            queries
+        )
+        return rotated
+
+    @staticmethod
     def parameters(nprobe: int, selector: faiss.IDSelector | None) -> Any:
         """Return FAISS's parameters of a search; the query has a few bits a component too."""
-        inner = faiss.IVFRaBitQSearchParameters(nprobe=nprobe, sel=selector, qb=_QUERY_BITS)
-        return faiss.SearchParametersPreTransform(index_params=inner)
+        return faiss.IVFRaBitQSearchParameters(nprobe=nprobe, sel=selector, qb=_QUERY_BITS)

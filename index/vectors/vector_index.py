@@ -235,7 +235,7 @@ class VectorIndex:
         wrong = asked[(asked < 0) | (asked >= self.rows)]
         if len(wrong):
             raise CorpusIndexError(f"there is no row {wrong[0]} among {self.rows:,} vectors")
-        return self._finder.stored.take(asked)
+        return self._finder.stored.vectors(asked)
 
     def decoded(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
         """Return vectors of any length that are the same bytes when they are written again."""

@@ -163,7 +163,7 @@ def in_segment(name: str, cut: int) -> Callable[[Path], None]:
 
 
 DAMAGE: dict[str, tuple[Callable[[Path], None], str]] = {
-    "newer format": (set_at("format", value=4), "of format 4, newer than 3; upgrade kosim"),
+    "newer format": (set_at("format", value=5), "of format 5, newer than 4; upgrade kosim"),
     "no json": (lambda f: (f / MANIFEST).write_text("{") and None, "not readable as JSON"),
     "no utf-8": (lambda f: (f / MANIFEST).write_bytes(b"\xff") and None, "not readable as JSON"),
     "deep json": (lambda f: (f / MANIFEST).write_text("[" * 99_999) and None, "not readable"),
@@ -324,7 +324,7 @@ def test_an_index_of_format_1_opens_and_grows(tmp_path: Path) -> None:
     index.add([Document("더", "더 많이")], np.eye(4, dtype=np.float32)[:1])
     assert index.verify() == []
     index.compact(segment_rows=2)
-    assert index.snapshot.manifest.format == 3
+    assert index.snapshot.manifest.format == 4
     assert CorpusIndex.open(folder).ids(index.rows()) == ["0", "1", "3", "새", "더"]
     assert index.verify() == []
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from kosim.encoders.errors import ConfigError, CorpusIndexError, DataError, StorageError
+from kosim.index.vectors.inverted_lists import Visits
 from kosim.index.vectors.vector_index import IndexType, VectorIndex, choose_type, search_threads
 from tests.encoders.test_fork import in_a_fork
 
@@ -376,3 +377,24 @@ def test_an_index_searched_before_a_fork_is_searched_in_the_new_process(
         _, expected = index.search(VECTORS[:50], 10)
         code = in_a_fork(lambda: np.array_equal(index.search(VECTORS[:50], 10)[1], expected))
     assert code == 0
+
+
+def test_a_query_visits_the_lists_within_reach(tmp_path: Path) -> None:
+    settings = VectorIndex.write(tmp_path, VECTORS, "rabitq")
+    rows, dimension = VECTORS.shape
+    products = np.array([[0.9, 0.8, 0.5, 0.1], [0.4, 0.4, 0.4, 0.1]], dtype=np.float32)
+    visits = Visits.of({"nprobe": 4, "refine": 2, "reach": 0.2}, tmp_path)
+    assert visits.counts(products).tolist() == [2, 3]
+    assert visits.deeper(10, 0.4).counts(products).tolist() == [5, 8]
+    assert visits.deeper(100, 1.0).reach == pytest.approx(0.2 * 10**0.1)
+    assert Visits.of({"nprobe": 4, "refine": 2}, tmp_path).counts(products).tolist() == [4, 4]
+    assert settings["nprobe"] <= settings["lists"]
+    for wrong in (-0.1, "far", None, True, float("nan")):
+        with pytest.raises(CorpusIndexError, match=r"the setting reach is .*; build the index"):
+            VectorIndex.open(
+                tmp_path,
+                type="rabitq",
+                rows=rows,
+                dimension=dimension,
+                settings={**settings, "reach": wrong},
+            )
