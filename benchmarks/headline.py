@@ -24,6 +24,9 @@ from kosim.encoders.storage import write_text
 from kosim.experiments.study.environment import describe_environment, processor_of
 
 PEER_TASKS = ("encode", "score", "rerank")
+QUEUE = "48"
+"""Requests that a server handles or queues: what waits behind them bounds p99 under overload."""
+LAYOUTS = "flat int8,hnsw int8,ivfpq int8,rabitq fp16,rabitq int8"
 _REHEARSAL = {
     "startup.measure": ("--times", "1", "--sentences", "100"),
     "peers.run": (
@@ -46,14 +49,15 @@ def parts(
     for task in PEER_TASKS:
         target = str(out / f"peers-{task}")
         made[f"peers-{task}"] = ["peers.run", corpus, *beside, str(environments)]
-        made[f"peers-{task}"] += ["--task", task, "--out", target]
+        made[f"peers-{task}"] += ["--task", task, "--rounds", "3", "--out", target]
     work = out / "vector_types.work"
     made["vector_types"] = ["vector_types", "--vectors", str(work / "vectors.npy")]
     made["vector_types"] += ["--corpus", corpus, "--encoder", "mini-bi", "--work", str(work)]
     made["vector_types"] += ["--sentences", str(sentences), "--environments", str(environments)]
-    made["vector_types"] += ["--out", str(out)]
+    made["vector_types"] += ["--layouts", LAYOUTS, "--out", str(out)]
     for name, precision in (("serving", "fp32"), ("serving-int8", "int8")):
         made[name] = ["serving", "--reranker", "mini-cross", "--precision", precision]
+        made[name] += ["--queue", QUEUE]
         made[name] += ["--out", str(out / name)]
     made["training_epoch"] = ["training_epoch", "--backbone", backbone, "--train", pairs]
     made["training_epoch"] += ["--out", str(out)]
