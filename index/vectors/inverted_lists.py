@@ -88,9 +88,18 @@ class Visits:
         nprobe = math.ceil(self.nprobe * rank**0.2 / share)
         return replace(self, nprobe=nprobe, reach=self.reach * rank**_DEEPER, share=share)
 
-    def counts(self, products: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
-        """Return how many lists are visited, of (q, l) products in descending order."""
-        within = (products >= products[:, :1] - self.reach).sum(axis=1)
+    def counts(
+        self, queries: npt.NDArray[np.float32], products: npt.NDArray[np.float32]
+    ) -> npt.NDArray[np.int64]:
+        """Return how many lists each query visits.
+
+        Args:
+            queries: (q, d); the reach is that of a query of length 1.
+            products: (q, l) with the centres of lists, in descending order.
+        """
+        lengths = np.linalg.norm(queries, axis=1, keepdims=True)
+        reach = self.reach * np.maximum(lengths, np.finfo(np.float32).tiny)
+        within = (products >= products[:, :1] - reach).sum(axis=1)
         return np.ceil(within / self.share).astype(np.int64)
 
 
@@ -244,7 +253,7 @@ class ListsFinder(Finder):
         for start in range(0, len(queries), _QUERIES):
             part = self.in_lists(self._index, queries[start : start + _QUERIES])
             products, lists = self._centres.search(part, most)
-            counts = np.minimum(visits.counts(products), most)
+            counts = np.minimum(visits.counts(part, products), most)
             lists[np.arange(most) >= counts[:, None]] = _NO_LIST
             wanted = int(counts.max())
             _search_lists(
@@ -273,7 +282,7 @@ class ListsFinder(Finder):
         for mean in _steps(lists):
             reach = float(gaps[min(math.ceil(mean * len(queries)), len(gaps)) - 1])
             tried = Visits(min(math.ceil(_MOST * mean), lists), reach=reach)
-            mean = float(tried.counts(products[:, : tried.nprobe]).mean())
+            mean = float(tried.counts(queries, products[:, : tried.nprobe]).mean())
             for refine, reached in self._recalls(chosen_on, tried):
                 option = (self._cost(mean, refine), replace(tried, refine=refine))
                 most = max(most, (reached, option[1]), key=lambda one: one[0])

@@ -383,11 +383,15 @@ def test_a_query_visits_the_lists_within_reach(tmp_path: Path) -> None:
     settings = VectorIndex.write(tmp_path, VECTORS, "rabitq")
     rows, dimension = VECTORS.shape
     products = np.array([[0.9, 0.8, 0.5, 0.1], [0.4, 0.4, 0.4, 0.1]], dtype=np.float32)
+    units = np.array([[0.6, 0.8], [1, 0]], dtype=np.float32)
     visits = Visits.of({"nprobe": 4, "refine": 2, "reach": 0.2}, tmp_path)
-    assert visits.counts(products).tolist() == [2, 3]
-    assert visits.deeper(10, 0.4).counts(products).tolist() == [5, 8]
+    assert visits.counts(units, products).tolist() == [2, 3]
+    assert visits.counts(3 * units, 3 * products).tolist() == [2, 3]
+    assert visits.deeper(10, 0.4).counts(units, products).tolist() == [5, 8]
     assert visits.deeper(100, 1.0).reach == pytest.approx(0.2 * 10**0.1)
-    assert Visits.of({"nprobe": 4, "refine": 2}, tmp_path).counts(products).tolist() == [4, 4]
+    older = Visits.of({"nprobe": 4, "refine": 2}, tmp_path)
+    assert older.counts(units, products).tolist() == [4, 4]
+    assert older.counts(0 * units, 0 * products).tolist() == [4, 4]
     assert settings["nprobe"] <= settings["lists"]
     for wrong in (-0.1, "far", None, True, float("nan")):
         with pytest.raises(CorpusIndexError, match=r"the setting reach is .*; build the index"):
