@@ -60,7 +60,7 @@ def parts(
         made[name] += ["--queue", QUEUE]
         made[name] += ["--out", str(out / name)]
     made["training_epoch"] = ["training_epoch", "--backbone", backbone, "--train", pairs]
-    made["training_epoch"] += ["--out", str(out)]
+    made["training_epoch"] += ["--rounds", "2", "--batches", "8", "--out", str(out)]
     return made
 
 
