@@ -20,6 +20,7 @@ from kosim.experiments.speed.workload import Workload
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.documents import Document
 
+WHOLE_GRAPH = "onnx/whole/model.onnx"
 OURS = (
     ComputeChoice("torch", "fp32"),
     ComputeChoice("onnx", "fp32"),
@@ -49,6 +50,7 @@ class Materials:
             "prompt": self.prompt,
             "texts": str(self.folder / "texts.json"),
             "vectors": str(self.folder / "vectors.npy"),
+            "graph": WHOLE_GRAPH,
             "query_vectors": str(self.folder / "queries.npy"),
             "candidates": self.workload.sizes.candidates,
             "threads": self.threads,
@@ -86,4 +88,21 @@ def prepare(
     for choice in OURS:
         for saved in (encoder, reranker):
             load(saved, device="cpu", backend=choice.backend, precision=choice.precision)
+    write_whole_graph(encoder)
     return Materials(folder, encoder, reranker, bi.prompt, workload, threads)
+
+
+def write_whole_graph(encoder: Path) -> None:
+    """Write the encoder's exported graph with its weights inside, which is what peers can open.
+
+    The graph of a bundled encoder takes its weights from the encoder's own file.
+    """
+    import onnx  # here, as the processes that are measured import this module
+
+    graph = encoder / "onnx" / "fp32" / "model.onnx"
+    beside = (graph.parent / f"{graph.name}.data").is_file()
+    model = onnx.load(graph, load_external_data=False)
+    onnx.load_external_data_for_model(model, str(graph.parent if beside else encoder))
+    whole = encoder / WHOLE_GRAPH
+    whole.parent.mkdir()
+    onnx.save(model, whole)

@@ -110,7 +110,7 @@ def fastembed_encode(job: Job, texts: dict[str, Any]) -> Peer:
         normalization=False,
         sources=ModelSource(hf="local/encoder"),
         dim=int(np.load(job["vectors"], mmap_mode="r").shape[1]),
-        model_file="onnx/fp32/model.onnx",
+        model_file=job["graph"],
     )
     model = TextEmbedding(
         "local/encoder", specific_model_path=job["encoder"], threads=job["threads"]
@@ -138,7 +138,7 @@ def light_embed_encode(job: Job, texts: dict[str, Any]) -> Peer:
     model = TextEmbedding(
         model_name_or_path=str(folder),
         model_config={
-            "onnx_file": "onnx/fp32/model.onnx",
+            "onnx_file": job["graph"],
             "onnx_output_map": {"output": "sentence_embedding"},
         },
     )

@@ -17,7 +17,7 @@ from kosim.experiments.cli.encoder_options import SAVED_ENCODER
 from kosim.experiments.cli.options import file_option, json_option, option, pair_file_options
 from kosim.experiments.data.cleaning import read_whole
 from kosim.experiments.speed.export_check import check_export, require_quality
-from kosim.experiments.study.notation import amount, decimal, signed
+from kosim.experiments.study.notation import amount, decimal, many, signed
 
 
 @click.command("export")
@@ -74,7 +74,7 @@ def export_command(
         "export": None if export is None else str(export.folder),
     }
     if pairs is not None:
-        with working(f"scoring {len(pairs)} pairs"):
+        with working(f"scoring {many(len(pairs), 'pair')}"):
             result["check"] = _checked(model, choice, pairs, exports, accept_loss=accept_loss)
     if as_json:
         print_json(result)
@@ -105,7 +105,7 @@ def _checked(
 
 
 def _print_check(figures: dict[str, Any], name: str) -> None:
-    shown = table(f"on {figures['n']:,} pairs", "torch fp32", name, "change")
+    shown = table(f"on {many(figures['n'], 'pair')}", "torch fp32", name, "change")
     full, exported = figures["full"], figures["exported"]
     for metric, label in (("pearson", "Pearson"), ("f1", "F1 at 3.0")):
         shown.add_row(

@@ -29,6 +29,7 @@ from kosim.experiments.cli.encoder_options import (
 from kosim.experiments.cli.options import json_option, min_score_option, option
 from kosim.experiments.cli.progress import stage_progress
 from kosim.experiments.cli.search import ranked_table
+from kosim.experiments.study.notation import many
 from kosim.index.build import build_index
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.mining import check_hard, mine
@@ -121,7 +122,7 @@ def mine_command(
             gap=(lambda one: one.gap or 0.0) if hard else None,
         )
         output.print(shown)
-        output.print(f"  {len(pairs)} pairs", style="dim")
+        output.print(f"  {many(len(pairs), 'pair')}", style="dim")
 
 
 @contextmanager

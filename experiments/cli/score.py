@@ -19,6 +19,7 @@ from kosim.experiments.cli.options import (
     symmetric_option,
 )
 from kosim.experiments.cli.progress import stage_progress
+from kosim.experiments.study.notation import many
 
 
 @click.command("score")
@@ -117,4 +118,4 @@ def _score_file(
         )
     else:
         calibrated = "" if encoder.calibrated else " (not calibrated)"
-        output.print(f"Scored {count:,} pairs{calibrated}: {out}", soft_wrap=True)
+        output.print(f"Scored {many(count, 'pair')}{calibrated}: {out}", soft_wrap=True)

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
+from kosim.encoders.compute.threads import set_thread_count, thread_count
 from kosim.experiments.study.results import seconds_of
 
 _SIZE = 1_024
@@ -42,6 +42,9 @@ def encoder_flops(
 
 def fp32_peak(size: int = _SIZE, repeats: int = _REPEATS) -> float:
     """Return the GFLOP/s of the best of several square float32 products in torch."""
+    import torch
+
+    torch.set_num_threads(thread_count())
     matrix = torch.ones(size, size)
     other = torch.ones(size, size)
     return _best(lambda: torch.mm(matrix, other), size, repeats)
@@ -71,7 +74,7 @@ def int8_peak(size: int = _SIZE, repeats: int = _REPEATS) -> float | None:
         graph, opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=10
     )
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
+    options.intra_op_num_threads = thread_count()
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
@@ -81,7 +84,7 @@ def int8_peak(size: int = _SIZE, repeats: int = _REPEATS) -> float | None:
 
 def machine_peaks(_started: float, threads: int) -> dict[str, float | None]:
     """Return the peaks by precision, in GFLOP/s with that many threads."""
-    torch.set_num_threads(threads)
+    set_thread_count(threads)
     return {"fp32": fp32_peak(), "int8": int8_peak()}
 
 

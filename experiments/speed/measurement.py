@@ -11,11 +11,11 @@ from typing import Any
 import faiss
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from kosim.encoders.base import PairEncoder
 from kosim.encoders.bi import BiEncoder
 from kosim.encoders.compute.choice import ComputeChoice
+from kosim.encoders.compute.threads import set_thread_count
 from kosim.encoders.errors import ConfigError
 from kosim.encoders.loading import load
 from kosim.encoders.records import Pair
@@ -76,19 +76,28 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Job:
-    """What is timed: all of it in one call, and one text (or vector) in a call."""
+    """What is timed: all of it in one call, and one text (or vector) in a call.
+
+    ``flops`` counts the operations of the bulk; it may load torch, so it is called last.
+    """
 
     bulk: Callable[[], Answer]
     single: Callable[[Any], object]
     items: int
-    flops: float | None = None
+    flops: Callable[[], float] | None = None
 
 
 def measure(started: float, row: Row, workload: Workload, threads: int) -> Measurement:
     """Measure a row; see `alone` for ``started``."""
-    torch.set_num_threads(threads)
     faiss.omp_set_num_threads(threads)
-    return timed(started, lambda: _job(row, workload), workload.single_texts())
+    set_thread_count(threads)
+
+    def prepare() -> Job:
+        job = _job(row, workload)
+        set_thread_count(threads)  # of torch, if opening the encoders imported it
+        return job
+
+    return timed(started, prepare, workload.single_texts())
 
 
 def timed(started: float, prepare: Callable[[], Job], singles: Sequence[Any]) -> Measurement:
@@ -101,14 +110,15 @@ def timed(started: float, prepare: Callable[[], Job], singles: Sequence[Any]) ->
     calls = tuple(seconds_of(job.single, one) for one in singles)
     answers: list[Answer] = []
     bulk = seconds_of(lambda: answers.append(job.bulk()))
+    memory = peak_memory()
     return Measurement(
         cold_start=first - started,
         opening=opened - began,
         bulk=bulk,
         items=job.items,
         singles=calls,
-        peak_memory=peak_memory(),
-        flops=job.flops,
+        peak_memory=memory,
+        flops=None if job.flops is None else job.flops(),
         answer=answers[0],
     )
 
@@ -132,7 +142,7 @@ def _scoring(encoder: PairEncoder, workload: Workload) -> Job:
         bulk=lambda: encoder.score(pairs, raw=True),
         single=lambda query: encoder.rank(query, candidates),
         items=len(pairs),
-        flops=_flops(encoder, pairs),
+        flops=lambda: _flops(encoder, pairs),
     )
 
 
@@ -142,7 +152,7 @@ def _encoding(encoder: BiEncoder, workload: Workload) -> Job:
         bulk=lambda: encoder.encode(sentences),
         single=lambda text: encoder.encode([text]),
         items=len(sentences),
-        flops=_flops(encoder, [(text, text) for text in sentences]),
+        flops=lambda: _flops(encoder, [(text, text) for text in sentences]),
     )
 
 

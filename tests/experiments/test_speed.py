@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -23,7 +24,7 @@ from kosim.encoders.scratch import build_scratch_backbone
 from kosim.experiments.cli.bench import parse_choices
 from kosim.experiments.speed.bench import BenchSettings, agreement
 from kosim.experiments.speed.flops import encoder_flops, fp32_peak, int8_peak
-from kosim.experiments.speed.measurement import Measurement
+from kosim.experiments.speed.measurement import Job, Measurement, timed
 from kosim.experiments.speed.processes import alone
 from kosim.experiments.speed.workload import Workload, WorkloadSizes
 from tests.experiments.alone_tasks import die, in_this_process, report, touch
@@ -72,6 +73,29 @@ def test_a_task_alone_has_a_process_and_a_clock_of_its_own() -> None:
     assert before <= started <= time.monotonic()
     assert process != os.getpid()
     assert memory > 1 << 20
+
+
+def test_a_measurement_imports_nothing_that_the_encoder_does_not_need() -> None:
+    heavy = "{'torch', 'transformers', 'sentence_transformers', 'pandas', 'sklearn'}"
+    code = f"import sys, kosim.experiments.speed.measurement; print({heavy} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_operations_are_counted_when_all_has_been_timed() -> None:
+    calls: list[str] = []
+
+    def called(name: str) -> np.ndarray:
+        calls.append(name)
+        return np.zeros(1)
+
+    def flops() -> float:
+        calls.append("flops")
+        return 7.0
+
+    job = Job(lambda: called("bulk"), lambda one: called(one), 1, flops)
+    assert timed(time.monotonic(), lambda: job, ["a", "b"]).flops == 7.0
+    assert calls == ["a", "a", "b", "bulk", "flops"]
 
 
 def test_the_peak_of_memory_is_seen_after_it_is_given_back() -> None:
