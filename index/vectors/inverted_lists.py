@@ -54,7 +54,8 @@ _SEED = 0
 class Visits:
     """How many lists a query visits, and how many candidates it takes from them for each hit.
 
-    Of lists whose rows are alive in a ``share``, as many more are visited.
+    Of lists whose rows are alive in a ``share``, as many more are visited, and at least half of
+    ``nprobe``: the reach of a query whose neighbours are removed says little of those left.
     """
 
     nprobe: int
@@ -100,7 +101,8 @@ class Visits:
         lengths = np.linalg.norm(queries, axis=1, keepdims=True)
         reach = self.reach * np.maximum(lengths, np.finfo(np.float32).tiny)
         within = (products >= products[:, :1] - reach).sum(axis=1)
-        return np.ceil(within / self.share).astype(np.int64)
+        counts = np.ceil(within / self.share).astype(np.int64)
+        return counts if self.share == 1 else np.maximum(counts, self.nprobe // _MOST)
 
 
 class ListsFinder(Finder):
