@@ -57,8 +57,7 @@ def parts(
     made["vector_types"] += ["--layouts", LAYOUTS, "--out", str(out)]
     for name, precision in (("serving", "fp32"), ("serving-int8", "int8")):
         made[name] = ["serving", "--reranker", "mini-cross", "--precision", precision]
-        made[name] += ["--queue", QUEUE]
-        made[name] += ["--out", str(out / name)]
+        made[name] += ["--queue", QUEUE, "--out", str(out / name)]
     made["training_epoch"] = ["training_epoch", "--backbone", backbone, "--train", pairs]
     made["training_epoch"] += ["--rounds", "2", "--batches", "8", "--out", str(out)]
     return made

@@ -14,7 +14,7 @@ from kosim.encoders.bi import BiEncoder
 from kosim.encoders.compute.choice import ComputeChoice
 from kosim.encoders.encoder_identity import EncoderIdentity
 from kosim.encoders.errors import ConfigError
-from kosim.encoders.loading import load
+from kosim.encoders.loading import export_store, load
 from kosim.encoders.storage import write_json
 from kosim.experiments.speed.workload import Workload
 from kosim.index.corpus_index import CorpusIndex
@@ -93,16 +93,14 @@ def prepare(
 
 
 def write_whole_graph(encoder: Path) -> None:
-    """Write the encoder's exported graph with its weights inside, which is what peers can open.
-
-    The graph of a bundled encoder takes its weights from the encoder's own file.
-    """
+    """Write the encoder's exported graph with its weights inside, which is what peers can open."""
     import onnx  # here, as the processes that are measured import this module
 
-    graph = encoder / "onnx" / "fp32" / "model.onnx"
-    beside = (graph.parent / f"{graph.name}.data").is_file()
-    model = onnx.load(graph, load_external_data=False)
-    onnx.load_external_data_for_model(model, str(graph.parent if beside else encoder))
+    export = export_store(encoder).find("fp32")
+    if export is None:
+        raise ConfigError(f"{encoder} has no export in fp32")
+    model = onnx.load(export.graph, load_external_data=False)
+    onnx.load_external_data_for_model(model, str(export.weights or export.folder))
     whole = encoder / WHOLE_GRAPH
-    whole.parent.mkdir()
+    whole.parent.mkdir(parents=True)
     onnx.save(model, whole)

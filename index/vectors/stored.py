@@ -102,11 +102,15 @@ class StoredVectors:
         self._rounded = rounded or quantizer is not None
         self._quantizer = self._owner = quantizer
         self.bytewise = quantizer is not None and quantizer.sq.qtype == QUANTIZERS["int8"]
-        self._companded = self.bytewise and quantizer.sq.rangestat == _COMPANDED
-        self._rotated = self._companded or (self.bytewise and quantizer.sq.rangestat == _UNIFORM)
+        coding = quantizer.sq.rangestat if self.bytewise else None
+        self._rotated = coding in (_UNIFORM, _COMPANDED)
         self.pointer = faiss.swig_ptr(data) if quantizer is None else None
         self.rows = len(data)
         self.dimension = data.shape[1] if quantizer is None else int(quantizer.d)
+        self._levels: npt.NDArray[np.float32] | None = None
+        if (ranges := self.ranges) is not None and coding == _COMPANDED:
+            self._mean, spread = _mean_and_spread(ranges)
+            self._levels = spread * _LEVELS
 
     @classmethod
     def of(cls, index: faiss.IndexFlatCodes) -> Self:
@@ -168,10 +172,8 @@ class StoredVectors:
     def _floats(self, codes: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         if self._quantizer is None:
             return codes.view(np.float32)
-        ranges = self.ranges if self._companded else None
-        if ranges is not None:
-            mean, spread = _mean_and_spread(ranges)
-            return cast("npt.NDArray[np.float32]", (spread * _LEVELS).take(codes) + mean)
+        if self._levels is not None:
+            return cast("npt.NDArray[np.float32]", self._levels.take(codes) + self._mean)
         decoded = self._quantizer.sa_decode(codes.reshape(-1, codes.shape[-1]))
         return cast("npt.NDArray[np.float32]", decoded.reshape(*codes.shape[:-1], self.dimension))
 

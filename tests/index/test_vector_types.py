@@ -56,9 +56,18 @@ ENCODER = EncoderIdentity(fingerprint="f" * 64, name="runs/bi", dimension=DIMENS
 
 
 def opened(folder: Path, type: IndexType, stored: VectorType, rows: int = ROWS) -> VectorIndex:
-    settings = VectorIndex.write(folder, VECTORS[:rows], type, stored=stored)
+    return written(folder, type, stored, VECTORS[:rows])
+
+
+def written(folder: Path, type: IndexType, stored: VectorType, vectors: np.ndarray) -> VectorIndex:
+    settings = VectorIndex.write(folder, vectors, type, stored=stored)
     return VectorIndex.open(
-        folder, type=type, rows=rows, dimension=DIMENSION, settings=settings, stored=stored
+        folder,
+        type=type,
+        rows=len(vectors),
+        dimension=DIMENSION,
+        settings=settings,
+        stored=stored,
     )
 
 
@@ -87,8 +96,8 @@ def test_what_is_found_is_what_brute_force_finds(index: VectorIndex, share: floa
     rows = index.search(ASKED, 10, alive=alive)[1]
     assert alive[rows].all()
     exact = best(ASKED, index.vectors(np.arange(ROWS)), 10, alive)
-    assert shared_rows(rows, exact) >= {"flat": 0.9999, "hnsw": 0.97, "rabitq": 0.9}[index.type]
-    assert shared_rows(rows, best(ASKED, HELD, 10, alive)) >= 0.9
+    assert shared_rows(rows, exact) >= {"flat": 0.9999, "hnsw": 0.97, "rabitq": 0.95}[index.type]
+    assert shared_rows(rows, best(ASKED, HELD, 10, alive)) >= 0.94
 
 
 def test_a_component_is_rounded_by_half_a_step_at_most(tmp_path: Path, stored: VectorType) -> None:
@@ -128,15 +137,7 @@ def test_vectors_far_from_all_others_are_stored_as_well(tmp_path: Path, type: In
     close = HELD[0] + 0.02 * HELD
     close /= np.linalg.norm(close, axis=1, keepdims=True)
     vectors = np.concatenate([close, -HELD[:3]])
-    settings = VectorIndex.write(tmp_path, vectors, type, stored="int8")
-    index = VectorIndex.open(
-        tmp_path,
-        type=type,
-        rows=len(vectors),
-        dimension=DIMENSION,
-        settings=settings,
-        stored="int8",
-    )
+    index = written(tmp_path, type, "int8", vectors)
     kept = index.vectors(np.arange(len(vectors)))
     assert ((kept * vectors).sum(axis=1) > 0.9995).all()
     if type != "hnsw":  # whose links hardly lead to vectors that are near no other
