@@ -24,6 +24,7 @@ import numpy as np  # noqa: E402
 
 from kosim.index.corpus_index import CorpusIndex  # noqa: E402
 from kosim.index.documents import Document  # noqa: E402
+from kosim.index.vectors.inverted_lists import MOST_TO_MEAN  # noqa: E402
 from kosim.index.vectors.vector_index import IndexType, VectorIndex, search_threads  # noqa: E402
 
 IMPORTED = time.perf_counter()
@@ -128,6 +129,11 @@ def _answer(index: CorpusIndex, queries: np.ndarray) -> tuple[np.ndarray, list[s
     return rows, index.ids(found), index.texts(found)
 
 
+def _mean_lists(most: int) -> int:
+    """Return how many lists kosim's queries visit on average, when ``most`` is the most of one."""
+    return -(-most // MOST_TO_MEAN)
+
+
 def _raw(index: CorpusIndex, type: IndexType) -> Callable[[np.ndarray], Any]:
     """Return FAISS's own search of the same mapped files at the same depth, and nothing else."""
     calls = []
@@ -138,7 +144,7 @@ def _raw(index: CorpusIndex, type: IndexType) -> Callable[[np.ndarray], Any]:
         parameters = {
             "flat": lambda s: None,
             "hnsw": lambda s: faiss.SearchParametersHNSW(efSearch=s["efSearch"]),
-            "ivfpq": lambda s: faiss.SearchParametersIVF(nprobe=s["nprobe"]),
+            "ivfpq": lambda s: faiss.SearchParametersIVF(nprobe=_mean_lists(s["nprobe"])),
         }[type](settings)
         calls.append((mapped, parameters))
     return lambda queries: [mapped.search(queries, K, params=params) for mapped, params in calls]

@@ -175,9 +175,10 @@ def _p(value: float) -> str:
 
 
 def draw_curves(groups: dict[tuple[str, str], Records], title: str, path: Path) -> None:
-    """Draw the validation Pearson after each epoch, a panel a kind, a line a setting."""
+    """Draw the validation Pearson after each epoch, a panel a kind, a colour a setting."""
     figure = Figure(figsize=(11, 4.5), layout="constrained")
     axes = figure.subplots(1, 2, sharey=True)
+    names = list(dict.fromkeys(name for _, name in sorted(groups)))
     for axis, kind in zip(axes, ("bi", "cross"), strict=True):
         for (of, name), records in groups.items():
             if of != kind:
@@ -185,7 +186,7 @@ def draw_curves(groups: dict[tuple[str, str], Records], title: str, path: Path) 
             for number, record in enumerate(records):
                 values = [row["pearson"] for row in record["history"]]
                 label = name if number == 0 else None
-                colour = f"C{[n for k, n in groups if k == kind].index(name) % 10}"
+                colour = f"C{names.index(name) % 10}"
                 axis.plot(range(1, len(values) + 1), values, label=label, color=colour)
                 best = record["best_epoch"]
                 axis.plot(best, values[best - 1], "o", color=colour)

@@ -38,7 +38,7 @@ TRAINING_POINTS = 39
 """Training vectors a centroid that FAISS asks for at least."""
 _MAX_LISTS = 16_384
 _REFINEMENTS = (2, 4, 8, 16, 32, 64)
-_MOST = 2
+MOST_TO_MEAN = 2
 """A query visits at most so many times as many lists as the mean."""
 _NO_LIST = -1
 _DEEPER = 0.1
@@ -102,7 +102,7 @@ class Visits:
         reach = self.reach * np.maximum(lengths, np.finfo(np.float32).tiny)
         within = (products >= products[:, :1] - reach).sum(axis=1)
         counts = np.ceil(within / self.share).astype(np.int64)
-        return counts if self.share == 1 else np.maximum(counts, self.nprobe // _MOST)
+        return counts if self.share == 1 else np.maximum(counts, self.nprobe // MOST_TO_MEAN)
 
 
 class ListsFinder(Finder):
@@ -283,7 +283,7 @@ class ListsFinder(Finder):
         most = (-1.0, Visits(1))
         for mean in _steps(lists):
             reach = float(gaps[min(math.ceil(mean * len(queries)), len(gaps)) - 1])
-            tried = Visits(min(math.ceil(_MOST * mean), lists), reach=reach)
+            tried = Visits(min(math.ceil(MOST_TO_MEAN * mean), lists), reach=reach)
             mean = float(tried.counts(queries, products[:, : tried.nprobe]).mean())
             for refine, reached in self._recalls(chosen_on, tried):
                 option = (self._cost(mean, refine), replace(tried, refine=refine))
