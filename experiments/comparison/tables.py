@@ -22,6 +22,7 @@ from kosim.experiments.study.notation import (
     count,
     decimal,
     duration,
+    many,
     milliseconds,
     p_value,
     percent,
@@ -97,8 +98,9 @@ def further_tests(results: ComparisonResults) -> list[Table]:
     if main is not None and main.mcnemar is not None:
         rights = [
             both(
-                "{n} pairs only {name} gets right",
+                "{pairs} only {name} gets right",
                 "{name}만 맞힌 쌍 {n}개",
+                pairs=many(main.mcnemar.only_right(name), "pair"),
                 n=count(main.mcnemar.only_right(name)),
                 name=labels(results)[name],
             )
