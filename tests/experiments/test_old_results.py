@@ -21,7 +21,7 @@ from tests.checkout import ROOT
 
 RESULTS = ROOT / "benchmarks" / "results"
 FOLDERS: list[tuple[Experiment, str]] = [
-    (COMPARISON, "klue-sts-e5-small-ko"),
+    (COMPARISON, "klue-sts-e5-small-ko-0.1"),
     (COMPARISON, "mini/bi"),
     (RETRIEVAL, "retrieval-parakqc"),
     (DEPTH, "depth-klue-dev"),
@@ -43,8 +43,8 @@ def test_old_results_are_read_and_rendered(
 
 
 def test_the_figures_are_those_of_the_file() -> None:
-    old = json.loads((RESULTS / "klue-sts-e5-small-ko" / "results.json").read_text("utf-8"))
-    results = COMPARISON.read(RESULTS / "klue-sts-e5-small-ko")
+    old = json.loads((RESULTS / "klue-sts-e5-small-ko-0.1" / "results.json").read_text("utf-8"))
+    results = COMPARISON.read(RESULTS / "klue-sts-e5-small-ko-0.1")
     for name, encoder in old["encoders"].items():
         for metric, figure in encoder["test"].items():
             assert vars(results.encoders[name].test[metric]) == figure
