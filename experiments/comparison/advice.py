@@ -52,6 +52,8 @@ def _choice(facts: Facts) -> Line | None:
     gap = facts.gap(cross, bi)
     if gap is None:
         return None
+    if _averaging_pays(facts, bi, cross):
+        return _average(facts, bi, cross)
     if gap.significant and gap.value >= TINY:
         return _rerank(facts, bi, cross)
     if not gap.significant:
@@ -84,16 +86,47 @@ def _choice(facts: Facts) -> Line | None:
     )
 
 
+def _averaging_pays(facts: Facts, bi: str, cross: str) -> bool:
+    """Say whether the mean of both scores is surely better than either, by more than a trifle."""
+    mean = facts.results.mean_of_both
+    if mean is None or (mean.bi, mean.cross) != (bi, cross) or not mean.better:
+        return False
+    gains = [mean.gain(name) for name in (bi, cross)]
+    return all(gain is not None and gain.value >= TINY for gain in gains)
+
+
+def _average(facts: Facts, bi: str, cross: str) -> Line:
+    do = both(
+        "score pairs with both encoders and take the mean; in a large collection, retrieve "
+        "{candidates} with {finder} and order them by it (kosim search --interpolation 0.5)",
+        "두 인코더의 점수를 평균하여 쓰십시오. 말뭉치가 크면 {finder}로 {candidates}를 찾고 두 "
+        "점수의 평균으로 다시 순위를 매기십시오(kosim search --interpolation 0.5).",
+        candidates=_candidates(facts),
+        finder=facts.name(bi),
+    )
+    return _with_its_cost(facts, bi, cross, do)
+
+
 def _rerank(facts: Facts, bi: str, cross: str) -> Line:
-    depth = facts.cost.candidates
-    candidates = Line(f"{count(depth)} candidates", f"후보 {count(depth)}개")
     do = both(
         "in a large collection, retrieve {candidates} with {finder} and rerank them with {judge}",
         "말뭉치가 크면 {finder}로 {candidates}를 찾고 {judge}로 다시 순위를 매기십시오.",
-        candidates=candidates if depth is not None else Line("candidates", "후보"),
+        candidates=_candidates(facts),
         finder=facts.name(bi),
         judge=facts.name(cross),
     )
+    return _with_its_cost(facts, bi, cross, do)
+
+
+def _candidates(facts: Facts) -> Line:
+    depth = facts.cost.candidates
+    if depth is None:
+        return Line("candidates", "후보")
+    return Line(f"{count(depth)} candidates", f"후보 {count(depth)}개")
+
+
+def _with_its_cost(facts: Facts, bi: str, cross: str, do: Line) -> Line:
+    """Add what a query then takes, beside what it takes by the cross-encoder alone."""
     rows = facts.cost.corpus
     if not rows or (bi, cross) != (facts.costed("bi"), facts.costed("cross")):
         return Line(f"{do.en}.", do.ko)

@@ -23,7 +23,9 @@ from kosim.encoders.records import (
 )
 from kosim.experiments.comparison.results import (
     COMPARED,
+    MEAN,
     McNemarResults,
+    MeanOfBoth,
     PairedComparison,
     ScorePlot,
     SourceResults,
@@ -45,7 +47,14 @@ from kosim.experiments.statistics.significance import (
     pairs_needed,
     williams,
 )
-from kosim.experiments.study.figures import Difference, Estimate, Figure, Tested, Undefined
+from kosim.experiments.study.figures import (
+    Comparison,
+    Difference,
+    Estimate,
+    Figure,
+    Tested,
+    Undefined,
+)
 
 Scores = npt.NDArray[np.float64]
 Figures = dict[str, Figure]
@@ -283,6 +292,35 @@ def compare_two(
         williams_p_value=williams_p_value,
         **figures,
     )
+
+
+def mean_of_both(
+    bi: ScoredContender,
+    cross: ScoredContender,
+    labels: npt.NDArray[np.float64],
+    settings: EvaluationSettings,
+) -> MeanOfBoth:
+    """Test the mean of two calibrated contenders' scores, seed by seed, against each of them.
+
+    A contender that was saved says the same for every seed.
+    """
+    scores = (bi.scores + cross.scores) / 2
+    mean = replace(bi, name=MEAN, scores=scores, swapped=None)
+    gains = []
+    for alone in (bi, cross):
+        gain = defined(
+            lambda alone=alone: difference(  # type: ignore[misc]
+                labels,
+                mean.scores,
+                alone.scores,
+                Pearson(),
+                copies=mean.copies,
+                **resampling(settings),
+            )
+        )
+        gains.append(Comparison(first=MEAN, second=alone.name, **{"pearson": gain}))
+    figures = evaluate(mean, labels, settings, only=BY_SOURCE)
+    return MeanOfBoth(bi=bi.name, cross=cross.name, gains=gains, **figures)
 
 
 def compare_all(

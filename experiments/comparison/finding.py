@@ -56,6 +56,7 @@ def compute_finding(results: ComparisonResults) -> Finding:
             wording.more_pairs(facts, gap) if gap and not gap.significant else None,
             None if waits else slice_report.concentrated(facts),
             None if waits else wording.f1_agreement(facts),
+            None if waits else wording.mean_of_both(facts),
             equal_care(facts),
             wording.pair_cost(facts),
             wording.vectors(facts),

@@ -8,11 +8,20 @@ from pydantic import AliasChoices, ConfigDict, Field
 
 from kosim.encoders.records import Kind
 from kosim.experiments.settings import without_unused
-from kosim.experiments.study.figures import Comparison, Difference, Estimate, Figure, Undefined
+from kosim.experiments.study.figures import (
+    Comparison,
+    Difference,
+    Estimate,
+    Figure,
+    Undefined,
+    between,
+)
 from kosim.experiments.study.results import Latency, Record, Results
 
 COMPARED = ("pearson", "spearman", "f1", "f1_tuned")
 """The metrics whose difference is tested."""
+MEAN = "mean"
+"""What the mean of both scores is called in a difference."""
 
 
 class SourceResults(Record):
@@ -166,6 +175,33 @@ class PairedComparison(Comparison):
     williams_p_value: float | None = None
 
 
+class MeanOfBoth(Record):
+    """The mean of a bi- and a cross-encoder's scores of the test pairs, beside each alone.
+
+    ``gains`` are its differences in Pearson from each of the two, `MEAN` first.
+    """
+
+    bi: str
+    cross: str
+    pearson: Figure = None
+    f1: Figure = None
+    gains: list[Comparison] = Field(default_factory=list)
+
+    def gain(self, over: str) -> Difference | None:
+        """Return the mean's Pearson minus that of the contender ``over``; None if undefined."""
+        return between(self.gains, MEAN, over, "pearson")
+
+    @property
+    def better(self) -> bool:
+        """Whether it is surely better than each of the two.
+
+        Both tests must say so at 5%, and so both err in 5% of cases at most, without adjustment
+        (the intersection-union test; Berger, Technometrics 1982).
+        """
+        gains = [self.gain(name) for name in (self.bi, self.cross)]
+        return all(gain is not None and gain.significant and gain.value > 0 for gain in gains)
+
+
 class SliceComparison(Comparison):
     """Two contenders on the n test pairs of one slice, by ``error`` and ``pearson``.
 
@@ -293,13 +329,15 @@ class ComparisonResults(Results):
     """Everything that a comparison found.
 
     ``difference`` is the main comparison, of two kinds where there are two; ``pairwise`` all of
-    them; ``data`` the data report.
+    them; ``mean_of_both`` the mean of its two encoders' scores, where they are of two kinds and
+    calibrated; ``data`` the data report.
     """
 
     config: dict[str, Any] = Field(default_factory=dict)
     encoders: dict[str, ContenderResults]
     difference: PairedComparison | None = None
     pairwise: list[PairedComparison] = Field(default_factory=list)
+    mean_of_both: MeanOfBoth | None = None
     ceiling: CeilingResults | Undefined | None = None
     disagreements: list[Disagreement] = Field(default_factory=list)
     slices: SlicedResults | None = None

@@ -29,9 +29,11 @@ from kosim.experiments.comparison.disagreements import (
 )
 from kosim.experiments.comparison.evaluation import (
     ScoredContender,
+    Scores,
     compare_all,
     evaluate,
     evaluate_sources,
+    mean_of_both,
     plot_scores,
     score_pairs,
     seed_spread,
@@ -46,6 +48,7 @@ from kosim.experiments.comparison.results import (
     ComparisonResults,
     ContenderResults,
     EncoderCost,
+    MeanOfBoth,
     PairedComparison,
     SeedResults,
 )
@@ -284,6 +287,7 @@ def _assemble(
         encoders={run.scored.name: _describe_contender(run, settings, partition) for run in runs},
         difference=main,
         pairwise=differences,
+        mean_of_both=_mean_of_both(main, runs, partition.test.pairs.labels, settings),
         ceiling=_ceiling(partition.test.raw),
         disagreements=largest_disagreements(
             partition.test.pairs, contenders, rows=settings.evaluation.examples
@@ -307,6 +311,19 @@ def _main_difference(
     kinds = {contender.name: contender.kind for contender in contenders}
     mixed = [found for found in differences if kinds[found.first] != kinds[found.second]]
     return next(iter([*mixed, *differences]), None)
+
+
+def _mean_of_both(
+    main: PairedComparison | None, runs: Sequence[_Run], labels: Scores, settings: CompareSettings
+) -> MeanOfBoth | None:
+    """Return what the mean of the main difference's two scores reaches, where it has a meaning."""
+    if main is None:
+        return None
+    compared = [run for run in runs if run.scored.name in (main.first, main.second)]
+    of_kind = {run.scored.kind: run.scored for run in compared if run.calibrated}
+    if len(of_kind) < 2:
+        return None
+    return mean_of_both(of_kind["bi"], of_kind["cross"], labels, settings.evaluation)
 
 
 def _describe_contender(

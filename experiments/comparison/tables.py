@@ -118,6 +118,16 @@ def further_tests(results: ComparisonResults) -> list[Table]:
             "Williams, Pearson (assumes normal scores)", "윌리엄스 검정, 피어슨(정규분포 가정)"
         )
         rows.append([label, p_value(main.williams_p_value)])
+    mean = results.mean_of_both
+    if mean is not None:
+        named = labels(results)
+        answers: list[Text] = [written(mean.pearson)]
+        for alone in (mean.bi, mean.cross):
+            gain, p = tested(next(g.metrics["pearson"] for g in mean.gains if g.second == alone))
+            over = both("against {name} {gain}", "{name} 대비 {gain}", name=named[alone], gain=gain)
+            answers.append(Line.join(", ", [over, p]))
+        label = Line("Mean of both scores, Pearson", "두 점수의 평균, 피어슨 상관")
+        rows.append([label, Line.join("; ", answers)])
     ceiling = results.ceiling
     if ceiling is not None:
         if isinstance(ceiling, Undefined):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from kosim.experiments.comparison.facts import TINY, Facts
 from kosim.experiments.statistics.significance import pairs_needed
-from kosim.experiments.study.figures import Difference
+from kosim.experiments.study.figures import Difference, Estimate
 from kosim.experiments.study.language import Line, Text, both
 from kosim.experiments.study.notation import (
     amount,
@@ -19,6 +19,7 @@ from kosim.experiments.study.notation import (
     decimal,
     duration,
     p_value,
+    signed,
 )
 
 _MOST_PAIRS = 10_000_000
@@ -139,6 +140,38 @@ def f1_agreement(facts: Facts) -> Line | None:
         "F1 at 3.0 {way}: {value} higher for {better} ({sure}).",
         "3.0 기준 {way}. {better}가 {value} 높습니다({sure}).",
         way=way,
+        **parts,
+    )
+
+
+def mean_of_both(facts: Facts) -> Line | None:
+    """Say whether the mean of both encoders' scores is better than the better one's alone."""
+    mean = facts.results.mean_of_both
+    if mean is None or not isinstance(mean.pearson, Estimate):
+        return None
+    alone = next(name for name in facts.ranking if name in (mean.bi, mean.cross))
+    gain = mean.gain(alone)
+    if gain is None:
+        return None
+    parts: dict[str, Text] = {
+        "value": decimal(mean.pearson.value),
+        "name": facts.name(alone),
+        "gain": signed(gain.value),
+        "sure": sureness(facts, gain),
+    }
+    if not mean.better:
+        return both(
+            "The mean of both scores, Pearson {value}, is not surely better than {name} alone "
+            "({gain}, {sure}).",
+            "두 점수의 평균은 피어슨 상관 {value}로, {name}만 쓸 때보다 낫다고 할 수 없습니다"
+            "({gain}, {sure}).",
+            **parts,
+        )
+    return both(
+        "The mean of both scores is better than either alone: Pearson {value}, {gain} against "
+        "{name} ({sure}).",
+        "두 점수의 평균이 어느 한쪽만 쓸 때보다 낫습니다. 피어슨 상관 {value}, {name} 대비 {gain}"
+        "({sure}).",
         **parts,
     )
 

@@ -93,7 +93,7 @@ def count(number: float | None) -> str:
     return DASH if number is None else f"{number:,.0f}"
 
 
-def many(number: int, noun: str) -> str:
+def many(number: int | None, noun: str) -> str:
     """Return a number with its English noun: ``1 pair``, ``2,000 pairs``."""
     return f"{count(number)} {noun}" if number == 1 else f"{count(number)} {noun}s"
 
