@@ -97,10 +97,11 @@ def _averaging_pays(facts: Facts, bi: str, cross: str) -> bool:
 
 def _average(facts: Facts, bi: str, cross: str) -> Line:
     do = both(
-        "score pairs with both encoders and take the mean; in a large collection, retrieve "
-        "{candidates} with {finder} and order them by it (kosim search --interpolation 0.5)",
-        "두 인코더의 점수를 평균하여 쓰십시오. 말뭉치가 크면 {finder}로 {candidates}를 찾고 두 "
-        "점수의 평균으로 다시 순위를 매기십시오(kosim search --interpolation 0.5).",
+        "take the mean of both scores, which is better than either; in a large collection, "
+        "retrieve {candidates} with {finder} and order them by the mean (kosim search "
+        "--interpolation 0.5)",
+        "어느 한쪽보다 나은, 두 점수의 평균을 쓰십시오. 말뭉치가 크면 {finder}로 {candidates}를 "
+        "찾고 평균으로 다시 순위를 매기십시오(kosim search --interpolation 0.5).",
         candidates=_candidates(facts),
         finder=facts.name(bi),
     )
