@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     import torch
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import Pooling
+    from tokenizers import Encoding
 
     from kosim.encoders.compute.network import Network
 
@@ -167,6 +168,23 @@ class BiEncoder(PairEncoder):
         self.truncated += int((tokens.lengths > self.max_length).sum())
         vectors = self.outputs(tokens.encodings, batch_size=batch_size, progress=progress)
         return vectors[[positions[text] for text in texts]]
+
+    def outputs(
+        self,
+        encodings: Sequence[Encoding],
+        *,
+        batch_size: int | None = None,
+        progress: bool = False,
+    ) -> FloatArray:
+        """Return the vectors of n >= 1 tokenised inputs, (n, dimension) float32, of unit length.
+
+        Raises:
+            ArtifactError: a vector holds NaN or infinity.
+        """
+        vectors = super().outputs(encodings, batch_size=batch_size, progress=progress)
+        if self.precision == "bf16":  # whose lengths are off by up to 1 in 256
+            vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        return vectors
 
     def token_lengths(self, pairs: Sequence[Pair]) -> npt.NDArray[np.int64]:
         """Return the tokens of each pair's longer sentence, prompt included, uncut: (n,)."""

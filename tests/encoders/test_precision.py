@@ -10,9 +10,10 @@ import torch
 
 from kosim.encoders.base import PairEncoder
 from kosim.encoders.compute.choice import ComputeChoice
+from kosim.encoders.compute.runtime import Precision
 from kosim.encoders.errors import ConfigError
 from kosim.encoders.loading import load
-from tests.encoders.tiny import VALIDATION
+from tests.encoders.tiny import SENTENCES, VALIDATION
 
 
 def test_lower_precision_keeps_the_fingerprint(encoder: PairEncoder, saved: Path) -> None:
@@ -44,3 +45,12 @@ def test_full_precision_cannot_be_brought_back(saved: Path) -> None:
 def test_an_unknown_precision_is_refused(saved: Path) -> None:
     with pytest.raises(ConfigError, match="'int3' is unknown"):
         load(saved, precision="int3")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_vectors_have_unit_length_in_every_precision(
+    encoders: dict[str, Path], precision: Precision
+) -> None:
+    """The lengths that bf16 computes were refused by the index."""
+    vectors = load(encoders["bi"], precision=precision).encode(SENTENCES)
+    assert np.abs(np.linalg.norm(vectors.astype(np.float64), axis=1) - 1).max() < 1e-6
