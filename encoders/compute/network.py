@@ -14,7 +14,8 @@ from kosim.encoders.compute.text_reader import input_names
 class Network(torch.nn.Module):
     """Transformer, pooling and normalisation, or transformer and classifier.
 
-    Both backends run this: torch as it is, onnx after an export.
+    Both backends run this: torch as it is, onnx after an export. It computes in the arithmetic of
+    the weights, also while a trainer in bf16 has put an autocast around the model's ``forward``.
 
     Args:
         model: the sentence-transformers model.
@@ -39,5 +40,6 @@ class Network(torch.nn.Module):
         features["modality"] = "text"
         if self.prompt_tokens:
             features["prompt_length"] = self.prompt_tokens
-        output: torch.Tensor = self.computed(features)[self.output]
+        forward = type(self.computed).forward  # not the instance's own, which a trainer replaces
+        output: torch.Tensor = forward(self.computed, features)[self.output]
         return output

@@ -129,6 +129,7 @@ def _train(
             f"training stopped, a checkpoint in {checkpoints} could not be written or read: "
             f"{problem}; free some space, or remove the damaged checkpoint, and resume"
         ) from error
+    trainer.accelerator.unwrap_model(encoder.model, keep_fp32_wrapper=False)  # bf16's autocast
     verify_best(encoder.model, trainer.state.best_model_checkpoint)
     ranks.barrier()  # from here on nobody reads the checkpoints
     history = history_of(trainer.state.log_history)

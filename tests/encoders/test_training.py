@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 from torch import nn
 from transformers import TrainerCallback, TrainerControl, TrainerState
 
@@ -224,9 +225,23 @@ def test_incomplete_accumulation_still_steps(fresh: PairEncoder) -> None:
     assert [row.epoch for row in result.history] == [1, 2]
 
 
-def test_bf16_trains(fresh: PairEncoder) -> None:
-    train(fresh, TRAIN, VALIDATION, config(epochs=1, precision="bf16"))
+def test_an_encoder_trained_in_bf16_computes_in_full_precision(
+    fresh: PairEncoder, tmp_path: Path
+) -> None:
+    """The trainer's autocast stayed around the model: in memory a bi-encoder scored in bf16."""
+    result = train(fresh, TRAIN, VALIDATION, config(epochs=1, precision="bf16"))
     assert {weight.dtype for weight in fresh.model.parameters()} == {torch.float32}
+    fresh.save(tmp_path / "saved")
+    scores = load(tmp_path / "saved").score(VALIDATION.pairs, raw=True)
+    np.testing.assert_array_equal(fresh.score(VALIDATION.pairs, raw=True), scores)
+    expected = stats.pearsonr(VALIDATION.labels, scores.astype(np.float64)).statistic
+    assert result.history[0].pearson == pytest.approx(expected, abs=1e-6)
+    # sentence-transformers' own call, too
+    plain = type(fresh.model)(str(tmp_path / "saved"), device="cpu")
+    texts = {"bi": list(VALIDATION.sentence1), "cross": list(VALIDATION.pairs)}[fresh.kind]
+    call = {"bi": "encode", "cross": "predict"}[fresh.kind]
+    found, of_saved = (getattr(model, call)(texts) for model in (fresh.model, plain))
+    np.testing.assert_allclose(found, of_saved, atol=1e-6)
 
 
 class LongestInput(TrainerCallback):
