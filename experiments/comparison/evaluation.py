@@ -65,8 +65,8 @@ CELL = 0.25
 THRESHOLDS = np.round(np.arange(LABEL_LOW, LABEL_HIGH + 0.025, 0.05), 2)
 """Thresholds at which the curve of F1 is drawn."""
 
-BY_SOURCE = ("pearson", "f1")
-"""The metrics that are reported for every source."""
+BRIEF = ("pearson", "f1")
+"""The metrics that are reported of every source, and of the mean of both scores."""
 
 
 @dataclass(frozen=True)
@@ -177,7 +177,7 @@ def evaluate_sources(
     found = {}
     for source in sorted(set(pairs.sources) - {""}):
         rows = np.flatnonzero(sources == source)
-        figures = evaluate(contender.of_pairs(rows), pairs.labels[rows], settings, only=BY_SOURCE)
+        figures = evaluate(contender.of_pairs(rows), pairs.labels[rows], settings, only=BRIEF)
         found[source] = SourceResults(n=len(rows), **figures)
     return found
 
@@ -319,7 +319,7 @@ def mean_of_both(
             )
         )
         gains.append(Comparison(first=MEAN, second=alone.name, **{"pearson": gain}))
-    figures = evaluate(mean, labels, settings, only=BY_SOURCE)
+    figures = evaluate(mean, labels, settings, only=BRIEF)
     return MeanOfBoth(bi=bi.name, cross=cross.name, gains=gains, **figures)
 
 

@@ -149,9 +149,9 @@ def mean_of_both(facts: Facts) -> Line | None:
     mean = facts.results.mean_of_both
     if mean is None or not isinstance(mean.pearson, Estimate):
         return None
-    alone = next(name for name in facts.ranking if name in (mean.bi, mean.cross))
-    gain = mean.gain(alone)
-    if gain is None:
+    alone = next((name for name in facts.ranking if name in (mean.bi, mean.cross)), None)
+    gain = mean.gain(alone) if alone is not None else None
+    if alone is None or gain is None:
         return None
     parts: dict[str, Text] = {
         "value": decimal(mean.pearson.value),

@@ -216,6 +216,16 @@ def test_nothing_is_said_where_it_was_not_measured() -> None:
     )
 
 
+def test_nothing_is_said_where_the_encoders_have_no_figure() -> None:
+    """A resample may leave a mean its figure, and neither of the two."""
+    content = shown(0.95, gap(0.05, 0.01, 0.0001), gap(0.05, 0.01, 0.0001))
+    for contender in content["encoders"].values():
+        contender["test"]["pearson"] = {"undefined": "the scores are constant (all 3)"}
+    results = ComparisonResults.model_validate(content)
+    assert wording.mean_of_both(Facts(results)) is None
+    assert "--interpolation" not in text(COMPARISON.finding(results).advice or "", "en")
+
+
 def test_nothing_is_said_while_an_encoder_still_learns() -> None:
     content = shown(0.95, gap(0.05, 0.01, 0.0001), gap(0.05, 0.01, 0.0001))
     for run in content["encoders"]["cross"]["seeds"].values():
