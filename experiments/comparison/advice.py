@@ -52,7 +52,8 @@ def _choice(facts: Facts) -> Line | None:
     gap = facts.gap(cross, bi)
     if gap is None:
         return None
-    if _averaging_pays(facts, bi, cross):
+    mean = facts.results.mean_of_both
+    if mean and (mean.bi, mean.cross) == (bi, cross) and mean.beats_both(by=TINY):
         return _average(facts, bi, cross)
     if gap.significant and gap.value >= TINY:
         return _rerank(facts, bi, cross)
@@ -84,15 +85,6 @@ def _choice(facts: Facts) -> Line | None:
         use=facts.name(bi),
         why=why,
     )
-
-
-def _averaging_pays(facts: Facts, bi: str, cross: str) -> bool:
-    """Say whether the mean of both scores is surely better than either, by more than a trifle."""
-    mean = facts.results.mean_of_both
-    if mean is None or (mean.bi, mean.cross) != (bi, cross) or not mean.better:
-        return False
-    gains = [mean.gain(name) for name in (bi, cross)]
-    return all(gain is not None and gain.value >= TINY for gain in gains)
 
 
 def _average(facts: Facts, bi: str, cross: str) -> Line:

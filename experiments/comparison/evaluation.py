@@ -1,10 +1,9 @@
-"""The figures of a comparison: each contender's, and the difference of every two."""
+"""The figures of each contender of a comparison."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
 from typing import Any, TypeVar
 
 import numpy as np
@@ -21,17 +20,7 @@ from kosim.encoders.records import (
     LabelledPairs,
     Pair,
 )
-from kosim.experiments.comparison.results import (
-    COMPARED,
-    MEAN,
-    McNemarResults,
-    MeanOfBoth,
-    PairedComparison,
-    ScorePlot,
-    SourceResults,
-    Spread,
-    SwapAsymmetry,
-)
+from kosim.experiments.comparison.results import ScorePlot, SourceResults, Spread, SwapAsymmetry
 from kosim.experiments.settings import EvaluationSettings
 from kosim.experiments.statistics.significance import (
     F1,
@@ -40,21 +29,9 @@ from kosim.experiments.statistics.significance import (
     Precision,
     Recall,
     Spearman,
-    adjust,
-    difference,
     estimate,
-    mcnemar_midp,
-    pairs_needed,
-    williams,
 )
-from kosim.experiments.study.figures import (
-    Comparison,
-    Difference,
-    Estimate,
-    Figure,
-    Tested,
-    Undefined,
-)
+from kosim.experiments.study.figures import Difference, Estimate, Figure, Undefined
 
 Scores = npt.NDArray[np.float64]
 Figures = dict[str, Figure]
@@ -240,105 +217,6 @@ def swap_asymmetry(
         verdict_flips=float(flips.mean()),
         pearson_symmetric=symmetric,
     )
-
-
-def compare_two(
-    first: ScoredContender,
-    second: ScoredContender,
-    labels: npt.NDArray[np.float64],
-    settings: EvaluationSettings,
-) -> PairedComparison:
-    """Test ``first`` minus ``second``, paired by test pair.
-
-    Williams' test takes the scores' means over seeds, since it knows one value a pair. The
-    classical tests and ``pairs_needed`` count distinct pairs.
-    """
-    distinct = mean_of_copies(labels, first.copies)
-    of_first, of_second = first.metrics(), second.metrics()
-    figures: dict[str, Tested] = {}
-    for name in COMPARED:
-        found = defined(
-            lambda name=name: difference(  # type: ignore[misc]
-                labels,
-                first.scores,
-                second.scores,
-                of_first[name],
-                of_second[name],
-                copies=first.copies,
-                **resampling(settings),
-            )
-        )
-        if isinstance(found, Difference):
-            needed = pairs_needed(found, len(distinct), level=settings.level)
-            found = replace(found, pairs_needed=needed)
-        figures[name] = found
-    ours, theirs = first.of_distinct().scores, second.of_distinct().scores
-    decisions = mcnemar_midp(distinct, ours, theirs)
-    try:
-        williams_p_value = williams(distinct, ours.mean(axis=0), theirs.mean(axis=0)).p_value
-    except UndefinedMetricError:
-        williams_p_value = None
-    return PairedComparison(
-        first=first.name,
-        second=second.name,
-        mcnemar=McNemarResults(
-            threshold=DECISION_THRESHOLD,
-            p_value=decisions.p_value,
-            **{
-                f"only_{first.name}_right": decisions.only_first_right,
-                f"only_{second.name}_right": decisions.only_second_right,
-            },
-        ),
-        williams_p_value=williams_p_value,
-        **figures,
-    )
-
-
-def mean_of_both(
-    bi: ScoredContender,
-    cross: ScoredContender,
-    labels: npt.NDArray[np.float64],
-    settings: EvaluationSettings,
-) -> MeanOfBoth:
-    """Test the mean of two calibrated contenders' scores, seed by seed, against each of them.
-
-    A contender that was saved says the same for every seed.
-    """
-    scores = (bi.scores + cross.scores) / 2
-    mean = replace(bi, name=MEAN, scores=scores, swapped=None)
-    gains = []
-    for alone in (bi, cross):
-        gain = defined(
-            lambda alone=alone: difference(  # type: ignore[misc]
-                labels,
-                mean.scores,
-                alone.scores,
-                Pearson(),
-                copies=mean.copies,
-                **resampling(settings),
-            )
-        )
-        gains.append(Comparison(first=MEAN, second=alone.name, **{"pearson": gain}))
-    figures = evaluate(mean, labels, settings, only=BRIEF)
-    return MeanOfBoth(bi=bi.name, cross=cross.name, gains=gains, **figures)
-
-
-def compare_all(
-    contenders: Sequence[ScoredContender],
-    labels: npt.NDArray[np.float64],
-    settings: EvaluationSettings,
-) -> list[PairedComparison]:
-    """Test every two contenders, cross minus bi where the kinds differ.
-
-    With more than two contenders, ``p_adjusted`` is each metric's p-value adjusted for the
-    number of comparisons (Holm).
-    """
-    ordered = sorted(contenders, key=lambda contender: contender.kind != "cross")
-    found = [
-        compare_two(first, second, labels, settings) for first, second in combinations(ordered, 2)
-    ]
-    adjust(found, COMPARED)
-    return found
 
 
 def resampling(settings: EvaluationSettings) -> dict[str, Any]:

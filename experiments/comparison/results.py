@@ -191,15 +191,14 @@ class MeanOfBoth(Record):
         """Return the mean's Pearson minus that of the contender ``over``; None if undefined."""
         return between(self.gains, MEAN, over, "pearson")
 
-    @property
-    def better(self) -> bool:
-        """Whether it is surely better than each of the two.
+    def beats_both(self, by: float = 0.0) -> bool:
+        """Return whether it is surely better than each of the two, and by so much at least.
 
         Both tests must say so at 5%, and so both err in 5% of cases at most, without adjustment
         (the intersection-union test; Berger, Technometrics 1982).
         """
         gains = [self.gain(name) for name in (self.bi, self.cross)]
-        return all(gain is not None and gain.significant and gain.value > 0 for gain in gains)
+        return all(gain and gain.significant and 0 < gain.value >= by for gain in gains)
 
 
 class SliceComparison(Comparison):

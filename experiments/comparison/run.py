@@ -23,6 +23,7 @@ from kosim.encoders.training.losses import TRAINING_BY_KIND
 from kosim.encoders.unknown_tokens import unknown_share
 from kosim.experiments.comparison.contenders import load_contender, train_contender
 from kosim.experiments.comparison.cost import measure, project
+from kosim.experiments.comparison.differences import compare_all, mean_of_both
 from kosim.experiments.comparison.disagreements import (
     explain_disagreements,
     largest_disagreements,
@@ -30,10 +31,8 @@ from kosim.experiments.comparison.disagreements import (
 from kosim.experiments.comparison.evaluation import (
     ScoredContender,
     Scores,
-    compare_all,
     evaluate,
     evaluate_sources,
-    mean_of_both,
     plot_scores,
     score_pairs,
     seed_spread,

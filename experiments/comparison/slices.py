@@ -8,6 +8,7 @@ import numpy as np
 
 from kosim.encoders.errors import UndefinedMetricError
 from kosim.encoders.metrics import pearson
+from kosim.experiments.comparison.differences import difference_of
 from kosim.experiments.comparison.evaluation import ScoredContender, Scores
 from kosim.experiments.comparison.results import PairedComparison, SliceComparison, SlicedResults
 from kosim.experiments.data.partition import TestSet
@@ -19,7 +20,6 @@ from kosim.experiments.statistics.significance import (
     Metric,
     Pearson,
     adjust,
-    difference,
 )
 from kosim.experiments.study.figures import Difference, Tested, Undefined
 
@@ -116,20 +116,8 @@ def _tested(
 ) -> Tested:
     if one.distinct < FEWEST:
         return Undefined(f"fewer than {FEWEST} pairs")
-    resamples = min(settings.resamples, RESAMPLES)
-    try:
-        return difference(
-            gold,
-            one.scores,
-            other.scores,
-            metric,
-            copies=one.copies,
-            level=settings.level,
-            resamples=resamples,
-            seed=settings.seed,
-        )
-    except UndefinedMetricError as error:
-        return Undefined(str(error))
+    fewer = {"resamples": min(settings.resamples, RESAMPLES)}
+    return difference_of(one, other, gold, metric, metric, settings.model_copy(update=fewer))
 
 
 def _pearson(gold: Scores, scores: Scores) -> float | None:

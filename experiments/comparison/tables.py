@@ -122,9 +122,10 @@ def further_tests(results: ComparisonResults) -> list[Table]:
     if mean is not None:
         named = labels(results)
         answers: list[Text] = [written(mean.pearson)]
-        for alone in (mean.bi, mean.cross):
-            gain, p = tested(next(g.metrics["pearson"] for g in mean.gains if g.second == alone))
-            over = both("against {name} {gain}", "{name} 대비 {gain}", name=named[alone], gain=gain)
+        for entry in mean.gains:
+            gain, p = tested(entry.metrics["pearson"])
+            name = named[entry.second]
+            over = both("against {name} {gain}", "{name} 대비 {gain}", name=name, gain=gain)
             answers.append(Line.join(", ", [over, p]))
         label = Line("Mean of both scores, Pearson", "두 점수의 평균, 피어슨 상관")
         rows.append([label, Line.join("; ", answers)])

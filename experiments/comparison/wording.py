@@ -159,7 +159,7 @@ def mean_of_both(facts: Facts) -> Line | None:
         "gain": signed(gain.value),
         "sure": sureness(facts, gain),
     }
-    if not mean.better:
+    if not mean.beats_both():
         return both(
             "The mean of both scores, Pearson {value}, is not surely better than {name} alone "
             "({gain}, {sure}).",

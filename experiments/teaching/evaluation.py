@@ -13,12 +13,8 @@ from kosim.encoders.artifact import read_manifest
 from kosim.encoders.base import PairEncoder
 from kosim.encoders.loading import load
 from kosim.encoders.records import Kind, LabelledPairs
-from kosim.experiments.comparison.evaluation import (
-    ScoredContender,
-    compare_two,
-    evaluate,
-    score_pairs,
-)
+from kosim.experiments.comparison.differences import compare_two
+from kosim.experiments.comparison.evaluation import ScoredContender, evaluate, score_pairs
 from kosim.experiments.comparison.results import PairedComparison
 from kosim.experiments.data.cleaning import distinct_numbers
 from kosim.experiments.settings import EvaluationSettings

@@ -12,13 +12,13 @@ from sklearn import metrics
 from kosim.encoders.explanation import Explanation, explain_pair
 from kosim.encoders.records import LabelledPairs
 from kosim.experiments.comparison import tables
+from kosim.experiments.comparison.differences import compare_all
 from kosim.experiments.comparison.disagreements import (
     explain_disagreements,
     largest_disagreements,
 )
 from kosim.experiments.comparison.evaluation import (
     ScoredContender,
-    compare_all,
     evaluate,
     evaluate_sources,
     plot_scores,

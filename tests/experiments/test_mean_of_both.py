@@ -16,7 +16,8 @@ from scipy import stats
 from sklearn import metrics
 
 from kosim.experiments.comparison import tables, wording
-from kosim.experiments.comparison.evaluation import ScoredContender, mean_of_both
+from kosim.experiments.comparison.differences import mean_of_both
+from kosim.experiments.comparison.evaluation import ScoredContender
 from kosim.experiments.comparison.facts import TINY, Facts
 from kosim.experiments.comparison.report import COMPARISON
 from kosim.experiments.comparison.results import ComparisonResults
@@ -65,7 +66,7 @@ def test_its_values_are_those_of_scipy_and_scikit_learn() -> None:
 
 def test_errors_of_their_own_make_the_mean_surely_better() -> None:
     found = mean_of_both(scored("bi", 1.0), scored("cross", 1.0), LABELS, SETTINGS)
-    assert found.better
+    assert found.beats_both()
     # Two independent errors of variance 1 have a mean of variance 1/2.
     variance = LABELS.var()
     expected = np.sqrt(variance / (variance + 0.5))
@@ -76,7 +77,7 @@ def test_errors_of_their_own_make_the_mean_surely_better() -> None:
 def test_the_same_errors_gain_nothing() -> None:
     bi = scored("bi", 1.0)
     found = mean_of_both(bi, replace(bi, name="cross"), LABELS, SETTINGS)
-    assert not found.better
+    assert not found.beats_both()
     gain = found.gain("bi")
     assert gain is not None
     assert (gain.value, gain.p_value) == (0, 1)
@@ -91,7 +92,7 @@ def test_it_is_better_only_if_it_beats_both() -> None:
     assert over_cross.significant
     assert over_cross.value > 0
     assert over_bi.value < 0
-    assert not found.better
+    assert not found.beats_both()
 
 
 def test_a_saved_encoder_says_the_same_for_every_seed() -> None:
@@ -119,7 +120,7 @@ def test_copies_of_a_pair_shrink_no_interval() -> None:
 def test_constant_labels_leave_it_undefined() -> None:
     found = mean_of_both(scored("bi", 1.0), scored("cross", 1.0), np.full(N, 2.0), SETTINGS)
     assert isinstance(found.pearson, Undefined)
-    assert not found.better
+    assert not found.beats_both()
 
 
 def test_a_comparison_records_it(small_run: tuple[Path, ComparisonResults]) -> None:
