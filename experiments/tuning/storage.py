@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from inspect import ismethod
 from pathlib import Path
@@ -13,6 +13,8 @@ from typing import Any
 import optuna
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.storages import RDBStorage
+from optuna.trial import TrialState
+from sqlalchemy import text
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 
 from kosim.encoders.errors import StorageError
@@ -44,6 +46,19 @@ class PatientStorage(RDBStorage):
         if name.startswith("__") or not ismethod(value):
             return value
         return partial(_patiently, self, name, value)
+
+    def set_trial_state_values(
+        self, trial_id: int, state: TrialState, values: Sequence[float] | None = None
+    ) -> bool:
+        """Change the state of a trial as Optuna does, and for one worker alone also in SQLite.
+
+        Optuna reads the row "for update", which SQLite does not know: two workers would take the
+        same trial, or both have a killed one run again. There the file is locked before the row is
+        read.
+        """
+        if self.engine.dialect.name == "sqlite":
+            self.scoped_session().execute(text("BEGIN IMMEDIATE"))
+        return super().set_trial_state_values(trial_id, state, values)
 
 
 _within = threading.local()

@@ -8,6 +8,7 @@ import sqlite3
 import stat
 import sys
 import threading
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +16,8 @@ from typing import Any
 
 import pytest
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
+from optuna.trial import TrialState
+from sqlalchemy import event
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from kosim.encoders.errors import KosimError, StorageError
@@ -200,6 +203,36 @@ def test_a_restarted_database_is_waited_for_and_a_dead_one_is_one_line(database:
         study.ask()
     assert "\n" not in str(caught.value)
     database.start()
+
+
+def change(path: Path, trial: int, state: TrialState) -> bool:
+    """Change the state of a trial from a storage of its own, as another worker does."""
+    try:
+        return open_storage(str(path)).set_trial_state_values(trial, state)
+    except UpdateFinishedTrialError:
+        return False
+
+
+@pytest.mark.parametrize("state", [TrialState.RUNNING, TrialState.FAIL])
+def test_one_of_two_workers_changes_a_trial(tmp_path: Path, state: TrialState) -> None:
+    """Both take it, or fail it because its worker was killed, and the second reads in between."""
+    path = tmp_path / "study.db"
+    study = small_study(str(path))
+    study.enqueue_trial({})
+    waiting = study.trials[-1]
+    first = open_storage(str(path))
+    with ThreadPoolExecutor(1) as pool:
+        second: list[Future[bool]] = []
+
+        def meet(*_: object) -> None:
+            if not second:
+                second.append(pool.submit(change, path, waiting._trial_id, state))
+                wait(second, timeout=1)
+
+        event.listen(first.scoped_session, "before_flush", meet)
+        assert first.set_trial_state_values(waiting._trial_id, state)
+        assert not second[0].result()
+    assert study.trials[-1].state == state
 
 
 def test_settings_survive_being_stored(whole: Path) -> None:

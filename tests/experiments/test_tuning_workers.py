@@ -19,7 +19,7 @@ from kosim.experiments.tuning.storage import open_storage
 from kosim.experiments.tuning.study import PURPOSE
 from kosim.experiments.tuning.worker import work
 from tests.experiments.databases import Database
-from tests.experiments.tiny_studies import small_study
+from tests.experiments.tiny_studies import GO_ON, small_study
 from tests.forked import Program
 
 WORKER = "tests.experiments.impatient_worker"
@@ -43,6 +43,12 @@ def check_that_all_ran_once(study: optuna.Study) -> None:
     assert sum(trial.state == TrialState.FAIL for trial in trials) == 1
 
 
+def met(study: optuna.Study, count: int) -> bool:
+    """Say whether so many trials have ended an epoch and wait to be told to go on."""
+    running = study.get_trials(states=(TrialState.RUNNING,))
+    return sum(bool(trial.intermediate_values) for trial in running) == count
+
+
 def survive_a_kill(address: str, folder: Path, *, count: int) -> None:
     """Run a study on so many workers, of which one is killed in the middle of a trial."""
     space = {
@@ -54,10 +60,11 @@ def survive_a_kill(address: str, folder: Path, *, count: int) -> None:
     workers = [start_worker(address, number, log) for number, log in enumerate(logs)]
     try:
         deadline = time.monotonic() + 240
-        while len(study.get_trials(states=(TrialState.RUNNING,))) < count:
+        while not met(study, count):
             assert time.monotonic() < deadline, [log.read_text() for log in logs]
             time.sleep(0.2)
         os.kill(workers[1].pid, signal.SIGKILL)
+        study.set_user_attr(GO_ON, True)
         deadline = time.monotonic() + 240
         for worker in workers:
             worker.wait(timeout=max(1.0, deadline - time.monotonic()))

@@ -14,6 +14,9 @@ from kosim.experiments.tuning.storage import open_storage
 from kosim.experiments.tuning.study import begin_study
 from tests.experiments.conftest import small_settings
 
+GO_ON = "go on"
+"""Attribute of a study whose impatient workers need not wait any longer."""
+
 SPACE = {"epochs": {"values": [1, 2]}, "learning_rate": {"values": [1e-4, 5e-4]}}
 
 
