@@ -28,7 +28,7 @@ from kosim.experiments.data.partition import load_training
 from kosim.experiments.settings import CompareSettings, read_settings
 from kosim.experiments.study.environment import describe_environment
 from kosim.experiments.tuning.outcome import describe_study
-from kosim.experiments.tuning.settings import TuneSettings, data_fingerprint
+from kosim.experiments.tuning.settings import TuneSettings, data_fingerprint, first_of_kind
 from kosim.experiments.tuning.space import read_space
 from kosim.experiments.tuning.storage import open_storage
 from kosim.experiments.tuning.study import begin_study, load_study
@@ -140,7 +140,8 @@ def main(
         raw = read_settings(config)
         comparison = CompareSettings.parse({**raw, "data": {**raw["data"], "limit": limit}})
         pairs = load_training(comparison.data)
-        data, domains = data_fingerprint(pairs), read_space(space)
+        encoder = comparison.encoders[first_of_kind(comparison, kind)]
+        data, domains = data_fingerprint(pairs), read_space(space, encoder)
         for seed in only or [int(one) for one in seeds.split(",")]:
             row: dict[str, Any] = {"seed": seed}
             for prune in ("none", "median"):

@@ -9,6 +9,7 @@ import click
 import optuna
 
 from kosim.encoders.errors import ConfigError, StorageError
+from kosim.encoders.records import Kind
 from kosim.experiments.cli.console import chosen_language, notes, output
 from kosim.experiments.cli.group import keep_on_interrupt
 from kosim.experiments.cli.options import (
@@ -27,6 +28,7 @@ from kosim.experiments.settings import CompareSettings, parse_settings, read_com
 from kosim.experiments.study.language import Line
 from kosim.experiments.study.notation import decimal
 from kosim.experiments.study.run_folder import choose_folder, default_folder
+from kosim.experiments.tuning.plan import LISTING
 from kosim.experiments.tuning.report import TUNING
 from kosim.experiments.tuning.run import BEST_CONFIG, report_study
 from kosim.experiments.tuning.settings import (
@@ -35,6 +37,7 @@ from kosim.experiments.tuning.settings import (
     Sampler,
     TuneSettings,
     data_fingerprint,
+    first_of_kind,
 )
 from kosim.experiments.tuning.space import read_space
 from kosim.experiments.tuning.storage import open_storage
@@ -75,9 +78,9 @@ def tune_command() -> None:
 @click.argument("config", type=RECIPE, default="quickstart", metavar="[CONFIG|FILE]")
 @option(
     "--space",
-    default="documented",
-    metavar="FILE",
-    help="Search space: documented, or a TOML file.",
+    default="around",
+    metavar="around|documented|FILE",
+    help="Search space: around the values of the config, the documented one, or a TOML file.",
 )
 @option(
     "--sampler",
@@ -124,7 +127,7 @@ def tune_command() -> None:
 @language_option
 @json_option
 def run_command(
-    kind: str,
+    kind: Kind,
     config: str,
     space: str,
     minutes: float | None,
@@ -150,12 +153,14 @@ def run_command(
     """
     _check_counts(options["trials"], workers, minutes)
     comparison = CompareSettings.parse(_limited(read_comparison(config), limit))
+    encoder = comparison.encoders[first_of_kind(comparison, kind)]
+    domains = read_space(space, encoder, listed=options["sampler"] in LISTING)
     settings = parse_settings(
         TuneSettings,
         {
             "kind": kind,
             "comparison": comparison.model_dump(),
-            "space": {key: domain.model_dump() for key, domain in read_space(space).items()},
+            "space": {key: domain.model_dump() for key, domain in domains.items()},
             **options,
         },
     )

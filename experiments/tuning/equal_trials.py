@@ -7,29 +7,15 @@ from pathlib import Path
 from kosim.encoders.errors import ConfigError
 from kosim.experiments.comparison.preflight import check_run
 from kosim.experiments.data.partition import load_training
-from kosim.experiments.settings import CompareSettings, EncoderSettings
+from kosim.experiments.settings import CompareSettings
 from kosim.experiments.study.language import both
 from kosim.experiments.study.progress import Progress, silent
 from kosim.experiments.tuning.outcome import best_settings
 from kosim.experiments.tuning.settings import TuneSettings, data_fingerprint
-from kosim.experiments.tuning.space import Domain, Space
+from kosim.experiments.tuning.space import space_around
 from kosim.experiments.tuning.storage import open_storage
 from kosim.experiments.tuning.study import begin_study, load_study
 from kosim.experiments.tuning.worker import work
-
-_FACTOR = 3.0
-"""The learning rate varies from a third of the contender's own to three times of it."""
-
-
-def space_around(encoder: EncoderSettings) -> Space:
-    """Return the space in which one contender is tuned; its own values are inside."""
-    training = encoder.training
-    rate = training.learning_rate
-    return {
-        "learning_rate": Domain(low=rate / _FACTOR, high=min(rate * _FACTOR, 0.5), log=True),
-        "warmup": Domain(values=sorted({0.0, 0.1, 0.2, training.warmup})),
-        "batch_size": Domain(values=sorted({16, 32, training.batch_size})),
-    }
 
 
 def tune_alike(

@@ -13,8 +13,11 @@ from itertools import product
 import numpy as np
 
 from kosim.encoders.errors import ConfigError
-from kosim.experiments.tuning.settings import TuneSettings
+from kosim.experiments.tuning.settings import Sampler, TuneSettings
 from kosim.experiments.tuning.space import WHOLE, Space, Value, value_of
+
+LISTING: tuple[Sampler, ...] = ("grid", "one-factor")
+"""Samplers that take every value of a parameter, and so no range without a step."""
 
 GRID_OF_TWO = ("epochs", "weight_decay")
 """The two factors that one-factor crosses at the end, as the tuning by hand did."""

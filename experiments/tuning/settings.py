@@ -41,10 +41,7 @@ class TuneSettings(Settings):
     @property
     def name(self) -> str:
         """The comparison's name of the encoder that is tuned: the first of its kind."""
-        for name, encoder in self.comparison.encoders.items():
-            if encoder.kind == self.kind:
-                return name
-        raise ConfigError(f"the config has no {self.kind}-encoder to tune")
+        return first_of_kind(self.comparison, self.kind)
 
     @property
     def base(self) -> EncoderSettings:
@@ -81,6 +78,18 @@ class TuneSettings(Settings):
         if not isinstance(raw, dict):
             raise ConfigError("the settings of the study are damaged: they are not a JSON object")
         return parse_settings(cls, raw)
+
+
+def first_of_kind(comparison: CompareSettings, kind: Kind) -> str:
+    """Return the name of the first encoder of a kind.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    for name, encoder in comparison.encoders.items():
+        if encoder.kind == kind:
+            return name
+    raise ConfigError(f"the config has no {kind}-encoder to tune")
 
 
 def data_fingerprint(pairs: TrainingSet) -> str:

@@ -47,6 +47,11 @@ DOCUMENTED: dict[str, dict[str, Any]] = {
 """The table by which KoELECTRA was tuned by hand on KLUE-STS."""
 
 
+RATE_FACTOR = 3.0
+"""By default the learning rate varies from a third of the encoder's own to three times of it."""
+_HIGHEST_RATE = 0.5
+
+
 class Domain(Settings):
     """The values of one parameter: a list, or a range with a step or on a logarithmic scale."""
 
@@ -162,15 +167,44 @@ def parse_space(content: Mapping[str, Any]) -> Space:
     return space
 
 
-def read_space(name: str) -> Space:
-    """Return the documented space, or the one of a TOML file.
+def read_space(name: str, encoder: EncoderSettings, *, listed: bool = False) -> Space:
+    """Return the space around an encoder's own values, the documented one, or that of a file.
+
+    Args:
+        name: ``around``, ``documented``, or a TOML file.
+        encoder: what is tuned.
+        listed: see `space_around`.
 
     Raises:
         ConfigError: there is no such file, it is not TOML, or the space is impossible.
     """
+    if name == "around":
+        return space_around(encoder, listed=listed)
     if name == "documented":
         return parse_space(DOCUMENTED)
-    return parse_space(read_toml(name, "space", "'documented'"))
+    return parse_space(read_toml(name, "space", "'around' or 'documented'"))
+
+
+def space_around(encoder: EncoderSettings, *, listed: bool = False) -> Space:
+    """Return a space of learning rate, warm-up and batch size that holds the encoder's own values.
+
+    A fixed range of learning rates would miss those of other sizes of backbones, which differ by a
+    factor of ten.
+
+    Args:
+        encoder: what is tuned.
+        listed: give learning rates as a list, which a grid needs, not as a range.
+    """
+    training = encoder.training
+    rate = training.learning_rate
+    low, high = rate / RATE_FACTOR, min(rate * RATE_FACTOR, _HIGHEST_RATE)
+    steps = [rate * RATE_FACTOR**power for power in (-1, -0.5, 0.5, 1)]
+    rates = sorted({rate, *(float(f"{min(step, _HIGHEST_RATE):.2g}") for step in steps)})
+    return {
+        "learning_rate": Domain(values=rates) if listed else Domain(low=low, high=high, log=True),
+        "warmup": Domain(values=sorted({0.0, 0.1, 0.2, training.warmup})),
+        "batch_size": Domain(values=sorted({16, 32, training.batch_size})),
+    }
 
 
 def value_of(encoder: EncoderSettings, name: str) -> Any:

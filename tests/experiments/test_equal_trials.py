@@ -8,7 +8,8 @@ import pytest
 
 from kosim.encoders.errors import ConfigError
 from kosim.experiments.settings import CompareSettings
-from kosim.experiments.tuning.equal_trials import space_around, tune_alike
+from kosim.experiments.tuning.equal_trials import tune_alike
+from kosim.experiments.tuning.space import space_around
 from kosim.experiments.tuning.storage import open_storage
 from kosim.experiments.tuning.study import finished, load_study
 from tests.experiments.conftest import small_settings

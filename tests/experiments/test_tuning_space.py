@@ -10,7 +10,7 @@ import pytest
 
 from kosim.encoders.errors import ConfigError
 from kosim.experiments.settings import CompareSettings, EncoderSettings
-from kosim.experiments.tuning.plan import base_values, plan_trials
+from kosim.experiments.tuning.plan import LISTING, base_values, plan_trials
 from kosim.experiments.tuning.settings import TuneSettings
 from kosim.experiments.tuning.space import (
     DOCUMENTED,
@@ -23,6 +23,8 @@ from kosim.experiments.tuning.space import (
 from tests.experiments.conftest import small_settings
 
 SPACE = {"epochs": {"values": [1, 2]}, "learning_rate": {"values": [1e-4, 5e-4, 1e-3]}}
+
+ENCODER = EncoderSettings(kind="bi")
 
 
 def settings(space: dict[str, Any] = SPACE, **changes: Any) -> TuneSettings:
@@ -73,19 +75,42 @@ def test_space_of_a_file_is_that_of_the_documented_one(tmp_path: Path) -> None:
 
     file = tmp_path / "space.toml"
     file.write_text(tomli_w.dumps(DOCUMENTED), encoding="utf-8")
-    assert read_space(str(file)) == read_space("documented")
+    assert read_space(str(file), ENCODER) == read_space("documented", ENCODER)
     file.write_text("epochs = [", encoding="utf-8")
     with pytest.raises(ConfigError, match="not valid TOML"):
-        read_space(str(file))
-    with pytest.raises(ConfigError, match="neither a file nor 'documented'"):
-        read_space(str(tmp_path / "none.toml"))
+        read_space(str(file), ENCODER)
+    with pytest.raises(ConfigError, match="neither a file nor 'around' or 'documented'"):
+        read_space(str(tmp_path / "none.toml"), ENCODER)
 
 
 def test_documented_ranges_are_those_of_the_table() -> None:
-    space = read_space("documented")
+    space = read_space("documented", ENCODER)
     assert space["epochs"].grid("epochs") == [2, 4, 6, 8, 10, 12, 14, 16, 18, 20]
     assert space["warmup"].grid("warmup") == [0.0, 0.1, 0.2, 0.3, 0.4]
     assert space["max_length"].grid("max_length") == [80, 120]
+
+
+@pytest.mark.parametrize("kind", ["bi", "cross"])
+@pytest.mark.parametrize("rate", [5e-4, 5e-5, 0.3])
+@pytest.mark.parametrize("sampler", ["tpe", "random", "grid", "one-factor"])
+def test_space_around_begins_with_the_encoders_own_values(
+    kind: str, rate: float, sampler: str
+) -> None:
+    """Also for small networks, whose rates are ten times those of the documented table."""
+    raw = small_settings()
+    raw["encoders"][kind]["training"] = {"learning_rate": rate, "warmup": 0.15, "batch_size": 24}
+    comparison = CompareSettings.parse(raw)
+    space = read_space("around", comparison.encoders[kind], listed=sampler in LISTING)
+    tuned = TuneSettings.model_validate(
+        {"kind": kind, "comparison": comparison, "space": space, "sampler": sampler, "trials": None}
+        if sampler in LISTING
+        else {"kind": kind, "comparison": comparison, "space": space, "trials": 3}
+    )
+    own = {"learning_rate": rate, "warmup": 0.15, "batch_size": 24}
+    planned = [trial.values for trial in plan_trials(tuned)]
+    assert (own in planned) if sampler == "grid" else (planned[0] == own)
+    rates = [values["learning_rate"] for values in planned if "learning_rate" in values]
+    assert all(rate / 3.01 <= float(each) <= min(3.01 * rate, 0.5) for each in rates)
 
 
 def test_values_reach_the_settings_they_belong_to() -> None:
