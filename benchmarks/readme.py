@@ -21,8 +21,8 @@ from pathlib import Path
 
 import click
 
+from kosim.encoders.language import Language, text
 from kosim.experiments.comparison.report import COMPARISON
-from kosim.experiments.study.language import Language, text
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "demo"

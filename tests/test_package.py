@@ -239,11 +239,11 @@ LIGHT = """
 import encoders, index, serving, kosim
 assert encoders.OWNER == index.OWNER == serving.OWNER == "user"
 from kosim.encoders.errors import KosimError
-from kosim.experiments.study import language
+from kosim.experiments.study import notation
 from kosim.index.documents import Document
 import kosim.serving
 assert issubclass(kosim.KosimError, KosimError) and Document("1", "불 꺼 줘").id == "1"
-print(kosim.__file__, language.__file__)
+print(kosim.__file__, notation.__file__)
 """
 
 FULL = """

@@ -9,6 +9,7 @@ from itertools import chain
 
 from kosim.encoders.column_names import KNOWN, comparable_name, listed
 from kosim.encoders.errors import DataError, printable
+from kosim.encoders.language import Line, both
 from kosim.encoders.table_formats.lines import Lines
 from kosim.encoders.table_formats.rows import MOST_COLUMNS, ReadingOptions, Row, check_columns
 from kosim.encoders.table_formats.source import Source
@@ -16,7 +17,12 @@ from kosim.encoders.table_formats.source import Source
 LONGEST_CELL = 1 << 24
 """Characters of the longest cell of a CSV file."""
 
-_SEPARATORS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "vertical bars"}
+_SEPARATORS = {
+    ",": Line("commas", "쉼표"),
+    "\t": Line("tabs", "탭"),
+    ";": Line("semicolons", "쌍반점"),
+    "|": Line("vertical bars", "세로줄"),
+}
 _SENTENCE = re.compile(r"\S\s.*[.?!。…？！다요죠까]$")
 _LONGEST_COLUMN_NAME = 100
 
@@ -85,15 +91,30 @@ def cell_rows(
     names = [cell.strip().strip("\ufeff\u200b") for cell in header]
     if not names_columns(names, options.wanted):
         options.notice(
-            f"{name}: {unit} {number} ({listed(names, 4)}) is data and names no columns; they are "
-            f"called by their numbers, 1 to {len(names)}"
+            both(
+                "{name}: {unit} {number} ({columns}) is data and names no columns; they are called "
+                "by their numbers, 1 to {n}",
+                "{name}: {number}행({columns})은 열 이름이 아니라 데이터이므로 열을 번호 1~{n}으로 "
+                "부릅니다",
+                name=name,
+                unit=unit,
+                number=str(number),
+                columns=listed(names, 4),
+                n=str(len(names)),
+            )
         )
         names = [str(position) for position in range(1, len(header) + 1)]
         filled = chain([first], filled)
     elif len(names) == 1 and not options.wanted and comparable_name(names[0]) not in KNOWN:
         options.notice(
-            f"{name}: {unit} {number}, {printable(names[0])!r}, was taken as the name of the only "
-            "column"
+            both(
+                "{name}: {unit} {number}, {column}, was taken as the name of the only column",
+                "{name}: {number}행({column})은 하나뿐인 열의 이름으로 읽었습니다",
+                name=name,
+                unit=unit,
+                number=str(number),
+                column=repr(printable(names[0])),
+            )
         )
     width = len(names)
     while names and not names[-1]:
@@ -141,12 +162,23 @@ def _separated_rows(
     if separator != expected:
         quoted = True
         options.notice(
-            f"{source.name}: its cells are separated by {_SEPARATORS[separator]}, not by "
-            f"{_SEPARATORS[expected]}"
+            both(
+                "{name}: its cells are separated by {found}, not by {expected}",
+                "{name}: 칸을 나누는 기호가 {expected} 대신 {found}입니다",
+                name=source.name,
+                found=_SEPARATORS[separator],
+                expected=_SEPARATORS[expected],
+            )
         )
     elif not quoted and _is_quoted(first):
         quoted = True
-        options.notice(f"{source.name}: its cells stand in quotes, which are no part of the text")
+        options.notice(
+            both(
+                "{name}: its cells stand in quotes, which are no part of the text",
+                "{name}: 칸을 감싼 따옴표는 글에 넣지 않았습니다",
+                name=source.name,
+            )
+        )
     read = _quoted_cells if quoted else _plain_cells
     cells = read(source, lines, chain(start, iterator), separator)
     return cell_rows(source.name, cells, options)

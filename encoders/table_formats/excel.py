@@ -8,6 +8,7 @@ from datetime import datetime, time
 from typing import Any, BinaryIO
 
 from kosim.encoders.errors import DataError, KosimError, MissingExtraError, printable
+from kosim.encoders.language import both
 from kosim.encoders.table_formats.cells import Cells, cell_rows
 from kosim.encoders.table_formats.rows import MOST_COLUMNS, ReadingOptions, Row
 from kosim.encoders.table_formats.source import Source
@@ -35,8 +36,13 @@ def excel_rows(source: Source, options: ReadingOptions) -> Iterator[Row]:
                 raise DataError(f"{source.name} has no sheet with cells")
             if len(sheets) > 1:
                 options.notice(
-                    f"{source.name} has {len(sheets)} sheets; the first, "
-                    f"{printable(sheets[0].title)!r}, was read"
+                    both(
+                        "{name} has {n} sheets; the first, {sheet}, was read",
+                        "{name}: 시트 {n}개 가운데 첫째 시트({sheet})를 읽었습니다",
+                        name=source.name,
+                        n=str(len(sheets)),
+                        sheet=repr(printable(sheets[0].title)),
+                    )
                 )
             # The size that a sheet says it has is not to be believed.
             sheets[0].reset_dimensions()

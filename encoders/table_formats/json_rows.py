@@ -8,6 +8,7 @@ from itertools import chain
 from typing import Any
 
 from kosim.encoders.errors import DataError, printable
+from kosim.encoders.language import both
 from kosim.encoders.table_formats.lines import Lines
 from kosim.encoders.table_formats.rows import (
     MOST_COLUMNS,
@@ -43,7 +44,13 @@ def json_rows(source: Source, options: ReadingOptions) -> Iterator[Row]:
             raise error
         begin.append((number, line))
         if first and line.strip():
-            options.notice(f"{source.name} holds one JSON object a line and was read so")
+            options.notice(
+                both(
+                    "{name} holds one JSON object a line and was read so",
+                    "{name}: 한 줄에 JSON 객체가 하나씩 있어 그렇게 읽었습니다",
+                    name=source.name,
+                )
+            )
             yield from _line_rows(source.name, lines, chain(begin, numbered))
             return
         first = first or line.strip()
@@ -146,7 +153,14 @@ def _records(document: Any, name: str, options: ReadingOptions) -> Iterator[Reco
         ]
         if len(inner) == 1:
             key, records = inner[0]
-            options.notice(f"{name}: its rows were taken from the list {printable(key)!r}")
+            options.notice(
+                both(
+                    "{name}: its rows were taken from the list {key}",
+                    "{name}: 목록 {key}의 항목을 행으로 읽었습니다",
+                    name=name,
+                    key=repr(printable(key)),
+                )
+            )
             return list(records)
         columns = list(document.values())
         if columns and not any(isinstance(column, dict | list) for column in columns):

@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Iterator
 
 from kosim.encoders.errors import ConfigError, DataError
+from kosim.encoders.language import both
 from kosim.encoders.table_formats.rows import ReadingOptions, Row
 from kosim.encoders.table_formats.source import Source
 
@@ -153,8 +154,15 @@ class Lines:
             return False
         self._encoding = KOREAN_ENCODING
         self._options.notice(
-            f"{self._source.name} is not UTF-8 from line {number} on and was read as "
-            f"{KOREAN_ENCODING}, Korean text of Windows; name its encoding if it is another"
+            both(
+                "{name} is not UTF-8 from line {number} on and was read as {encoding}, Korean text "
+                "of Windows; name its encoding if it is another",
+                "{name}: {number}행부터 UTF-8이 아니어서 윈도 한글({encoding})로 읽었습니다. "
+                "다른 인코딩이면 이름을 지정하십시오",
+                name=self._source.name,
+                number=str(number),
+                encoding=KOREAN_ENCODING,
+            )
         )
         return True
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from kosim.encoders.column_names import KNOWN, comparable_name
 from kosim.encoders.errors import DataError
+from kosim.encoders.language import both
 from kosim.encoders.table_formats.lines import decoded_head, marked_encoding
 from kosim.encoders.table_formats.rows import Format, ReadingOptions
 from kosim.encoders.table_formats.source import HEAD, Source
@@ -84,7 +85,14 @@ def recognised_format(
     stated = suffix_format(path)
     certain = _certain_format(source, stated)
     if certain and certain != stated:
-        options.notice(f"{source.name} is {certain} by what it holds and was read so")
+        options.notice(
+            both(
+                "{name} is {format} by what it holds and was read so",
+                "{name}: 내용이 {format} 형식이어서 그렇게 읽었습니다",
+                name=source.name,
+                format=certain,
+            )
+        )
     if certain:
         return certain
     if stated not in _COLUMNAR:
@@ -96,7 +104,15 @@ def recognised_format(
         text = text[: text.rfind("\n") + 1] or text  # the last line may be cut off
     seen = _seen_format(text, options, header_needed=otherwise is not None)
     if seen:
-        options.notice(f"{source.name} holds {seen} and was read so; name its format if it is not")
+        options.notice(
+            both(
+                "{name} holds {format} and was read so; name its format if it is not",
+                "{name}: 내용이 {format} 형식으로 보여 그렇게 읽었습니다. "
+                "아니면 형식을 지정하십시오",
+                name=source.name,
+                format=seen,
+            )
+        )
         return seen
     _check_is_no_list(source, text)
     if otherwise is None:

@@ -9,10 +9,11 @@ from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 from kosim.encoders.errors import DataError
+from kosim.encoders.language import Line
 
 Record = dict[str, Any]
 Format = Literal["text", "csv", "tsv", "jsonl", "json", "parquet", "arrow", "xlsx"]
-Notice = Callable[[str], object]
+Notice = Callable[[Line], object]
 
 MOST_COLUMNS = 1_000
 """Columns of the widest table that is read; sentence pairs and corpora need fewer than ten."""
@@ -32,8 +33,11 @@ class Row(NamedTuple):
 
 
 @lru_cache(maxsize=1_000)
-def log_notice(message: str) -> None:
-    """Say something about a file to this module's logger, once per process."""
+def log_notice(message: Line) -> None:
+    """Say something about a file to this module's logger, once per process.
+
+    The record's only argument is the line, from which a terminal takes its own language.
+    """
     _LOG.warning("%s", message)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kosim.encoders.errors import ConfigError
+from kosim.encoders.language import Line, Text, both, text
 from kosim.encoders.training import ranks
 from kosim.encoders.training.config import TrainingConfig
 from kosim.experiments.cli.console import chosen_language, output, print_json, table
@@ -32,7 +33,6 @@ from kosim.experiments.settings import (
     named_after,
     read_comparison,
 )
-from kosim.experiments.study.language import Line, Text, both, text
 from kosim.experiments.study.notation import DASH, count, duration
 
 if TYPE_CHECKING:

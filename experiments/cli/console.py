@@ -16,9 +16,9 @@ from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
+from kosim.encoders.language import Language, language_of_locale
 from kosim.encoders.training.ranks import is_main
 from kosim.experiments.cli.terminal import can_encode, visible
-from kosim.experiments.study.language import Language, language_of_locale
 
 _JSON_CONTROL = re.compile("[\x7f-\x9f\u061c\u202a-\u202e\u2028\u2029\u2066-\u2069\ud800-\udfff]")
 

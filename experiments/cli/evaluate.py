@@ -8,6 +8,7 @@ import click
 import numpy as np
 
 from kosim.encoders.errors import ConfigError
+from kosim.encoders.language import Language, Line, Text, both, text
 from kosim.encoders.records import LabelledPairs, check_validation
 from kosim.experiments.cli.console import chosen_language, notes, output, print_json, table
 from kosim.experiments.cli.encoder_options import SAVED_ENCODER, ComputeOptions, compute_options
@@ -25,7 +26,6 @@ from kosim.experiments.data.cleaning import comparable, distinct_numbers, read_w
 from kosim.experiments.settings import EvaluationSettings
 from kosim.experiments.statistics.thresholds import Goal, choose_threshold
 from kosim.experiments.study.figures import written
-from kosim.experiments.study.language import Language, Line, Text, both, text
 from kosim.experiments.study.notation import METRIC_NAMES
 
 

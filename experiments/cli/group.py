@@ -17,6 +17,7 @@ import click
 
 from kosim.encoders.errors import ConfigError, KosimError, RankError, did_you_mean, left_out
 from kosim.encoders.training import ranks
+from kosim.experiments.cli.notices import notices_on_terminal
 from kosim.experiments.cli.terminal import serve_any_encoding, visible
 
 _QUIET = {
@@ -149,7 +150,8 @@ class KosimGroup(click.Group):
         for name, value in _QUIET.items():
             os.environ.setdefault(name, value)
         try:
-            return super().invoke(ctx)
+            with notices_on_terminal():
+                return super().invoke(ctx)
         except RankError:
             ctx.exit(_WRONG_CALL)
         except KosimError as error:

@@ -14,13 +14,13 @@ from pydantic_core import PydanticUndefined
 
 from kosim.encoders.bundle import BUNDLED_NAMES
 from kosim.encoders.errors import ConfigError
+from kosim.encoders.language import LANGUAGES
 from kosim.encoders.pretraining.budget import Budget
 from kosim.encoders.storage import named
 from kosim.encoders.training.config import TrainingConfig
 from kosim.encoders.training.defaults import defaults
 from kosim.experiments.cli.console import LANGUAGE
 from kosim.experiments.settings import RECIPE_NAMES, SCRATCH, DataSettings, EncoderSettings
-from kosim.experiments.study.language import LANGUAGES
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

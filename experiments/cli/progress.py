@@ -16,11 +16,11 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from kosim.encoders.language import Line, Text, both, text
 from kosim.encoders.training.ranks import is_main
 from kosim.experiments.cli.console import chosen_language, notes
 from kosim.experiments.cli.terminal import visible
 from kosim.experiments.study import progress as study
-from kosim.experiments.study.language import Line, Text, both, text
 
 if TYPE_CHECKING:
     from transformers import TrainerCallback

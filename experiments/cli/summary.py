@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kosim.encoders.language import Line, Text, text
 from kosim.experiments.cli.console import chosen_language, notes, output, print_json, table
-from kosim.experiments.study.language import Line, Text, text
 from kosim.experiments.study.progress import Progress
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ import click
 import optuna
 
 from kosim.encoders.errors import ConfigError, StorageError
+from kosim.encoders.language import Line
 from kosim.encoders.records import Kind
 from kosim.experiments.cli.console import chosen_language, notes, output
 from kosim.experiments.cli.group import keep_on_interrupt
@@ -25,7 +26,6 @@ from kosim.experiments.cli.progress import stage_progress, training_progress
 from kosim.experiments.cli.summary import say_stages, show
 from kosim.experiments.data.partition import load_training
 from kosim.experiments.settings import CompareSettings, parse_settings, read_comparison
-from kosim.experiments.study.language import Line
 from kosim.experiments.study.notation import decimal
 from kosim.experiments.study.run_folder import choose_folder, default_folder
 from kosim.experiments.tuning.plan import LISTING

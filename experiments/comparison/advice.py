@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import PurePath
 
+from kosim.encoders.language import Line, Text, both, listed
 from kosim.encoders.training.config import COMPARING_LOSSES
 from kosim.experiments.comparison.facts import FEW_DISTINCT, FEW_PAIRS, SCRATCH_NOTE, TINY, Facts
 from kosim.experiments.comparison.learning import collapsed, not_ready
 from kosim.experiments.study.figures import Estimate, Undefined
-from kosim.experiments.study.language import Line, Text, both, listed
 from kosim.experiments.study.notation import METRIC_NAMES, count, decimal, duration, many
 
 

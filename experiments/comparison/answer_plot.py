@@ -5,11 +5,11 @@ from __future__ import annotations
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 
+from kosim.encoders.language import Line, both
 from kosim.experiments.comparison.facts import labels
 from kosim.experiments.comparison.plots import legend_of_contenders, tones_of
 from kosim.experiments.comparison.results import ComparisonResults
 from kosim.experiments.study.figures import Estimate
-from kosim.experiments.study.language import Line, both
 from kosim.experiments.study.notation import METRIC_NAMES, confidence, decimal
 from kosim.experiments.study.report.canvas import MUTED, Plot, say
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kosim.encoders.language import Line, both
 from kosim.experiments.comparison.facts import Facts
 from kosim.experiments.comparison.wording import capital
-from kosim.experiments.study.language import Line, both
 from kosim.experiments.study.notation import count, duration, many
 
 

@@ -6,11 +6,11 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedFormatter, FixedLocator, LogLocator, NullLocator
 
+from kosim.encoders.language import Line, both
 from kosim.experiments.comparison.facts import labels
 from kosim.experiments.comparison.plots import tones_of
 from kosim.experiments.comparison.results import ComparisonResults, Job
 from kosim.experiments.study.figures import Estimate
-from kosim.experiments.study.language import Line, both
 from kosim.experiments.study.notation import METRIC_NAMES, count
 from kosim.experiments.study.report.canvas import INK, MUTED, Plot, colours_by_kind, legend, say
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kosim.encoders.bundle import name_of
+from kosim.encoders.language import Line, both
 from kosim.encoders.records import Kind
 from kosim.encoders.training.timing import TrainingCost, measure_training
 from kosim.experiments.comparison.contenders import untrained_encoder
@@ -15,7 +16,6 @@ from kosim.experiments.comparison.preflight import check_run
 from kosim.experiments.data.partition import TrainingSet, load_partition
 from kosim.experiments.settings import SCRATCH, CompareSettings, EncoderSettings
 from kosim.experiments.study.environment import describe_environment
-from kosim.experiments.study.language import Line, both
 from kosim.experiments.study.progress import Progress, silent
 
 TIMED_STEPS = 5

@@ -7,10 +7,10 @@ from collections import Counter
 from functools import cached_property
 from pathlib import PurePath
 
+from kosim.encoders.language import Line, Text
 from kosim.encoders.records import Kind
 from kosim.experiments.comparison.results import ComparisonResults
 from kosim.experiments.study.figures import Difference, Estimate, Figure, between
-from kosim.experiments.study.language import Line, Text
 from kosim.experiments.study.notation import KIND_NAMES
 
 METRIC = "pearson"

@@ -6,13 +6,13 @@ it from every other encoder at 5% (Holm-adjusted where there are more than two).
 
 from __future__ import annotations
 
+from kosim.encoders.language import Line
 from kosim.experiments.comparison import advice, headline, learning, slice_report, wording
 from kosim.experiments.comparison.care import equal_care, unequal_care
 from kosim.experiments.comparison.facts import METRIC, Facts
 from kosim.experiments.comparison.results import ComparisonResults
 from kosim.experiments.study.figures import Difference
 from kosim.experiments.study.finding import Finding
-from kosim.experiments.study.language import Line
 
 
 def compute_finding(results: ComparisonResults) -> Finding:

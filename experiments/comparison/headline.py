@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from pathlib import PurePath
 
+from kosim.encoders.language import Line, both, listed
 from kosim.experiments.comparison.facts import SCRATCH_NOTE, TINY, Facts, data_name
 from kosim.experiments.comparison.wording import capital
 from kosim.experiments.settings import SCRATCH
 from kosim.experiments.study.figures import Difference, Undefined
-from kosim.experiments.study.language import Line, both, listed
 from kosim.experiments.study.notation import count, decimal, many, p_value
 
 

@@ -12,6 +12,7 @@ from pydantic import PrivateAttr
 from transformers import TrainerCallback
 
 from kosim.encoders.errors import ConfigError, DataError, StorageError
+from kosim.encoders.language import Language, text
 from kosim.encoders.records import LabelledPairs
 from kosim.encoders.storage import atomic_file
 from kosim.encoders.texts import described
@@ -21,7 +22,6 @@ from kosim.experiments.comparison.report import COMPARISON
 from kosim.experiments.comparison.results import COMPARED, ComparisonResults
 from kosim.experiments.settings import CompareSettings, named_after, read_settings
 from kosim.experiments.study.figures import Estimate
-from kosim.experiments.study.language import Language, text
 from kosim.experiments.study.progress import Progress, notebook_progress
 from kosim.experiments.study.report.canvas import drawn
 from kosim.experiments.study.run_folder import choose_folder

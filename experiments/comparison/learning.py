@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from kosim.encoders.language import Line, both, listed
 from kosim.experiments.comparison.facts import TINY, Facts
 from kosim.experiments.comparison.results import Training
-from kosim.experiments.study.language import Line, both, listed
 from kosim.experiments.study.notation import decimal, percent
 
 NEAR_TRIVIAL = 0.05

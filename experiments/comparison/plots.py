@@ -12,12 +12,12 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator, NullLocator
 
+from kosim.encoders.language import Line, Text, both
 from kosim.encoders.records import DECISION_THRESHOLD, LABEL_HIGH, LABEL_LOW
 from kosim.experiments.comparison.evaluation import CELL, THRESHOLDS
 from kosim.experiments.comparison.facts import labels
 from kosim.experiments.comparison.results import ComparisonResults, SeedResults
 from kosim.experiments.study.figures import Estimate, written
-from kosim.experiments.study.language import Line, Text, both
 from kosim.experiments.study.notation import METRIC_NAMES, confidence, decimal
 from kosim.experiments.study.report.canvas import (
     INK,

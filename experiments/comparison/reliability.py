@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 
+from kosim.encoders.language import Line, Text, both
 from kosim.encoders.records import LABEL_HIGH, LABEL_LOW
 from kosim.experiments.comparison import facts
 from kosim.experiments.comparison.evaluation import (
@@ -20,7 +21,6 @@ from kosim.experiments.comparison.results import ComparisonResults, ReliabilityB
 from kosim.experiments.settings import EvaluationSettings
 from kosim.experiments.statistics.significance import F1, Mean, Precision, Recall, estimate
 from kosim.experiments.statistics.thresholds import plateau
-from kosim.experiments.study.language import Line, Text, both
 from kosim.experiments.study.notation import DASH, confidence, decimal
 from kosim.experiments.study.report.canvas import RULE, Plot, say
 from kosim.experiments.study.report.document import Table

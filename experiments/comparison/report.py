@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from kosim.encoders.language import Line, Text, both
 from kosim.experiments.comparison import cost_plots, plots, reliability, slice_report, tables
 from kosim.experiments.comparison.answer_plot import answer
 from kosim.experiments.comparison.finding import compute_finding
 from kosim.experiments.comparison.results import ComparisonResults
 from kosim.experiments.study.experiment import Experiment
-from kosim.experiments.study.language import Line, Text, both
 from kosim.experiments.study.notation import count
 from kosim.experiments.study.report import records
 from kosim.experiments.study.report.document import Section, Table

@@ -16,6 +16,7 @@ from kosim.encoders.adoption import calibrate
 from kosim.encoders.bi import BiEncoder
 from kosim.encoders.cross import CrossEncoder
 from kosim.encoders.errors import DataError, UndefinedMetricError
+from kosim.encoders.language import Language, Line, both
 from kosim.encoders.records import Kind
 from kosim.encoders.storage import atomic_file, write_json
 from kosim.encoders.training import ranks
@@ -65,7 +66,6 @@ from kosim.experiments.data.partition import Partition, load_partition
 from kosim.experiments.settings import SCRATCH, CompareSettings
 from kosim.experiments.statistics.ceiling import split_half_reliability
 from kosim.experiments.study.figures import Undefined
-from kosim.experiments.study.language import Language, Line, both
 from kosim.experiments.study.progress import Progress, silent
 from kosim.experiments.study.results import header
 from kosim.experiments.study.run_folder import open_run

@@ -8,12 +8,12 @@ from dataclasses import replace
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 
+from kosim.encoders.language import Line, Text, both
 from kosim.experiments.comparison.facts import Facts, against, labels
 from kosim.experiments.comparison.plots import tones_of
 from kosim.experiments.comparison.results import ComparisonResults, SliceComparison, SlicedResults
 from kosim.experiments.statistics.significance import FEWEST
 from kosim.experiments.study.figures import Difference, between, written
-from kosim.experiments.study.language import Line, Text, both
 from kosim.experiments.study.notation import DASH, confidence, count, decimal, p_value
 from kosim.experiments.study.report.canvas import MUTED, Plot, say
 from kosim.experiments.study.report.document import Section, Table

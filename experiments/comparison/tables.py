@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from kosim.encoders.language import Line, Text, both
 from kosim.experiments.comparison.facts import against, labels
 from kosim.experiments.comparison.results import ComparisonResults, Disagreement, PairedComparison
 from kosim.experiments.study.figures import (
@@ -13,7 +14,6 @@ from kosim.experiments.study.figures import (
     tested,
     written,
 )
-from kosim.experiments.study.language import Line, Text, both
 from kosim.experiments.study.notation import (
     DASH,
     METRIC_NAMES,

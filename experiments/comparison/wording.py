@@ -8,10 +8,10 @@ from one `Difference`.
 
 from __future__ import annotations
 
+from kosim.encoders.language import Line, Text, both
 from kosim.experiments.comparison.facts import TINY, Facts
 from kosim.experiments.statistics.significance import pairs_needed
 from kosim.experiments.study.figures import Difference, Estimate
-from kosim.experiments.study.language import Line, Text, both
 from kosim.experiments.study.notation import (
     amount,
     confidence,

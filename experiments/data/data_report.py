@@ -81,7 +81,11 @@ def describe_split(raw: RawPairs, removed: Removed) -> Report:
     return {
         "origin": raw.origin,
         "scale": str(raw.scale),
-        **({"notices": list(raw.notices)} if raw.notices else {}),
+        **(
+            {"notices": [{"en": said.en, "ko": said.ko} for said in raw.notices]}
+            if raw.notices
+            else {}
+        ),
         "read": len(frame),
         "removed": {reason: _rows(rows) for reason, rows in removed.items()},
         "noted": _describe_oddities(raw),

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kosim.encoders.errors import ConfigError, DataError
+from kosim.encoders.language import Line, both
 from kosim.encoders.metrics import Floats
 from kosim.encoders.records import LABEL_HIGH, LABEL_LOW
 from kosim.encoders.tables import printable
@@ -138,7 +139,7 @@ def suggested_words(values: Iterable[object]) -> str | None:
     return f'--label-scale "{",".join(meant)}"'
 
 
-def recognised_scale(values: Floats, where: str) -> tuple[LabelScale, str | None]:
+def recognised_scale(values: Floats, where: str) -> tuple[LabelScale, Line | None]:
     """Return the scale of n labels, and what to say about it.
 
     0-5 is the scale unless the labels show another: only 0 and 1 (``binary``); none above 1, but
@@ -156,7 +157,13 @@ def recognised_scale(values: Floats, where: str) -> tuple[LabelScale, str | None
     known = values[np.isfinite(values)]
     if not len(known):
         return LabelScale(), None
-    said = f"{where}: its labels go from {known.min():g} to {known.max():g}"
+    said = both(
+        "{where}: its labels go from {low} to {high}",
+        "{where}: 정답은 {low}에서 {high}까지",
+        where=where,
+        low=f"{known.min():g}",
+        high=f"{known.max():g}",
+    )
     if known.min() >= -1 and 0 < known.max() <= 1 and _share(known < 0) > MOST_MISTAKES:
         return _named("-1:1", said)
     if _share((known < LABEL_LOW) | (known > LABEL_HIGH)) <= MOST_MISTAKES:
@@ -171,7 +178,7 @@ def recognised_scale(values: Floats, where: str) -> tuple[LabelScale, str | None
     )
 
 
-def _up_to_five(labels: Floats, said: str) -> tuple[LabelScale, str | None]:
+def _up_to_five(labels: Floats, said: Line) -> tuple[LabelScale, Line | None]:
     """Return the scale of labels that all lie on 0-5."""
     up_to_one = labels[labels <= 1]
     of_two_values = set(up_to_one.tolist()) == {0.0, 1.0}
@@ -185,16 +192,31 @@ def _up_to_five(labels: Floats, said: str) -> tuple[LabelScale, str | None]:
             f"--label-scale {name}, or --label-scale 0:5"
         )
     if labels.max() <= 1:
-        return LabelScale(), f"{said} and were read on 0-5; is 1 the highest? --label-scale 0:1"
+        return LabelScale(), _doubted(said, Line("highest", "가장 높은"), "0:1")
     if labels.min() == 1 and labels.max() == LABEL_HIGH:
         if len(labels) >= ENOUGH_LABELS:
             return _named("1:5", said)
-        return LabelScale(), f"{said} and were read on 0-5; is 1 the lowest? --label-scale 1:5"
+        return LabelScale(), _doubted(said, Line("lowest", "가장 낮은"), "1:5")
     return LabelScale(), None
 
 
-def _named(scale: str, said: str) -> tuple[LabelScale, str]:
-    return LabelScale.parse(scale), f"{said}: they were read as --label-scale {scale}"
+def _doubted(said: Line, end: Line, scale: str) -> Line:
+    return both(
+        "{said} and were read on 0-5; is 1 the {end}? --label-scale {scale}",
+        "{said}이며 0~5로 읽었습니다. 1이 {end} 값이면 --label-scale {scale}",
+        said=said,
+        end=end,
+        scale=scale,
+    )
+
+
+def _named(scale: str, said: Line) -> tuple[LabelScale, Line]:
+    return LabelScale.parse(scale), both(
+        "{said}: they were read as --label-scale {scale}",
+        "{said}이므로 --label-scale {scale} 기준으로 읽었습니다",
+        said=said,
+        scale=scale,
+    )
 
 
 def _share(found: npt.NDArray[np.bool_]) -> float:

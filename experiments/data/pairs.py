@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from kosim.encoders.errors import DataError
+from kosim.encoders.language import Line, both
 from kosim.encoders.pair_columns import ColumnChoice, PairColumns
 from kosim.encoders.table_formats.cells import is_number
 from kosim.encoders.tables import Format, log_notice, read_table, source_name
@@ -43,7 +44,7 @@ class RawPairs:
     frame: pd.DataFrame
     scale: LabelScale
     origin: str
-    notices: tuple[str, ...] = ()
+    notices: tuple[Line, ...] = ()
     corrections: pd.DataFrame | None = None
 
     def __repr__(self) -> str:
@@ -142,7 +143,7 @@ def _read(
 ) -> RawPairs:
     """Read pairs whose labels and annotations still stand on the scale of the file."""
     chosen = PairColumns.parse(columns)
-    notices: list[str] = []
+    notices: list[Line] = []
     where = source_name(path)
     table = _flattened(
         read_table(
@@ -155,7 +156,14 @@ def _read(
     )
     if chosen == PairColumns() and (guessed := _by_content(table)):
         chosen = guessed
-        notices.append(f"{where}: columns {', '.join(guessed.names)} are two sentences and a label")
+        notices.append(
+            both(
+                "{where}: columns {names} are two sentences and a label",
+                "{where}: {names}열을 두 문장과 정답으로 읽었습니다",
+                where=where,
+                names=", ".join(guessed.names),
+            )
+        )
     found = chosen.find(table.columns, where)
     first, second, label = str(found.sentence1), str(found.sentence2), str(found.label)
     given = read_labels(table[label], scale, label, where)
@@ -182,7 +190,7 @@ def _read(
     )
 
 
-def _on_scale(raw: RawPairs, scale: LabelScale, notice: str | None = None) -> RawPairs:
+def _on_scale(raw: RawPairs, scale: LabelScale, notice: Line | None = None) -> RawPairs:
     """Map labels and annotations that still stand on the scale of their file to 0-5."""
     frame = raw.frame.assign(label=scale.to_labels(raw.frame["given"].to_numpy()))
     if "annotations" in frame:

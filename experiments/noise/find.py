@@ -14,6 +14,7 @@ from sklearn.neighbors import NearestNeighbors
 from transformers import TrainerCallback
 
 from kosim.encoders.errors import ConfigError, StorageError
+from kosim.encoders.language import both
 from kosim.encoders.metrics import Floats
 from kosim.encoders.records import LabelledPairs
 from kosim.encoders.scratch import build_scratch_backbone
@@ -22,7 +23,6 @@ from kosim.encoders.training.run import train
 from kosim.experiments.comparison.contenders import make_encoder
 from kosim.experiments.data.splits import stratified_split
 from kosim.experiments.settings import SCRATCH, EncoderSettings
-from kosim.experiments.study.language import both
 from kosim.experiments.study.progress import Progress, silent
 
 NEIGHBOURS = 100

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kosim.encoders.errors import DataError
+from kosim.encoders.language import both
 from kosim.encoders.tables import log_notice, read_table
 from kosim.experiments.data.labels import text_of
 
@@ -56,8 +57,13 @@ def read_items(path: str | Path = ITEMS, *, encoding: str | None = None) -> list
     distinct = list(dict.fromkeys(items))
     if len(distinct) < len(items):
         log_notice(
-            f"{path}: {len(items) - len(distinct):,} of {len(items):,} items stand there before "
-            "and are counted once"
+            both(
+                "{path}: {n} of {all} items stand there before and are counted once",
+                "{path}: 항목 {all}개 가운데 {n}개는 앞에 이미 있어 한 번만 셉니다",
+                path=str(path),
+                n=f"{len(items) - len(distinct):,}",
+                all=f"{len(items):,}",
+            )
         )
     return distinct
 

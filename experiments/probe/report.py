@@ -6,11 +6,11 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import NullLocator
 
+from kosim.encoders.language import Line, Text, both
 from kosim.experiments.probe.results import PhenomenonResults, ProbeResults
 from kosim.experiments.study.experiment import Experiment
 from kosim.experiments.study.figures import Difference, Estimate, tested
 from kosim.experiments.study.finding import Finding
-from kosim.experiments.study.language import Line, Text, both
 from kosim.experiments.study.notation import count, decimal, percent
 from kosim.experiments.study.report import records
 from kosim.experiments.study.report.canvas import INK, PAPER, Plot, colour, say

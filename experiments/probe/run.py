@@ -12,6 +12,7 @@ from scipy.stats import binomtest
 
 from kosim.encoders.base import PairEncoder
 from kosim.encoders.errors import ConfigError, DataError
+from kosim.encoders.language import both
 from kosim.encoders.records import LABEL_HIGH, LABEL_LOW
 from kosim.encoders.scoring import PairScorer
 from kosim.experiments.probe.items import Item, read_items
@@ -24,7 +25,6 @@ from kosim.experiments.probe.results import (
 )
 from kosim.experiments.statistics.significance import FEWEST, Mean, difference, estimate, holm
 from kosim.experiments.study.figures import Difference, Estimate, Undefined
-from kosim.experiments.study.language import both
 from kosim.experiments.study.progress import Progress, silent
 from kosim.experiments.study.results import header
 

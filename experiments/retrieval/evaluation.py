@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from kosim.encoders.errors import ConfigError
+from kosim.encoders.language import Line
 from kosim.encoders.metrics import Floats
 from kosim.experiments.retrieval import metrics
 from kosim.experiments.retrieval.queries import RetrievalTask
@@ -26,7 +27,6 @@ from kosim.experiments.retrieval.rankings import (
 )
 from kosim.experiments.retrieval.results import MEAN, WayResults
 from kosim.experiments.retrieval.significance import GroupedQueries, compare_rows
-from kosim.experiments.study.language import Line
 from kosim.experiments.study.progress import Progress, silent
 from kosim.experiments.study.results import Latency
 from kosim.index.ranking import Rows

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from kosim.encoders.language import Line, Text, both
 from kosim.experiments.retrieval.results import MEAN, RetrievalResults, WayResults
 from kosim.experiments.study.finding import Finding
-from kosim.experiments.study.language import Line, Text, both
 from kosim.experiments.study.notation import count, decimal, milliseconds
 
 _METRIC = "nDCG@10"

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from kosim.encoders.errors import ConfigError, MissingExtraError
+from kosim.encoders.language import Line, both
 from kosim.encoders.metrics import Floats
 from kosim.experiments.retrieval.results import way_name
-from kosim.experiments.study.language import Line, both
 from kosim.experiments.study.progress import Progress
 from kosim.experiments.study.results import seconds_of
 from kosim.index.ranking import Rows

@@ -5,11 +5,11 @@ from __future__ import annotations
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
+from kosim.encoders.language import Line, Text, both
 from kosim.experiments.retrieval.finding import compute_finding
 from kosim.experiments.retrieval.results import RetrievalResults, WayResults
 from kosim.experiments.study.experiment import Experiment
 from kosim.experiments.study.figures import tested, written
-from kosim.experiments.study.language import Line, Text, both
 from kosim.experiments.study.notation import count, decimal, milliseconds
 from kosim.experiments.study.report import records
 from kosim.experiments.study.report.canvas import MUTED, Plot, colour, say

@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic import ConfigDict, Field
 
+from kosim.encoders.language import Line
 from kosim.experiments.study.figures import Comparison, Difference, Estimate, between
-from kosim.experiments.study.language import Line
 from kosim.experiments.study.results import Latency, Record, Results
 from kosim.index.searchable import Mode
 

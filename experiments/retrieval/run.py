@@ -16,6 +16,7 @@ from kosim.encoders.beir import BeirFolder
 from kosim.encoders.bi import BiEncoder
 from kosim.encoders.errors import ConfigError, CorpusIndexError
 from kosim.encoders.interface import Encoder, SentenceEncoder
+from kosim.encoders.language import Line
 from kosim.experiments.data.sentence_groups import SentenceGroups, load_groups
 from kosim.experiments.retrieval.evaluation import RetrievalSettings, evaluate_retrieval
 from kosim.experiments.retrieval.queries import (
@@ -25,7 +26,6 @@ from kosim.experiments.retrieval.queries import (
     judged_task,
 )
 from kosim.experiments.retrieval.results import RetrievalResults
-from kosim.experiments.study.language import Line
 from kosim.experiments.study.progress import Progress, silent
 from kosim.experiments.study.results import header
 from kosim.index.build import build_index

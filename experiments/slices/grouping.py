@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kosim.encoders.errors import ConfigError, DataError
+from kosim.encoders.language import Line, both
 from kosim.encoders.pair_columns import PairColumns
 from kosim.encoders.records import DECISION_THRESHOLD, LabelledPairs
 from kosim.encoders.table_formats.cells import is_number
@@ -121,8 +122,18 @@ def _by_value(texts: npt.NDArray[np.object_], column: str) -> dict[str, npt.NDAr
         values = np.array([float(text) if text else np.nan for text in texts])
         return _thirds(np.where(np.isfinite(values), values, np.nan))
     if len(known) < 2 and (not known or "" not in texts):
-        held = f"{next(iter(known))!r} in every row" if known else "no value in any row"
-        log_notice(f"column {column!r} has {held}, which makes no slice")
+        value = repr(next(iter(known), ""))
+        held = Line("no value in any row", "어느 행에도 값이 없어")
+        if known:
+            held = Line(f"{value} in every row", f"모든 행에서 같은 값({value})이어서")
+        log_notice(
+            both(
+                "column {column} has {held}, which makes no slice",
+                "{column} 열은 {held} 나눌 수 없습니다",
+                column=repr(column),
+                held=held,
+            )
+        )
     return {name: texts == name for name in _commonest(texts, column)}
 
 
@@ -132,8 +143,17 @@ def _commonest(texts: npt.NDArray[np.object_], column: str) -> list[str]:
     common = sorted(sorted(counts), key=lambda text: -counts[text])[:MOST_VALUES]
     if len(counts) > MOST_VALUES:
         log_notice(
-            f"column {column!r} has {len(counts):,} values: the {MOST_VALUES} commonest are "
-            f"slices, with {sum(counts[text] for text in common):,} of {len(texts):,} pairs"
+            both(
+                "column {column} has {n} values: the {most} commonest are slices, with {kept} of "
+                "{pairs} pairs",
+                "{column} 열의 값은 {n}가지입니다. 가장 흔한 {most}가지로 나누며, {pairs}쌍 가운데 "
+                "{kept}쌍이 들어갑니다",
+                column=repr(column),
+                n=f"{len(counts):,}",
+                most=str(MOST_VALUES),
+                kept=f"{sum(counts[text] for text in common):,}",
+                pairs=f"{len(texts):,}",
+            )
         )
     return sorted(common)
 

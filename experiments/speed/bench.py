@@ -15,13 +15,13 @@ import numpy as np
 from kosim.encoders.bi import BiEncoder
 from kosim.encoders.compute.choice import ComputeChoice
 from kosim.encoders.errors import ConfigError
+from kosim.encoders.language import Line
 from kosim.encoders.loading import kind_of, load
 from kosim.experiments.speed.flops import machine_peaks
 from kosim.experiments.speed.measurement import Measurement, Row, measure
 from kosim.experiments.speed.processes import alone
 from kosim.experiments.speed.results import SpeedResults, SpeedRow, Task
 from kosim.experiments.speed.workload import Workload
-from kosim.experiments.study.language import Line
 from kosim.experiments.study.progress import Progress, silent
 from kosim.experiments.study.results import Latency, header
 from kosim.index.build import build_index

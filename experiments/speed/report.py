@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
+from kosim.encoders.language import Line, Text, both
 from kosim.experiments.speed.results import TASKS, SpeedResults, SpeedRow, Task
 from kosim.experiments.study.experiment import Experiment
 from kosim.experiments.study.finding import Finding
-from kosim.experiments.study.language import Line, Text, both
 from kosim.experiments.study.notation import (
     DASH,
     amount,

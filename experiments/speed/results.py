@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from kosim.experiments.study.language import Line
+from kosim.encoders.language import Line
 from kosim.experiments.study.results import Latency, Record, Results
 
 Task = Literal["encode", "score", "search", "rerank"]

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from kosim.encoders.errors import StorageError
+from kosim.encoders.language import Language
 from kosim.encoders.storage import read_versioned_json, write_json, write_text
 from kosim.experiments.settings import StudySettings
 from kosim.experiments.study.finding import Finding
-from kosim.experiments.study.language import Language
 from kosim.experiments.study.report.canvas import Plot
 from kosim.experiments.study.report.document import Section, Table
 from kosim.experiments.study.report.render import render

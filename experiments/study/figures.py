@@ -14,7 +14,7 @@ from typing import Annotated, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from kosim.experiments.study.language import Line, Text, both
+from kosim.encoders.language import Line, Text, both
 from kosim.experiments.study.notation import DASH, decimal, p_value, signed
 from kosim.experiments.study.results import Record
 

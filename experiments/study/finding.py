@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from kosim.encoders.language import LANGUAGES, Line
 from kosim.experiments.study.figures import Difference
-from kosim.experiments.study.language import LANGUAGES, Line
 
 _FEW_SEEDS = 3
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from kosim.encoders.language import Line
 from kosim.encoders.records import Kind
-from kosim.experiments.study.language import Line
 
 DASH = "–"
 

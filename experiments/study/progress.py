@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any, Protocol
 
-from kosim.experiments.study.language import Text, language_of_locale, text
+from kosim.encoders.language import Text, language_of_locale, text
 
 
 class Progress(Protocol):

@@ -13,7 +13,7 @@ import pandas as pd
 from kosim.encoders.calibration import MonotoneCalibration
 from kosim.encoders.compute.runtime import FloatArray
 from kosim.encoders.errors import DataError
-from kosim.experiments.study.language import Line
+from kosim.encoders.language import Line
 from kosim.experiments.study.progress import Progress, silent
 from kosim.experiments.teaching.kept_out import KeptOut
 from kosim.experiments.teaching.sampling import Rows, draw

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from kosim.encoders.language import Line, both
 from kosim.encoders.records import Kind
 from kosim.experiments.study.figures import Difference, Estimate
 from kosim.experiments.study.finding import Finding, few_seeds, told_apart
-from kosim.experiments.study.language import Line, both
 from kosim.experiments.study.notation import KIND_NAMES, count, many, p_value
 from kosim.experiments.teaching.results import TeachResults
 

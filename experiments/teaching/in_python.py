@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from transformers import TrainerCallback
 
+from kosim.encoders.language import Language
 from kosim.encoders.records import Kind
-from kosim.experiments.study.language import Language
 from kosim.experiments.study.progress import Progress, notebook_progress
 from kosim.experiments.study.run_folder import choose_folder
 from kosim.experiments.teaching.results import TeachResults

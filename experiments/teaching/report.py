@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from kosim.encoders.language import Line, Text, both
 from kosim.experiments.comparison.tables import differences
 from kosim.experiments.study.experiment import Experiment
 from kosim.experiments.study.figures import written
-from kosim.experiments.study.language import Line, Text, both
 from kosim.experiments.study.notation import (
     KIND_NAMES,
     METRIC_NAMES,

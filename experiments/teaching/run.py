@@ -8,9 +8,9 @@ from pathlib import Path
 from transformers import TrainerCallback
 
 from kosim.encoders.errors import ConfigError
+from kosim.encoders.language import Language, Line, both
 from kosim.encoders.records import Kind, LabelledPairs
 from kosim.experiments.settings import EncoderSettings
-from kosim.experiments.study.language import Language, Line, both
 from kosim.experiments.study.progress import Progress, silent
 from kosim.experiments.study.results import header
 from kosim.experiments.teaching.evaluation import Step, describe_step, paired_gains, score_step

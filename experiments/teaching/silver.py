@@ -16,6 +16,7 @@ import pandas as pd
 from kosim.encoders.bi import BiEncoder
 from kosim.encoders.distillation.teacher import keep_about, teacher_vectors
 from kosim.encoders.errors import ConfigError, DataError, StorageError
+from kosim.encoders.language import Line
 from kosim.encoders.loading import load
 from kosim.encoders.pretraining.backbone_folder import texts_fingerprint
 from kosim.encoders.pretraining.corpus import read_sentences
@@ -23,7 +24,6 @@ from kosim.encoders.records import LabelledPairs
 from kosim.encoders.storage import atomic_file
 from kosim.encoders.tokenizers.kiwi import kiwi_version
 from kosim.experiments.data.pairs import load_pairs
-from kosim.experiments.study.language import Line
 from kosim.experiments.study.progress import Progress, silent
 from kosim.experiments.teaching.candidates import find_candidates
 from kosim.experiments.teaching.kept_out import KeptOut

@@ -20,10 +20,10 @@ from kosim.encoders.compute.runtime import Backend, Precision
 from kosim.encoders.distillation.teacher import keep_about
 from kosim.encoders.durable_file import read_array, write_array
 from kosim.encoders.errors import ConfigError, StorageError
+from kosim.encoders.language import both
 from kosim.encoders.loading import load
 from kosim.encoders.records import Pair
 from kosim.encoders.storage import atomic_file, read_json, write_json
-from kosim.experiments.study.language import both
 from kosim.experiments.study.progress import Progress, silent
 
 BLOCK = 2_048

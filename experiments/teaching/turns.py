@@ -15,10 +15,10 @@ import numpy as np
 from transformers import TrainerCallback
 
 from kosim.encoders.artifact import MANIFEST, read_manifest
+from kosim.encoders.language import both
 from kosim.encoders.records import Kind, LabelledPairs
 from kosim.encoders.storage import atomic_folder
 from kosim.experiments.settings import EncoderSettings
-from kosim.experiments.study.language import both
 from kosim.experiments.study.progress import Progress
 from kosim.experiments.teaching.evaluation import Step
 from kosim.experiments.teaching.lessons import Lessons, plan_stages

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from kosim.encoders.language import Line, Text, both
 from kosim.encoders.records import Kind
 from kosim.experiments.study.figures import Estimate, between
 from kosim.experiments.study.finding import Finding, few_seeds, told_apart
-from kosim.experiments.study.language import Line, Text, both
 from kosim.experiments.study.notation import KIND_NAMES, p_value
 from kosim.experiments.tokenizers.results import KindResults, TokenizerResults
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from kosim.encoders.language import Line, Text, both
 from kosim.encoders.records import Kind
 from kosim.experiments.comparison import tables
 from kosim.experiments.comparison.plots import rows_with_intervals
 from kosim.experiments.study.experiment import Experiment
 from kosim.experiments.study.figures import Estimate
-from kosim.experiments.study.language import Line, Text, both
 from kosim.experiments.study.notation import (
     KIND_NAMES,
     METRIC_NAMES,

@@ -9,6 +9,7 @@ from typing import Any
 from transformers import TrainerCallback
 
 from kosim.encoders.errors import StorageError
+from kosim.encoders.language import Language, Line, both
 from kosim.encoders.pretraining.backbone_folder import open_tokenizer
 from kosim.encoders.pretraining.run import CURVE, pretrain
 from kosim.encoders.records import Kind
@@ -21,7 +22,6 @@ from kosim.experiments.comparison.results import COMPARED, ContenderResults
 from kosim.experiments.comparison.run import compare
 from kosim.experiments.data.partition import TrainingSet, load_training
 from kosim.experiments.settings import CompareSettings, EncoderSettings
-from kosim.experiments.study.language import Language, Line, both
 from kosim.experiments.study.notation import KIND_NAMES
 from kosim.experiments.study.progress import Progress, silent
 from kosim.experiments.study.results import header

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from kosim.encoders.errors import ConfigError
+from kosim.encoders.language import both
 from kosim.experiments.comparison.preflight import check_run
 from kosim.experiments.data.partition import load_training
 from kosim.experiments.settings import CompareSettings
-from kosim.experiments.study.language import both
 from kosim.experiments.study.progress import Progress, silent
 from kosim.experiments.tuning.outcome import best_settings
 from kosim.experiments.tuning.settings import TuneSettings, data_fingerprint

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from kosim.encoders.language import Line, Text, both
 from kosim.experiments.study.finding import Finding
-from kosim.experiments.study.language import Line, Text, both
 from kosim.experiments.study.notation import (
     METRIC_NAMES,
     count,

@@ -15,10 +15,10 @@ from optuna.importance import FanovaImportanceEvaluator
 from optuna.trial import TrialState
 from optuna.visualization import matplotlib as optuna_plots
 
+from kosim.encoders.language import Line, Text, both
 from kosim.experiments.comparison.results import COMPARED
 from kosim.experiments.study.experiment import Experiment
 from kosim.experiments.study.figures import tested, written
-from kosim.experiments.study.language import Line, Text, both
 from kosim.experiments.study.notation import (
     DASH,
     METRIC_NAMES,

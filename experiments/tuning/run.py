@@ -9,10 +9,10 @@ import optuna
 from transformers import TrainerCallback
 
 from kosim.encoders.errors import StorageError
+from kosim.encoders.language import Language, Line
 from kosim.encoders.storage import write_text
 from kosim.experiments.comparison.run import compare
 from kosim.experiments.settings import CompareSettings, EncoderSettings
-from kosim.experiments.study.language import Language, Line
 from kosim.experiments.study.progress import Progress, silent
 from kosim.experiments.study.results import header
 from kosim.experiments.tuning.outcome import best_settings, describe_study

@@ -12,7 +12,7 @@ import pytest
 from benchmarks import readme
 from benchmarks.sample import examples
 from kosim.encoders.bundle import BUNDLED
-from kosim.experiments.study.language import Language
+from kosim.encoders.language import Language
 from tests.checkout import ROOT
 from tests.conftest import make_once
 from tests.docs.walkthrough import (

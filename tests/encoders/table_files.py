@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,11 @@ import pandas as pd
 import pytest
 
 from kosim.encoders.errors import DataError
+from kosim.encoders.language import Line
 from kosim.encoders.tables import read_table
 from tests.encoders.workbooks import workbook
 
+HANGUL = re.compile("[가-힣]")
 HEADER = "sentence1,sentence2,label"
 PAIRS = f"{HEADER}\n방이 넓다,창이 크다,3\n"
 RECORD = {"sentence1": "방이 넓다", "sentence2": "창이 크다", "label": "3"}
@@ -33,14 +36,15 @@ def write_file(folder: Path, name: str, content: str | bytes) -> Path:
 
 
 def read_rows(path: Path, **options: Any) -> tuple[list[dict[str, Any]], list[str]]:
-    """Return the records and the notices."""
-    notices: list[str] = []
+    """Return the records and the notices, which are there in Korean too."""
+    notices: list[Line] = []
     table = read_table(path, notice=notices.append, **options)
     found = [
         {str(key): value for key, value in row.items() if not pd.isna(value)}
         for row in table.to_dict("records")
     ]
-    return found, notices
+    assert all(HANGUL.search(notice.ko) for notice in notices)
+    return found, [notice.en for notice in notices]
 
 
 def refused(path: Path, **options: Any) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from kosim.encoders.errors import ConfigError, DataError
+from kosim.encoders.language import Line
 from kosim.encoders.table_formats import cells
 from kosim.encoders.tables import read_lines, read_records, read_table
 from tests.encoders.table_files import (
@@ -92,7 +93,7 @@ def test_a_file_without_a_known_suffix_is_looked_at(tmp_path: Path, kind: str, n
 
 @pytest.mark.parametrize("kind", FORMATS)
 def test_where_text_is_meant_otherwise_it_is_looked_at_too(tmp_path: Path, kind: str) -> None:
-    notices: list[str] = []
+    notices: list[Line] = []
     path = write_file(tmp_path, "corpus", FORMATS[kind])
     found = [row.record for row in read_records(path, otherwise="text", notice=notices.append)]
     assert found == [RECORD, RECORD]

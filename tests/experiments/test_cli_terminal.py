@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import os
 import shlex
 import signal
@@ -242,6 +243,29 @@ def test_an_interrupted_training_says_how_to_continue(
     code, said = kosim(*call)
     assert code == 130
     check_interrupted(call, said.strip().splitlines(), tmp_path / "a model")
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [("en", "was read as cp949, Korean text of Windows"), ("ko", "윈도 한글(cp949)로 읽었습니다")],
+)
+def test_a_notice_speaks_the_language_of_the_command_and_the_report(
+    tmp_path: Path, language: str, said: str
+) -> None:
+    from kosim.encoders.table_formats.rows import log_notice
+
+    log_notice.cache_clear()
+    rows = "".join(f"방 {n}이 넓다,창 {n}이 크다,{n % 5}.5\n" for n in range(40))
+    path = tmp_path / "win.csv"
+    path.write_bytes(f"문장1,문장2,점수\n{rows}".encode("cp949"))
+    saved = ("--bi", "mini-bi", "--cross", "mini-cross", "--test", path, "--lang", language)
+    code, printed = kosim("compare", *saved, "--out", tmp_path / "run")
+    assert code == 0, printed
+    assert printed.count(said) == 1
+    assert ("was read as" in printed) == (language == "en")
+    assert not logging.getLogger("kosim").handlers
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert said in page
 
 
 @pytest.mark.slow

@@ -212,7 +212,7 @@ def test_files(tmp_path: Path, row: str, monkeypatch: pytest.MonkeyPatch) -> Non
     assert pairs.frame["sentence1"].tolist() == FIRSTS
     assert pairs.frame["sentence2"].tolist() == SECONDS
     assert pairs.frame["label"].tolist() == LABELS
-    assert file.noticed is None or any(file.noticed in notice for notice in pairs.notices)
+    assert file.noticed is None or any(file.noticed in notice.en for notice in pairs.notices)
     assert (file.noticed is None) == (not pairs.notices)
 
 

@@ -120,7 +120,7 @@ def test_the_scale_that_the_labels_show_is_taken_and_said(tmp_path: Path) -> Non
     raw = load_pairs(_labelled(tmp_path, "a.csv", [0, 1, 1]))
     assert raw.frame["label"].tolist() == [0, 5, 5]
     assert str(raw.scale) == "binary"
-    assert "--label-scale binary" in raw.notices[0]
+    assert "--label-scale binary" in raw.notices[0].en
     assert load_pairs(_labelled(tmp_path, "b.csv", ["true", "false"])).frame["label"][0] == 5
 
 
@@ -170,7 +170,9 @@ def test_train_and_test_have_their_own_scales(
     for raw in raws:
         expected = raw.scale.to_labels(raw.frame["given"].to_numpy())
         assert raw.frame["label"].tolist() == expected.tolist()
-        assert sum("label-scale" in notice for notice in raw.notices) == (str(raw.scale) != "0:5")
+        assert sum("label-scale" in notice.ko for notice in raw.notices) == (
+            str(raw.scale) != "0:5"
+        )
 
 
 def test_train_and_test_can_be_told_their_own_scales_and_columns(tmp_path: Path) -> None:

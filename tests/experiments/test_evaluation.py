@@ -10,6 +10,7 @@ from scipy import stats
 from sklearn import metrics
 
 from kosim.encoders.explanation import Explanation, explain_pair
+from kosim.encoders.language import Line
 from kosim.encoders.records import LabelledPairs
 from kosim.experiments.comparison import tables
 from kosim.experiments.comparison.differences import compare_all
@@ -29,7 +30,6 @@ from kosim.experiments.comparison.results import ComparisonResults
 from kosim.experiments.data.cleaning import distinct_numbers
 from kosim.experiments.settings import EvaluationSettings
 from kosim.experiments.study.figures import Undefined
-from kosim.experiments.study.language import Line
 from tests.experiments.fixtures import example_results
 
 SETTINGS = EvaluationSettings(resamples=400)

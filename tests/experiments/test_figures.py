@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kosim.encoders.errors import UndefinedMetricError
+from kosim.encoders.language import text
 from kosim.encoders.metrics import f1, pearson
 from kosim.experiments.study.figures import (
     Comparison,
@@ -19,7 +20,6 @@ from kosim.experiments.study.figures import (
     between,
     written,
 )
-from kosim.experiments.study.language import text
 
 VALUES = st.floats(-1, 1, allow_nan=False)
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn import metrics
 
+from kosim.encoders.language import LANGUAGES, Language, text
 from kosim.experiments.comparison import tables, wording
 from kosim.experiments.comparison.differences import mean_of_both
 from kosim.experiments.comparison.evaluation import ScoredContender
@@ -24,7 +25,6 @@ from kosim.experiments.comparison.results import ComparisonResults
 from kosim.experiments.comparison.run import compare
 from kosim.experiments.settings import CompareSettings, EvaluationSettings
 from kosim.experiments.study.figures import Estimate, Undefined
-from kosim.experiments.study.language import LANGUAGES, Language, text
 from tests.checkout import ROOT
 from tests.conftest import examples
 from tests.experiments.conftest import small_settings

@@ -148,7 +148,7 @@ def test_a_file_without_names_of_columns(tmp_path: Path, text: str) -> None:
     assert raw.frame["sentence1"].tolist() == ["방이 넓다", "가"]
     assert raw.frame["sentence2"].tolist() == ["창이 크다", "나"]
     assert raw.frame["given"].tolist() == [3.5, 1]
-    assert any("two sentences and a label" in notice for notice in raw.notices)
+    assert any("two sentences and a label" in notice.en for notice in raw.notices)
 
 
 def test_a_file_without_names_that_could_be_read_in_two_ways(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from kosim.encoders.language import Language, Line
 from kosim.encoders.records import LabelledPairs
 from kosim.encoders.training.config import TrainingConfig
 from kosim.experiments.comparison import plots
@@ -23,7 +24,6 @@ from kosim.experiments.settings import (
     EncoderSettings,
     EvaluationSettings,
 )
-from kosim.experiments.study.language import Language, Line
 from kosim.experiments.study.notation import DASH, amount, duration, p_value
 from kosim.experiments.study.report.canvas import Plot, colour, say
 from kosim.experiments.study.report.document import Table

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kosim.encoders.language import LANGUAGES, Language, text
 from kosim.experiments.comparison.facts import Facts
 from kosim.experiments.comparison.report import COMPARISON
 from kosim.experiments.comparison.results import ComparisonResults
@@ -17,7 +18,6 @@ from kosim.experiments.comparison.slice_report import concentrated
 from kosim.experiments.retrieval.finding import compute_finding as retrieval_finding
 from kosim.experiments.retrieval.results import RetrievalResults
 from kosim.experiments.study.figures import between
-from kosim.experiments.study.language import LANGUAGES, Language, text
 from tests.conftest import examples
 from tests.experiments.fixtures import example_results, metric
 

@@ -9,11 +9,11 @@ import numpy as np
 from scipy.stats import beta
 
 from kosim.encoders.errors import ConfigError
+from kosim.encoders.language import Line
 from kosim.encoders.metrics import Floats
 from kosim.experiments.retrieval.depth.results import Calls, Impossible, Replayed
 from kosim.experiments.retrieval.significance import LEVEL
 from kosim.experiments.study.figures import Estimate
-from kosim.experiments.study.language import Line
 from kosim.experiments.study.progress import Progress
 from kosim.index.adaptive.deep_lists import sample_deep_lists
 from kosim.index.adaptive.policy import RELEVANT, CandidatePolicy, PolicyIdentity

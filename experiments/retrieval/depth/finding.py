@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from kosim.encoders.language import Line, both
 from kosim.experiments.retrieval.depth.results import DepthResults
 from kosim.experiments.study.finding import Finding
-from kosim.experiments.study.language import Line, both
 from kosim.experiments.study.notation import count, decimal, many, milliseconds, percent
 from kosim.index.adaptive.policy import RELEVANT
 

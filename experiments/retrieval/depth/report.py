@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
+from kosim.encoders.language import Line, Text, both
 from kosim.experiments.retrieval.depth.finding import compute_finding
 from kosim.experiments.retrieval.depth.results import (
     BandResults,
@@ -14,7 +15,6 @@ from kosim.experiments.retrieval.depth.results import (
     Impossible,
 )
 from kosim.experiments.study.experiment import Experiment
-from kosim.experiments.study.language import Line, Text, both
 from kosim.experiments.study.notation import (
     DASH,
     amount,

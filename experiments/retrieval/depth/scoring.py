@@ -17,11 +17,11 @@ import pyarrow.parquet as pq
 from kosim.encoders.compute.runtime import FloatArray
 from kosim.encoders.errors import DataError, StorageError
 from kosim.encoders.interface import Encoder
+from kosim.encoders.language import Line
 from kosim.encoders.storage import atomic_file, read_json, write_json
 from kosim.experiments.retrieval.depth.plan import DOCUMENTS_AT_A_TIME, Band, ScoringPlan, draw
 from kosim.experiments.retrieval.depth.survival import ScoredQuery
 from kosim.experiments.retrieval.rankings import ABSENT
-from kosim.experiments.study.language import Line
 from kosim.experiments.study.progress import Progress
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.ranking import Rows

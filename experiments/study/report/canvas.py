@@ -24,7 +24,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from kosim.experiments.study.language import Line, Text, text
+from kosim.encoders.language import Line, Text, text
 
 INK, MUTED, RULE, PAPER = "#010101", "#020202", "#030303", "#040404"
 _SERIES = ("#050501", "#050502", "#050503", "#050504", "#050505", "#050506")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from kosim.experiments.study.language import Line, Text
+from kosim.encoders.language import Line, Text
 from kosim.experiments.study.notation import DASH
 from kosim.experiments.study.report.canvas import Plot
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from kosim.experiments.study.language import Line, Text
+from kosim.encoders.language import LANGUAGES, Line, Text
 from kosim.experiments.study.notation import DASH, count
 from kosim.experiments.study.report.document import Section, Table
 from kosim.experiments.study.report.vocabulary import KOREAN
@@ -81,6 +81,8 @@ def _written(value: Any) -> Text:
         return f"{value:.3f}".rstrip("0").rstrip(".") if abs(value) >= 0.001 else f"{value:g}"
     if isinstance(value, list | tuple):
         return Line.join(", ", map(_written, value)) if value else DASH
+    if isinstance(value, Mapping) and set(value) == set(LANGUAGES):
+        return Line(**value)
     if isinstance(value, Mapping):
         said = [Line.join(" ", [word(key), _written(each)]) for key, each in value.items()]
         return _counted(value) if set(value) == _COUNTED else Line.join(", ", said)

@@ -9,8 +9,8 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from kosim.encoders.language import Language, Line, Text, text
 from kosim.experiments.study.finding import Finding
-from kosim.experiments.study.language import Language, Line, Text, text
 from kosim.experiments.study.report.canvas import Plot
 from kosim.experiments.study.report.document import Section, says
 from kosim.experiments.study.results import Results

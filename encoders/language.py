@@ -1,4 +1,4 @@
-"""Texts in both languages of a report, side by side so that they say the same."""
+"""Texts in both languages of reports and notices, side by side so that they say the same."""
 
 from __future__ import annotations
 
@@ -14,6 +14,10 @@ class Line(NamedTuple):
 
     en: str
     ko: str
+
+    def __str__(self) -> str:
+        """Return the English text, which is what a log says."""
+        return self.en
 
     @classmethod
     def join(cls, separator: str, lines: Iterable[Text]) -> Line:
