@@ -18,6 +18,7 @@ from kosim.encoders.bi import BiEncoder
 from kosim.encoders.compute.backends import is_installed
 from kosim.encoders.cross import CrossEncoder
 from kosim.encoders.errors import ArtifactError, MissingExtraError
+from kosim.encoders.language import both
 from kosim.encoders.network_files import check_finite
 from kosim.encoders.records import Kind
 from kosim.encoders.storage import read_json
@@ -113,12 +114,14 @@ def open_foreign(found: Backbone, *, device: str | None) -> BiEncoder | CrossEnc
 
 def warn_uncalibrated(found: Backbone) -> None:
     """Say that the scores of a foreign model are its own, and what calibrates them."""
-    _LOG.warning(
-        "%s has no calibration: its scores are its own values spread over 0 to 5; "
-        "`kosim adopt %s --validation FILE --out DIR` calibrates it",
-        found.name,
-        found.name,
+    said = both(
+        "{name} has no calibration: its scores are its own values spread over 0 to 5; "
+        "`kosim adopt {name} --validation FILE --out DIR` calibrates it",
+        "{name}: 보정되지 않아 고유한 값을 0~5로 펼친 점수입니다. "
+        "`kosim adopt {name} --validation FILE --out DIR`로 보정할 수 있습니다",
+        name=found.name,
     )
+    _LOG.warning("%s", said)
 
 
 def _open_bi(found: Backbone, device: str | None) -> BiEncoder:

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kosim.encoders.errors import BackboneError, ConfigError, KosimError
+from kosim.encoders.language import both
 from kosim.encoders.records import Pair
 
 _LOG = logging.getLogger(__name__)
@@ -97,11 +98,13 @@ def classifier_arguments(path: Path, name: str) -> dict[str, Any]:
     from transformers import AutoModel
 
     AutoModel.from_pretrained(path)  # whose weights must fit, while those of the head may not
-    _LOG.warning(
-        "backbone %s has a classifier of %d labels; a new one with a single output is trained",
-        name,
-        labels,
+    said = both(
+        "backbone {name} has a classifier of {n} labels; a new one with a single output is trained",
+        "백본 {name}: 레이블 {n}개짜리 분류기 대신 출력이 하나인 새 분류기를 학습합니다",
+        name=name,
+        n=str(labels),
     )
+    _LOG.warning("%s", said)
     return {"ignore_mismatched_sizes": True}
 
 
@@ -146,11 +149,13 @@ def fit_inputs(model: Any, name: str) -> None:
                 '"pad_token" in its tokenizer_config.json'
             )
         tokenizer.pad_token = tokenizer.eos_token
-        _LOG.warning(
-            "backbone %s has no padding token; its end token %s serves as one",
-            name,
-            tokenizer.eos_token,
+        said = both(
+            "backbone {name} has no padding token; its end token {token} serves as one",
+            "백본 {name}: 패딩 토큰이 없어 끝 토큰({token})을 대신 씁니다",
+            name=name,
+            token=str(tokenizer.eos_token),
         )
+        _LOG.warning("%s", said)
     if getattr(network.config, "pad_token_id", None) is None:
         network.config.pad_token_id = tokenizer.pad_token_id
     types = getattr(network.config, "type_vocab_size", 2)

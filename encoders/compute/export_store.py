@@ -25,6 +25,7 @@ from kosim.encoders.bundle import is_bundled
 from kosim.encoders.compute.runtime import Precision
 from kosim.encoders.compute.text_reader import InputLayout, content_of, open_tokenizer
 from kosim.encoders.errors import ArtifactError, MissingExtraError, QualityError
+from kosim.encoders.language import Line
 from kosim.encoders.storage import (
     atomic_folder,
     content_checksum,
@@ -268,10 +269,13 @@ class ExportStore:
                 if os.access(present, os.W_OK):
                     root.mkdir(parents=True, exist_ok=True)
                     return root
-        _LOG.warning(
+        said = Line(
             "the cache for exports cannot be written, so this one is lost when the process ends: "
-            "set XDG_CACHE_HOME to a folder that can be written"
+            "set XDG_CACHE_HOME to a folder that can be written",
+            "내보낸 그래프를 둘 캐시에 쓸 수 없어 프로세스가 끝나면 없어집니다. XDG_CACHE_HOME을 "
+            "쓸 수 있는 폴더로 지정하십시오",
         )
+        _LOG.warning("%s", said)
         root = _temporary() / self.measured[:32]
         root.mkdir(exist_ok=True)
         return root

@@ -58,10 +58,18 @@ LANGUAGE = "kosim.language"
 """Where the context of a command keeps what --lang says."""
 
 
-def chosen_language() -> Language:
-    """Return the one language of this command's terminal and report: --lang, or the locale's."""
-    context = click.get_current_context(silent=True)
-    return (context.meta.get(LANGUAGE) if context else None) or language_of_locale()
+def chosen_language(context: click.Context | None = None) -> Language:
+    """Return the one language of a command's terminal and report.
+
+    That is --lang, or the locale's; English where the command knows no other.
+
+    Args:
+        context: of the command; by default the one that runs in this thread.
+    """
+    context = context or click.get_current_context(silent=True)
+    if context is not None and LANGUAGE not in context.meta:
+        return "en"
+    return (context.meta[LANGUAGE] if context else None) or language_of_locale()
 
 
 def working(text: str) -> Status:

@@ -150,7 +150,7 @@ class KosimGroup(click.Group):
         for name, value in _QUIET.items():
             os.environ.setdefault(name, value)
         try:
-            with notices_on_terminal():
+            with notices_on_terminal(ctx):
                 return super().invoke(ctx)
         except RankError:
             ctx.exit(_WRONG_CALL)

@@ -13,6 +13,7 @@ from typing import Any
 from kosim.encoders.bi import BiEncoder
 from kosim.encoders.compute.runtime import Backend, Precision
 from kosim.encoders.errors import ClusterError, ConfigError, DataError, StorageError
+from kosim.encoders.language import both
 from kosim.encoders.loading import load
 from kosim.index.build import BuildProgress, Report, check_build, identify, spool_settings
 from kosim.index.corpus import BadLines
@@ -128,9 +129,13 @@ def build_index_on_cluster(
             )
             spool.remove()
     if tally.truncated:
-        _LOG.warning(
-            "texts cut at the %d tokens that the bi-encoder reads: %s", most, f"{tally.truncated:,}"
+        said = both(
+            "texts cut at the {most} tokens that the bi-encoder reads: {n}",
+            "바이인코더가 읽는 {most}토큰에서 잘린 글: {n}",
+            most=str(most),
+            n=f"{tally.truncated:,}",
         )
+        _LOG.warning("%s", said)
     return index
 
 

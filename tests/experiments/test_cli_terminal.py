@@ -268,6 +268,20 @@ def test_a_notice_speaks_the_language_of_the_command_and_the_report(
     assert said in page
 
 
+def test_a_command_without_korean_speaks_english_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from kosim.encoders.table_formats.rows import log_notice
+
+    log_notice.cache_clear()
+    monkeypatch.setenv("LC_ALL", "ko_KR.UTF-8")
+    path = tmp_path / "win.csv"
+    path.write_bytes("문장1,문장2,점수\n방이 넓다,창이 크다,3\n".encode("cp949"))
+    code, printed = kosim("score", "mini-bi", "--pairs", path, "--out", tmp_path / "scored.csv")
+    assert code == 0
+    assert "was read as cp949" in printed
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_ctrl_c_says_how_to_continue(tmp_path: Path) -> None:
