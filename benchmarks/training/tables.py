@@ -2,7 +2,7 @@
 
 Trials of one name are the seeds of one setting. Intervals are by test pair (kosim's studentised
 bootstrap, all seeds of a pair together), the spread over seeds stands apart, and every setting is
-compared with the reference of its kind, the earlier default, paired by test pair.
+compared with the earlier default of its kind and with today's, paired by test pair and seed.
 
     python -m benchmarks.training.tables --klue ../shared/data/klue-sts
 """
@@ -17,7 +17,9 @@ from typing import Any
 import click
 import numpy as np
 import numpy.typing as npt
+from matplotlib import colormaps
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from benchmarks.training.trials import RESULTS, load_data, read_lines
 from kosim.encoders.storage import write_json, write_text
@@ -29,7 +31,7 @@ from kosim.experiments.statistics.significance import (
 )
 from kosim.experiments.study.environment import processor_of
 
-REFERENCE = "old"
+REFERENCE, DEFAULT = "old", "default"
 TITLES = {"sample": "The bundled sample", "klue": "KLUE-STS, all training pairs"}
 
 Floats = npt.NDArray[np.float64]
@@ -51,14 +53,24 @@ def scores_of(records: Records) -> Floats:
     return np.array([record["scores"] for record in records], dtype=np.float64)
 
 
-def describe(records: Records, reference: Records | None, labels: Floats) -> dict[str, Any]:
-    """Return the figures of one setting; ``gap`` is to the reference, None for itself."""
+def gap_between(records: Records, others: Records | None, labels: Floats) -> dict[str, Any] | None:
+    """Return how much higher the Pearson of a setting is, over the seeds that both have."""
+    if others is None or others is records:
+        return None
+    shared = {each["seed"] for each in records} & {each["seed"] for each in others}
+    if not shared:
+        return None
+    first, second = (
+        scores_of([each for each in group if each["seed"] in shared]) for group in (records, others)
+    )
+    return {**vars(difference(labels, first, second, Pearson())), "seeds": sorted(shared)}
+
+
+def describe(records: Records, kind: dict[str, Records], labels: Floats) -> dict[str, Any]:
+    """Return the figures of one setting, and its gaps to the others of its kind to compare with."""
     scores = scores_of(records)
     values = [record["test"]["pearson"] for record in records]
     thresholds = np.array([record["threshold"] for record in records])
-    gap = None
-    if reference is not None and reference is not records:
-        gap = vars(difference(labels, scores, scores_of(reference), Pearson()))
     mean: dict[str, float | None] = {}
     for name in ("epochs", "best_epoch", "steps", "seconds", "cpu_seconds"):
         given = [record[name] for record in records if record[name] is not None]
@@ -74,7 +86,8 @@ def describe(records: Records, reference: Records | None, labels: Floats) -> dic
         "spearman": float(np.mean([record["test"]["spearman"] for record in records])),
         "f1": vars(estimate(labels, scores, F1(3.0))),
         "f1_tuned": vars(estimate(labels, scores, F1(thresholds))),
-        "gap": gap,
+        "gap": gap_between(records, kind.get(REFERENCE), labels),
+        "gap_to_default": gap_between(records, kind.get(DEFAULT), labels),
         **mean,
     }
 
@@ -87,8 +100,9 @@ def to_markdown(summaries: dict[Where, list[dict[str, Any]]], notes: dict[Where,
         "`python -m benchmarks.training.tables`, from `trials.jsonl`. Pearson and F1 are of the "
         "test (KLUE-STS: the official dev split) with 95% intervals by test pair; epoch, "
         "calibration and threshold were chosen on validation pairs, whose Pearson is that of the "
-        "calibrated scores (the curves show it before). The gap is the test's Pearson "
-        f"minus that of the setting *{REFERENCE}* of the same kind, paired by test pair. Processor "
+        "calibrated scores (the curves show it before). The gaps are the test's "
+        f"Pearson minus that of the settings *{REFERENCE}* and *{DEFAULT}* of the same kind, "
+        "paired by test pair, over the seeds that both have. Processor "
         "seconds are those of one thread, validation included, on a machine that did other work. "
         "Trials of `benchmarks/training/plans` that are not listed have not been run. Bi-encoders "
         "that learnt in bf16 before December 2026 were also scored in bf16: .8848 instead of .8846 "
@@ -101,8 +115,9 @@ def to_markdown(summaries: dict[Where, list[dict[str, Any]]], notes: dict[Where,
             f"## {TITLES[data]}, from `{backbone}`",
             "",
             "| encoder | setting | seeds | validation | Pearson | sd over seeds | F1 at 3.0 | "
-            "F1 tuned | gap | epochs, kept | steps | processor seconds |",
-            "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
+            f"F1 tuned | minus {REFERENCE} | minus {DEFAULT} | epochs, kept | steps | processor "
+            "seconds |",
+            "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
         ]
         lines += [_row(row) for row in rows]
         for note in notes.get(where, []):
@@ -112,8 +127,6 @@ def to_markdown(summaries: dict[Where, list[dict[str, Any]]], notes: dict[Where,
 
 def _row(row: dict[str, Any]) -> str:
     spread = "–" if row["pearson_sd"] is None else f"{row['pearson_sd']:.3f}"
-    gap = row["gap"]
-    told = f"{gap['value']:+.3f} [{gap['low']:+.3f}, {gap['high']:+.3f}]" if gap else "–"
     cells = [
         row["kind"],
         row["name"],
@@ -122,12 +135,16 @@ def _row(row: dict[str, Any]) -> str:
         *(_interval(row[name]) for name in ("pearson",)),
         spread,
         *(_interval(row[name]) for name in ("f1", "f1_tuned")),
-        told,
+        *(_gap(row[name]) for name in ("gap", "gap_to_default")),
         f"{row['epochs']:.3g}, {row['best_epoch']:.3g}",
         f"{row['steps']:,.0f}",
         "–" if row["cpu_seconds"] is None else f"{row['cpu_seconds']:.0f}",
     ]
     return "| " + " | ".join(cells) + " |"
+
+
+def _gap(gap: dict[str, Any] | None) -> str:
+    return f"{gap['value']:+.3f} [{gap['low']:+.3f}, {gap['high']:+.3f}]" if gap else "–"
 
 
 def _interval(figure: dict[str, float]) -> str:
@@ -178,24 +195,25 @@ def _p(value: float) -> str:
 
 def draw_curves(groups: dict[tuple[str, str], Records], title: str, path: Path) -> None:
     """Draw the validation Pearson after each epoch, a panel a kind, a colour a setting."""
-    figure = Figure(figsize=(11, 4.5), layout="constrained")
+    figure = Figure(figsize=(13, 5.5), layout="constrained")
     axes = figure.subplots(1, 2, sharey=True)
     names = list(dict.fromkeys(name for _, name in sorted(groups)))
+    colours = colormaps["tab20" if len(names) > 10 else "tab10"]
+    shown: dict[str, Line2D] = {}
+    for (kind, name), records in groups.items():
+        axis = axes[("bi", "cross").index(kind)]
+        for record in records:
+            values = [row["pearson"] for row in record["history"]]
+            colour = colours(names.index(name) % colours.N)
+            (shown[name],) = axis.plot(range(1, len(values) + 1), values, color=colour)
+            best = record["best_epoch"]
+            axis.plot(best, values[best - 1], "o", color=colour)
     for axis, kind in zip(axes, ("bi", "cross"), strict=True):
-        for (of, name), records in groups.items():
-            if of != kind:
-                continue
-            for number, record in enumerate(records):
-                values = [row["pearson"] for row in record["history"]]
-                label = name if number == 0 else None
-                colour = f"C{names.index(name) % 10}"
-                axis.plot(range(1, len(values) + 1), values, label=label, color=colour)
-                best = record["best_epoch"]
-                axis.plot(best, values[best - 1], "o", color=colour)
         axis.set(title=f"{kind}-encoder", xlabel="epoch", ylabel="validation Pearson")
         axis.grid(alpha=0.3)
-        if axis.get_legend_handles_labels()[0]:
-            axis.legend(fontsize=8)
+    figure.legend(
+        [shown[name] for name in names], names, loc="outside lower center", ncols=4, fontsize=8
+    )
     figure.suptitle(title)
     figure.savefig(path, dpi=110)
 
@@ -211,8 +229,12 @@ def main(klue: Path | None, results: Path) -> None:
     for where, groups in sorted(settings_of(records).items(), reverse=True):
         data, backbone = where
         labels = load_data(data, klue).test.pairs.labels  # type: ignore[arg-type]
+        kinds = {
+            kind: {name: each for (of, name), each in groups.items() if of == kind}
+            for kind in ("bi", "cross")
+        }
         rows = [
-            describe(group, groups.get((kind, REFERENCE)), labels)
+            describe(group, kinds[kind], labels)
             for (kind, _), group in sorted(groups.items(), key=lambda item: item[0][0])
         ]
         rows.sort(key=lambda row: (row["kind"], row["name"] != REFERENCE, -row["validation"]))
