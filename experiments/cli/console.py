@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import click
@@ -21,6 +21,10 @@ from kosim.encoders.training.ranks import is_main
 from kosim.experiments.cli.terminal import can_encode, visible
 
 _JSON_CONTROL = re.compile("[\x7f-\x9f\u061c\u202a-\u202e\u2028\u2029\u2066-\u2069\ud800-\udfff]")
+
+
+_SPACES = re.compile(r"[ \n]+")
+"""Where a line of a cell may end: at no space that keeps a number and its unit together."""
 
 
 class PlainConsole(Console):
@@ -105,6 +109,58 @@ def table(*columns: str, title: str | None = None) -> Table:
             column,
             justify="left" if position == 0 else "right",
             overflow="fold",
-            min_width=max(map(cell_len, column.split()), default=0),  # no word of a head is cut
+            min_width=_longest_word([column]),  # no word of a head is cut
         )
     return shown
+
+
+def fitting_tables(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[Table]:
+    """Yield a table of rows, in parts one below the other where the terminal is too narrow.
+
+    Every part has the first column, and no word is cut that fits into the terminal at all.
+    """
+    cells = list(zip(columns, *rows, strict=True))
+    least = [_longest_word(column) for column in cells]
+    widest = [max(map(cell_len, column)) for column in cells]
+    gap = 2 if sum(widest) + 4 * len(widest) <= output.width else 1
+    for part in _parts(least, output.width, 2 * gap):
+        shown = table(*(columns[each] for each in part))
+        shown.padding = (0, gap)
+        space = output.width - 2 * gap * len(part)
+        chosen = _widths([least[each] for each in part], [widest[each] for each in part], space)
+        for column, width in zip(shown.columns, chosen, strict=True):
+            column.width = width
+        for row in rows:
+            shown.add_row(*(row[each] for each in part))
+        yield shown
+
+
+def _parts(least: Sequence[int], width: int, gap: int) -> list[list[int]]:
+    """Return which columns stand beside each other: the first, and as many others as fit."""
+    parts = [[0]]
+    for number in range(1, len(least)):
+        taken = sum(least[each] + gap for each in (*parts[-1], number))
+        if taken > width and len(parts[-1]) > 1:
+            parts.append([0])
+        parts[-1].append(number)
+    return parts
+
+
+def _widths(least: Sequence[int], widest: Sequence[int], space: int) -> list[int]:
+    """Share the space among columns: those whose cells need least beyond a word get all they need.
+
+    What is left over goes to the one that needs most.
+    """
+    widths, spare = list(least), space - sum(least)
+    for column in sorted(range(len(least)), key=lambda column: widest[column] - least[column]):
+        more = max(0, min(widest[column] - least[column], spare))
+        fits = widths[column] + more == widest[column]
+        if fits or column == max(range(len(widest)), key=lambda each: widest[each] - least[each]):
+            widths[column] += more
+            spare -= more
+    return widths
+
+
+def _longest_word(texts: Iterable[str]) -> int:
+    words = (word for text in texts for word in _SPACES.split(text))
+    return max(map(cell_len, words), default=0)

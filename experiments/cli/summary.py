@@ -6,7 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kosim.encoders.language import Line, Text, text
-from kosim.experiments.cli.console import chosen_language, notes, output, print_json, table
+from kosim.experiments.cli.console import (
+    chosen_language,
+    fitting_tables,
+    notes,
+    output,
+    print_json,
+)
 from kosim.experiments.study.progress import Progress
 
 if TYPE_CHECKING:
@@ -36,11 +42,10 @@ def show(experiment: Experiment[R], results: R, folder: Path, *, as_json: bool) 
     for line in finding.sentences:
         output.print(f"  {text(line, language)}")
     for each in summary.tables:
-        output.print()
-        shown = table(*(text(column, language) for column in each.columns))
-        for row in each.rows:
-            shown.add_row(*(text(cell, language) for cell in row))
-        output.print(shown)
+        rows = [[text(cell, language) for cell in row] for row in (each.columns, *each.rows)]
+        for shown in fitting_tables(rows[0], rows[1:]):
+            output.print()
+            output.print(shown)
     output.print(f"\n{report}", soft_wrap=True)
 
 

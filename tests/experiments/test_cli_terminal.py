@@ -11,15 +11,18 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
+from itertools import chain
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
 from kosim.experiments.cli import main
-from kosim.experiments.cli.console import PlainConsole, table
+from kosim.experiments.cli.console import PlainConsole, fitting_tables, table
 from kosim.experiments.cli.terminal import visible
 from tests.checkout import environment
 from tests.forked import Program
@@ -54,6 +57,29 @@ def test_visible_text_is_otherwise_the_same() -> None:
     assert visible("거실 불 👍🏽 [b] a\tb\n") == "거실 불 👍🏽 [b] a\tb\n"
     assert visible("\x1b[2J") == "\\x1b[2J"
     assert visible(os.fsdecode(b"\xb0\xa1")) == "\\xb0\\xa1"
+
+
+CELL = st.lists(st.sampled_from(["0.835", "[0.810,", "0.857]", "평균", "ms", "cross-encoder"]))
+
+
+@given(st.data(), st.integers(40, 130))
+def test_a_wide_table_comes_in_parts_that_cut_no_word(data: st.DataObject, width: int) -> None:
+    columns = data.draw(st.integers(1, 12))
+    row = st.lists(CELL.map(" ".join), min_size=columns, max_size=columns)
+    head, *rows = data.draw(st.lists(row, min_size=2, max_size=5))
+    rows = [[f"row{number}", *cells[1:]] for number, cells in enumerate(rows)]
+    written = io.StringIO()
+    console = PlainConsole(width=width, file=written)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("kosim.experiments.cli.console.output", console)
+        parts = list(fitting_tables(head, rows))
+    for part in parts:
+        console.print(part)
+    found = Counter(written.getvalue().split())
+    expected = Counter(" ".join([*head[1:], *chain(*(cells[1:] for cells in rows))]).split())
+    first = Counter(" ".join([head[0], *(cells[0] for cells in rows)]).split())
+    assert found == expected + Counter({word: n * len(parts) for word, n in first.items()})
+    assert all(cell_len(line.rstrip()) <= width for line in written.getvalue().splitlines())
 
 
 def test_a_table_shows_cells_as_they_are() -> None:
