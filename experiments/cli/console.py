@@ -152,10 +152,10 @@ def _widths(least: Sequence[int], widest: Sequence[int], space: int) -> list[int
     What is left over goes to the one that needs most.
     """
     widths, spare = list(least), space - sum(least)
-    for column in sorted(range(len(least)), key=lambda column: widest[column] - least[column]):
+    wanted = sorted(range(len(least)), key=lambda column: widest[column] - least[column])
+    for column in wanted:
         more = max(0, min(widest[column] - least[column], spare))
-        fits = widths[column] + more == widest[column]
-        if fits or column == max(range(len(widest)), key=lambda each: widest[each] - least[each]):
+        if least[column] + more == widest[column] or column == wanted[-1]:
             widths[column] += more
             spare -= more
     return widths
