@@ -17,9 +17,8 @@ from typing import Any
 import click
 import numpy as np
 import numpy.typing as npt
-from matplotlib import colormaps
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from benchmarks.training.trials import RESULTS, load_data, read_lines
 from kosim.encoders.storage import write_json, write_text
@@ -144,7 +143,15 @@ def _row(row: dict[str, Any]) -> str:
 
 
 def _gap(gap: dict[str, Any] | None) -> str:
-    return f"{gap['value']:+.3f} [{gap['low']:+.3f}, {gap['high']:+.3f}]" if gap else "–"
+    if gap is None:
+        return "–"
+    value, low, high = (_signed(gap[name]) for name in ("value", "low", "high"))
+    return f"{value} [{low}, {high}]"
+
+
+def _signed(value: float) -> str:
+    shown = f"{value:+.3f}"
+    return shown if float(shown) else "0.000"
 
 
 def _interval(figure: dict[str, float]) -> str:
@@ -194,26 +201,31 @@ def _p(value: float) -> str:
 
 
 def draw_curves(groups: dict[tuple[str, str], Records], title: str, path: Path) -> None:
-    """Draw the validation Pearson after each epoch, a panel a kind, a colour a setting."""
-    figure = Figure(figsize=(13, 5.5), layout="constrained")
+    """Draw the validation Pearson after each epoch, a panel a kind, a line a seed."""
+    figure = Figure(figsize=(13, 7), layout="constrained")
     axes = figure.subplots(1, 2, sharey=True)
-    names = list(dict.fromkeys(name for _, name in sorted(groups)))
-    colours = colormaps["tab20" if len(names) > 10 else "tab10"]
-    shown: dict[str, Line2D] = {}
-    for (kind, name), records in groups.items():
-        axis = axes[("bi", "cross").index(kind)]
-        for record in records:
-            values = [row["pearson"] for row in record["history"]]
-            colour = colours(names.index(name) % colours.N)
-            (shown[name],) = axis.plot(range(1, len(values) + 1), values, color=colour)
-            best = record["best_epoch"]
-            axis.plot(best, values[best - 1], "o", color=colour)
     for axis, kind in zip(axes, ("bi", "cross"), strict=True):
+        of_kind = {name: records for (of, name), records in groups.items() if of == kind}
+        tried = [name for name in sorted(of_kind) if name not in (DEFAULT, REFERENCE)]
+        for name, records in of_kind.items():
+            # The two that the others are compared with stand out from them.
+            style: dict[str, Any] = {"color": "black" if name == DEFAULT else "grey", "lw": 2.5}
+            if name in tried:
+                number = tried.index(name)
+                style = {"color": f"C{number % 10}", "lw": 1, "ls": "-" if number < 10 else "--"}
+            for record in records:
+                values = [row["pearson"] for row in record["history"]]
+                label = name if record is records[0] else None
+                axis.plot(range(1, len(values) + 1), values, label=label, **style)
+                best = record["best_epoch"]
+                axis.plot(best, values[best - 1], "o", color=style["color"])
         axis.set(title=f"{kind}-encoder", xlabel="epoch", ylabel="validation Pearson")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.grid(alpha=0.3)
-    figure.legend(
-        [shown[name] for name in names], names, loc="outside lower center", ncols=4, fontsize=8
-    )
+        if of_kind:
+            axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2, fontsize=8)
+    low, high = axes[0].get_ylim()
+    axes[0].set_ylim(max(low, high - 0.4))  # one that collapses leaves the picture
     figure.suptitle(title)
     figure.savefig(path, dpi=110)
 
