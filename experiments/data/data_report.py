@@ -66,8 +66,8 @@ def describe_split(raw: RawPairs, removed: Removed) -> Report:
     """Describe one split, of which cleaning removed the rows ``removed``.
 
     Returns:
-        ``name``, ``origin``, ``scale``, ``notices`` (what was recognised, where anything was),
-        ``read``, ``removed`` by reason and ``noted``; and of the rows that are left ``kept``,
+        ``name``, ``origin``, ``scale``, ``notices`` (what was recognised, where anything was, as
+        ``en`` and ``ko``), ``read``, ``removed`` by reason and ``noted``; and of the rows that are left ``kept``,
         ``distinct_pairs`` (copies and swapped ones counted once), ``labels``, ``characters``
         (length of the sentences) and ``by_source``. ``labels`` holds ``mix``, the shares of five
         bands of labels.
