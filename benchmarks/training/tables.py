@@ -161,7 +161,7 @@ def _interval(figure: dict[str, float]) -> str:
 def between_kinds(
     groups: dict[tuple[str, str], Records], rows: list[dict[str, Any]], labels: Floats
 ) -> list[str]:
-    """Return a sentence on the two kinds, each in the setting that validation prefers, and before.
+    """Return sentences on the two kinds: as validation prefers them, as they are, and as they were.
 
     Both kinds are compared with the seeds that both have.
     """
@@ -176,8 +176,9 @@ def between_kinds(
     pairs = {
         "Settings with the best validation value": {kind: row["name"] for kind, row in best.items()}
     }
-    if all((kind, REFERENCE) in groups for kind in best):
-        pairs[f"Setting *{REFERENCE}*"] = dict.fromkeys(best, REFERENCE)
+    for setting in (DEFAULT, REFERENCE):
+        if all((kind, setting) in groups for kind in best):
+            pairs[f"Setting *{setting}*"] = dict.fromkeys(best, setting)
     for what, names in pairs.items():
         bi, cross = (groups[kind, names[kind]] for kind in ("bi", "cross"))
         shared = {record["seed"] for record in bi} & {record["seed"] for record in cross}
