@@ -18,7 +18,7 @@ A run that was killed goes on when it is called again.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 import numpy as np
@@ -47,12 +47,19 @@ PARTS: dict[str, tuple[str, ...]] = {
 Floats = npt.NDArray[np.float64]
 
 
-def students(kind: str, teacher: str, folder: Path, settings: dict[str, Any]) -> dict[str, Path]:
-    """Train the students that are not there yet; return each one's encoder."""
+class Student(NamedTuple):
+    """An encoder, and how many silver pairs it learnt."""
+
+    path: Path
+    pairs: int
+
+
+def students(kind: str, teacher: str, folder: Path, settings: dict[str, Any]) -> dict[str, Student]:
+    """Train the students that are not there yet."""
     mini = {"backbone": "mini", "max_length": 128, "training": settings.pop("training")}
     corpus = settings.pop("corpus")
     whole = folder / "all"
-    kosim.teach(
+    results = kosim.teach(
         kind,  # type: ignore[arg-type]
         teachers=teacher,
         corpus=corpus,
@@ -63,14 +70,17 @@ def students(kind: str, teacher: str, folder: Path, settings: dict[str, Any]) ->
         resume=True,
         **settings,
     )
-    found = {GOLD: whole / f"{kind}-baseline" / "seed-1", ALL: whole / kind / "seed-1"}
+    found = {
+        GOLD: Student(whole / f"{kind}-baseline" / "seed-1", 0),
+        ALL: Student(whole / kind / "seed-1", results.silver[0].pairs),
+    }
     labelled = pd.read_parquet(whole / "labelled.parquet")
     for name, sources in {**PARTS, START: SOURCES}.items():
         out = folder / name.replace(" ", "-")
         silver = out.with_name(f"{out.name}.parquet")
         labelled[labelled["source"].isin(sources)].to_parquet(silver)
         student = {**mini, "backbone": teacher} if name == START else mini
-        kosim.teach(
+        results = kosim.teach(
             kind,  # type: ignore[arg-type]
             silver=str(silver),
             student=student,
@@ -78,20 +88,21 @@ def students(kind: str, teacher: str, folder: Path, settings: dict[str, Any]) ->
             resume=True,
             **settings,
         )
-        found[name] = out / kind / "seed-1"
+        found[name] = Student(out / kind / "seed-1", results.silver[0].pairs)
     return found
 
 
-def measure(found: dict[str, Path], test: LabelledPairs) -> list[dict[str, Any]]:
+def measure(found: dict[str, Student], test: LabelledPairs) -> list[dict[str, Any]]:
     """Return the figures of each student and its gap to the one of gold pairs alone."""
     scores: dict[str, Floats] = {}
     rows: list[dict[str, Any]] = []
-    for name, path in found.items():
-        encoder = kosim.load(path)
+    for name, student in found.items():
+        encoder = kosim.load(student.path)
         scores[name] = np.asarray(encoder.score(test.pairs), dtype=np.float64)
         rows.append(
             {
                 "learns": name,
+                "pairs": student.pairs,
                 "pearson": vars(estimate(test.labels, scores[name], Pearson())),
                 "f1": f1(test.labels, scores[name], threshold=encoder.threshold),
                 "gap": vars(difference(test.labels, scores[name], scores[GOLD], Pearson()))
@@ -114,17 +125,21 @@ def to_markdown(content: dict[str, Any]) -> str:
             "",
             f"The teacher has a Pearson correlation of {_figure(teacher)} itself.",
             "",
-            "| the student learns | Pearson | F1 tuned | minus gold alone | p |",
-            "|---|---:|---:|---:|---:|",
+            "| the student learns | silver pairs | Pearson | F1 tuned | minus gold alone | p |",
+            "|---|---:|---:|---:|---:|---:|",
         ]
         for row in run["rows"]:
             told = "– | –"
             if gap := row["gap"]:
                 value, low, high = (f"{gap[name]:+.3f}" for name in ("value", "low", "high"))
                 told = f"{value} [{low}, {high}] | {gap['p_value']:.3f}"
-            lines.append(
-                f"| {row['learns']} | {_figure(row['pearson'])} | {row['f1']:.3f} | {told} |"
-            )
+            cells = [
+                row["learns"],
+                f"{row['pairs']:,}",
+                _figure(row["pearson"]),
+                f"{row['f1']:.3f}",
+            ]
+            lines.append(f"| {' | '.join(cells)} | {told} |")
         lines += ["", f"On {processor_of(run['environment'])}."]
     return "\n".join(lines) + "\n"
 
