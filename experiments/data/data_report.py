@@ -67,10 +67,10 @@ def describe_split(raw: RawPairs, removed: Removed) -> Report:
 
     Returns:
         ``name``, ``origin``, ``scale``, ``notices`` (what was recognised, where anything was, as
-        ``en`` and ``ko``), ``read``, ``removed`` by reason and ``noted``; and of the rows that are left ``kept``,
-        ``distinct_pairs`` (copies and swapped ones counted once), ``labels``, ``characters``
-        (length of the sentences) and ``by_source``. ``labels`` holds ``mix``, the shares of five
-        bands of labels.
+        ``en`` and ``ko``), ``read``, ``removed`` by reason and ``noted``; and of the rows that are
+        left ``kept``, ``distinct_pairs`` (copies and swapped ones counted once), ``labels``,
+        ``characters`` (length of the sentences) and ``by_source``. ``labels`` holds ``mix``, the
+        shares of five bands of labels.
 
         ``noted`` counts, among the rows as read that miss nothing, ``identical_sentences``,
         ``repeated_rows`` (pair and label as in an earlier row), ``repeated_pairs``,
