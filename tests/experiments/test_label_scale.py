@@ -73,8 +73,11 @@ def test_a_scale_that_the_labels_show_is_taken_and_said(labels: list[float], sca
     found, said = recognised_scale(np.array(labels, dtype=float), "a.csv")
     assert str(found) == scale
     assert said is not None
-    assert said.startswith("a.csv: its labels go from ")
-    assert said.endswith(f"--label-scale {scale}")
+    low, high = (f"{end:g}" for end in (min(labels), max(labels)))
+    assert said.en.startswith(f"a.csv: its labels go from {low} to {high}")
+    assert said.en.endswith(f"--label-scale {scale}")
+    assert said.ko.startswith(f"a.csv: 정답은 {low}에서 {high}까지")
+    assert f"--label-scale {scale} 기준" in said.ko
 
 
 @pytest.mark.parametrize(
@@ -97,8 +100,10 @@ def test_labels_that_show_no_other_scale_stand_on_0_to_5(
 ) -> None:
     found, said = recognised_scale(np.array(labels, dtype=float), "a.csv")
     assert str(found) == "0:5"
-    assert (said or "").endswith(f"? --label-scale {hint}" if hint else "")
     assert (said is None) == (hint is None)
+    if said is not None:
+        assert said.en.endswith(f"? --label-scale {hint}")
+        assert said.ko.endswith(f"--label-scale {hint}")
 
 
 @pytest.mark.parametrize(
