@@ -21,7 +21,7 @@ MINIMAL=${MINIMAL:-4000}
 INTENTS=${INTENTS:-2000}
 # After the silver pairs, KLUE-STS for so many epochs.
 AFTER_EPOCHS=${AFTER_EPOCHS:-3}
-# Where the students start: at the encoders before, which taught them.
+# Both students start from the bi-encoder, which has learnt already: half the default rate.
 RATE=${RATE:-5e-5}
 # fp32 where the processor has no instructions for bf16.
 PRECISION=${PRECISION:-bf16}

@@ -181,19 +181,12 @@ def between_kinds(
             pairs[f"Setting *{setting}*"] = dict.fromkeys(best, setting)
     for what, names in pairs.items():
         bi, cross = (groups[kind, names[kind]] for kind in ("bi", "cross"))
-        shared = {record["seed"] for record in bi} & {record["seed"] for record in cross}
-        chosen = [
-            scores_of([record for record in records if record["seed"] in shared])
-            for records in (cross, bi)
-        ]
-        if not shared:
-            continue
-        gap = difference(labels, *chosen, Pearson())
-        sentences.append(
-            f"{what} (cross: {names['cross']}; bi: {names['bi']}): the cross-encoder's Pearson "
-            f"minus the bi-encoder's is {gap.value:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}], "
-            f"{_p(gap.p_value)}, seeds {', '.join(map(str, sorted(shared)))}."
-        )
+        if gap := gap_between(cross, bi, labels):
+            sentences.append(
+                f"{what} (cross: {names['cross']}; bi: {names['bi']}): the cross-encoder's Pearson "
+                f"minus the bi-encoder's is {_gap(gap)}, {_p(gap['p_value'])}, seeds "
+                f"{', '.join(map(str, gap['seeds']))}."
+            )
     return sentences
 
 

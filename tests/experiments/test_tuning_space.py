@@ -101,10 +101,15 @@ def test_space_around_begins_with_the_encoders_own_values(
     raw["encoders"][kind]["training"] = {"learning_rate": rate, "warmup": 0.15, "batch_size": 24}
     comparison = CompareSettings.parse(raw)
     space = read_space("around", comparison.encoders[kind], listed=sampler in LISTING)
+    trials = None if sampler in LISTING else 3
     tuned = TuneSettings.model_validate(
-        {"kind": kind, "comparison": comparison, "space": space, "sampler": sampler, "trials": None}
-        if sampler in LISTING
-        else {"kind": kind, "comparison": comparison, "space": space, "trials": 3}
+        {
+            "kind": kind,
+            "comparison": comparison,
+            "space": space,
+            "sampler": sampler,
+            "trials": trials,
+        }
     )
     own = {"learning_rate": rate, "warmup": 0.15, "batch_size": 24}
     planned = [trial.values for trial in plan_trials(tuned)]
