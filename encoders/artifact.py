@@ -14,8 +14,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from kosim.encoders.backbone import FULL_PRECISION, Backbone
+from kosim.encoders.bundle import BUNDLED_ENCODERS
 from kosim.encoders.calibration import MonotoneCalibration
-from kosim.encoders.errors import ArtifactError
+from kosim.encoders.errors import ArtifactError, did_you_mean
 from kosim.encoders.records import LABEL_HIGH, LABEL_LOW
 from kosim.encoders.storage import (
     atomic_folder,
@@ -164,8 +165,14 @@ def read_manifest(folder: Path) -> Manifest:
     except OSError as error:
         raise ArtifactError(f"cannot read {folder}: {error.strerror}") from error
     if not is_folder:
-        what = "is a file" if folder.exists() else "does not exist"
-        raise ArtifactError(f"{folder} {what}; give the folder of a saved encoder")
+        if folder.exists():
+            raise ArtifactError(f"{folder} is a file; give the folder of a saved encoder")
+        hint = did_you_mean(str(folder), BUNDLED_ENCODERS)
+        raise ArtifactError(
+            f"there is no encoder {folder}{hint}"
+            if hint
+            else f"{folder} does not exist; give the folder of a saved encoder"
+        )
     if not has_manifest:
         raise ArtifactError(
             f"{folder} is not a saved encoder: it has no {MANIFEST}; train one with "

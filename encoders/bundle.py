@@ -7,10 +7,10 @@ from pathlib import Path
 MINI = "mini"
 """The bundled backbone: an ELECTRA of our own, small enough for the package."""
 
-MINI_BI, MINI_CROSS = "mini-bi", "mini-cross"
+BUNDLED_ENCODERS = MINI_BI, MINI_CROSS = "mini-bi", "mini-cross"
 """The bundled encoders, which were trained from `MINI` on KLUE-STS."""
 
-BUNDLED_NAMES = (MINI, MINI_BI, MINI_CROSS)
+BUNDLED_NAMES = (MINI, *BUNDLED_ENCODERS)
 """All that can be a backbone: an encoder may be trained further."""
 
 BUNDLED = Path(__file__).parent / "bundled"
@@ -22,10 +22,10 @@ def saved_encoder(name: str | Path) -> Path:
     A folder of the user's that has such a name is given by its path: ``./mini-bi``. What is
     returned is no name, so that it stays the same when it is asked for again.
     """
-    if str(name) in (MINI_BI, MINI_CROSS):
+    if str(name) in BUNDLED_ENCODERS:
         return BUNDLED / str(name)
     path = Path(name)
-    return path.absolute() if str(path) in (MINI_BI, MINI_CROSS) else path
+    return path.absolute() if str(path) in BUNDLED_ENCODERS else path
 
 
 def name_of(folder: str | Path) -> str:

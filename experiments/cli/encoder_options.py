@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 from click.shell_completion import CompletionItem
 
-from kosim.encoders.bundle import MINI_BI, MINI_CROSS, saved_encoder
+from kosim.encoders.bundle import BUNDLED_ENCODERS, saved_encoder
 from kosim.encoders.compute.runtime import Backend, Precision
-from kosim.encoders.errors import ConfigError, did_you_mean
+from kosim.encoders.errors import ConfigError
 from kosim.experiments.cli.console import notes
 from kosim.experiments.cli.options import Command, add_options, complete_names, option
 
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from kosim.index.corpus_index import CorpusIndex
 
 
-BUNDLED_ENCODERS = (MINI_BI, MINI_CROSS)
-
-
 class SavedEncoder(click.ParamType):
     """The folder of a saved encoder, the name of a bundled one, or a model of others.
 
@@ -37,16 +34,8 @@ class SavedEncoder(click.ParamType):
     name = "encoder"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Path:
-        """Return the folder.
-
-        Raises:
-            ConfigError: it is not there, and its name is like that of a bundled encoder.
-        """
-        path = saved_encoder(value)
-        hint = did_you_mean(str(value), BUNDLED_ENCODERS)
-        if hint and not path.exists():
-            raise ConfigError(f"there is no encoder {value}{hint}")
-        return path
+        """Return the folder."""
+        return saved_encoder(value)
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str

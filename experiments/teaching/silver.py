@@ -78,9 +78,8 @@ def read_corpus_sentences(settings: SilverSettings, kept_out: KeptOut) -> Corpus
         kept = f", without {without:,} that are to be kept out" if without else ""
         raise DataError(
             f"{settings.corpus} has {len(allowed):,} distinct sentences to use{kept}, and "
-            f"{count:,} of them make {count * (count - 1) // 2:,} pairs, fewer than the "
-            f"{settings.pairs:,} asked for; give a larger corpus, a smaller number of pairs, or "
-            "more --sentences"
+            f"{count:,} of them make only {count * (count - 1) // 2:,} of the {settings.pairs:,} "
+            "pairs asked for; give a larger corpus, a smaller number of pairs, or more --sentences"
         )
     return Corpus([allowed[row] for row in chosen], len(every), len(distinct) - len(allowed))
 

@@ -12,7 +12,7 @@ from kosim.encoders.backbone import find_backbone
 from kosim.encoders.bundle import BUNDLED, MINI, MINI_BI, MINI_CROSS, name_of, saved_encoder
 from kosim.encoders.compute.export_store import ExportStore
 from kosim.encoders.distillation.teacher import open_teacher
-from kosim.encoders.errors import BackboneError
+from kosim.encoders.errors import ArtifactError, BackboneError
 from kosim.encoders.loading import KINDS, load
 from kosim.experiments.data.datasets import load_sample
 from tests.encoders.tiny import write_koelectra
@@ -51,6 +51,12 @@ def test_reports_name_it_and_not_where_it_is_installed(name: str, tmp_path: Path
     assert name_of(saved_encoder(name)) == name
     assert name_of(str(saved_encoder(name))) == name
     assert name_of(tmp_path / name) == str(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["mini", "mini-cros"])
+def test_a_name_like_that_of_a_bundled_encoder_is_asked_for(name: str) -> None:
+    with pytest.raises(ArtifactError, match=f"there is no encoder {name}; did you mean mini-"):
+        load(name)
 
 
 def test_it_has_no_revision(bundled: Path) -> None:

@@ -246,7 +246,7 @@ def test_pairs_of_a_file_are_drawn_by_the_mix_even_where_they_are_few(tmp_path: 
 def test_a_corpus_that_is_too_small_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "corpus.txt"
     path.write_text("하나\n둘\n셋\n", encoding="utf-8")
-    with pytest.raises(DataError, match=r"3 distinct sentences.* 3 pairs, fewer than the 40"):
+    with pytest.raises(DataError, match=r"3 distinct sentences.* only 3 of the 40 pairs"):
         read_corpus_sentences(settings_of(corpus=str(path)), KeptOut())
 
 

@@ -159,11 +159,15 @@ def test_bad_input_is_refused_in_one_line_and_nothing_is_written(
             *("bi", "--teacher", tiny_encoders["bi"], "--backbone", "mini", "--out", out),
             *corpus,
         ],
-        "there is no encoder|does not exist|neither a folder": [
+        "does not exist; give the folder of a saved encoder": [
             *("bi", "--teacher", tmp_path / "missing", "--backbone", "mini", "--out", out),
             *corpus,
         ],
-        "fewer than the 20,000 asked for": ["cross", *teacher, *corpus],
+        "there is no encoder mini; did you mean mini-bi": [
+            *("bi", "--teacher", "mini", "--backbone", "mini", "--out", out),
+            *corpus,
+        ],
+        "of the 20,000 pairs asked for": ["cross", *teacher, *corpus],
         "rounds": ["both", *teacher, *corpus, "--rounds", "0"],
         "--rounds belongs to": ["bi", *teacher, *corpus, "--rounds", "2"],
         "the mix is": ["bi", *teacher, *corpus, "--mix", "9:1"],
