@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Self
 
 from pydantic import BaseModel, model_validator
 
 from kosim.encoders.calibration import MonotoneCalibration
 from kosim.encoders.training.config import CRITERIA, Criterion, TrainingConfig
+
+SMALL_GAIN = 1e-3
+"""A last epoch that raised the best validation Pearson by less ends a learning that is over."""
 
 
 class EpochRecord(BaseModel):
@@ -62,6 +66,18 @@ class TrainingResult(BaseModel):
         if not 1 <= self.best_epoch <= len(self.history):
             raise ValueError("the best epoch is not in the history")
         return self
+
+
+def still_rising(values: Sequence[float | None]) -> bool:
+    """Say whether the last epoch, the best one, raised the validation Pearson by enough.
+
+    Args:
+        values: the validation Pearson of each epoch, None where it is not known.
+    """
+    *before, last = values
+    reached = [value for value in before if value is not None]
+    # The learning rate falls to zero by the last epoch, which so is often the best by a hair.
+    return last is None or not reached or not 0 < last - max(reached) < SMALL_GAIN
 
 
 def history_of(log: list[dict[str, float]]) -> list[EpochRecord]:

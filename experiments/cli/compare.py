@@ -21,6 +21,7 @@ from kosim.experiments.cli.options import (
     given,
     option,
     run_options,
+    setting,
     training_options,
     whole_numbers,
 )
@@ -52,6 +53,11 @@ if TYPE_CHECKING:
     "--cross-backbone", help="Backbone of the cross-encoder.", shown_default="--backbone"
 )
 @training_options
+@setting(
+    TrainingConfig,
+    "swap_augmentation",
+    help="Also train cross-encoders on every pair with the sentences in the other order.",
+)
 @option(
     "--seeds",
     metavar="1,2,3",
@@ -104,7 +110,7 @@ def compare_command(config: str, **options: Any) -> None:
         recipe["name"] = named_after(data)
     settings = CompareSettings.parse(_override(recipe, options))
     if options["dry_run"]:
-        _print_plan(settings, as_json=options["as_json"])
+        _print_plan(settings, options["tune"], as_json=options["as_json"])
         return
     from kosim.experiments.comparison.report import COMPARISON
     from kosim.experiments.comparison.run import compare
@@ -150,11 +156,11 @@ def _tuned(settings: CompareSettings, out: Path, options: dict[str, Any]) -> Com
     )
 
 
-def _print_plan(settings: CompareSettings, *, as_json: bool) -> None:
+def _print_plan(settings: CompareSettings, trials: int | None, *, as_json: bool) -> None:
     from kosim.experiments.comparison.dry_run import plan_comparison
     from kosim.experiments.study.report.records import word
 
-    plan = plan_comparison(settings, progress=say_stages(quiet=as_json))
+    plan = plan_comparison(settings, trials=trials, progress=say_stages(quiet=as_json))
     if as_json:
         print_json(plan.as_json())
         return
@@ -166,7 +172,18 @@ def _print_plan(settings: CompareSettings, *, as_json: bool) -> None:
             for p, n in plan.pairs.items()
         ],
     )
-    said = both("{name}: {pairs} pairs", "{name}: {pairs}", name=plan.name, pairs=pairs)
+    said = both(
+        "{name}: {pairs} pairs{split_off}",
+        "{name}: {pairs}{split_off}",
+        name=plan.name,
+        pairs=pairs,
+        split_off=Line(
+            "; those of the test split off so that no sentence stands on both sides",
+            " (평가 쌍은 같은 문장이 나뉘지 않게 떼어 둠)",
+        )
+        if plan.split_off
+        else "",
+    )
     output.print(text(said, language))
     shown = table("", *plan.contenders)
     facts = [_planned(contender) for contender in plan.contenders.values()]
@@ -203,6 +220,7 @@ def _planned(contender: PlannedContender) -> dict[Line, Text]:
         ),
         Line("peak memory", "최대 메모리"): memory,
         Line("seeds", "시드"): count(contender.seeds),
+        Line("trials before", "먼저 시도할 설정"): count(contender.trials or None),
         Line("time of all", "전체 시간"): (
             duration(contender.seconds) if cost else Line("not trained", "학습 안 함")
         ),
@@ -271,7 +289,10 @@ def _refuse_training_options(options: dict[str, Any]) -> None:
 
 def _override_encoder(contender: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
     own = options.get(f"{contender.get('kind')}_backbone") or options["backbone"]
-    training = {**contender.get("training", {}), **given(options, TrainingConfig)}
+    told = given(options, TrainingConfig)
+    if contender.get("kind") == "bi":
+        told.pop("swap_augmentation", None)  # whose score does not depend on the order
+    training = {**contender.get("training", {}), **told}
     changed = {**contender, "training": training}
     if own:
         changed["backbone"] = own

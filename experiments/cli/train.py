@@ -56,6 +56,8 @@ def train_command(kind: str, out: Path, seed: int, overwrite: bool, **options: A
       kosim train cross --dataset sample --backbone mini --out models/cross
     """
     from kosim.experiments.comparison.contenders import train_and_save
+    from kosim.experiments.comparison.learning import of_training
+    from kosim.experiments.comparison.trivial import trivial_pearson
     from kosim.experiments.data.partition import load_training
 
     ranks.on_main(lambda: check_output(out, overwrite=overwrite))
@@ -72,10 +74,11 @@ def train_command(kind: str, out: Path, seed: int, overwrite: bool, **options: A
         f"The last whole checkpoint is kept beside {out}.",
         out.with_name(f".{out.name}.checkpoints"),
     )
+    pairs = ranks.on_main(lambda: load_training(data))
     with training_progress() as callbacks:
         result = train_and_save(
             contender,
-            ranks.on_main(lambda: load_training(data)),
+            pairs,
             out,
             seed=seed,
             device=options["device"],
@@ -85,7 +88,8 @@ def train_command(kind: str, out: Path, seed: int, overwrite: bool, **options: A
         )
     if not ranks.is_main():
         return
-    for notice in result.notices:
+    found = of_training(result, trivial_pearson(pairs.validation))
+    for notice in [*result.notices, *found]:
         notes.print(notice, style="yellow")
     notes.print(f"epoch {result.best_epoch} was the best", style="dim")
     output.print(f"Saved: {out}", soft_wrap=True)

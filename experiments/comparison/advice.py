@@ -7,7 +7,7 @@ from pathlib import PurePath
 from kosim.encoders.language import Line, Text, both, listed
 from kosim.encoders.training.config import COMPARING_LOSSES
 from kosim.experiments.comparison.facts import FEW_DISTINCT, FEW_PAIRS, SCRATCH_NOTE, TINY, Facts
-from kosim.experiments.comparison.learning import collapsed, not_ready
+from kosim.experiments.comparison.learning import collapsed, not_ready, opposed
 from kosim.experiments.study.figures import Estimate, Undefined
 from kosim.experiments.study.notation import METRIC_NAMES, count, decimal, duration, many
 
@@ -24,6 +24,11 @@ def advice(facts: Facts, *, provisional: bool) -> Line | None:
             "judged.",
             "권장: 정답이 서로 다른 쌍을 더 모아 평가하십시오. 이 쌍으로는 어떤 인코더도 판단할 수 "
             "없습니다.",
+        )
+    if opposed(facts):
+        return Line(
+            "What to do: check the labels of the test pairs, as said above, and compare again.",
+            "권장: 위의 안내대로 평가 쌍의 정답을 확인하고 다시 비교하십시오.",
         )
     if doubtful := not_ready(facts):
         return both(
@@ -177,6 +182,12 @@ def few_pairs(facts: Facts) -> Line | None:
             f"{count(pairs)} pairs of which only {count(distinct)} "
             f"{'is' if distinct == 1 else 'are'} distinct",
             f"쌍 {count(pairs)}개 가운데 서로 다른 쌍은 {count(distinct)}개뿐입니다",
+        )
+    if distinct >= FEW_PAIRS:
+        return both(
+            "The test set has {few}: the others are copies, which add nothing to what is known.",
+            "평가 {few}. 나머지는 되풀이된 쌍이어서 더 알려 주는 것이 없습니다.",
+            few=few,
         )
     return both(
         "The test set has {few}: every figure here is uncertain. Label more pairs; {n} tell far "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kosim.encoders.language import Line, both
 from kosim.experiments.comparison.facts import Facts
@@ -73,12 +73,20 @@ def unequal_care(facts: Facts) -> Line | None:
     """Warn of contenders that were not trained alike."""
     found = {name: care_of(facts, name) for name in facts.encoders}
     known = {name: care for name, care in found.items() if care is not None}
+    pairs = {care.digest for care in known.values()}
+    if None in pairs:  # who learnt from the same pairs is not known
+        known = {name: replace(care, digest=None) for name, care in known.items()}
     if len(known) < 2 or len(set(known.values())) == 1:
         return None
+    others = Line("", "")
+    if len(pairs) > 1 and None not in pairs and len({care.pairs for care in known.values()}) == 1:
+        others = Line(
+            "; as many pairs, but not the same ones", "; 학습 쌍의 수는 같지만 같은 쌍이 아닙니다"
+        )
     return both(
-        "Unequal care: {given}. Give all the same pairs, epochs and trials (--tune N) before you "
-        "call one better.",
-        "조건이 다릅니다: {given}. 우열을 말하려면 같은 쌍, 에폭, 시도 횟수(--tune N)로 "
+        "Unequal care: {given}{others}. Give all the same pairs, epochs and trials (--tune N) "
+        "before you call one better.",
+        "조건이 다릅니다: {given}{others}. 우열을 말하려면 같은 쌍, 에폭, 시도 횟수(--tune N)로 "
         "학습하십시오.",
         given=Line.join(
             "; ",
@@ -87,6 +95,7 @@ def unequal_care(facts: Facts) -> Line | None:
                 for name, care in known.items()
             ],
         ),
+        others=others,
     )
 
 
@@ -98,14 +107,14 @@ def _spent(facts: Facts, name: str) -> Line:
     steps = [run.steps for run in runs if run.steps is not None]
     seconds = [run.train_seconds for run in runs if run.train_seconds is not None]
     noun = "epoch" if epochs == "1" else "epochs"
-    parts = [Line(f"{epochs} {noun}", f"{epochs}에폭")]
+    shown, parts = Line(f"{epochs} {noun}", f"{epochs}에폭"), []
     if steps:
         parts.append(Line(f"{count(sum(steps))} steps", f"{count(sum(steps))}스텝"))
     if seconds:
         parts.append(duration(sum(seconds)))
-    return both(
-        "{name} trained {spent}",
-        "{name} {spent}",
-        name=facts.name(name),
-        spent=Line.join(", ", parts),
-    )
+    if len(runs) > 1 and parts:
+        shown = Line(f"{shown.en} a seed, in all", f"시드마다 {shown.ko}, 모두")
+        spent = Line.join(" ", [shown, Line.join(", ", parts)])
+    else:
+        spent = Line.join(", ", [shown, *parts])
+    return both("{name} trained {spent}", "{name} {spent}", name=facts.name(name), spent=spent)

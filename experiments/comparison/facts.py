@@ -90,6 +90,16 @@ class Facts:
         gaps = [self.gap(self.ranking[0], other) for other in self.ranking[1:]]
         return all(gap is not None and gap.value > 0 and gap.significant for gap in gaps)
 
+    @cached_property
+    def decisive(self) -> Difference | None:
+        """The leader minus the rival, or minus the first from which it is not told, if any."""
+        if self.rival is None:
+            return None
+        first, *more = [self.gap(self.ranking[0], other) for other in self.ranking[1:]]
+        if first is None or not first.significant:
+            return first
+        return next((gap for gap in more if gap and not gap.significant), first)
+
     def kind(self, name: str) -> Kind:
         """Return "bi" or "cross"."""
         return self.encoders[name].kind

@@ -22,14 +22,13 @@ def compute_finding(results: ComparisonResults) -> Finding:
 
     Its figures are ``winner``: a contender's name, or None where the data cannot tell or contenders
     have not learnt; ``sure``: whether there is one; ``provisional``; ``metric``; and of the
-    decisive comparison, the two best contenders': ``first``, ``second``, ``difference`` (first
-    minus second, as recorded in the results), ``p_value``, and ``pairs_needed`` (None where a
-    winner is sure or no practical number of pairs would do).
+    decisive comparison, that of the best contender with the next one or, where it is told from
+    that one alone, with the first from which it is not: ``first``, ``second``, ``difference``
+    (first minus second, as recorded in the results), ``p_value``, and ``pairs_needed`` (None where
+    a winner is sure or no practical number of pairs would do).
     """
     facts = Facts(results)
-    gap = None
-    if facts.leader is not None and facts.rival is not None:
-        gap = facts.gap(facts.leader, facts.rival)
+    gap = facts.decisive
     warnings = [
         *learning.warnings(facts),
         *advice.stand_ins(facts),
@@ -47,7 +46,7 @@ def compute_finding(results: ComparisonResults) -> Finding:
         *advice.undefined_metrics(facts),
     ]
     provisional = bool(warnings)
-    waits = bool(learning.not_ready(facts))
+    waits = bool(learning.not_ready(facts) or learning.opposed(facts))
     sure = facts.sure and not waits
     return Finding.of(
         _headline(facts, gap, provisional=provisional),
@@ -83,6 +82,8 @@ def _headline(facts: Facts, gap: Difference | None, *, provisional: bool) -> Lin
         return headline.one_encoder(facts)
     if gap is None:
         return headline.not_compared()
+    if learning.opposed(facts):
+        return headline.opposed(facts)
     if doubtful := learning.not_ready(facts):
         return headline.ahead_so_far(facts, gap, doubtful)
     if facts.sure:
@@ -91,7 +92,7 @@ def _headline(facts: Facts, gap: Difference | None, *, provisional: bool) -> Lin
 
 
 def _decisive(facts: Facts, gap: Difference | None) -> dict[str, object]:
-    """Return the figures of the two best contenders' comparison, as it was recorded."""
+    """Return the figures of the decisive comparison, as it was recorded."""
     if gap is not None:
         recorded = [facts.results.difference, *facts.results.pairwise]
         named = {gap.first, gap.second}

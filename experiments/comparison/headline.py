@@ -123,8 +123,18 @@ def same_score(facts: Facts, names: list[str]) -> Line:
     )
 
 
+def opposed(facts: Facts) -> Line:
+    """Headline where the scores fall as the labels rise."""
+    return both(
+        "No verdict: no scores rise with the labels of the test pairs; the best Pearson is {best}.",
+        "판정할 수 없습니다. 평가 쌍의 정답을 따라 오르는 점수가 없습니다. 가장 높은 피어슨 "
+        "상관: {best}.",
+        best=decimal(facts.values[facts.ranking[0]]),
+    )
+
+
 def _scores(facts: Facts, gap: Difference) -> Line:
-    first, second = (decimal(facts.values[name]) for name in facts.ranking[:2])
+    first, second = (decimal(facts.values[name]) for name in (gap.first, gap.second))
     p = p_value(gap.p)
     return Line(f"Pearson {first} against {second} ({p})", f"피어슨 상관 {first} 대 {second} ({p})")
 

@@ -76,11 +76,10 @@ class Comparison(ComparisonResults):
             raise StorageError(f"cannot read {path}: {error}; run the comparison again") from error
 
     def summary(self, *, language: Language = "en") -> str:
-        """Return what was found, in sentences."""
+        """Return what was found, in sentences: warnings first, then verdict, advice and reasons."""
         found = COMPARISON.finding(self)
-        return "\n".join(
-            text(line, language) for line in (found.headline, *found.sentences, *found.warnings)
-        )
+        lines = [*found.warnings, found.headline, found.advice, *found.sentences]
+        return "\n".join(text(line, language) for line in lines if line is not None)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the metrics on the test pairs, one row an encoder.

@@ -9,23 +9,26 @@ from typing import Any
 import numpy as np
 
 from kosim.encoders.language import Line, both, listed
+from kosim.encoders.training.result import TrainingResult, still_rising
 from kosim.experiments.comparison.facts import TINY, Facts
 from kosim.experiments.comparison.results import Training
+from kosim.experiments.study.figures import Estimate
 from kosim.experiments.study.notation import decimal, percent
 
 NEAR_TRIVIAL = 0.05
-"""A Pearson less than this above the trivial predictor's, or above 0, shows no learning."""
+"""A Pearson less than this above the trivial predictor's, or above 0, shows no learning; nor does
+one that covers less than half of the way from there to 1."""
 MANY_FLIPS = 0.1
 """More decisions than this share that flip with the order of a pair are too many."""
 FAR_ABOVE = 0.05
 """A validation Pearson this far above the test's is no accident of the pairs."""
-SMALL_GAIN = 1e-3
-"""A last epoch that raised the best validation Pearson by less ends a learning that is over."""
 _LEARNT_START = Line(
     ", or from one that has learnt (--cross-backbone mini-cross)",
     " 보거나, 이미 배운 인코더에서 시작해(--cross-backbone mini-cross)",
 )
 """What made a cross-encoder learn from 300 pairs; a bi-encoder learns from them anyway."""
+_COUNTING = Line("counting shared character bigrams", "글자 바이그램 겹침만 센 값")
+_GUESSING = Line("guessing", "짐작만 한 값")
 SAME_LOSS = 1e-3
 """A training loss that changes by less than this share over its epochs does not move."""
 
@@ -43,10 +46,7 @@ def _still_rose(run: Training) -> bool:
     history = sorted(run.history, key=lambda row: row["epoch"])
     if not history or run.best_epoch != history[-1]["epoch"]:
         return False
-    *before, last = [row.get("pearson") for row in history]
-    reached = [value for value in before if value is not None]
-    # The learning rate falls to zero by the last epoch, which so is often the best by a hair.
-    return last is None or not reached or not 0 < last - max(reached) < SMALL_GAIN
+    return still_rising([row.get("pearson") for row in history])
 
 
 @dataclass(frozen=True)
@@ -79,9 +79,24 @@ def _reached(facts: Facts, name: str) -> _Reached | None:
 
 
 def untaught(facts: Facts) -> list[str]:
-    """Return the contenders whose Pearson is near the trivial predictor's."""
+    """Return the contenders whose Pearson is near the trivial predictor's, or below it."""
     reached = {name: _reached(facts, name) for name in facts.encoders}
-    return [n for n, each in reached.items() if each and each.value < each.trivial + NEAR_TRIVIAL]
+    return [n for n, each in reached.items() if each and shows_nothing(each.value, each.trivial)]
+
+
+def shows_nothing(value: float, trivial: float) -> bool:
+    """Say whether a Pearson is too near that of a predictor that knows nothing, or below it."""
+    return value < trivial + min(NEAR_TRIVIAL, (1 - trivial) / 2)
+
+
+def opposed(facts: Facts) -> list[str]:
+    """Return the contenders whose scores fall, beyond chance, where the test labels rise.
+
+    There are none where the scores of another contender do not.
+    """
+    found = {name: facts.metric(name) for name in facts.encoders}
+    fall = [name for name, each in found.items() if isinstance(each, Estimate) and each.high < 0]
+    return fall if facts.leader in fall else []
 
 
 def collapsed(facts: Facts) -> list[str]:
@@ -109,10 +124,11 @@ def not_ready(facts: Facts) -> list[str]:
     """Return the contenders for which the verdict has to wait.
 
     That is who has learnt nothing, and who was still learning where that could change the verdict:
-    of a leader that is clearly ahead, more learning would only widen the lead.
+    of a leader that is clearly ahead, more learning would only widen the lead, and saved encoders
+    are judged as they were saved.
     """
     nothing = {*collapsed(facts), *stuck(facts), *untaught(facts)}
-    learning = {*unfinished(facts)}
+    learning = {name for name in unfinished(facts) if not facts.is_saved(name)}
     if _clearly_ahead(facts):
         learning -= {facts.leader}
     return [name for name in facts.encoders if name in nothing | learning]
@@ -124,6 +140,35 @@ def _clearly_ahead(facts: Facts) -> bool:
         return False
     gap = facts.gap(facts.leader, facts.rival)
     return gap is not None and gap.value >= TINY
+
+
+def of_training(result: TrainingResult, trivial: float | None) -> list[str]:
+    """Return what the training of one encoder alone is warned of, in English.
+
+    Args:
+        result: of the training.
+        trivial: the trivial predictor's Pearson on the validation pairs, None where undefined.
+    """
+    values = [row.pearson for row in result.history]
+    reached, least = values[result.best_epoch - 1], max(trivial or 0.0, 0.0)
+    said = []
+    if shows_nothing(reached, least):
+        guess = _COUNTING if least else _GUESSING
+        said.append(
+            f"The encoder may have learnt nothing: its validation Pearson {decimal(reached)} is "
+            f"{_near(reached, least)} the {decimal(least)} of {guess.en}. Train it again with more "
+            "--epochs, another --learning-rate or more pairs."
+        )
+    if result.best_epoch == len(values) and still_rising(values):
+        said.append(
+            "The last epoch was the best one: the encoder was still learning. Give more --epochs "
+            "or a higher --learning-rate."
+        )
+    return said
+
+
+def _near(value: float, trivial: float) -> str:
+    return "below" if value < trivial - NEAR_TRIVIAL else "near"
 
 
 def warnings(facts: Facts) -> list[Line]:
@@ -150,8 +195,8 @@ def warnings(facts: Facts) -> list[Line]:
     ]
     lines += [
         both(
-            "{name} may have learnt nothing: its {split} Pearson {value} is near the {trivial} of "
-            "{guess}. Train it again with more --epochs, another --learning-rate or more "
+            "{name} may have learnt nothing: its {split} Pearson {value} is {near} the {trivial} "
+            "of {guess}. Train it again with more --epochs, another --learning-rate or more "
             "pairs{start}.",
             "{name}: 거의 배우지 못했을 수 있습니다. {split} 피어슨 상관 {value}, {guess} "
             "{trivial}. --epochs나 학습 쌍을 늘리거나 --learning-rate를 바꿔{start} 다시 "
@@ -159,26 +204,63 @@ def warnings(facts: Facts) -> list[Line]:
             name=_capital(facts.name(name)),
             split=reached.split,
             value=decimal(reached.value),
+            near=_near(reached.value, reached.trivial),
             trivial=decimal(reached.trivial),
             start=_LEARNT_START if facts.kind(name) == "cross" else "",
-            guess=Line("counting shared character bigrams", "글자 바이그램 겹침만 센 값")
-            if reached.trivial
-            else Line("guessing", "짐작만 한 값"),
+            guess=_COUNTING if reached.trivial else _GUESSING,
         )
         for name in untaught(facts)
         if name not in {*collapsed(facts), *stuck(facts)} and (reached := _reached(facts, name))
     ]
-    if names := unfinished(facts):
+    return [
+        *lines,
+        *_opposed(facts),
+        *_unfinished(facts),
+        *_no_better(facts),
+        *_flips(facts),
+        *_far_above(facts),
+    ]
+
+
+def _opposed(facts: Facts) -> list[Line]:
+    if not (names := opposed(facts)):
+        return []
+    return [
+        both(
+            "The higher the labels of the test pairs, the lower the scores of {names}. If a high "
+            "label means that two sentences differ, turn the labels round (5 − label).",
+            "{names}: 평가 쌍의 정답이 높을수록 점수가 낮습니다. 높은 정답이 두 문장이 다르다는 "
+            "뜻이면 정답을 뒤집으십시오(5 − 정답).",
+            names=listed(map(facts.name, names)),
+        )
+    ]
+
+
+def _unfinished(facts: Facts) -> list[Line]:
+    names = unfinished(facts)
+    saved = [name for name in names if facts.is_saved(name)]
+    lines = []
+    if here := [name for name in names if name not in saved]:
         lines.append(
             both(
                 "The last epoch was the best one of {names}: still learning, so the figures are "
                 "too low. Give more --epochs or a higher --learning-rate.",
                 "{names}: 마지막 에폭이 가장 좋았습니다. 아직 배우는 중이었으므로 수치가 실제보다 "
                 "낮습니다. --epochs를 늘리거나 --learning-rate를 높여 보십시오.",
-                names=listed(map(facts.name, names)),
+                names=listed(map(facts.name, here)),
             )
         )
-    return [*lines, *_no_better(facts), *_flips(facts), *_far_above(facts)]
+    if saved:
+        lines.append(
+            both(
+                "The last epoch was the best one of {names} before saving; the verdict is on what "
+                "was saved, and more training (kosim train --backbone MODEL) may change it.",
+                "{names}: 저장하기 전 마지막 에폭이 가장 좋았습니다. 판정은 저장된 상태에 대한 "
+                "것이며, 더 학습하면(kosim train --backbone MODEL) 달라질 수 있습니다.",
+                names=listed(map(facts.name, saved)),
+            )
+        )
+    return lines
 
 
 def _no_better(facts: Facts) -> list[Line]:
@@ -186,21 +268,23 @@ def _no_better(facts: Facts) -> list[Line]:
     trivial = facts.results.trivial
     if trivial is None or trivial.test is None:
         return []
-    known = {*collapsed(facts), *stuck(facts), *untaught(facts)}
+    least = max(trivial.test, 0.0)
+    known = {*collapsed(facts), *stuck(facts), *untaught(facts), *opposed(facts)}
     found = [
         Line.join(" ", [facts.name(name), decimal(value)])
         for name, value in facts.values.items()
-        if name not in known and value < trivial.test + NEAR_TRIVIAL
+        if name not in known and shows_nothing(value, least)
     ]
     if not found:
         return []
     return [
         both(
-            "On the test pairs, counting shared character bigrams reaches a Pearson of {trivial}, "
-            "{found}: hardly more. Train on pairs like these.",
-            "평가 쌍에서 글자 바이그램 겹침만 센 값은 피어슨 상관 {trivial}이고, 이보다 별로 "
-            "높지 않은 인코더가 있습니다({found}). 이와 비슷한 쌍으로 학습하십시오.",
-            trivial=decimal(trivial.test),
+            "On the test pairs, {guess} reaches a Pearson of {trivial}, {found}: not clearly more. "
+            "Train on pairs like these.",
+            "평가 쌍에서 {guess}은 피어슨 상관 {trivial}이고, 이보다 뚜렷이 높지 않은 인코더가 "
+            "있습니다({found}). 이와 비슷한 쌍으로 학습하십시오.",
+            guess=_COUNTING if least else _GUESSING,
+            trivial=decimal(least),
             found=Line.join(", ", found),
         )
     ]
@@ -221,10 +305,10 @@ def _flips(facts: Facts) -> list[Line]:
         return []
     return [
         both(
-            "Decisions flip when the two sentences change places: {found}. Score both orders and "
-            "take the mean (symmetric), or train with --swap-augmentation.",
+            "Decisions flip when the two sentences change places: {found}. Take the mean score of "
+            "both orders (kosim score --symmetric), or train with --swap-augmentation.",
             "두 문장의 순서를 바꾸면 판정이 뒤집히는 비율: {found}. 두 순서의 평균 점수"
-            "(symmetric)를 쓰거나 --swap-augmentation으로 학습하십시오.",
+            "(kosim score --symmetric)를 쓰거나 --swap-augmentation으로 학습하십시오.",
             found=Line.join(", ", found),
         )
     ]

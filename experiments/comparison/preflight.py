@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from kosim.encoders.artifact import MANIFEST
+from kosim.encoders.errors import ConfigError
 from kosim.encoders.training.run import check
 from kosim.experiments.comparison.contenders import (
     check_artifact,
@@ -14,6 +15,23 @@ from kosim.experiments.comparison.contenders import (
 from kosim.experiments.data.partition import TrainingSet
 from kosim.experiments.settings import SCRATCH, CompareSettings
 from kosim.experiments.slices.grouping import read_columns
+
+
+def check_trials(settings: CompareSettings, trials: int) -> None:
+    """Refuse a search before a comparison that cannot be.
+
+    Args:
+        settings: of the comparison.
+        trials: configurations that are tried of each encoder.
+
+    Raises:
+        ConfigError: there are fewer than 2, or an encoder is a saved one.
+    """
+    if trials < 2:
+        raise ConfigError(f"--tune is {trials}; ask for at least 2 trials of each encoder")
+    saved = [name for name, encoder in settings.encoders.items() if encoder.artifact is not None]
+    if saved:
+        raise ConfigError(f"{saved[0]} is a saved encoder, which cannot be tuned; give a backbone")
 
 
 def check_run(

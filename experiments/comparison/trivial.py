@@ -14,12 +14,13 @@ def trivial_predictor(partition: Partition) -> TrivialPredictor:
     """Return what the overlap of bigrams reaches on the validation and the test pairs."""
     validation = partition.training.validation if partition.training is not None else None
     return TrivialPredictor(
-        validation=None if validation is None else _pearson(validation),
-        test=_pearson(partition.test.pairs),
+        validation=None if validation is None else trivial_pearson(validation),
+        test=trivial_pearson(partition.test.pairs),
     )
 
 
-def _pearson(pairs: LabelledPairs) -> float | None:
+def trivial_pearson(pairs: LabelledPairs) -> float | None:
+    """Return what the overlap of bigrams reaches on pairs, None where that is undefined."""
     try:
         return pearson(pairs.labels, bigram_overlap(pairs))
     except UndefinedMetricError:

@@ -49,6 +49,12 @@ def lead(facts: Facts, other: str) -> Line | None:
         "value": decimal(gap.value),
         "sure": sureness(facts, gap),
     }
+    if _no_difference(gap):
+        return both(
+            "{above} and {below} have the same Pearson to three decimals ({sure}).",
+            "{above}와 {below}의 피어슨 상관은 소수 셋째 자리까지 같습니다({sure}).",
+            **parts,
+        )
     if not gap.significant:
         return both(
             "{above} scores {value} higher in Pearson than {below}, which chance alone could "
@@ -64,6 +70,11 @@ def lead(facts: Facts, other: str) -> Line | None:
         **parts,
         rest=tiny if gap.value < TINY else Line(".", ""),
     )
+
+
+def _no_difference(gap: Difference) -> bool:
+    """Say whether a difference is nothing, as it is shown."""
+    return not gap.significant and decimal(abs(gap.value)) == decimal(0.0)
 
 
 def more_pairs(facts: Facts, gap: Difference) -> Line | None:
@@ -99,7 +110,7 @@ def f1_agreement(facts: Facts) -> Line | None:
         return None
     gap = found.upward()
     sure = sureness(facts, gap)
-    if round(gap.value, 3) == 0 and not gap.significant:
+    if _no_difference(gap):
         return both(
             "F1 at 3.0 shows no difference between the two ({sure}).",
             "3.0 기준 F1에서는 둘의 차이가 없습니다({sure}).",
@@ -124,6 +135,8 @@ def f1_agreement(facts: Facts) -> Line | None:
                 "points the other way, within chance",
                 "F1은 반대 방향이지만 우연일 수 있는 차이입니다",
             )
+    elif not facts.sure:
+        way = Line("does favour one", "F1에서는 차이가 보입니다")
     elif not agrees:
         return both(
             "F1 at 3.0 disagrees: {better} is {value} higher ({sure}). For yes-or-no decisions "
@@ -132,10 +145,8 @@ def f1_agreement(facts: Facts) -> Line | None:
             "같은지 다른지만 가릴 때는 이 수치를 따르십시오.",
             **parts,
         )
-    elif facts.sure:
-        way = Line("agrees", "F1도 같은 결론입니다")
     else:
-        way = Line("does favour one", "F1에서는 차이가 보입니다")
+        way = Line("agrees", "F1도 같은 결론입니다")
     return both(
         "F1 at 3.0 {way}: {value} higher for {better} ({sure}).",
         "3.0 기준 {way}. {better}가 {value} 높습니다({sure}).",

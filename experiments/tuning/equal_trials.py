@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kosim.encoders.errors import ConfigError
 from kosim.encoders.language import both
-from kosim.experiments.comparison.preflight import check_run
+from kosim.experiments.comparison.preflight import check_run, check_trials
 from kosim.experiments.data.partition import load_training
 from kosim.experiments.settings import CompareSettings
 from kosim.experiments.study.progress import Progress, silent
@@ -43,11 +42,7 @@ def tune_alike(
             and ``resume`` is false.
         DataError: no trial of a contender ended with a value.
     """
-    if trials < 2:
-        raise ConfigError(f"--tune is {trials}; ask for at least 2 trials of each encoder")
-    saved = [name for name, encoder in settings.encoders.items() if encoder.artifact is not None]
-    if saved:
-        raise ConfigError(f"{saved[0]} is a saved encoder, which cannot be tuned; give a backbone")
+    check_trials(settings, trials)
     training = load_training(settings.data)
     check_run(settings, training, folder)
     data = data_fingerprint(training)

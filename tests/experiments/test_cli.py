@@ -148,6 +148,7 @@ def test_train_writes_an_artifact_that_score_opens(pairs: Path, tmp_path: Path) 
     options = ("--train", pairs, "--backbone", "scratch", "--epochs", "1", "--max-length", "32")
     result = kosim("train", "cross", *options, "--loss", "mse", "--out", out)
     assert result.exit_code == 0, result.output
+    assert "The last epoch was the best one: the encoder was still learning" in result.stderr
     assert kosim("score", out, "하나", "둘").exit_code == 0
     assert "exists already" in refusal("train", "cross", *options, "--out", out)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from kosim.encoders.errors import ConfigError
 from kosim.experiments.cli import main
 from kosim.experiments.comparison.dry_run import plan_comparison
 from kosim.experiments.comparison.results import ComparisonResults
@@ -30,6 +31,18 @@ def test_a_plan_names_pairs_and_steps_of_the_run(small_run: Run) -> None:
         assert contender.cost.epochs == done.epochs == len(done.history)
         assert contender.seconds == pytest.approx(2 * contender.cost.seconds)
     assert plan.seconds == pytest.approx(math.fsum(c.seconds for c in plan.contenders.values()))
+
+
+def test_trials_before_the_comparison_take_their_time_too() -> None:
+    plan = plan_comparison(CompareSettings.parse(small_settings(seeds=[1, 2])), trials=3)
+    for contender in plan.contenders.values():
+        assert contender.cost is not None
+        assert contender.seconds == pytest.approx((3 + 1) * 2 * contender.cost.seconds)
+
+
+def test_a_plan_of_one_trial_is_refused_as_the_search_would_be() -> None:
+    with pytest.raises(ConfigError, match="at least 2 trials"):
+        plan_comparison(CompareSettings.parse(small_settings()), trials=1)
 
 
 def test_saved_encoders_are_not_timed(small_run: Run) -> None:

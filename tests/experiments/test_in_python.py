@@ -15,6 +15,7 @@ import kosim
 from kosim.encoders.errors import ConfigError, DataError, KosimError, StorageError
 from kosim.encoders.records import LabelledPairs
 from kosim.experiments.comparison import in_python
+from kosim.experiments.comparison.finding import compute_finding
 from kosim.experiments.comparison.in_python import Comparison
 from kosim.experiments.comparison.report import COMPARISON
 from kosim.experiments.comparison.results import ComparisonResults
@@ -148,7 +149,12 @@ def test_a_finished_comparison_is_short_and_shows_itself(tmp_path: Path) -> None
     assert repr(found) == str(found)
     assert len(repr(found)) < 300
     assert all(f"{name} Pearson {value:.3f}" in repr(found) for name, value in pearson.items())
-    assert found.summary().splitlines()[0] in (tmp_path / "report.md").read_text(encoding="utf-8")
+    lines = found.summary().splitlines()
+    finding = compute_finding(RESULTS)
+    first = [line.en for line in (*finding.warnings, finding.headline, finding.advice) if line]
+    assert finding.warnings
+    assert lines[: len(first)] == first
+    assert all(line in (tmp_path / "report.md").read_text(encoding="utf-8") for line in lines)
     assert found.summary(language="ko") != found.summary()
     frame = found.to_frame()
     assert frame["pearson"].to_dict() == pearson

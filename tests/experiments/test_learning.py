@@ -7,13 +7,17 @@ from typing import Any
 import pytest
 
 from kosim.encoders.records import LabelledPairs
+from kosim.encoders.training.config import TrainingConfig
+from kosim.encoders.training.result import EpochRecord, TrainingResult
 from kosim.experiments.comparison.finding import compute_finding
+from kosim.experiments.comparison.learning import of_training
 from kosim.experiments.comparison.results import ComparisonResults
 from kosim.experiments.slices.distinctions import bigram_overlap
 from tests.experiments.fixtures import (
     bi_wins_results,
     comparison,
     example_results,
+    gap,
     metric,
     settled,
     undecided_results,
@@ -57,6 +61,18 @@ def test_a_rival_that_was_still_learning_holds_back_headline_and_advice() -> Non
     )
     assert "lose quality" not in " ".join([found["advice"], *found["sentences"]])
     assert "train the cross-encoder again" in found["advice"]
+
+
+def test_a_saved_encoder_that_was_still_learning_is_judged_as_it_was_saved() -> None:
+    for results in (settled(bi_wins_results()), settled(undecided_results())):
+        found = said(still_learning("cross", saved(results)))
+        assert not found["headline"].startswith("No verdict")
+        assert "again" not in found["advice"]
+        first = found["warnings"][0]
+        assert first.startswith(
+            "The last epoch was the best one of the cross-encoder before saving"
+        )
+        assert "--epochs" not in first
 
 
 def test_a_leader_that_was_still_learning_leads_all_the_same() -> None:
@@ -122,7 +138,7 @@ def test_one_training_of_several_that_learnt_nothing_holds_the_verdict_back() ->
     for row in results["encoders"]["cross"]["seeds"]["2"]["history"]:
         row["pearson"] = 0.1
     found = said(results)
-    assert "its lowest validation Pearson 0.100 is near the 0.400" in found["warnings"][0]
+    assert "its lowest validation Pearson 0.100 is below the 0.400" in found["warnings"][0]
     assert "lose quality" not in found["advice"]
 
 
@@ -161,7 +177,97 @@ def test_an_encoder_that_has_learnt_may_be_no_better_than_trivial_on_the_test(
     assert bool(lines) == warned
     assert "No verdict yet" not in found["headline"]
     if warned:
-        assert "the cross-encoder 0.849: hardly more" in lines[0]
+        assert "the cross-encoder 0.849: not clearly more" in lines[0]
+
+
+@pytest.mark.parametrize(("reached", "warned"), [(0.04, True), (0.06, False)])
+def test_no_encoder_is_praised_for_beating_a_trivial_predictor_that_is_below_guessing(
+    reached: float, warned: bool
+) -> None:
+    results = example_results()
+    results["trivial"] = {"validation": 0.4, "test": -0.4}
+    results["encoders"]["bi"]["test"]["pearson"] = metric(reached, 0.1)
+    lines = said(results)["warnings"]
+    line = f"On the test pairs, guessing reaches a Pearson of 0.000, the bi-encoder {reached:.3f}"
+    assert any(line in warning for warning in lines) == warned
+
+
+@pytest.mark.parametrize(("reached", "warned"), [(0.977, True), (0.978, False), (1.0, False)])
+def test_an_encoder_can_pass_a_trivial_predictor_that_is_nearly_perfect(
+    reached: float, warned: bool
+) -> None:
+    """0.955 leaves room for half of the way to 1, which is less than 0.05."""
+    results = bi_wins_results()
+    for row in results["encoders"]["cross"]["seeds"]["1"]["history"]:
+        row["pearson"] = reached
+    results["trivial"] = {"validation": 0.955, "test": 0.1}
+    lines = [w for w in said(results)["warnings"] if "cross-encoder may have learnt nothing" in w]
+    assert bool(lines) == warned
+
+
+def opposing(bi: float, cross: float) -> dict[str, Any]:
+    results = example_results()
+    for name, value in (("bi", bi), ("cross", cross)):
+        results["encoders"][name]["test"]["pearson"] = metric(value)
+    results["difference"]["pearson"] |= gap(cross - bi, 0.01, 0.0001)
+    return settled(results)
+
+
+@pytest.mark.parametrize(
+    ("bi", "cross", "opposed"),
+    [(-0.8, -0.6, True), (-0.8, -0.021, True), (-0.8, -0.019, False), (-0.8, 0.8, False)],
+)
+def test_scores_that_all_fall_where_the_labels_rise_have_no_winner(
+    bi: float, cross: float, opposed: bool
+) -> None:
+    """The interval of a Pearson is 0.02 wide to either side here."""
+    results = opposing(bi, cross)
+    found = said(results)
+    figures = compute_finding(ComparisonResults.model_validate(results)).figures
+    assert (figures["winner"] is None) == opposed
+    assert found["headline"].startswith("No verdict: no scores rise with the labels") == opposed
+    assert ("check the labels" in found["advice"]) == opposed
+    lines = [line for line in found["warnings"] if "turn the labels round" in line]
+    assert bool(lines) == opposed
+    assert all("the bi-encoder and the cross-encoder" in line for line in lines)
+
+
+def training(values: list[float], best: int) -> TrainingResult:
+    return TrainingResult(
+        config=TrainingConfig(),
+        history=[
+            EpochRecord(
+                epoch=epoch, train_loss=1, validation_loss=1, pearson=value, spearman=0, f1=0
+            )
+            for epoch, value in enumerate(values, start=1)
+        ],
+        best_epoch=best,
+        best_epochs={},
+        threshold=3.0,
+        seconds=1,
+        train_pairs=60,
+        validation_pairs=7,
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "best", "trivial", "expected"),
+    [
+        ([0.0, 0.0], 1, 0.5, ["Pearson 0.000 is below the 0.500 of counting shared"]),
+        ([0.8, 0.52, 0.51], 2, 0.5, ["Pearson 0.520 is near the 0.500 of counting shared"]),
+        ([0.04, 0.03], 1, None, ["Pearson 0.040 is near the 0.000 of guessing"]),
+        ([0.7, 0.8], 2, 0.5, ["The last epoch was the best one"]),
+        ([0.2, 0.3], 2, 0.5, ["may have learnt nothing", "The last epoch was the best one"]),
+        ([0.8, 0.8009], 2, 0.5, []),
+        ([0.7, 0.8, 0.79], 2, None, []),
+    ],
+)
+def test_a_training_alone_is_warned_of_by_the_same_rules(
+    values: list[float], best: int, trivial: float | None, expected: list[str]
+) -> None:
+    lines = of_training(training(values, best), trivial)
+    assert len(lines) == len(expected)
+    assert all(part in line for part, line in zip(expected, lines, strict=True))
 
 
 @pytest.mark.parametrize("trivial", [-0.3, None])

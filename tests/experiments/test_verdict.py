@@ -179,6 +179,34 @@ def test_f1_is_held_against_pearson(value: float, p_value: float, expected: str)
     assert expected in english(results)
 
 
+@pytest.mark.parametrize(
+    ("pearson", "f1", "f1_p", "expected"),
+    [
+        (0.001, 0.03, 0.01, "F1 at 3.0 does favour one: 0.030 higher for the cross-encoder"),
+        (0.001, -0.03, 0.01, "F1 at 3.0 does favour one: 0.030 higher for the bi-encoder"),
+        (-0.001, 0.03, 0.01, "F1 at 3.0 does favour one: 0.030 higher for the cross-encoder"),
+        (0.001, -0.03, 0.4, "F1 at 3.0 cannot tell them apart either"),
+    ],
+)
+def test_a_gap_by_chance_does_not_choose_what_f1_is_said_to_do(
+    pearson: float, f1: float, f1_p: float, expected: str
+) -> None:
+    results = example_results()
+    results["encoders"]["cross"]["test"]["pearson"] = metric(0.880 + pearson)
+    results["difference"]["pearson"] = gap(pearson, 0.02, 0.9)
+    results["difference"]["f1"] = gap(f1, 0.02, f1_p)
+    assert expected in english(results)
+
+
+@pytest.mark.parametrize(("value", "same"), [(0.0, True), (0.0004, True), (0.0006, False)])
+def test_two_that_score_alike_are_not_called_higher_and_lower(value: float, same: bool) -> None:
+    results = example_results()
+    results["encoders"]["cross"]["test"]["pearson"] = metric(0.880 + value)
+    results["difference"]["pearson"] = gap(value, 0.02, 0.98)
+    assert ("have the same Pearson to three decimals (95% interval" in english(results)) == same
+    assert ("higher in Pearson" in english(results)) != same
+
+
 def test_one_encoder_gets_no_comparison() -> None:
     verdict = compute_verdict(one_encoder_results())
     assert verdict["winner"] is None
@@ -199,6 +227,20 @@ def test_three_encoders_have_a_winner_that_beats_both() -> None:
     results = three_encoders_results()
     results["pairwise"][2]["pearson"] |= {"p_value": 0.01, "p_adjusted": 0.02}
     assert compute_verdict(results)["winner"] == "cross-large"
+
+
+def test_the_headline_names_the_one_from_which_the_best_is_not_told() -> None:
+    """Here the leader is told from the second and not from the third, whose scores differ more."""
+    results = three_encoders_results()
+    results["pairwise"][2]["pearson"] |= {"p_value": 0.0001, "p_adjusted": 0.0003}
+    results["pairwise"][1]["pearson"] |= {"p_value": 0.3, "p_adjusted": 0.3}
+    verdict = compute_verdict(results)
+    assert verdict["winner"] is None
+    assert {verdict["first"], verdict["second"]} == {"cross-large", "bi"}
+    assert verdict["p_value"] == 0.3
+    assert verdict["en"]["headline"].endswith(
+        "scores highest, but not beyond chance: Pearson 0.904 against 0.880 (p = 0.300)."
+    )
 
 
 def test_costs_of_another_cross_encoder_are_not_given_to_the_best_one() -> None:
@@ -329,8 +371,10 @@ def test_few_test_pairs_are_a_warning() -> None:
 def test_copies_of_a_pair_are_no_more_pairs(distinct: int, warned: bool) -> None:
     results = example_results()
     results["data"]["test"]["distinct_pairs"] = distinct
-    said = f"519 pairs of which only {distinct} are distinct: every figure here is uncertain"
-    assert (said in english(results)) == warned
+    said = english(results)
+    assert (f"519 pairs of which only {distinct} are distinct" in said) == warned
+    assert ("Label more pairs; 200 tell far more" in said) == (distinct < 200)
+    assert ("the others are copies" in said) == (warned and distinct >= 200)
 
 
 @pytest.mark.parametrize(
@@ -366,9 +410,9 @@ def test_equal_care_is_stated_with_what_each_made_of_it() -> None:
     said = english(results)
     assert (
         "Equal care: each was given 10,484 pairs, at most 10 epochs, patience 3, "
-        "4 configurations, 3 seeds. the bi-encoder trained 5 epochs, 2,100 steps, 30.6 min; "
-        "the cross-encoder trained 5 epochs, 2,700 steps, 30.6 min."
-    ).replace(". the", ". The") in said
+        "4 configurations, 3 seeds. The bi-encoder trained 5 epochs a seed, in all 2,100 steps, "
+        "30.6 min; the cross-encoder trained 5 epochs a seed, in all 2,700 steps, 30.6 min."
+    ) in said
     assert "Unequal care" not in said
 
 
@@ -386,6 +430,18 @@ def test_unequal_care_is_a_warning(change: dict[str, object]) -> None:
         run |= change
     (warning,) = compute_verdict(results)["en"]["warnings"]
     assert warning.startswith("Unequal care: the bi-encoder had")
+
+
+@pytest.mark.parametrize(("digest", "warned"), [("other", True), (None, False)])
+def test_as_many_other_pairs_are_no_equal_care(digest: str | None, warned: bool) -> None:
+    results = settled(example_results())
+    for name, contender in results["encoders"].items():
+        for run in contender["seeds"].values():
+            run |= {"ceiling": 10, "patience": 3, "trials": 1, "train_pairs": 2_160}
+            run |= {"train_digest": "d" if name == "bi" else digest}
+    said = english(results)
+    assert ("; as many pairs, but not the same ones. Give all the same pairs" in said) == warned
+    assert ("Unequal care" in said) == warned
 
 
 def test_seeds_that_spread_wider_than_the_difference_are_a_warning() -> None:
