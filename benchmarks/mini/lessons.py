@@ -24,10 +24,14 @@ from kosim.experiments.probe.items import read_items
 from kosim.experiments.teaching.kept_out import KeptOut, read_sentences_of
 from kosim.experiments.teaching.minimal_pairs import minimal_pairs
 from kosim.experiments.teaching.settings import SilverSettings
-from kosim.experiments.teaching.silver import make_silver, read_corpus_sentences, write_parquet
+from kosim.experiments.teaching.silver import (
+    COLUMNS,
+    as_table,
+    make_silver,
+    read_corpus_sentences,
+    write_parquet,
+)
 from kosim.experiments.teaching.teachers import open_teachers
-
-COLUMNS = ["sentence1", "sentence2", "label", "source"]
 
 INTENT, OTHER_INTENT = 4.0, 0.5
 """Labels of two wordings of one intent of ParaKQC, and of two intents of one topic."""
@@ -84,14 +88,14 @@ def write_lessons(
         kept_out.add_sentences(read_sentences_of(str(path)))
     for item in read_items():
         kept_out.add_sentences([item.sentence, item.same, item.different])
-    tables = []
+    tables, origin = [], {}
     if minimal:
         sentences = kept_out.clear(read_sentences(str(corpus)))
         ruled = kept_out.without(minimal_pairs(sentences, minimal, seed))
-        tables.append(_table(ruled))
+        tables.append(as_table(ruled))
     if intents is not None:
         drawn = intent_pairs(load_groups(intents), intent_count, seed)
-        tables.append(_table(kept_out.without(drawn)))
+        tables.append(as_table(kept_out.without(drawn)))
     if silver:
         settings = SilverSettings(
             corpus=str(corpus),
@@ -104,14 +108,10 @@ def write_lessons(
         opened = open_teachers(teachers, precision=precision)
         made = make_silver(settings, read, opened, kept_out, out.with_name("silver"))
         tables.append(made.table[COLUMNS])
+        origin = {name: made.facts[name] for name in ("teachers", "corpus")}
     lessons = pd.concat(tables, ignore_index=True)
-    write_parquet(lessons, out)
+    write_parquet(lessons, out, origin)
     return lessons
-
-
-def _table(pairs: LabelledPairs) -> pd.DataFrame:
-    columns = (pairs.sentence1, pairs.sentence2, pairs.labels, pairs.sources)
-    return pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)))
 
 
 @click.command()

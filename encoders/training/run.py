@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -27,6 +26,7 @@ from kosim.encoders.training.checkpoints import file_problem, verify_best
 from kosim.encoders.training.claim import Claim
 from kosim.encoders.training.config import COMPARING_LOSSES, CRITERIA, TrainingConfig
 from kosim.encoders.training.defaults import default_training, multiplies_in_bf16
+from kosim.encoders.training.elapsed import Elapsed
 from kosim.encoders.training.losses import TRAINING_BY_KIND
 from kosim.encoders.training.result import TrainingResult, best_epoch, history_of
 from kosim.encoders.training.trainers import make_patience, make_trainer
@@ -108,7 +108,7 @@ def _train(
     unknown: tuple[UnknownShare, str | None],
 ) -> TrainingResult:
     """Train from the checkpoint ``last``, or from the start, in a folder that is claimed."""
-    started = time.monotonic()
+    elapsed = Elapsed()
     patience = make_patience(config)
     trainer = make_trainer(
         encoder,
@@ -116,7 +116,7 @@ def _train(
         validation_pairs,
         config,
         checkpoints,
-        [*callbacks, patience] if patience else callbacks,
+        [elapsed, *callbacks, *([patience] if patience else [])],
     )
     if last and patience and (epoch := patience.stopped_at(last)):
         trainer.args.num_train_epochs = epoch  # nothing is left to train
@@ -145,7 +145,7 @@ def _train(
             best_epoch=best[config.select],
             best_epochs=best,
             threshold=best_f1_threshold(validation_pairs.labels, calibration(raw)),
-            seconds=time.monotonic() - started,
+            seconds=elapsed.seconds,
             steps=trainer.state.global_step,
             train_pairs=len(train_pairs),
             validation_pairs=len(validation_pairs),

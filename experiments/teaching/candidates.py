@@ -124,7 +124,7 @@ def _by_words(
     random: np.random.Generator,
     progress: Progress,
 ) -> Rows:
-    """Return about ``count`` pairs of a sentence and one that shares rare words, (m, 2)."""
+    """Return about 2 ``count`` pairs of a sentence and one that shares rare words, (m, 2)."""
     analyzer, stage = WordPartAnalyzer(MorphemeAnalyzer()), Line("words of the corpus", "단어 분석")
     texts, done = iter(sentences), 0
 
@@ -136,7 +136,7 @@ def _by_words(
     batches = iter(lambda: list(islice(texts, _BLOCK)), [])
     postings = Postings.build((analyzer.terms(batch) for batch in batches), progress=told)
     bm25 = Bm25([PostingsPart(postings, 0, np.ones(len(sentences), dtype=np.bool_))])
-    anchors = _anchors(len(sentences), count, random)
+    anchors = _anchors(len(sentences), 2 * count, random)
     found = [np.zeros((0, 2), dtype=np.int64)]
     queries = analyzer.query_terms([sentences[anchor] for anchor in anchors])
     for number, (anchor, terms) in enumerate(zip(anchors, queries, strict=True)):
@@ -153,13 +153,13 @@ def _by_chance(
     random: np.random.Generator,
     progress: Progress,
 ) -> Rows:
-    """Return about ``count`` pairs of two sentences, (m, 2); all of them where there are fewer."""
-    size = len(sentences)
-    if size * (size - 1) // 2 <= count:
+    """Return 2 ``count`` pairs of two sentences, (m, 2); all of them where these are fewer."""
+    size, wanted = len(sentences), 2 * count
+    if size * (size - 1) // 2 <= wanted:
         return np.stack(np.triu_indices(size, k=1), axis=1).astype(np.int64)
-    ones = random.integers(0, len(sentences), size=count)
-    steps = random.integers(1, len(sentences), size=count)
-    return np.stack([ones, (ones + steps) % len(sentences)], axis=1).astype(np.int64)
+    ones = random.integers(0, size, size=wanted)
+    steps = random.integers(1, size, size=wanted)
+    return np.stack([ones, (ones + steps) % size], axis=1).astype(np.int64)
 
 
 def _anchors(size: int, pairs: int, random: np.random.Generator) -> Rows:

@@ -7,7 +7,10 @@ from kosim.encoders.records import Kind
 from kosim.experiments.study.figures import Difference, Estimate
 from kosim.experiments.study.finding import Finding, few_seeds, told_apart
 from kosim.experiments.study.notation import KIND_NAMES, count, many, p_value
-from kosim.experiments.teaching.results import TeachResults
+from kosim.experiments.teaching.results import SilverFacts, TeachResults
+
+_ENOUGH = 0.9
+"""A point of the scale with less than this share of the pairs wanted of it is short."""
 
 
 def compute_finding(results: TeachResults) -> Finding:
@@ -48,9 +51,10 @@ def notices(results: TeachResults) -> list[Line]:
         found.append(
             both(
                 "{pairs} of the file left out: gold pairs, or pairs that hold test, validation or "
-                "excluded sentences, or lack a sentence or a label.",
+                "excluded sentences, lack a sentence or a label, repeat another pair or contradict "
+                "one.",
                 "파일에서 {n}쌍을 뺐습니다. 골드 쌍이거나, 평가·검증·제외 문장이 들어 있거나, 문장 "
-                "또는 점수가 없는 쌍입니다.",
+                "또는 점수가 없거나, 다른 쌍과 겹치거나 어긋나는 쌍입니다.",
                 pairs=many(facts.left_out, "pair"),
                 n=count(facts.left_out),
             )
@@ -64,7 +68,19 @@ def notices(results: TeachResults) -> list[Line]:
                 n=count(facts.left_out),
             )
         )
-    if of_file and facts.pairs < facts.labelled:
+    if facts.disagreed:
+        found.append(
+            both(
+                "{dropped} of the {labelled} labelled pairs dropped: the teachers are further than "
+                "{most} apart on them.",
+                "채점한 {labelled}쌍 가운데 교사 모델의 점수 차이가 {most}점을 넘는 {dropped}쌍을 "
+                "뺐습니다.",
+                dropped=count(facts.disagreed),
+                labelled=count(facts.labelled),
+                most=f"{results.config['max_disagreement']:g}",
+            )
+        )
+    if of_file and asked == facts.pairs < facts.labelled:
         found.append(
             both(
                 "{pairs} of the {labelled} pairs of the file are drawn; for more of them raise "
@@ -75,26 +91,59 @@ def notices(results: TeachResults) -> list[Line]:
                 labelled=count(facts.labelled),
             )
         )
-    if not of_file and facts.pairs < asked:
+    remedy = Line("label more (--candidates, --sentences)", "더 채점하거나")
+    if of_file:
+        remedy = Line("give more pairs", "쌍을 더 주거나")
+    if facts.pairs < asked and (facts.mix is not None or not of_file):
         found.append(
             both(
                 "{pairs} silver pairs instead of {asked}: the labelled pairs hold no more of the "
-                "wanted mix; label more, or allow another mix.",
+                "wanted mix; {remedy}, or allow another --mix.",
                 "실버 쌍이 {asked}쌍이 아니라 {pairs}쌍입니다. 채점한 쌍에 원하는 비율의 쌍이 더 "
-                "없으므로 더 채점하거나 비율을 바꾸십시오.",
+                "없으므로 {remedy} 비율(--mix)을 바꾸십시오.",
                 pairs=count(facts.pairs),
                 asked=count(asked),
+                remedy=remedy,
+            )
+        )
+    elif short := _short(facts, asked):
+        found.append(
+            both(
+                "The silver pairs do not have the wanted mix: there are too few labelled ones of "
+                "{points}, and others stand in for them; {remedy}, or allow another --mix.",
+                "실버 쌍의 비율이 원하는 것과 다릅니다. 채점한 쌍이 모자란 점수({points})를 다른 "
+                "쌍이 채웠습니다. {remedy} 비율(--mix)을 바꾸십시오.",
+                points=Line.join(", ", short),
+                remedy=remedy,
             )
         )
     return found
 
 
+def _short(facts: SilverFacts, asked: int) -> list[str]:
+    """Return the points of the scale of which clearly fewer pairs came than were asked for."""
+    if facts.mix is None:
+        return []
+    wanted = [asked * weight / sum(facts.mix) for weight in facts.mix]
+    return [
+        f"{low}–{low + 1}"
+        for low, (number, want) in enumerate(zip(facts.bins, wanted, strict=True))
+        if number < _ENOUGH * want and want - number >= 1
+    ]
+
+
 def _reached(results: TeachResults, kind: Kind) -> Line:
-    step = results.steps[results.kept[kind]]
+    kept = results.kept[kind]
+    step = results.steps[kept]
     figure = (step.test or step.validation).get("pearson")
     value = str(figure) if isinstance(figure, Estimate) else "–"
+    which = "" if kept == kind else f" ({kept})"
     return both(
-        "{kind} Pearson {value}", "{kind} 피어슨 상관 {value}", kind=KIND_NAMES[kind], value=value
+        "{kind}{which} Pearson {value}",
+        "{kind}{which} 피어슨 상관 {value}",
+        kind=KIND_NAMES[kind],
+        which=which,
+        value=value,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,22 +16,30 @@ from kosim.encoders.records import LabelledPairs
 from kosim.encoders.tables import read_lines, read_table, suffix_format
 from kosim.experiments.data.cleaning import comparable
 
+_SIGNS = re.compile(r"[\W_]+")
+
+
+def spelling_key(text: str) -> str:
+    """Return what is the same for texts that differ in signs, spaces, case or width alone."""
+    letters = _SIGNS.sub("", unicodedata.normalize("NFKC", text).casefold())
+    return letters or comparable(text)
+
 
 def pair_key(first: str, second: str) -> str:
     """Return what is the same for two pairs of the same sentences, in either order."""
-    return "\n".join(sorted((comparable(first), comparable(second))))
+    return "\n".join(sorted((spelling_key(first), spelling_key(second))))
 
 
 @dataclass
 class KeptOut:
-    """Sentences and pairs to keep out, in comparable form (NFC, white space squeezed)."""
+    """Sentences and pairs to keep out, in whatever spelling (see `spelling_key`)."""
 
     sentences: set[str] = field(default_factory=set)
     pairs: set[str] = field(default_factory=set)
 
     def add_sentences(self, texts: Iterable[str]) -> None:
         """Keep out every pair with one of these sentences."""
-        self.sentences.update(comparable(text) for text in texts)
+        self.sentences.update(spelling_key(text) for text in texts)
 
     def add_pairs(self, pairs: LabelledPairs) -> None:
         """Keep out these pairs, in either order, but not their sentences."""
@@ -41,13 +51,12 @@ class KeptOut:
         for text in texts:
             seen.setdefault(comparable(text), text.strip())
         seen.pop("", None)
-        return [text for key, text in seen.items() if key not in self.sentences]
+        return [text for text in seen.values() if spelling_key(text) not in self.sentences]
 
     def allows(self, first: str, second: str) -> bool:
         """Say whether a pair may be learnt from."""
         return (
-            comparable(first) not in self.sentences
-            and comparable(second) not in self.sentences
+            not {spelling_key(first), spelling_key(second)} & self.sentences
             and pair_key(first, second) not in self.pairs
         )
 
@@ -56,7 +65,7 @@ class KeptOut:
         rows = [
             row
             for row, (first, second) in enumerate(pairs.pairs)
-            if not {comparable(first), comparable(second)} & self.sentences
+            if not {spelling_key(first), spelling_key(second)} & self.sentences
         ]
         return pairs if len(rows) == len(pairs) else pairs.take(np.array(rows, dtype=np.int64))
 

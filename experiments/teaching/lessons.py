@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
 from kosim.encoders.errors import ConfigError, DataError
 from kosim.encoders.records import Kind, LabelledPairs
 from kosim.experiments.data.cleaning import check_test, clean_training
-from kosim.experiments.data.pairs import load_pairs
 from kosim.experiments.data.partition import load_raw, load_training
 from kosim.experiments.data.splits import MINIMUM_PART, stratified_split
 from kosim.experiments.teaching.kept_out import KeptOut, pair_key, read_sentences_of
 from kosim.experiments.teaching.minimal_pairs import minimal_pairs
 from kosim.experiments.teaching.settings import TeachSettings
-from kosim.experiments.teaching.silver import Corpus, Silver
+from kosim.experiments.teaching.silver import Corpus, Silver, read_labelled
 from kosim.experiments.teaching.student import Stage, joined
 
 SILVER_EPOCHS: dict[Kind, int] = {"bi": 5, "cross": 2}
@@ -62,7 +62,8 @@ def read_lessons(settings: TeachSettings) -> Lessons:
             kept_out.add_pairs(gold)
             kept_out.add_sentences([*validation.sentence1, *validation.sentence2])
     extra = [
-        clean_training(load_pairs(path), exclude=kept_out.sentences)[0] for path in settings.extra
+        _allowed(clean_training(read_labelled(path))[0], kept_out, f"extra ({path})")
+        for path in settings.extra
     ]
     return Lessons(gold, validation, test, joined(*extra) if extra else None, kept_out)
 
@@ -87,24 +88,36 @@ def _allowed(pairs: LabelledPairs, kept_out: KeptOut, what: str) -> LabelledPair
     left = kept_out.without(pairs)
     if not len(left):
         raise DataError(
-            f"every {what} pair has a sentence that is to be kept out; give other gold pairs, or "
-            "keep less out"
+            f"every {what} pair has a sentence that is to be kept out; give other pairs, or keep "
+            "less out"
         )
     return left
 
 
-def check_enough(lessons: Lessons, silver: int) -> None:
+def check_enough(lessons: Lessons, silver: int, labelled: Path | None = None) -> None:
     """Refuse silver pairs that are too few to choose an epoch on a tenth of them.
+
+    Args:
+        lessons: of the run.
+        silver: the number of silver pairs.
+        labelled: the file from which no more of them could be drawn.
 
     Raises:
         DataError: there are no gold pairs, and fewer silver pairs than that takes.
     """
     least = 10 * (MINIMUM_PART - 1) + 1
-    if lessons.validation is None and silver < least:
-        raise DataError(
-            f"{silver} silver pairs are too few to choose the epoch on a tenth of them; give at "
-            f"least {least} (--pairs), or gold pairs (--train)"
+    if lessons.validation is not None or silver >= least:
+        return
+    remedy = f"give at least {least} (--pairs)"
+    if labelled is not None:
+        remedy = (
+            f"no more of the wanted mix were labelled: draw {least} or more by another --mix of "
+            f"--silver {labelled}, with another --out"
         )
+    raise DataError(
+        f"{silver} silver pairs are too few to choose the epoch on a tenth of them; {remedy}, or "
+        "give gold pairs (--train)"
+    )
 
 
 def _others(pairs: LabelledPairs, held_out: LabelledPairs) -> LabelledPairs:

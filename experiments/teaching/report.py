@@ -48,8 +48,10 @@ def build_sections(results: TeachResults) -> list[Section]:
             "cost",
             Line("Cost", "비용"),
             Line(
-                "Of all calls together, without the block in which one was killed.",
-                "모든 실행을 합한 비용입니다. 채점하다 중단된 부분은 세지 않았습니다.",
+                "Of all calls together, without what a killed one had begun: a block of labels, "
+                "an epoch, or the search for pairs.",
+                "모든 실행을 합한 비용입니다. 중단된 실행이 끝내지 못한 것(채점 묶음, 에폭, 쌍 "
+                "찾기)은 세지 않았습니다.",
             ),
             _labelling(results),
         ),

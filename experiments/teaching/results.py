@@ -16,15 +16,17 @@ class SilverFacts(Record):
     """Silver pairs: how many, by point of the scale and by source, and what they cost.
 
     ``name`` says which labelling of several it is: the step and the seed that learns them.
-    ``labelled`` were drawn from; ``disagreed`` were dropped because teachers disagreed;
-    ``left_out`` sentences of the corpus had to be kept out. ``labelling`` has for each teacher the
-    pairs that it labelled and the seconds, of all calls together.
+    ``labelled`` were drawn from by ``mix``, the weights of the points, None where all pairs of a
+    file are used; ``disagreed`` were dropped because teachers disagreed; ``left_out`` sentences of
+    the corpus had to be kept out. ``labelling`` has for each teacher the pairs that it labelled and
+    the seconds, of all calls together; ``mining_seconds`` are of the call that ended it.
     """
 
     name: str = ""
     pairs: int
     bins: list[int]
     sources: dict[str, int]
+    mix: list[float] | None = None
     labelled: int = 0
     disagreed: int = 0
     sentences: int = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from transformers import TrainerCallback
@@ -25,6 +26,8 @@ from kosim.experiments.teaching.report import TEACHING
 from kosim.experiments.teaching.results import SilverFacts, TeachResults
 from kosim.experiments.teaching.settings import TeachSettings
 from kosim.experiments.teaching.silver import (
+    LABELLED,
+    Corpus,
     Silver,
     make_silver,
     open_miner,
@@ -33,12 +36,16 @@ from kosim.experiments.teaching.silver import (
 )
 from kosim.experiments.teaching.student import (
     Stage,
+    check_student,
     starting_settings,
     teaching_record,
     train_student,
 )
 from kosim.experiments.teaching.teachers import Teacher, open_teachers
 from kosim.experiments.teaching.turns import take_turns
+
+_READ = 1_000
+"""Corpus sentences on which a student is tried where there are no labelled pairs yet."""
 
 
 def teach_students(
@@ -85,6 +92,9 @@ def teach_students(
         )
     given = read_silver(settings, lessons.kept_out) if settings.silver else None
     check_enough(lessons, settings.pairs if given is None else len(given.table))
+    for student in students.values():
+        pairs = lessons.gold or (given.pairs if given else _unlabelled(corpus))
+        check_student(student, pairs, lessons.validation or pairs, device=settings.device)
     if given is None:
         open_miner(settings)
 
@@ -115,6 +125,7 @@ def teach_students(
                 folder,
                 progress=progress,
             )
+            check_enough(lessons, len(one.table), None if given else folder / LABELLED)
             steps, validation = _teach_one(
                 kind, students[kind], settings, one, teachers, lessons, folder, callbacks, progress
             )
@@ -129,6 +140,13 @@ def teach_students(
     return TEACHING.run(
         folder, run, settings, resume=resume, overwrite=overwrite, language=language
     )
+
+
+def _unlabelled(corpus: Corpus | None) -> LabelledPairs:
+    """Return pairs of the first corpus sentences, to see whether a student can read them."""
+    texts = corpus.sentences[:_READ] if corpus else []
+    rows = list(pairwise(texts))
+    return LabelledPairs.from_lists(rows, [5.0 * (number % 2) for number in range(len(rows))])
 
 
 def _baselines(

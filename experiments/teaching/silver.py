@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,8 @@ from kosim.encoders.pretraining.corpus import read_sentences
 from kosim.encoders.records import LabelledPairs
 from kosim.encoders.storage import atomic_file
 from kosim.encoders.tokenizers.kiwi import kiwi_version
-from kosim.experiments.data.pairs import load_pairs
+from kosim.experiments.data.cleaning import clean_training
+from kosim.experiments.data.pairs import RawPairs, load_pairs
 from kosim.experiments.study.progress import Progress, silent
 from kosim.experiments.teaching.candidates import find_candidates
 from kosim.experiments.teaching.kept_out import KeptOut
@@ -34,6 +35,11 @@ from kosim.experiments.teaching.teachers import CHANGED, Teacher, label, labels_
 CANDIDATES, LABELLED, SILVER = "candidates.parquet", "labelled.parquet", "silver.parquet"
 WORK = "mining"
 """The folder of a run that holds what a killed mining goes on from."""
+
+COLUMNS = ["sentence1", "sentence2", "label", "source"]
+"""The columns of a table of silver pairs that do not depend on its teachers."""
+
+_SECONDS = "mining_seconds"
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,7 @@ class Silver:
     @property
     def pairs(self) -> LabelledPairs:
         """The pairs with their labels; the sources say how they were found."""
-        return LabelledPairs.from_table(self.table, ["sentence1", "sentence2", "label", "source"])
+        return LabelledPairs.from_table(self.table, COLUMNS)
 
 
 def read_corpus_sentences(settings: SilverSettings, kept_out: KeptOut) -> Corpus:
@@ -113,14 +119,17 @@ def mine_candidates(
     folder: Path,
     *,
     progress: Progress = silent,
-) -> pd.DataFrame:
-    """Return the pairs that are to be labelled; a killed run goes on with the miner's vectors.
+) -> tuple[pd.DataFrame, float]:
+    """Return the pairs that are to be labelled, and the seconds of the call that ended mining.
+
+    A killed run goes on with the miner's vectors.
 
     Raises:
         StorageError: the folder holds pairs of another corpus or miner, or cannot be written.
         KosimError: the miner is of no use, see `open_miner`.
         DataError: the corpus gives fewer pairs than are asked for.
     """
+    began = time.monotonic()
     miner = open_miner(settings)
     texts = texts_fingerprint(corpus.sentences)
     keep_about(
@@ -130,7 +139,8 @@ def mine_candidates(
     )
     target = folder / CANDIDATES
     if target.is_file():
-        return read_parquet(target)
+        found = read_parquet(target)
+        return found, float(found.attrs.get(_SECONDS, 0.0))
     stage = Line("encoding the corpus", "말뭉치 임베딩")
     vectors = teacher_vectors(
         miner,
@@ -153,10 +163,12 @@ def mine_candidates(
         shutil.rmtree(folder)  # so that the call can be made again with other settings
         raise DataError(
             f"{settings.corpus} gives {len(found):,} pairs by {', '.join(settings.sources)}, fewer "
-            f"than the {settings.pairs:,} asked for; give a larger corpus or fewer pairs"
+            f"than the {settings.pairs:,} asked for; give a larger corpus, more --sentences or "
+            "--candidates, or fewer pairs"
         )
-    write_parquet(found, target)
-    return found
+    seconds = time.monotonic() - began
+    write_parquet(found, target, {_SECONDS: seconds})
+    return found, seconds
 
 
 def label_candidates(
@@ -197,7 +209,7 @@ def draw_silver(
     labelled: pd.DataFrame, settings: SilverSettings, teachers: Sequence[str] = ()
 ) -> Silver:
     """Return the silver pairs of a table of labelled pairs, in random order."""
-    facts: dict[str, Any] = {"labelled": len(labelled)}
+    facts: dict[str, Any] = {"labelled": len(labelled), "mix": settings.mix}
     if settings.max_disagreement is not None and len(teachers) > 1:
         marks = labelled[list(teachers)].to_numpy()
         agreed = np.ptp(marks, axis=1) <= settings.max_disagreement
@@ -244,10 +256,8 @@ def make_silver(
     Raises:
         KosimError: of the kind that fits what was wrong.
     """
-    began = time.monotonic()
     work = folder / WORK
-    candidates = mine_candidates(settings, corpus, kept_out, work, progress=progress)
-    mined = time.monotonic() - began
+    candidates, mined = mine_candidates(settings, corpus, kept_out, work, progress=progress)
     labelled, cost = label_candidates(
         candidates,
         teachers,
@@ -258,7 +268,11 @@ def make_silver(
     )
     names = [teacher.name for teacher in teachers]
     output = output or folder
-    write_parquet(labelled, output / LABELLED)
+    origin = {
+        "teachers": [teacher.record() for teacher in teachers],
+        "corpus": texts_fingerprint(corpus.sentences),
+    }
+    write_parquet(labelled, output / LABELLED, origin)
     silver = draw_silver(labelled, settings, names)
     if not len(silver.table):
         agreed = "" if settings.max_disagreement is None else " on which the teachers agree"
@@ -266,10 +280,10 @@ def make_silver(
             f"of {len(labelled):,} labelled pairs none{agreed} has a label of the wanted mix; give "
             "another mix, or allow more disagreement"
         )
-    write_parquet(silver.table, output / SILVER)
+    write_parquet(silver.table, output / SILVER, origin)
     facts = {
         **silver.facts,
-        "corpus": texts_fingerprint(corpus.sentences),
+        **origin,
         "sentences": len(corpus.sentences),
         "read": corpus.read,
         "left_out": corpus.left_out,
@@ -285,27 +299,55 @@ def read_silver(settings: SilverSettings, kept_out: KeptOut) -> Silver:
     Raises:
         DataError: the file cannot be read, or no pair of it may be used.
     """
-    raw = load_pairs(str(settings.silver), scale="0:5").frame
-    given = raw["given"].dropna()
-    if len(given) and not 0 <= given.min() <= given.max() <= 5:
-        raise DataError(
-            f"labels of {settings.silver} run from {given.min():g} to {given.max():g}, but silver "
-            "pairs are labelled from 0 to 5; rescale them"
-        )
-    texts = zip(raw["sentence1"], raw["sentence2"], strict=True)
-    allowed = np.array([kept_out.allows(str(one), str(other)) for one, other in texts], dtype=bool)
-    usable = raw[allowed & raw["label"].between(0, 5) & raw["sentence1"].notna()]
-    table = usable[usable["sentence2"].notna()].reset_index(drop=True)
-    if not len(table):
+    raw = read_labelled(str(settings.silver))
+    pairs, _ = clean_training(raw)
+    allowed = [kept_out.allows(one, other) for one, other in pairs.pairs]
+    columns = as_table(pairs)[np.array(allowed, dtype=bool)].reset_index(drop=True)
+    if not len(columns):
         raise DataError(f"{settings.silver} has no pair that may be used; give other silver pairs")
-    columns = table[["sentence1", "sentence2", "label", "source"]]
-    left_out = {"left_out": len(raw) - len(table)}
-    if len(table) <= settings.pairs and tuple(settings.mix) == EVEN:
-        return Silver(columns, {**describe(columns), **left_out})
+    facts = {**labelled_by(str(settings.silver)), "left_out": len(raw.frame) - len(columns)}
+    if len(columns) <= settings.pairs and tuple(settings.mix) == EVEN:
+        return Silver(columns, {**describe(columns), **facts, "mix": None})
     silver = draw_silver(columns, settings)
     if not len(silver.table):
         raise DataError(f"{settings.silver} has no pair of the wanted mix; give another mix")
-    return Silver(silver.table, {**silver.facts, **left_out})
+    return Silver(silver.table, {**silver.facts, **facts})
+
+
+def read_labelled(path: str) -> RawPairs:
+    """Return the pairs of a file that are labelled from 0 to 5, as teachers label them.
+
+    Raises:
+        DataError: the file cannot be read, or has labels of another scale.
+    """
+    raw = load_pairs(path, scale="0:5")
+    given = raw.frame["given"].dropna()
+    problem = ""
+    if len(given) and not 0 <= given.min() <= given.max() <= 5:
+        problem = f"run from {given.min():g} to {given.max():g}"
+    elif set(given) == {0.0, 1.0}:
+        problem = "are 0 and 1 alone"
+    if problem:
+        raise DataError(
+            f"labels of {path} {problem}, but silver and extra pairs are labelled from 0 to 5; "
+            "rescale them"
+        )
+    return raw
+
+
+def labelled_by(path: str) -> dict[str, Any]:
+    """Return which teachers labelled a file's pairs of which corpus, as far as the file says."""
+    try:
+        origin = pd.read_parquet(path, columns=["label"]).attrs
+    except (OSError, ValueError):  # no Parquet file
+        return {}
+    return {name: origin[name] for name in ("teachers", "corpus") if name in origin}
+
+
+def as_table(pairs: LabelledPairs) -> pd.DataFrame:
+    """Return labelled pairs as a table of silver pairs."""
+    columns = (pairs.sentence1, pairs.sentence2, pairs.labels, pairs.sources)
+    return pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)))
 
 
 def read_parquet(path: Path) -> pd.DataFrame:
@@ -320,10 +362,13 @@ def read_parquet(path: Path) -> pd.DataFrame:
         raise StorageError(f"cannot read {path}: {error}; remove it and resume") from error
 
 
-def write_parquet(table: pd.DataFrame, path: Path) -> None:
-    """Write a table, whole or not at all."""
+def write_parquet(table: pd.DataFrame, path: Path, attrs: Mapping[str, Any] | None = None) -> None:
+    """Write a table with what is to be known of it, whole or not at all."""
+    noted = table.copy(deep=False)
+    noted.attrs.clear()
+    noted.attrs.update(attrs or {})
     with atomic_file(path) as partial:
-        table.to_parquet(partial, index=False)
+        noted.to_parquet(partial, index=False)
 
 
 def _digest(kept_out: KeptOut) -> str:

@@ -18,9 +18,10 @@ from kosim.encoders.errors import ConfigError, StorageError
 from kosim.encoders.loading import load
 from kosim.encoders.provenance import read_provenance
 from kosim.encoders.records import LabelledPairs
+from kosim.encoders.storage import sha256
 from kosim.encoders.training.claim import pairs_digest
 from kosim.encoders.training.config import TrainingConfig
-from kosim.encoders.training.run import train
+from kosim.encoders.training.run import check, train
 from kosim.experiments.comparison.contenders import make_encoder
 from kosim.experiments.settings import SCRATCH, EncoderSettings
 from kosim.experiments.teaching.results import SilverFacts
@@ -62,6 +63,28 @@ def starting_settings(settings: EncoderSettings) -> EncoderSettings:
     return settings
 
 
+def check_student(
+    settings: EncoderSettings,
+    pairs: LabelledPairs,
+    validation: LabelledPairs,
+    *,
+    device: str | None = None,
+) -> None:
+    """Refuse a student that cannot be trained, before pairs are labelled for it.
+
+    Args:
+        settings: the student.
+        pairs: some that it will learn, or such as it will.
+        validation: what will choose its epoch, or such pairs.
+        device: torch device; the best there is when None.
+
+    Raises:
+        KosimError: what training would raise before its first step.
+    """
+    encoder = make_encoder(settings, seed=0, device=device, backbone=settings.backbone)
+    check(encoder, pairs, validation, settings.training)
+
+
 def train_student(
     settings: EncoderSettings,
     stages: Sequence[Stage],
@@ -95,15 +118,16 @@ def train_student(
     """
     before = start
     for stage, folder in zip(stages, folders, strict=True):
+        checkpoints = folder.with_name(f".{folder.name}.checkpoints")
         if (folder / MANIFEST).is_file():
             _check_learnt(folder, stage, validation)
+            shutil.rmtree(checkpoints, ignore_errors=True)  # of a run killed just before that
         else:
             encoder: PairEncoder = (
                 make_encoder(settings, seed=seed, device=device, backbone=settings.backbone)
                 if before is None
                 else load(before, device=device, backend="torch")
             )
-            checkpoints = folder.with_name(f".{folder.name}.checkpoints")
             train(
                 encoder,
                 stage.pairs,
@@ -126,13 +150,14 @@ def teaching_record(
     """Return what an artifact keeps of how it was taught."""
     facts = SilverFacts(**silver.facts)
     return {
-        "teachers": [teacher.record() for teacher in teachers],
+        "teachers": [teacher.record() for teacher in teachers] or silver.facts.get("teachers", []),
         "silver": {"pairs": facts.pairs, "bins": facts.bins, "sources": facts.sources},
         "corpus": silver.facts.get("corpus"),
-        "mix": settings.mix,
+        "mix": silver.facts.get("mix"),
         "order": settings.order,
         "max_disagreement": settings.max_disagreement,
         "file": settings.silver and Path(settings.silver).name,
+        "file_sha256": settings.silver and sha256(Path(settings.silver)),
         "extra": [Path(path).name for path in settings.extra],
         "minimal_pairs": settings.minimal_pairs,
     }

@@ -85,8 +85,9 @@ def take_turns(
                 )
                 taught_by = teachers
                 if other in turns.latest:
-                    source = turns.latest[other].folders[position]
-                    taught_by = _opened(settings, source, f"{other}-round-{number}-seed-{seed}")
+                    latest = turns.latest[other]
+                    source = f"{latest.name.replace(', ', '-').replace(' ', '-')}-seed-{seed}"
+                    taught_by = _opened(settings, latest.folders[position], source)
                 silver = make_silver(
                     settings,
                     corpus,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import resource
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,6 +127,19 @@ def test_resumed_run_ends_as_the_uninterrupted_one(
     encoder, result, steps = resumed_run(kind, koelectra, tmp_path)
     assert steps == 8  # four an epoch; the first is not trained again
     agree(encoder, result, whole[kind])
+
+
+def test_the_time_before_a_kill_counts(kind: str, koelectra: Path, tmp_path: Path) -> None:
+    killed_run(kind, koelectra, tmp_path, step=5)
+    path = tmp_path / "checkpoint-4" / "trainer_state.json"
+    state = json.loads(path.read_text())
+    noted = [row["elapsed_seconds"] for row in state["log_history"]]
+    assert 0 < noted[0] <= noted[-1]
+    state["log_history"][-1]["elapsed_seconds"] = 1_000.0
+    path.write_text(json.dumps(state))
+    began = time.monotonic()
+    _, result, _ = resumed_run(kind, koelectra, tmp_path)
+    assert 1_000 < result.seconds < 1_000 + time.monotonic() - began
 
 
 def test_finished_run_resumes_to_its_result(

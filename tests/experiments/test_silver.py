@@ -21,11 +21,14 @@ from kosim.experiments.teaching.sampling import draw, quotas, score_bins
 from kosim.experiments.teaching.settings import EVEN, SilverSettings, parse_mix
 from kosim.experiments.teaching.silver import (
     Corpus,
+    as_table,
     draw_silver,
     make_silver,
     open_miner,
     read_corpus_sentences,
+    read_labelled,
     read_silver,
+    write_parquet,
 )
 from kosim.experiments.teaching.teachers import BLOCK, Teacher, label, open_teachers
 from tests.checkout import ROOT
@@ -156,6 +159,11 @@ def test_sentences_are_kept_out_in_any_spelling(tmp_path: Path) -> None:
     kept_out.add_sentences(["불을  꺼 줘"])
     decomposed = unicodedata.normalize("NFD", "불을 꺼 줘")
     assert kept_out.clear(["가", decomposed, "가 ", "나", ""]) == ["가", "나"]
+    spelt = ["불을 꺼 줘.", "“불을 꺼줘”", "불을\u200b 꺼 줘!"]
+    assert kept_out.clear(spelt) == []
+    assert kept_out.clear(["불을 켜 줘", "!!", "??"]) == ["불을 켜 줘", "!!", "??"]
+    kept_out.add_sentences(["ＴＶ 켜"])
+    assert not kept_out.allows("나", "tv 켜!")
     (tmp_path / "pairs.csv").write_text("sentence1,sentence2\n하나,둘\n", encoding="utf-8")
     (tmp_path / "intents.txt").write_text("0\t1\t셋\n넷\n", encoding="utf-8")
     assert read_sentences_of(str(tmp_path / "pairs.csv")) == ["하나", "둘"]
@@ -235,9 +243,78 @@ def test_pairs_of_a_file_are_drawn_by_the_mix_even_where_they_are_few(tmp_path: 
     assert len(read_silver(settings_of(**given), KeptOut()).table) == 25
     high = read_silver(settings_of(**given, mix=[0, 0, 0, 1, 1]), KeptOut())
     assert sorted(high.table["label"]) == [3.5] * 5 + [4.5] * 5
+    assert "mix" in high.facts and high.facts["mix"] == [0, 0, 0, 1, 1]
     for more in ({"teachers": ["mini-bi"]}, {"max_disagreement": 1.0}):
         with pytest.raises(ConfigError, match="pairs of a silver file"):
             settings_of(**{**given, **more})
+
+
+def test_a_file_of_silver_pairs_is_cleaned_of_copies_and_contradictions(tmp_path: Path) -> None:
+    path = tmp_path / "silver.csv"
+    rows = [
+        "하나,둘,1.5",
+        "둘,하나,1.5",
+        "하나,둘,1.5",
+        "셋,넷,5",
+        "넷,셋,0",
+        " ,다섯,3",
+        "일곱,여덟,4",
+    ]
+    path.write_text("\n".join(["sentence1,sentence2,label", *rows]), encoding="utf-8")
+    kept_out = KeptOut()
+    kept_out.add_sentences(["여덟!"])
+    found = read_silver(settings_of(teachers=[], corpus=None, silver=str(path)), kept_out)
+    assert found.pairs.pairs == [("하나", "둘")]
+    assert found.facts["left_out"] == 6
+    assert found.facts["mix"] is None
+
+
+def test_a_file_of_silver_pairs_says_who_labelled_them(tmp_path: Path) -> None:
+    path = tmp_path / "silver.parquet"
+    table = as_table(LabelledPairs.from_lists([("하나", "둘"), ("셋", "넷")], [1.0, 4.0]))
+    origin = {"teachers": [{"name": "t", "fingerprint": "f"}], "corpus": "c"}
+    write_parquet(table, path, origin)
+    assert table.attrs == {}
+    silver = read_silver(settings_of(teachers=[], corpus=None, silver=str(path)), KeptOut())
+    assert {name: silver.facts[name] for name in origin} == origin
+
+
+@pytest.mark.parametrize("labels", [(0, 1), (-1, 3), (2, 5.5)])
+def test_labelled_pairs_of_another_scale_are_refused(
+    labels: tuple[float, float], tmp_path: Path
+) -> None:
+    path = tmp_path / "extra.csv"
+    rows = [f"하나 {n},둘 {n},{label}" for n, label in enumerate(labels * 30)]
+    path.write_text("\n".join(["sentence1,sentence2,label", *rows]), encoding="utf-8")
+    with pytest.raises(DataError, match=r"extra\.csv .* labelled from 0 to 5"):
+        read_labelled(str(path))
+
+
+def test_labels_that_are_all_low_stay_low(tmp_path: Path) -> None:
+    path = tmp_path / "hard.csv"
+    rows = [f"하나 {n},둘 {n},{n / 50:.2f}" for n in range(46)]
+    path.write_text("\n".join(["sentence1,sentence2,label", *rows]), encoding="utf-8")
+    assert read_labelled(str(path)).frame["label"].max() == pytest.approx(0.9)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("source", ["bm25", "random", "vectors"])
+def test_one_source_finds_as_many_pairs_as_are_asked_for(source: Any, seed: int) -> None:
+    if source == "bm25":
+        pytest.importorskip("kiwipiepy")
+    texts = list(dict.fromkeys(sentences(200)))
+    random = np.random.default_rng(seed)
+    vectors = random.normal(size=(len(texts), 8)).astype(np.float32)
+    found = find_candidates(
+        texts,
+        vectors / np.linalg.norm(vectors, axis=1, keepdims=True),
+        MonotoneCalibration.identity(),
+        count=40,
+        sources=[source],
+        kept_out=KeptOut(),
+        random=random,
+    )
+    assert len(found) == 40
 
 
 # All of it
@@ -283,17 +360,23 @@ def test_silver_pairs_are_made_and_a_killed_run_ends_in_the_same(tmp_path: Path)
         make_silver(settings, corpus, teachers, kept_out, tmp_path / "killed", progress=kill)
     assert not (tmp_path / "killed" / "silver.parquet").exists()
     pd.testing.assert_frame_equal(made("killed"), whole)
+    spent = [
+        make_silver(settings, corpus, teachers, kept_out, tmp_path / "killed").facts[name]
+        for name in ("mining_seconds", "mining_seconds", "labelling")
+    ]
+    assert spent[0] == spent[1] > 0.1  # not the moment that reading it again takes
     silver = read_silver(
         settings_of(teachers=[], silver=str(tmp_path / "whole" / "silver.parquet")), KeptOut()
     )
     np.testing.assert_allclose(sorted(silver.pairs.labels), sorted(whole.label))
+    assert silver.facts["teachers"] == [teacher.record() for teacher in teachers]
 
 
 def test_silver_pairs_of_another_scale_are_refused_with_it(tmp_path: Path) -> None:
     path = tmp_path / "hundred.csv"
     path.write_text("sentence1,sentence2,label\n가,나,0\n다,라,80\n", encoding="utf-8")
     settings = SilverSettings(silver=str(path))
-    with pytest.raises(DataError, match="run from 0 to 80, but silver pairs are labelled from 0"):
+    with pytest.raises(DataError, match="run from 0 to 80, but silver and extra pairs are labell"):
         read_silver(settings, KeptOut())
 
 
@@ -337,7 +420,7 @@ def test_a_mix_that_no_labelled_pair_has_leaves_no_silver_pairs(tmp_path: Path) 
 class Low:
     """An encoder to which everything is unlike."""
 
-    precision = "fp32"
+    kind, precision = "bi", "fp32"
 
     def __init__(self, encoder: Any) -> None:
         self.calibration, self.fingerprint = encoder.calibration, encoder.fingerprint

@@ -32,10 +32,17 @@ from kosim.experiments.teaching.results import SilverFacts, StepResults, TeachRe
 from kosim.experiments.teaching.run import summarise
 from kosim.experiments.teaching.settings import TeachSettings, students_of
 from kosim.experiments.teaching.silver import Corpus, Silver, describe, read_corpus_sentences
-from kosim.experiments.teaching.student import joined, starting_settings, teaching_record
+from kosim.experiments.teaching.student import (
+    Stage,
+    joined,
+    starting_settings,
+    teaching_record,
+    train_student,
+)
 from kosim.experiments.teaching.teachers import Teacher
 from kosim.experiments.teaching.turns import take_turns, validation_pearson
 from tests.checkout import ROOT
+from tests.encoders.tiny import VOCABULARY, write_koelectra
 from tests.experiments.tiny_artifacts import answer, refusal
 
 DATA = ROOT / "examples" / "data"
@@ -242,6 +249,33 @@ def test_silver_pairs_of_a_file_go_with_minimal_pairs_of_a_corpus(tmp_path: Path
         ({}, {"pairs": 10, "left_out": 1}, ("1 sentence of the corpus kept", "제외 문장 1개")),
         ({}, {"pairs": 9}, ("9 silver pairs instead of 10", "10쌍이 아니라 9쌍")),
         ({}, {"pairs": 10}, None),
+        ({}, {"pairs": 10, "mix": [1] * 5}, None),
+        (
+            {},
+            {"pairs": 10, "mix": [1] * 5, "bins": [4, 3, 2, 1, 0]},
+            (
+                "The silver pairs do not have the wanted mix: there are too few labelled ones of "
+                "3–4, 4–5, and others stand in for them; label more (--candidates",
+                "3–4, 4–5",
+            ),
+        ),
+        (
+            {"silver": "labelled.parquet"},
+            {"pairs": 9, "labelled": 20, "mix": [1, 2, 0, 0, 0], "bins": [4, 5, 0, 0, 0]},
+            (
+                "9 silver pairs instead of 10: the labelled pairs hold no more of the wanted mix; "
+                "give more pairs",
+                "쌍을 더 주거나",
+            ),
+        ),
+        (
+            {"max_disagreement": 0.5},
+            {"pairs": 10, "labelled": 80, "disagreed": 37},
+            (
+                "37 of the 80 labelled pairs dropped: the teachers are further than 0.5 apart",
+                "0.5점을 넘는 37쌍",
+            ),
+        ),
     ],
 )
 def test_what_became_of_the_silver_pairs_is_told_in_both_languages(
@@ -318,6 +352,88 @@ def test_turns_tell_every_seed_and_stage(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr("kosim.experiments.teaching.evaluation.evaluate", lambda *_, **__: {})
     found = describe_step(cross, (None, lessons.validation), None, settings.evaluation)  # type: ignore[arg-type]
     assert (found.train_pairs, found.seconds) == (107, 6.0)
+
+
+def test_a_teacher_is_named_after_the_round_that_made_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_of(tmp_path, rounds=2)
+    lessons = read_lessons(settings)
+    assert lessons.validation is not None
+    opened: list[tuple[str, str]] = []
+
+    def open_it(_: object, folder: Path, name: str) -> list[Teacher]:
+        opened.append((folder.relative_to(tmp_path).as_posix(), name))
+        return []
+
+    for name, stand_in in {
+        "make_silver": lambda *_, **__: silver_with_facts(),
+        "train_student": lambda *_, **__: None,
+        "validation_pearson": lambda _: 0.5,
+        "_opened": open_it,
+        "_keep": lambda *_: None,
+    }.items():
+        monkeypatch.setattr(f"kosim.experiments.teaching.turns.{name}", stand_in)
+    take_turns(
+        settings,
+        settings.students,
+        Corpus([], 0, 0),
+        [],
+        lessons,
+        lessons.validation,
+        tmp_path,
+        callbacks=[],
+        progress=silent,
+    )
+    assert opened == [
+        ("round-1/cross/seed-1", "cross-round-1-seed-1"),
+        ("round-1/bi/seed-1", "bi-round-1-seed-1"),
+        ("round-2/cross/seed-1", "cross-round-2-seed-1"),
+    ]
+
+
+def test_the_headline_says_which_round_was_kept() -> None:
+    results = TeachResults.model_construct(
+        config={"pairs": 10, "seeds": [1, 2, 3]},
+        silver=[SilverFacts(pairs=10, bins=[2] * 5, sources={})],
+        steps={name: StepResults(kind=name[:2]) for name in ("bi", "bi, round 2")},  # type: ignore[arg-type]
+        gains=[],
+        kept={"bi": "bi, round 2"},
+        validation_of="gold",
+        test_pairs=9,
+    )
+    assert "bi-encoder (bi, round 2) Pearson" in compute_finding(results).headline.en
+    alone = results.model_copy(update={"kept": {"bi": "bi"}})
+    assert "bi-encoder Pearson" in compute_finding(alone).headline.en
+
+
+@pytest.mark.parametrize("gold", [True, False])
+def test_a_student_that_cannot_read_the_pairs_is_refused_before_they_are_labelled(
+    gold: bool, tmp_path: Path
+) -> None:
+    backbone = write_koelectra(tmp_path / "latin")
+    words = [*VOCABULARY[:5], *(f"word{number}" for number in range(len(VOCABULARY) - 5))]
+    (backbone / "vocab.txt").write_text("\n".join(words) + "\n", encoding="utf-8")
+    given = ["--train", DATA / "pairs.csv"] if gold else []
+    call = [
+        *("teach", "bi", "--teacher", "mini-bi", "--corpus", DATA / "sentences.txt", *given),
+        *("--backbone", backbone, "--pairs", "60", "--out", tmp_path / "run"),
+    ]
+    assert "makes [UNK] of 100%" in refusal(*call)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_stage_that_is_saved_keeps_no_checkpoints_of_a_killed_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_of(tmp_path)
+    stage = Stage("gold", silver_pairs().pairs, settings.students["bi"].training)
+    folder, left = tmp_path / "bi" / "seed-1", tmp_path / "bi" / ".seed-1.checkpoints"
+    shutil.copytree(ROOT / "encoders" / "bundled" / "mini-bi", folder)
+    (left / "checkpoint-7").mkdir(parents=True)
+    monkeypatch.setattr("kosim.experiments.teaching.student._check_learnt", lambda *_: None)
+    train_student(settings.students["bi"], [stage], stage.pairs, [folder], {}, seed=1)
+    assert not left.exists()
 
 
 def test_teachers_are_not_tested_on_their_own_labels(
