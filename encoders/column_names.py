@@ -154,8 +154,8 @@ def named_column(columns: Iterable[object], name: str) -> str | None:
     return found
 
 
-def listed(columns: Iterable[object], longest: int = 20) -> str:
+def listed(columns: Iterable[object], longest: int = 20, *, more: str = " and {n} more") -> str:
     """Return names of columns for a message, shortened where they are many."""
     names = [printable(column) for column in columns]
-    more = f" and {len(names) - longest} more" if len(names) > longest else ""
-    return (", ".join(names[:longest]) + more) or "none"
+    rest = more.format(n=len(names) - longest) if len(names) > longest else ""
+    return (", ".join(names[:longest]) + rest) or "none"

@@ -151,7 +151,7 @@ def fit_inputs(model: Any, name: str) -> None:
         tokenizer.pad_token = tokenizer.eos_token
         said = both(
             "backbone {name} has no padding token; its end token {token} serves as one",
-            "백본 {name}: 패딩 토큰이 없어 끝 토큰({token})을 대신 씁니다",
+            "백본 {name}: 패딩 토큰이 없어 종료 토큰({token})을 대신 씁니다",
             name=name,
             token=str(tokenizer.eos_token),
         )

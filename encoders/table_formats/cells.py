@@ -94,12 +94,12 @@ def cell_rows(
             both(
                 "{name}: {unit} {number} ({columns}) is data and names no columns; they are called "
                 "by their numbers, 1 to {n}",
-                "{name}: {number}행({columns})은 열 이름이 아니라 데이터이므로 열을 번호 1~{n}으로 "
+                "{name}: {number}행({columns})은 열 이름이 아니라 데이터이므로 열을 1~{n}번으로 "
                 "부릅니다",
                 name=name,
                 unit=unit,
                 number=str(number),
-                columns=listed(names, 4),
+                columns=Line(listed(names, 4), listed(names, 4, more=" 외 {n}개")),
                 n=str(len(names)),
             )
         )

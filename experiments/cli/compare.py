@@ -34,7 +34,7 @@ from kosim.experiments.settings import (
     named_after,
     read_comparison,
 )
-from kosim.experiments.study.notation import DASH, count, duration
+from kosim.experiments.study.notation import DASH, KIND_NAMES, count, duration
 
 if TYPE_CHECKING:
     from kosim.experiments.comparison.dry_run import PlannedContender
@@ -179,13 +179,19 @@ def _print_plan(settings: CompareSettings, trials: int | None, *, as_json: bool)
         pairs=pairs,
         split_off=Line(
             "; those of the test split off so that no sentence stands on both sides",
-            " (평가 쌍은 같은 문장이 나뉘지 않게 떼어 둠)",
+            "(평가 쌍은 학습 쌍과 같은 문장이 없도록 떼어 둠)",
         )
         if plan.split_off
         else "",
     )
     output.print(text(said, language))
-    shown = table("", *plan.contenders)
+    shown = table(
+        "",
+        *(
+            text(KIND_NAMES[contender.kind], language) if name == contender.kind else name
+            for name, contender in plan.contenders.items()
+        ),
+    )
     facts = [_planned(contender) for contender in plan.contenders.values()]
     for fact in facts[0]:
         if any(contender[fact] != DASH for contender in facts):

@@ -145,7 +145,7 @@ def evaluate_command(
         label = both("Pearson, {s} (n = {n})", "피어슨 상관, {s}({n}쌍)", s=source, n=found.n)
         shown.add_row(text(label, language), text(written(found.pearson), language))
     output.print(shown)
-    _print_thresholds(results, language)
+    _print_thresholds(results, goal, language)
 
 
 def _goal(
@@ -167,7 +167,7 @@ def _goal(
     return given[0] if given else None
 
 
-def _print_thresholds(results: EvaluationResults, language: Language) -> None:
+def _print_thresholds(results: EvaluationResults, goal: Goal | None, language: Language) -> None:
     def said(english: str, korean: str, **parts: Text | int) -> str:
         return text(both(english, korean, **parts), language)
 
@@ -188,13 +188,13 @@ def _print_thresholds(results: EvaluationResults, language: Language) -> None:
             high=high,
         )
         output.print(f"\n{line}")
-    if results.chosen is not None:
+    if results.chosen is not None and goal is not None:
         chosen = results.chosen
         line = said(
             "Threshold {at}, chosen for {goal} on {n} validation pairs; on the test pairs:",
             "임계값 {at}: 검증 {n}쌍에서 {goal} 조건으로 정했습니다. 평가 결과:",
             at=f"{chosen.threshold:.2f}",
-            goal=chosen.goal,
+            goal=goal.words,
             n=f"{chosen.validation_pairs:,}",
         )
         output.print(f"\n{line}")

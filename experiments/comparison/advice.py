@@ -70,7 +70,7 @@ def _choice(facts: Facts) -> Line | None:
         )
         why = both(
             " for now; nothing here shows that the cross-encoder earns its cost{left}",
-            " 크로스인코더가 비용만큼 낫다는 근거는 없습니다.{left}",
+            " 지금의 결과에는 크로스인코더가 비용만큼 낫다는 근거가 없습니다.{left}",
             # An adjusted p-value may say nothing although the interval lies on one side of 0.
             left=left if gap.high > 0 else Line(".", ""),
         )
@@ -86,7 +86,8 @@ def _choice(facts: Facts) -> Line | None:
         )
     return both(
         "use {use} alone{why}",
-        "{use}만 쓰십시오.{why}",
+        "{now}{use}만 쓰십시오.{why}",
+        now=Line("", "" if gap.significant else "우선은 "),
         use=facts.name(bi),
         why=why,
     )
@@ -285,7 +286,7 @@ def undefined_metrics(facts: Facts) -> list[Line]:
         for name, figure in without.items():
             why: Text = ""
             if isinstance(figure, Undefined):
-                why = both(" ({why})", " ({why})", why=figure.why)
+                why = both(" ({why})", "({why})", why=figure.why)
             by_cause.setdefault(why, []).append(facts.name(name))
         lines += [
             both(

@@ -41,7 +41,7 @@ def question(facts: Facts) -> Line:
     if "test_split_off" in facts.results.data:
         test = Line(
             "test on, split off so that no sentence stands on both sides",
-            "같은 문장이 나뉘지 않게 떼어 둔 평가",
+            "학습 쌍과 같은 문장이 없도록 떼어 둔 평가",
         )
     trained = not all(map(facts.is_saved, facts.encoders))
     parts = [
@@ -117,7 +117,7 @@ def same_score(facts: Facts, names: list[str]) -> Line:
     """Headline where contenders give every pair the same score."""
     return both(
         "No verdict: {names} {give} every pair the same score.",
-        "판정할 수 없습니다. 모든 쌍에 같은 점수를 줍니다({names}).",
+        "판정할 수 없습니다. 모든 쌍에 같은 점수를 주는 인코더가 있습니다({names}).",
         give="gives" if len(names) == 1 else "give",
         names=listed(map(facts.name, names)),
     )
@@ -136,7 +136,7 @@ def opposed(facts: Facts) -> Line:
 def _scores(facts: Facts, gap: Difference) -> Line:
     first, second = (decimal(facts.values[name]) for name in (gap.first, gap.second))
     p = p_value(gap.p)
-    return Line(f"Pearson {first} against {second} ({p})", f"피어슨 상관 {first} 대 {second} ({p})")
+    return Line(f"Pearson {first} against {second} ({p})", f"피어슨 상관 {first} 대 {second}({p})")
 
 
 def ahead_so_far(facts: Facts, gap: Difference, learning: list[str]) -> Line:

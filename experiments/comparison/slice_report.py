@@ -47,7 +47,7 @@ _NUMBER = r"(-?[\d.]+(?:e[-+]\d+)?)"
 _BOUNDS = {
     rf"up to {_NUMBER}": r"\1 이하",
     rf"above {_NUMBER}": r"\1 초과",
-    rf"{_NUMBER} to {_NUMBER}": r"\1~\2",
+    rf"{_NUMBER}(?: to |-){_NUMBER}": r"\1~\2",
 }
 NAMED = 3
 """Slices that the verdict names."""
@@ -227,7 +227,7 @@ def _plots(results: ComparisonResults, sliced: SlicedResults) -> list[Plot]:
                 "Mean absolute error of {first} minus {second} on {n} slices with {level} "
                 "intervals; left of 0 {first} errs less. Significant ones are strong; the dashed "
                 "line is the difference over all pairs. See the table.",
-                "조각 {n}개에서 {first}와 {second}의 평균 절대 오차 차이와 {level} 신뢰 구간. "
+                "조각 {n}개의 평균 절대 오차 차이({first} − {second})와 {level} 신뢰 구간. "
                 "0의 왼쪽은 {first}의 오차가 작다는 뜻입니다. 유의한 것은 진하고, 점선은 전체 "
                 "차이입니다. 표를 보십시오.",
                 **sides,

@@ -108,7 +108,7 @@ def further_tests(results: ComparisonResults) -> list[Table]:
         ]
         label = both(
             "McNemar (mid-p), decisions at {at}",
-            "맥니머 검정(mid-p), {at} 기준 판정",
+            "맥니마 검정(mid-p), {at} 기준 판정",
             at=str(main.mcnemar.threshold),
         )
         p = p_value(main.mcnemar.p_value)
@@ -263,7 +263,7 @@ def disagreements(results: ComparisonResults) -> list[Table]:
     ]
     explained = any(row.words for row in results.disagreements)
     if explained:
-        columns.append(Line("Words that matter most, in points", "가장 영향이 큰 낱말(점)"))
+        columns.append(Line("Words that matter most, in points", "가장 영향이 큰 단어(점)"))
     tables = []
     for why, caption in captions.items():
         rows: list[list[Text]] = [

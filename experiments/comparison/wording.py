@@ -174,7 +174,7 @@ def mean_of_both(facts: Facts) -> Line | None:
         return both(
             "The mean of both scores, Pearson {value}, is not surely better than {name} alone "
             "({gain}, {sure}).",
-            "두 점수의 평균은 피어슨 상관 {value}로, {name}만 쓸 때보다 낫다고 할 수 없습니다"
+            "두 점수의 평균(피어슨 상관 {value})이 {name}만 쓸 때보다 낫다고 할 수 없습니다"
             "({gain}, {sure}).",
             **parts,
         )

@@ -203,7 +203,7 @@ def _up_to_five(labels: Floats, said: Line) -> tuple[LabelScale, Line | None]:
 def _doubted(said: Line, end: Line, scale: str) -> Line:
     return both(
         "{said} and were read on 0-5; is 1 the {end}? --label-scale {scale}",
-        "{said}이며 0~5로 읽었습니다. 1이 {end} 값이면 --label-scale {scale}",
+        "{said}이며 0~5로 읽었습니다. 1이 {end} 값이면 --label-scale {scale} 옵션을 주십시오",
         said=said,
         end=end,
         scale=scale,

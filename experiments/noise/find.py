@@ -140,7 +140,7 @@ def find_noise(
                 progress(
                     both(
                         "fold {at} of {all}: training {name}",
-                        "{all}분할 가운데 {at}: {name} 학습",
+                        "{all}개 묶음 중 {at}번째: {name} 학습",
                         at=fold + 1,
                         all=folds,
                         name=name,

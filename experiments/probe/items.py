@@ -59,7 +59,7 @@ def read_items(path: str | Path = ITEMS, *, encoding: str | None = None) -> list
         log_notice(
             both(
                 "{path}: {n} of {all} items stand there before and are counted once",
-                "{path}: 항목 {all}개 가운데 {n}개는 앞에 이미 있어 한 번만 셉니다",
+                "{path}: 문항 {all}개 가운데 {n}개는 앞에 이미 있어 한 번만 셉니다",
                 path=str(path),
                 n=f"{len(items) - len(distinct):,}",
                 all=f"{len(items):,}",

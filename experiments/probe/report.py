@@ -103,7 +103,7 @@ def _told_apart(results: ProbeResults) -> list[Line]:
         return [
             both(
                 "No phenomenon tells {first} and {second} apart beyond chance.",
-                "어느 현상에서도 {first}와 {second}의 차이가 우연을 넘지 않습니다.",
+                "어느 현상에서도 우연을 넘는 차이가 없습니다({first}, {second}).",
                 first=first,
                 second=second,
             )
@@ -171,7 +171,7 @@ def _shares(results: ProbeResults) -> list[Table]:
         rows.append([named(name), count(found[0].n), *(_share(each.share) for each in found)])
     together = [encoder.overall for encoder in encoders]
     rows.append(
-        [Line("together", "합계"), count(results.items), *(_share(each.share) for each in together)]
+        [Line("together", "전체"), count(results.items), *(_share(each.share) for each in together)]
     )
     caption = Line("Share of items ordered rightly", "바르게 순서를 매긴 문항의 비율")
     return Table.of(caption, [_PHENOMENON, _ITEMS, *results.encoders], rows)
@@ -271,7 +271,7 @@ def _heat_map(results: ProbeResults) -> Plot:
         Line("Percent of items ordered rightly", "바르게 순서를 매긴 문항(%)"),
         both(
             "Share of items that {names} order rightly, by phenomenon; see the table.",
-            "현상별로 {names}가 바르게 순서를 매긴 문항의 비율. 표를 보십시오.",
+            "현상별로 바르게 순서를 매긴 문항의 비율({names}). 표를 보십시오.",
             names=", ".join(encoders),
         ),
         paint,

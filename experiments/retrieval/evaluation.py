@@ -25,7 +25,12 @@ from kosim.experiments.retrieval.rankings import (
     retrieve,
     ways_to_search,
 )
-from kosim.experiments.retrieval.results import MEAN, WayResults
+from kosim.experiments.retrieval.results import (
+    MEAN,
+    NO_RERANKER,
+    NOT_CALIBRATED,
+    WayResults,
+)
 from kosim.experiments.retrieval.significance import GroupedQueries, compare_rows
 from kosim.experiments.study.progress import Progress, silent
 from kosim.experiments.study.results import Latency
@@ -97,9 +102,9 @@ def evaluate_retrieval(
         shares.append(settings.interpolation)
     ways, left_out = available(searcher, ways_to_search(depths, shares))
     if searcher.reranker is None:
-        left_out.append("bi-encoder, then cross-encoder: no --reranker was given")
+        left_out.append(NO_RERANKER.en)
     elif settings.interpolation and len(shares) == 1:
-        left_out.append("bi-encoder, then both: an encoder is not calibrated (see kosim adopt)")
+        left_out.append(NOT_CALIBRATED.en)
     judged = _Judgements(task, rows)
     values = {
         way.key: judged.measure(found)

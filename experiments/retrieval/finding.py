@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from kosim.encoders.language import Line, Text, both
-from kosim.experiments.retrieval.results import MEAN, RetrievalResults, WayResults
+from kosim.experiments.retrieval.results import (
+    MEAN,
+    NO_RERANKER,
+    NOT_CALIBRATED,
+    RetrievalResults,
+    WayResults,
+)
 from kosim.experiments.study.finding import Finding
 from kosim.experiments.study.notation import count, decimal, milliseconds
 
@@ -66,11 +72,11 @@ def _reranking(results: RetrievalResults) -> Line | None:
     if gap is None:
         return None
     if not gap.significant:
-        verdict = Line("cannot be told from", "확실한 차이가 없습니다")
+        verdict = Line("cannot be told from", "바이인코더만 쓸 때와 확실한 차이가 없습니다")
     elif gap.value > 0:
-        verdict = Line("finds better than", "더 잘 찾습니다")
+        verdict = Line("finds better than", "바이인코더만 쓸 때보다 더 잘 찾습니다")
     else:
-        verdict = Line("finds worse than", "더 못 찾습니다")
+        verdict = Line("finds worse than", "바이인코더만 쓸 때보다 더 못 찾습니다")
     if way.interpolation == MEAN:
         how = Line("by the mean of both encoders' scores", "두 인코더 점수의 평균으로")
     elif way.interpolation:
@@ -83,8 +89,8 @@ def _reranking(results: RetrievalResults) -> Line | None:
     return both(
         "Reranking {depth} hits {how} {verdict} the bi-encoder alone ({metric} {gap}); the median "
         "query takes {time} instead of {before}.",
-        "상위 {depth}개를 {how} 재순위화한 결과를 바이인코더 단독과 비교하면 {verdict} "
-        "({metric} {gap}). 질의 시간 중앙값은 {time} 대 {before}입니다.",
+        "상위 {depth}개를 {how} 재순위화하면 {verdict}({metric} {gap}). 질의 시간 중앙값: {before} "
+        "→ {time}.",
         depth=way.depth or 0,
         how=how,
         verdict=verdict,
@@ -111,7 +117,7 @@ def _enough(results: RetrievalResults) -> Line | None:
         if gap is not None and not gap.significant:
             return both(
                 "Depth {depth} cannot be told from the best, {best} ({gap}).",
-                "재순위화 깊이 {depth}개와 가장 좋은 {best}개 사이에는 확실한 차이가 없습니다 "
+                "재순위화 후보 {depth}개와 가장 좋은 {best}개 사이에는 확실한 차이가 없습니다"
                 "({gap}).",
                 depth=way.depth or 0,
                 best=best.depth or 0,
@@ -119,7 +125,7 @@ def _enough(results: RetrievalResults) -> Line | None:
             )
     return both(
         "No depth below {best} is as good: every smaller one is surely worse.",
-        "{best}개보다 얕은 재순위화는 모두 확실히 더 낮습니다.",
+        "후보를 {best}개보다 적게 재순위화하면 모두 확실히 더 나쁩니다.",
         best=best.depth or 0,
     )
 
@@ -134,7 +140,7 @@ def _against(results: RetrievalResults, first: str, second: str) -> Line | None:
     name = ways[first].name
     return both(
         "{first} has {one}, {second} {other}: {surely} ({gap}).",
-        "{first} {one}, {second} {other}: {surely} ({gap}).",
+        "{first} {one}, {second} {other}: {surely}({gap}).",
         first=Line(name.en[:1].upper() + name.en[1:], name.ko),
         one=decimal(results.figure(ways[first]).value),
         second=ways[second].name,
@@ -162,7 +168,7 @@ def _few_groups(results: RetrievalResults) -> Line | None:
         return None
     return both(
         "Only {groups} groups were asked: intervals from so few are rough.",
-        "질의 그룹이 {groups}개뿐이어서 신뢰 구간이 거칩니다.",
+        "질의 그룹이 {groups}개뿐이어서 신뢰 구간이 정확하지 않습니다.",
         groups=results.task.groups,
     )
 
@@ -170,5 +176,6 @@ def _few_groups(results: RetrievalResults) -> Line | None:
 def _missing(results: RetrievalResults) -> Line | None:
     if not results.left_out:
         return None
-    reasons = "; ".join(results.left_out)
-    return both("Left out: {why}", "빠진 방법: {why}", why=reasons)
+    known = {line.en: line for line in (NO_RERANKER, NOT_CALIBRATED)}
+    reasons = [known.get(reason, reason) for reason in results.left_out]
+    return both("Left out: {why}", "빠진 방법: {why}", why=Line.join("; ", reasons))

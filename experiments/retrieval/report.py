@@ -26,7 +26,7 @@ _NARROW = 20
 """Times less than this factor apart leave room for marks between the powers of ten."""
 _SHORT: dict[str, Text] = {
     "lexical": "BM25",
-    "hybrid": Line("hybrid", "하이브리드"),
+    "hybrid": Line("hybrid", "혼합"),
     "dense": Line("bi", "바이"),
 }
 
@@ -77,7 +77,7 @@ def _note(results: RetrievalResults) -> Line:
         "질의 {queries}개의 평균이며 질의 자신은 결과에서 뺐습니다. 95% 신뢰 구간은 그룹 {groups}"
         "개를 통째로 재표집합니다. 재순위화한 결과 뒤에는 바이인코더의 순서가 이어집니다. 시간은 "
         "질의 {timed}개를 하나씩 재었습니다. 마지막 행은 완벽한 순서의 값입니다. 질의마다 정답이 "
-        "여럿이면 낮은 순위의 재현율은 1이 될 수 없습니다.",
+        "여럿이면 recall@1처럼 앞의 몇 개만 보는 재현율은 1이 될 수 없습니다.",
         queries=count(results.task.queries),
         groups=count(results.task.groups),
         timed=count(results.rows[0].latency_ms.queries),

@@ -13,10 +13,19 @@ from kosim.index.searchable import Mode
 
 _NAMES: dict[Mode, Line] = {
     "lexical": Line("BM25", "BM25 검색"),
-    "hybrid": Line("hybrid (BM25 + bi-encoder)", "하이브리드 검색"),
+    "hybrid": Line("hybrid (BM25 + bi-encoder)", "혼합 검색(BM25 + 바이인코더)"),
     "dense": Line("bi-encoder", "바이인코더 검색"),
 }
 
+NO_RERANKER = Line(
+    "bi-encoder, then cross-encoder: no --reranker was given",
+    "크로스인코더 재순위화: --reranker를 주지 않음",
+)
+NOT_CALIBRATED = Line(
+    "bi-encoder, then both: an encoder is not calibrated (see kosim adopt)",
+    "두 인코더 점수로 재순위화: 보정되지 않은 인코더가 있음(kosim adopt 참고)",
+)
+"""Why ways to search were left out, as results say it in English."""
 
 MEAN = 0.5
 """The interpolation that is the mean of both encoders' scores."""
@@ -35,7 +44,7 @@ def way_name(mode: Mode, depth: int | None, interpolation: float = 0.0) -> Line:
     if interpolation:
         return Line(
             f"{first.en}, then both ({interpolation:g} bi) on {depth}",
-            f"두 인코더 혼합 재순위화(바이 {interpolation:g}, 상위 {depth}개)",
+            f"두 인코더 점수를 섞어 재순위화(바이 {interpolation:g}, 상위 {depth}개)",
         )
     return Line(
         f"{first.en}, then cross-encoder on {depth}", f"크로스인코더 재순위화(상위 {depth}개)"

@@ -49,7 +49,7 @@ def compute_finding(results: SpeedResults) -> Finding:
         task = TASKS[best.task]
         headline = both(
             "{best} is up to {times} times as fast as {one} on this machine ({task})",
-            "{best}: {one}의 최대 {times}배 속도({task})",
+            "{best}: 이 컴퓨터에서 {one}의 최대 {times}배 속도({task})",
             best=best.choice,
             times=f"{best.times_faster:.2f}",
             one=reference,
@@ -93,8 +93,8 @@ def build_sections(results: SpeedResults) -> list[Section]:
                 "행마다 따로 띄운 프로세스에서 번갈아 측정했습니다. 배속은 첫 행의 시간을 이 행의 "
                 "시간으로 나눈 값의 중앙값입니다. 일치도는 첫 행과 비교한 벡터의 평균 코사인, "
                 "점수의 상관, 또는 상위 10개의 일치 비율입니다. 콜드 스타트는 라이브러리를 불러와 "
-                "첫 답을 낼 때까지입니다. refined는 질의 인코딩과 경계 후보 채점을 전체 정밀도로 "
-                "다시 합니다.",
+                "첫 답을 낼 때까지입니다. refined는 질의를 전체 정밀도로 인코딩하고, 마지막 결과 "
+                "근처의 후보를 전체 정밀도로 다시 채점합니다.",
             ),
             [table for group in results.groups for table in _table(group)],
             [_plot(results)],

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kosim.encoders.errors import ConfigError, UndefinedMetricError
+from kosim.encoders.language import Line
 from kosim.encoders.metrics import Cuts
 from kosim.encoders.records import DECISION_THRESHOLD
 
@@ -42,6 +43,14 @@ class Goal:
         if self.name == "cost":
             return f"a cost of {self.false_positive:g}:{self.false_negative:g}"
         return f"a {self.name} of at least {self.wanted:g}"
+
+    @property
+    def words(self) -> Line:
+        """The goal in words."""
+        if self.name == "cost":
+            return Line(str(self), f"비용 {self.false_positive:g}:{self.false_negative:g}")
+        noun = {"precision": "정밀도", "recall": "재현율"}[self.name]
+        return Line(str(self), f"{noun} {self.wanted:g} 이상")
 
     @classmethod
     def parse_cost(cls, text: str) -> Self:

@@ -91,7 +91,9 @@ def notices(results: TeachResults) -> list[Line]:
                 labelled=count(facts.labelled),
             )
         )
-    remedy = Line("label more (--candidates, --sentences)", "더 채점하거나")
+    remedy = Line(
+        "label more (--candidates, --sentences)", "더 채점하거나(--candidates, --sentences)"
+    )
     if of_file:
         remedy = Line("give more pairs", "쌍을 더 주거나")
     if facts.pairs < asked and (facts.mix is not None or not of_file):
@@ -152,7 +154,7 @@ def _gain(first: str, second: str, found: Difference | None) -> Line | None:
         return None
     return both(
         "{first} over {second}, Pearson: {gain}; {tail} ({p}).",
-        "{first}, {second} 대비 피어슨 상관: {gain}. {tail}({p}).",
+        "‘{first}’의 피어슨 상관, ‘{second}’ 대비: {gain}. {tail}({p}).",
         first=first,
         second=second,
         gain=str(found),

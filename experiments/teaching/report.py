@@ -22,10 +22,10 @@ from kosim.experiments.teaching.finding import compute_finding
 from kosim.experiments.teaching.results import SilverFacts, TeachResults
 
 _STEP = Line("Step", "단계")
-_GIVEN = Line("Labelled pairs of the given file.", "주어진 파일의 라벨 쌍입니다.")
+_GIVEN = Line("Labelled pairs of the given file.", "주어진 파일의, 점수가 있는 쌍입니다.")
 _MINED = Line(
     "Pairs of corpus sentences that the teachers labelled, drawn to cover the scale.",
-    "교사 모델이 점수를 매긴 말뭉치 문장 쌍이며, 점수 구간을 고르게 뽑았습니다.",
+    "교사 모델이 점수를 매긴 말뭉치 문장 쌍이며, 점수 범위 전체가 담기도록 뽑았습니다.",
 )
 
 

@@ -12,6 +12,7 @@ from kosim.encoders.errors import ConfigError
 from kosim.encoders.language import Language, Line, both
 from kosim.encoders.records import Kind, LabelledPairs
 from kosim.experiments.settings import EncoderSettings
+from kosim.experiments.study.notation import KIND_NAMES
 from kosim.experiments.study.progress import Progress, silent
 from kosim.experiments.study.results import header
 from kosim.experiments.teaching.evaluation import Step, describe_step, paired_gains, score_step
@@ -167,9 +168,9 @@ def _baselines(
         for target, seed in zip(folders, settings.seeds, strict=True):
             progress(
                 both(
-                    "training the {kind}-encoder on gold pairs alone, seed {seed}",
-                    "{kind} 인코더를 골드 쌍만으로 학습, 시드 {seed}",
-                    kind=kind,
+                    "training the {kind} on gold pairs alone, seed {seed}",
+                    "골드 쌍만으로 {kind} 학습, 시드 {seed}",
+                    kind=KIND_NAMES[kind],
                     seed=str(seed),
                 )
             )
@@ -208,9 +209,9 @@ def _teach_one(
     for position, seed in enumerate(settings.seeds):
         progress(
             both(
-                "training the {kind}-encoder, seed {seed}",
-                "{kind} 인코더 학습, 시드 {seed}",
-                kind=kind,
+                "training the {kind}, seed {seed}",
+                "{kind} 학습, 시드 {seed}",
+                kind=KIND_NAMES[kind],
                 seed=str(seed),
             )
         )

@@ -141,7 +141,7 @@ def mine_candidates(
     if target.is_file():
         found = read_parquet(target)
         return found, float(found.attrs.get(_SECONDS, 0.0))
-    stage = Line("encoding the corpus", "말뭉치 임베딩")
+    stage = Line("encoding the corpus", "말뭉치 인코딩")
     vectors = teacher_vectors(
         miner,
         corpus.sentences,

@@ -19,6 +19,7 @@ from kosim.encoders.language import both
 from kosim.encoders.records import Kind, LabelledPairs
 from kosim.encoders.storage import atomic_folder
 from kosim.experiments.settings import EncoderSettings
+from kosim.experiments.study.notation import KIND_NAMES
 from kosim.experiments.study.progress import Progress
 from kosim.experiments.teaching.evaluation import Step
 from kosim.experiments.teaching.lessons import Lessons, plan_stages
@@ -76,10 +77,10 @@ def take_turns(
             for position, seed in enumerate(settings.seeds):
                 progress(
                     both(
-                        "round {number}: teaching the {kind}-encoder, seed {seed}",
-                        "{number}회차: {kind} 인코더 학습, 시드 {seed}",
+                        "round {number}: teaching the {kind}, seed {seed}",
+                        "{number}회차: {kind} 학습, 시드 {seed}",
                         number=str(number),
-                        kind=kind,
+                        kind=KIND_NAMES[kind],
                         seed=str(seed),
                     )
                 )

@@ -75,7 +75,7 @@ def _ready(kind: Kind, part: KindResults) -> Line | None:
         return None
     return both(
         "Ready-made backbone, {kind}, difference of Pearson {first} − {second}: {gap} ({p}).",
-        "기성 사전학습 모델, {kind}, 피어슨 상관의 차이 {first} − {second}: {gap} ({p}).",
+        "기성 사전학습 모델, {kind}, 피어슨 상관의 차이 {first} − {second}: {gap}({p}).",
         kind=KIND_NAMES[kind],
         first=gap.first,
         second=gap.second,

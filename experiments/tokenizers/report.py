@@ -45,7 +45,8 @@ def build_sections(results: TokenizerResults) -> list[Section]:
             Line(
                 "Counted on the training sentences. An epoch is one of fine-tuning, its "
                 "validation included, as measured in this run.",
-                "학습 문장에서 세었습니다. 에폭은 검증을 포함한 미세조정 한 번의 시간입니다.",
+                "학습 문장에서 세었습니다. 에폭 열은 검증을 포함한 미세조정 한 에폭의 시간을 이 "
+                "실행에서 잰 값입니다.",
             ),
             _texts(results),
             [_epoch_by_length(results)],
@@ -204,13 +205,13 @@ def _epoch_by_length(results: TokenizerResults) -> Plot:
         axes.set_xlim(0, 1.35 * max(length for _, length, _ in points))
         axes.set_ylim(0, 1.2 * max(seconds for *_, seconds in points))
         axes.set_xlabel(say(Line("mean tokens of a pair", "쌍의 평균 토큰")))
-        axes.set_ylabel(say(Line("seconds of an epoch", "에폭의 초")))
+        axes.set_ylabel(say(Line("seconds of an epoch", "한 에폭의 시간(초)")))
 
     found = [
         Line(f"{name}: {length:.1f} tokens, {s:.1f} s", f"{name}: 토큰 {length:.1f}, {s:.1f}초")
         for name, length, s in points
     ]
-    title = Line("A cross-encoder's epoch by length", "길이와 크로스인코더의 에폭")
+    title = Line("A cross-encoder's epoch by length", "길이별 크로스인코더의 한 에폭 시간")
     return Plot("tokenizer-length", title, Line.join("; ", found), paint)
 
 

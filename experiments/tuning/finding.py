@@ -72,7 +72,7 @@ def _best(results: TuneResults) -> Line:
     changes = (f"{each.name} {shown(each.base)} → {shown(each.best)}" for each in results.changed)
     return both(
         "Best on the validation pairs: {metric} {value} with {changes}.",
-        "검증 데이터에서 가장 좋은 설정: {changes} ({metric} {value}).",
+        "검증 데이터에서 가장 좋은 설정: {changes}({metric} {value}).",
         metric=METRIC_NAMES[results.metric],
         value=decimal(results.best.value),
         changes=", ".join(changes),
@@ -85,7 +85,7 @@ def _base(results: TuneResults) -> Line | None:
         return None
     return both(
         "The base reached {base} there ({gain}).",
-        "기본 설정은 검증 데이터에서 {base} ({gain}).",
+        "기본 설정의 검증 값: {base}(최고 − 기본: {gain}).",
         base=decimal(base.value),
         gain=signed(best - base.value),
     )

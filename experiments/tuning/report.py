@@ -224,6 +224,15 @@ def _complete(results: TuneResults) -> list[TrialResults]:
     return [trial for trial in results.trials if trial.value is not None]
 
 
+_OPTUNA = (
+    Line("Trial", "시도"),
+    Line("Best Value", "최고값"),
+    Line("Hyperparameter", "하이퍼파라미터"),
+    Line("Hyperparameter Importance", "하이퍼파라미터 중요도"),
+)
+"""What Optuna writes at axes and in legends."""
+
+
 def _optuna(name: str, title: Line, alt: Text, draw: Callable[[], Any], label: Line) -> Plot:
     """Return one of Optuna's plots in the page's colours."""
 
@@ -231,7 +240,8 @@ def _optuna(name: str, title: Line, alt: Text, draw: Callable[[], Any], label: L
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", category=optuna.exceptions.ExperimentalWarning)
             figure: Figure = draw().figure
-        say(label)
+        for line in (label, *_OPTUNA):
+            say(line)
         for axes in figure.axes:
             axes.set(facecolor="none", title="")
             axes.grid(color=RULE)

@@ -55,7 +55,7 @@ function results(rows) {
         element(
           "tr",
           {},
-          element("th", { scope: "row" }, metric),
+          element("th", { scope: "row" }, say("metrics")[metric] ?? metric),
           cell(`${said(data)} (n\u00a0=\u00a0${n.toLocaleString()})`),
           cell(`${figure(value)} [${figure(low)},\u00a0${figure(high)}]`, { class: "figure" }),
         ),

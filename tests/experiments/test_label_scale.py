@@ -103,7 +103,7 @@ def test_labels_that_show_no_other_scale_stand_on_0_to_5(
     assert (said is None) == (hint is None)
     if said is not None:
         assert said.en.endswith(f"? --label-scale {hint}")
-        assert said.ko.endswith(f"--label-scale {hint}")
+        assert said.ko.endswith(f"--label-scale {hint} 옵션을 주십시오")
 
 
 @pytest.mark.parametrize(

@@ -176,7 +176,11 @@ def test_headers_have_a_scope_and_plots_say_what_they_show() -> None:
     )
     drawn = [given for tag, given in page.attributes if tag == "svg"]
     assert drawn
-    assert all(given["role"] == "img" and given["aria-label"] for given in drawn)
+    assert all(given["aria-hidden"] == "true" for given in drawn)
+    said = re.findall(r'<p class="unseen">(.*?)</p>', page_of("example"))
+    assert len(said) == len(drawn)
+    both = r'<span lang="en">.+</span><span lang="ko">.*[가-힣].*</span>'
+    assert all(re.fullmatch(both, each) for each in said)
 
 
 def test_plots_follow_the_page_into_the_dark() -> None:

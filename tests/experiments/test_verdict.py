@@ -72,7 +72,7 @@ def test_a_significant_difference_has_a_winner() -> None:
         "The cross-encoder is better: Pearson 0.899 against 0.880 (p = 0.012)."
     )
     assert verdict["ko"]["headline"] == (
-        "크로스인코더가 더 낫습니다. 피어슨 상관 0.899 대 0.880 (p = 0.012)."
+        "크로스인코더가 더 낫습니다. 피어슨 상관 0.899 대 0.880(p = 0.012)."
     )
 
 

@@ -202,7 +202,7 @@ def test_a_pasted_list_is_reranked(page: Any, server: Running, tmp_path: Path) -
     one(panel, "#rerank-query").send_keys(SENTENCES[0])
     one(panel, "#rerank-list").send_keys("\n".join(SENTENCES), "\n\n", Keys.CONTROL, Keys.ENTER)
     wait(page, lambda: len(panel.find_elements(By.CSS_SELECTOR, ".after li")) == 5)
-    assert one(panel, "#rerank-count").text == "5개 문장"
+    assert one(panel, "#rerank-count").text == "문장 5개"
     call = {"query": SENTENCES[0], "texts": SENTENCES}
     ranked = httpx.post(f"{server.url}/rerank", json=call, timeout=60).json()
     items = panel.find_elements(By.CSS_SELECTOR, ".after li")

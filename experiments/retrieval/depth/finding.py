@@ -27,15 +27,16 @@ def _headline(results: DepthResults) -> Line:
         return both(
             "No depth up to {deepest} keeps {share} of the hits. Retrieve deeper, or train the "
             "bi-encoder further",
-            "깊이 {deepest}까지로는 결과의 {share} 유지 불가. 더 깊이 검색하거나 바이인코더를 더 "
-            "학습하십시오",
+            "깊이 {deepest}까지로는 결과의 {share}를 유지할 수 없습니다. 더 깊이 검색하거나 "
+            "바이인코더를 더 학습시키십시오",
             deepest=found.deepest,
             share=share,
         )
     return both(
         "Rerank {candidates} {span}. That keeps {share} of the top {k} that scoring "
         "everything would find",
-        "재순위화 후보는 {depth}개 {span}로 충분. 전체를 채점했을 때의 상위 {k}개 중 {share} 유지",
+        "재순위화 후보는 {depth}개면 충분합니다({span}). 전체를 채점했을 때의 상위 {k}개 중 "
+        "{share}를 유지합니다",
         candidates=many(found.depth, "candidate"),
         depth=found.depth,
         span=found.span,
@@ -166,6 +167,6 @@ def _few_hits(results: DepthResults) -> Line | None:
         return None
     return both(
         "Only {queries} queries have hits that count: the figures are rough.",
-        "셀 수 있는 결과가 있는 질의가 {queries}개뿐이어서 값이 거칩니다.",
+        "셀 수 있는 결과가 있는 질의가 {queries}개뿐이어서 대략적인 값입니다.",
         queries=results.queries.with_hits,
     )

@@ -124,7 +124,7 @@ class Plot:
             nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
             figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)
         _WORDS.reset(token)
-        return _embed(buffer.getvalue(), text(self.alt, "en"), words)
+        return _embed(buffer.getvalue(), words)
 
 
 def drawn(plots: Sequence[Plot]) -> Figure:
@@ -161,8 +161,10 @@ def legend(axes: Axes, handles: Sequence[Artist], labels: Sequence[Text]) -> Non
     )
 
 
-def _embed(document: str, alt: str, words: Mapping[str, str]) -> Markup:
-    """Turn matplotlib's SVG document into an element of an HTML page."""
+def _embed(document: str, words: Mapping[str, str]) -> Markup:
+    """Turn matplotlib's SVG document into an element of an HTML page, which says beside it in words
+    what it shows.
+    """
     svg = document[document.index("<svg") :]
     head, body = svg.split(">", 1)
     view = re.search(r'viewBox="[^"]*"', head)
@@ -172,9 +174,7 @@ def _embed(document: str, alt: str, words: Mapping[str, str]) -> Markup:
     for stand_in, variable in _VARIABLES.items():
         body = body.replace(stand_in, f"var(--{variable})")
     body = re.sub(r"(<text[^>]*>)(.*?)</text>", partial(_in_both, words=words), body)
-    opening = Markup('<svg {} role="img" aria-label="{}">').format(
-        Markup(view.group() if view else ""), alt
-    )
+    opening = Markup('<svg {} aria-hidden="true">').format(Markup(view.group() if view else ""))
     # Safe: matplotlib escapes every text it is given to draw.
     return opening + Markup(body.strip())
 
