@@ -20,7 +20,7 @@ from kosim.encoders.interface import SentenceEncoder
 from kosim.encoders.storage import check_output
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.documents import Document
-from kosim.index.index_encoder import check_bi, check_encoder
+from kosim.index.index_encoder import check_bi, check_encoder, check_opened
 from kosim.index.store.block import Block, Columns
 from kosim.index.store.identifiers import GrowingIdTable, hash_ids
 from kosim.index.store.spool import Spool, SpoolSettings
@@ -89,6 +89,7 @@ def build_index(
             another encoder is in the way.
         IndexLockedError: another process is building the same index.
     """
+    check_opened(encoder=encoder)
     folder = Path(folder)
     check_build(folder, type, vectors, block_size, overwrite=overwrite)
     identity = identify(encoder, name, dimensions)
@@ -150,6 +151,7 @@ def extend_index(
     """
     if on_duplicate not in ("refuse", "replace"):
         raise ConfigError(f"on_duplicate is {on_duplicate!r}; choose refuse or replace")
+    check_opened(index=index, encoder=encoder)
     check_encoder(index, encoder)
     unique = on_duplicate == "refuse"
     checked = _checked(corpus, block_size)

@@ -11,6 +11,18 @@ from kosim.encoders.interface import Encoder, SentenceEncoder
 from kosim.index.searchable import HoldsVectors
 
 
+def check_opened(**given: object) -> None:
+    """Check that none of some named encoders and indexes is a mere name or path.
+
+    Raises:
+        ConfigError: one is; how to open it is said.
+    """
+    for name, one in given.items():
+        if isinstance(one, str | Path):
+            opening = "kosim.CorpusIndex.open" if name == "index" else "kosim.load"
+            raise ConfigError(f"{name} is the name {str(one)!r}; give {opening}({str(one)!r})")
+
+
 def check_bi(encoder: Encoder) -> None:
     """Check that an encoder makes the vectors of single sentences.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -14,13 +16,16 @@ from kosim.encoders.compute.runtime import FloatArray
 from kosim.encoders.dimensions import calibration_at
 from kosim.encoders.errors import ConfigError
 from kosim.encoders.interface import Encoder, SentenceEncoder
+from kosim.encoders.language import both
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.documents import Document, check_document
-from kosim.index.index_encoder import check_bi, check_encoder
+from kosim.index.index_encoder import check_bi, check_encoder, check_opened
 from kosim.index.ranking import Rows
 from kosim.index.reranking import score_pairs
 from kosim.index.top_pairs import neighbour_pairs, top_pairs_of_blocks
 from kosim.index.vectors.exact import as_cosines
+
+_LOG = logging.getLogger(__name__)
 
 MOST_PAIRS = 100_000
 """Pairs that are returned when only a least score is asked for, at the most."""
@@ -89,6 +94,7 @@ def mine(
         CorpusIndexError: the index was made with another encoder.
         ConfigError: a number is impossible, or there is nothing to score with on 0-5.
     """
+    check_opened(index=source, encoder=encoder, reranker=reranker)
     if encoder is not None:
         check_encoder(source, encoder)
     own = None if encoder is None else calibration_at(encoder, source.encoder.dimension)
@@ -114,6 +120,7 @@ def mine(
     else:
         found = neighbour_pairs(snapshot, rows, count, neighbours=_NEIGHBOURS, progress=report)
     cosines, first, second = found
+    _tell_if_cut(len(cosines), count, top)
 
     def documents(positions: Rows) -> list[Document]:
         return snapshot.documents(rows[positions])
@@ -142,6 +149,7 @@ def mine_texts(
     Raises:
         ConfigError: a number is impossible, or the encoder is a cross-encoder.
     """
+    check_opened(encoder=encoder, reranker=reranker)
     count = _pairs_to_compare(top, min_score, reranker, candidates)
     check_bi(encoder)
     documents = list(documents)
@@ -154,6 +162,7 @@ def mine_texts(
         count,
         progress=_reporting(progress, "compare"),
     )
+    _tell_if_cut(len(cosines), count, top)
 
     def chosen(positions: Rows) -> list[Document]:
         return [documents[position] for position in positions]
@@ -203,6 +212,30 @@ def _reporting(
     return None if progress is None else lambda done, total: progress(stage, done, total)
 
 
+def _same(one: str, other: str) -> bool:
+    """Say whether two texts are the same but for white space and how Unicode composes them."""
+    return _plain(one) == _plain(other)
+
+
+def _plain(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+def _tell_if_cut(found: int, count: int, top: int | None) -> None:
+    """Say that there may be more pairs than those that were looked at, where all were wanted."""
+    if top is None and found == count:
+        _LOG.warning(
+            "%s",
+            both(
+                "only the {n} pairs with the highest cosines were looked at; others may reach the "
+                "minimum score too: raise it, or say how many pairs",
+                "코사인이 가장 높은 {n}쌍만 살펴보았습니다. 다른 쌍도 최소 점수를 넘을 수 있으므로 "
+                "최소 점수를 높이거나 쌍의 수를 정하십시오",
+                n=f"{count:,}",
+            ),
+        )
+
+
 def _ranked(
     cosines: FloatArray,
     first: Rows,
@@ -232,6 +265,7 @@ def _ranked(
     order = np.lexsort((second, first, -(raw if gaps is None else gaps)))
     if gaps is not None:
         order = order[gaps[order] > _NO_GAP]
+        order = order[[not _same(*pairs[at]) for at in order]]
     if min_score is not None:
         order = order[scores[order] >= min_score]
     order = order[:top]

@@ -19,7 +19,7 @@ from kosim.encoders.texts import as_texts
 from kosim.index.adaptive.policy import CandidatePolicy
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.documents import SearchHit, SearchResult
-from kosim.index.index_encoder import check_encoder
+from kosim.index.index_encoder import check_encoder, check_opened
 from kosim.index.ranking import Rows
 from kosim.index.reranking import check_refiner, near_border, score_pairs
 from kosim.index.searchable import DocumentReader, Mode, Searchable
@@ -53,6 +53,7 @@ class Searcher(Generic[Index_co]):
         *,
         refiner: Encoder | None = None,
     ) -> None:
+        check_opened(index=index, encoder=encoder, reranker=reranker, refiner=refiner)
         check_encoder(index, encoder)
         check_refiner(refiner, reranker)
         self.index = index
@@ -291,6 +292,13 @@ class Searcher(Generic[Index_co]):
         if candidates == "auto":
             policy = self.policy(mode)
             policy.limit(k, chance)
+            if k > policy.depth < len(self.index):
+                raise ConfigError(
+                    f"k is {k:,}, more than the {policy.depth:,} candidates that the policy was "
+                    "fitted on; ask for fewer hits, fit it deeper with `kosim depth "
+                    f"{self.index.folder} --reranker CROSS --queries FILE`, or give a number of "
+                    "candidates"
+                )
             return policy
         if isinstance(candidates, str):
             raise ConfigError(f'candidates is {candidates!r}; give a number or "auto"')

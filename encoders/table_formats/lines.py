@@ -125,7 +125,8 @@ class Lines:
         except UnicodeError as error:
             raise DataError(
                 f"{self._source.name}: after line {number}: this is not {self._encoding} "
-                f"({getattr(error, 'reason', error)}); name its encoding"
+                f"({getattr(error, 'reason', error)}); name its encoding, or save "
+                "it as UTF-8"
             ) from error
         finally:
             file.detach()
@@ -171,7 +172,7 @@ class Lines:
         return DataError(
             f"{self._source.name}: line {number}: byte 0x{error.object[error.start]:02x} at offset "
             f"{offset + error.start} is not {name}; name the encoding of the file, such as "
-            f"{KOREAN_ENCODING}, or correct the line"
+            f"{KOREAN_ENCODING}, save it as UTF-8, or correct the line"
         )
 
 

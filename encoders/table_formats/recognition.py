@@ -203,7 +203,7 @@ def _check_is_text(source: Source, options: ReadingOptions) -> None:
         return
     utf_16 = (
         " NUL bytes; if it is UTF-16 without a byte order mark, name its encoding (utf-16-le or "
-        "utf-16-be)"
+        "utf-16-be) or save it as UTF-8"
     )
     raise DataError(
         f"{source.name} is not text: it holds"

@@ -238,11 +238,11 @@ def _unknown_tokens(backbone: str, raw: RawPairs) -> dict[str, Any]:
 def _print_split(split: dict[str, Any]) -> None:
     facts = table(split["name"], "rows", "examples")
     facts.add_row("read", str(split["read"]))
-    for reason, found in [*split["removed"].items(), *split["noted"].items()]:
-        if found["n"]:
-            verb = "removed" if reason in split["removed"] else "noted"
-            examples = ", ".join(map(str, found["rows"]))
-            facts.add_row(f"{verb}: {reason.replace('_', ' ')}", str(found["n"]), examples)
+    for verb in ("removed", "noted"):
+        for reason, found in split[verb].items():
+            if found["n"]:
+                examples = ", ".join(map(str, found["rows"]))
+                facts.add_row(f"{verb}: {reason.replace('_', ' ')}", str(found["n"]), examples)
     facts.add_row("kept", str(split["kept"]))
     if split["distinct_pairs"] < split["kept"]:
         facts.add_row("distinct pairs", str(split["distinct_pairs"]))

@@ -48,14 +48,14 @@ _TOP = 100
     type=int,
     aliases=("--top",),
     help="Number of pairs.",
-    shown_default="100, or with --min-score all that reach it",
+    shown_default="100, or with --min-score all that reach it, up to 100,000",
 )
 @min_score_option
 @option(
     "--candidates",
     type=int,
     help="Number of pairs that are retrieved and then reranked.",
-    shown_default="10 times --top-k",
+    shown_default="10 times --top-k, at least 1,000; 10,000 without --top-k",
 )
 @option(
     "--hard",

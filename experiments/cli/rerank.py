@@ -49,10 +49,11 @@ def rerank_command(
     """
     if top_k is not None and top_k < 1:
         raise ConfigError(f"-k is {top_k}; ask for at least 1 hit")
-    documents = [line for line in read_lines(file) if line.strip()]
-    if not documents:
+    lines = [(n, line) for n, line in enumerate(read_lines(file), 1) if line.strip()]
+    if not lines:
         raise DataError(f"{file} has no sentences; give one a line")
     encoder = compute.load(reranker)
+    documents = [line for _, line in lines]
     hits = encoder.rank(query, documents, top_k=top_k, min_score=min_score, symmetric=symmetric)
     if as_json:
         print_json(
@@ -61,7 +62,7 @@ def rerank_command(
                 "hits": [
                     {
                         "rank": rank,
-                        "line": hit.position + 1,
+                        "line": lines[hit.position][0],
                         "text": hit.text,
                         "score": hit.score,
                         "raw": hit.raw,

@@ -171,7 +171,13 @@ def compare(
     if settings is None:
         beside = folder.with_name(f"{folder.name}-data")
         files = {
-            split: _file(source, beside / f"{split}.parquet", split, overwrite=overwrite)
+            # Beside a folder without a run lies what a call left that was refused.
+            split: _file(
+                source,
+                beside / f"{split}.parquet",
+                split,
+                overwrite=overwrite or not folder.exists(),
+            )
             for split, source in (("train", train), ("test", test))
             if source is not None
         }

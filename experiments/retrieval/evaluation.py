@@ -95,7 +95,9 @@ def evaluate_retrieval(
         DataError: the queries make fewer than two groups.
     """
     queries = GroupedQueries(task.groups, resamples=settings.resamples, seed=settings.seed)
-    depths = settings.candidates if searcher.reranker is not None else ()
+    depths: tuple[int, ...] = ()
+    if searcher.reranker is not None:  # of a smaller corpus, all documents are candidates
+        depths = tuple(dict.fromkeys(min(depth, len(rows)) for depth in settings.candidates))
     shares = [0.0]
     mixable = searcher.reranker is not None and searcher.reranker.calibrated
     if settings.interpolation and mixable and searcher.encoder.calibrated:

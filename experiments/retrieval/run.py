@@ -26,6 +26,7 @@ from kosim.experiments.retrieval.queries import (
     judged_task,
 )
 from kosim.experiments.retrieval.results import RetrievalResults
+from kosim.experiments.retrieval.significance import GroupedQueries
 from kosim.experiments.study.progress import Progress, silent
 from kosim.experiments.study.results import header
 from kosim.index.build import build_index
@@ -170,6 +171,7 @@ def _documents(
     ids, texts = [each.id for each in documents], [each.text for each in documents]
     # Before encoding, which takes long: what is wrong with the questions is known already.
     task = ask(ids, texts)
+    GroupedQueries(task.groups)  # refuses too few of them
     stage = Line("encoding the corpus", "말뭉치 인코딩")
     progress(stage, 0, len(documents))
     with tempfile.TemporaryDirectory(prefix="kosim-") as folder:

@@ -14,7 +14,7 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-from kosim.encoders.errors import DataError
+from kosim.encoders.errors import DataError, UndefinedMetricError
 from kosim.encoders.metrics import Floats
 from kosim.experiments.statistics.influence import Evaluation
 from kosim.experiments.statistics.resampling import bootstrap
@@ -43,16 +43,22 @@ def ratio_of_sums(parts: Floats, wholes: Floats) -> Evaluation:
 def ratio_estimate(parts: Floats, wholes: Floats, *, resamples: int, seed: int) -> Estimate:
     """Return sum(parts) / sum(wholes) over n units, a share, with its 95% interval.
 
-    Where every unit's share is 0, or every one's is 1, it is the exact binomial interval of as
-    many agreeing units (Clopper & Pearson 1934).
+    Units without a whole say nothing and are not drawn. Where every unit's share is 0, or every
+    one's is 1, it is the exact binomial interval of as many agreeing units (Clopper & Pearson
+    1934); one unit whose share lies between tells nothing of others, so that it is 0 to 1.
 
     Raises:
-        UndefinedMetricError: the wholes sum to 0 in more than 5% of the resamples.
+        UndefinedMetricError: the wholes sum to 0.
     """
+    parts, wholes = parts[wholes > 0], wholes[wholes > 0]
     n = len(parts)
+    if not n:
+        raise UndefinedMetricError("there is nothing to take a share of: all wholes are 0")
     drawn = bootstrap(ratio_of_sums(parts, wholes), n, resamples=resamples, seed=seed)
+    if n == 1 and 0 < drawn.value < 1:
+        return Estimate(drawn.value, 0.0, 1.0)
     if drawn.error == 0:
-        agreed = ((1 - LEVEL) / 2) ** (1 / np.count_nonzero(wholes))
+        agreed = ((1 - LEVEL) / 2) ** (1 / n)
         low = float(agreed) if drawn.value == 1 else drawn.value
         high = float(1 - agreed) if drawn.value == 0 else drawn.value
         return Estimate(drawn.value, low, high)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -20,6 +20,9 @@ from kosim.experiments.study.results import FORMAT, RESULTS, Results
 from kosim.experiments.study.run_folder import open_run
 
 R = TypeVar("R", bound=Results)
+
+FORMS = ("md", "html")
+"""The forms of a report."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +42,14 @@ class Experiment(Generic[R]):
         finding: draws the conclusion from them.
         sections: the parts of the report; the tables of the first are the console's summary.
         opening: the chart beside the finding, or None where there is none.
+        leaves: files of a killed run without settings, by which its folder is known.
     """
 
     results: type[R]
     finding: Callable[[R], Finding]
     sections: Callable[[R], Sequence[Section]]
     opening: Callable[[R], Plot | None] = lambda _: None
+    leaves: Collection[str] = ()
 
     def to_json(self, results: R) -> dict[str, Any]:
         """Return the content of ``results.json``: the results, and what was found in them."""
@@ -89,7 +94,7 @@ class Experiment(Generic[R]):
         return results
 
     def _write_reports(self, results: R, folder: Path, language: Language) -> None:
-        for form in ("md", "html"):
+        for form in FORMS:
             write_text(folder / f"report.{form}", self.render(form, results, language=language))
 
     def run(
@@ -108,7 +113,8 @@ class Experiment(Generic[R]):
             folder: of the run; no other process writes to it meanwhile.
             run: the experiment.
             settings: kept in the folder; an experiment without them cannot be resumed with others.
-            resume: whether the folder may hold something already.
+            resume: whether the folder may hold something already: of this experiment, if it has no
+                settings.
             overwrite: remove an earlier run first.
             language: of the report.
 
@@ -116,10 +122,30 @@ class Experiment(Generic[R]):
             StorageError: the folder is another process's, no run's or that of other settings, or
                 cannot be written.
         """
+        if resume and settings is None:
+            self._check_own(folder)
         with open_run(folder, settings, resume=resume, overwrite=overwrite):
             results = run()
             self.write(results, folder, language=language)
         return results
+
+    def _check_own(self, folder: Path) -> None:
+        """Refuse a folder with a report that this experiment did not write."""
+        if any((folder / name).exists() for name in self.leaves):
+            return
+        finished, written = folder / RESULTS, [folder / f"report.{form}" for form in FORMS]
+        try:
+            if finished.is_file():
+                self.read(folder)
+            elif not any(path.exists() for path in written):
+                return
+            else:
+                raise StorageError(f"{folder} has no {RESULTS}")
+        except StorageError as error:
+            raise StorageError(
+                f"{folder} holds a report of something else, which would be lost; choose another "
+                "--out"
+            ) from error
 
     def read(self, folder: Path) -> R:
         """Return the results of a folder, also of one that an earlier version wrote.

@@ -133,10 +133,15 @@ def _importances(study: optuna.Study, names: list[str]) -> dict[str, float]:
 
 
 def _cost(trials: Sequence[TrialResults], settings: TuneSettings) -> TuneCost:
-    """Return sums over the trials, and the epochs that they would have taken unpruned."""
+    """Return sums over the trials, and the epochs that they would have taken unpruned, at most."""
     ended = [trial for trial in trials if trial.state in ("complete", "pruned")]
     planned = settings.base.training.epochs
-    whole = sum(len(settings.seeds) * int(t.values.get("epochs", planned)) for t in ended)
+    whole = sum(
+        trial.epochs
+        if trial.state == "complete"  # patience, not pruning, ended it
+        else len(settings.seeds) * int(trial.values.get("epochs", planned))
+        for trial in ended
+    )
     epochs = sum(trial.epochs for trial in ended)
     return TuneCost(
         **Counter(trial.state for trial in trials),

@@ -264,14 +264,15 @@ class CandidatePolicy:
             raise ConfigError(
                 f"the candidate policy of {index_folder} was fitted on the corpus that the index "
                 f"held before it was rebuilt; fit it again with `kosim depth {index_folder} "
-                "--reranker CROSS`, or give a number of candidates"
+                "--reranker CROSS --queries FILE`, or give a number of candidates"
             )
         then = self.identity.documents
         if max(documents, 1) > _MOST_GROWTH * then or documents * _MOST_GROWTH < then:
             raise ConfigError(
                 f"the candidate policy of {index_folder} was fitted on {then} documents, now there "
                 f"are {documents}: its chance may no longer hold; fit it again with "
-                f"`kosim depth {index_folder} --reranker CROSS`, or give a number of candidates"
+                f"`kosim depth {index_folder} --reranker CROSS --queries FILE`, or give a number "
+                "of candidates"
             )
 
     def _entries(
@@ -292,8 +293,15 @@ class CandidatePolicy:
 
 
 def _not_fitted(index_folder: Path, reranker: str, mode: str) -> ConfigError:
+    if mode != "dense":
+        return ConfigError(
+            f'candidates "auto" needs a policy fitted for {index_folder} and the mode {mode}, and '
+            "there is none; `kosim depth` fits one for the mode dense alone: give a number of "
+            "candidates"
+        )
     return ConfigError(
         f'candidates "auto" needs a policy fitted for {index_folder}, the reranker '
         f"{reranker[:12]} and the mode {mode}, and there is none; fit it with "
-        f"`kosim depth {index_folder} --reranker CROSS`, or give a number of candidates"
+        f"`kosim depth {index_folder} --reranker CROSS --queries FILE`, or give a number of "
+        "candidates"
     )

@@ -87,11 +87,11 @@ def test_explain_prints_values_that_sum_to_the_score(cross: Path) -> None:
 
 
 def test_rerank_reads_standard_input_and_skips_blank_lines(bi: Path) -> None:
-    lines = "거실 불 꺼 줘\n\n내일 날씨\n"
+    lines = "\n거실 불 꺼 줘\n\n내일 날씨\n"
     result = kosim("rerank", "--encoder", bi, "--query", "불 꺼", "--json", text=lines)
     hits = json.loads(result.stdout)["hits"]
     assert [hit["rank"] for hit in hits] == [1, 2]
-    assert {hit["text"] for hit in hits} == {"거실 불 꺼 줘", "내일 날씨"}
+    assert {hit["line"]: hit["text"] for hit in hits} == {2: "거실 불 꺼 줘", 4: "내일 날씨"}
     assert hits[0]["raw"] >= hits[1]["raw"]
 
 
@@ -124,6 +124,18 @@ def test_evaluate_chooses_a_threshold_on_validation_pairs(
     )
     assert "--validation FILE" in refusal("evaluate", bi, "--test", pairs, "--cost", "5:1")
     assert "give one of" in refusal("evaluate", bi, "--test", pairs, *goal, "--cost", "5:1")
+
+
+def test_data_tells_what_is_noted_from_what_is_removed(tmp_path: Path) -> None:
+    rows = [f"하나 {n},둘 {n},{n % 6}" for n in range(30)]
+    for name, more in (("train", ["갑,을,0", "갑,을,5"]), ("test", ["갑,을,3"])):
+        lines = ["sentence1,sentence2,label", *(rows if name == "train" else []), *more]
+        (tmp_path / f"{name}.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    files = (tmp_path / "train.csv", "--test", tmp_path / "test.csv", "--test-label-scale", "0:5")
+    shown = kosim("data", *files).stdout
+    assert "removed: pair in test" in shown
+    assert "noted: conflicting labels" in shown
+    assert "removed: conflicting labels" not in shown
 
 
 def test_data_reports_as_json(pairs: Path) -> None:

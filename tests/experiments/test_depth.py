@@ -16,8 +16,10 @@ from kosim.encoders.bi import BiEncoder
 from kosim.encoders.calibration import MonotoneCalibration
 from kosim.encoders.cross import CrossEncoder
 from kosim.encoders.loading import load
-from kosim.experiments.retrieval.depth.plan import ScoringPlan, default_depths
+from kosim.experiments.retrieval.depth.plan import DepthSettings, ScoringPlan, default_depths
+from kosim.experiments.retrieval.depth.run import _recommend
 from kosim.experiments.retrieval.depth.scoring import DeepScores
+from kosim.experiments.retrieval.depth.survival import QueryLoss
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.searcher import Searcher
 from tests.experiments.test_retrieval_evaluation import kosim, refusal, sentences
@@ -212,6 +214,43 @@ def test_other_settings_do_not_mix_with_kept_scores(
         *("--limit-queries", "3", "--fit-queries", "0", "--out", evaluated[0], *OPTIONS),
     )
     assert "holds the scores of other queries" in line
+
+
+@pytest.mark.parametrize("left", ["report.md", "results.json"])
+def test_a_report_of_something_else_is_not_overwritten(
+    left: str, index: Path, queries: Path, encoders: dict[str, Path], tmp_path: Path
+) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / left).write_text("{}", encoding="utf-8")
+    line = refusal(
+        *("depth", index, "--reranker", encoders["cross"], "--queries", queries),
+        *("--limit-queries", "3", "--fit-queries", "0", "--out", tmp_path / "run", *OPTIONS),
+    )
+    assert "holds a report of something else, which would be lost" in line
+    assert [path.name for path in (tmp_path / "run").iterdir()] == [left]
+
+
+def test_an_end_that_no_resample_can_pass_is_not_known() -> None:
+    """22 queries that keep all their hits at depth 8 do not show that 99% are kept there."""
+    settings = DepthSettings(k=2, keep=0.99, resamples=500)
+
+    def recommended(count: int, lost: int) -> tuple[int | None, int | None]:
+        losses = [
+            QueryLoss(
+                hits=1.0,
+                survivors=np.array([0.0, float(n >= lost), 1.0, 1.0]),
+                regret=np.zeros(0),
+                ndcg=np.zeros(0),
+                intruders=np.zeros(0, dtype=np.int64),
+                charged=0.0,
+            )
+            for n in range(count)
+        ]
+        found = _recommend(losses, settings)
+        return found.depth, found.high
+
+    assert recommended(22, lost=4) == (2, None)
+    assert recommended(400, lost=40) == (2, 2)
 
 
 class _CountingReranker(PairEncoder):

@@ -92,7 +92,9 @@ def test_the_newest_interrupted_run_is_resumed(
 
 
 def test_the_pairs_of_an_earlier_run_stay(told: list[CompareSettings], tmp_path: Path) -> None:
+    kosim.compare(train=FRAME[:7], out=tmp_path / "run")  # refused, so that there is no run
     kosim.compare(train=FRAME, out=tmp_path / "run")
+    (tmp_path / "run").mkdir()
     kosim.compare(train=FRAME, out=tmp_path / "run", resume=True)
     with pytest.raises(StorageError, match="other pairs, of an earlier run"):
         kosim.compare(train=FRAME[:8], out=tmp_path / "run")

@@ -146,6 +146,20 @@ def test_reranking_everything_within_ten_leaves_recall_at_a_hundred(
     assert rows["rerank-20"]["recall@100"] == rows["dense"]["recall@100"]
 
 
+def test_no_more_is_reranked_than_the_corpus_holds(
+    groups: Path, encoders: dict[str, Path], tmp_path: Path
+) -> None:
+    result = kosim(
+        *("evaluate-retrieval", "--groups", groups, "--encoder", encoders["bi"]),
+        *("--reranker", encoders["cross"], "--candidates", "5,70,100", "--resamples", "99"),
+        *("--interpolation", "0", "--latency-queries", "1", "--out", tmp_path / "run", "--json"),
+    )
+    rows = json.loads(result.stdout)["rows"]
+    documents = json.loads(result.stdout)["task"]["documents"]
+    assert documents < 70
+    assert [row["depth"] for row in rows if row["depth"]] == [5, documents]
+
+
 def test_the_report_is_written_in_three_forms(evaluated: tuple[Path, dict[str, Any]]) -> None:
     folder, results = evaluated
     assert json.loads((folder / "results.json").read_text(encoding="utf-8")) == results

@@ -5,8 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kosim.encoders.errors import DataError
-from kosim.experiments.retrieval.significance import GroupedQueries, compare_rows, ratio_of_sums
+from kosim.encoders.errors import DataError, UndefinedMetricError
+from kosim.experiments.retrieval.significance import (
+    GroupedQueries,
+    compare_rows,
+    ratio_estimate,
+    ratio_of_sums,
+)
 from kosim.experiments.statistics.significance import holm
 
 
@@ -60,6 +65,31 @@ def test_all_right_still_leaves_room_for_doubt() -> None:
     found = GroupedQueries(np.arange(50), resamples=400).estimate(np.ones(50))
     assert (found.value, found.high) == (1.0, 1.0)
     assert found.low == pytest.approx(0.025 ** (1 / 50))
+
+
+def test_units_without_a_whole_say_nothing() -> None:
+    parts, wholes = np.array([3.0, 1.0, 2.0]), np.array([4.0, 2.0, 2.0])
+    alone = ratio_estimate(parts, wholes, resamples=400, seed=0)
+    zeros = np.zeros(40)
+    among = ratio_estimate(
+        np.concatenate([parts, zeros]), np.concatenate([wholes, zeros]), resamples=400, seed=0
+    )
+    assert among == alone
+    assert alone.value == 6 / 8
+
+
+@pytest.mark.parametrize(
+    ("part", "expected"), [(1.0, (0.25, 0.0, 1.0)), (4.0, (1.0, 0.025, 1.0)), (0.0, (0, 0, 0.975))]
+)
+def test_one_unit_tells_little_of_others(part: float, expected: tuple[float, ...]) -> None:
+    parts, wholes = np.array([0.0, part]), np.array([0.0, 4.0])
+    found = ratio_estimate(parts, wholes, resamples=400, seed=0)
+    assert (found.value, found.low, found.high) == pytest.approx(expected)
+
+
+def test_a_share_of_nothing_is_undefined() -> None:
+    with pytest.raises(UndefinedMetricError, match="nothing to take a share of"):
+        ratio_estimate(np.zeros(3), np.zeros(3), resamples=400, seed=0)
 
 
 def test_rows_that_are_equal_do_not_differ() -> None:

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -153,6 +154,30 @@ def test_hard_pairs_are_those_that_the_bi_encoder_scores_highest_above_the_reran
     assert names(pairs) == best(gaps, wanted)
     expected = np.sort(gaps)[::-1][:wanted]
     np.testing.assert_allclose([pair.gap or 0.0 for pair in pairs], expected, atol=1e-4)
+
+
+def test_the_same_sentence_twice_is_no_hard_pair(
+    tmp_path: Path, bi: BiEncoder, cross: CrossEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    twice = [Document("again", f"  {TEXTS[0]} "), *DOCUMENTS]
+    index = make_index(tmp_path / "index", bi, twice)
+    high = MonotoneCalibration.fit(np.linspace(-1, 1, 11), np.linspace(4, 5, 11))
+    low = MonotoneCalibration.fit(np.linspace(-9, 9, 11), np.linspace(0, 1, 11))
+    monkeypatch.setattr(bi, "calibration", high)
+    monkeypatch.setattr(cross, "calibration", low)
+    pairs = mine(index, encoder=bi, reranker=cross, hard=True, top=1_000)
+    assert len(pairs) > 100
+    assert ("again", "d00") not in names(pairs)
+
+
+def test_it_is_said_that_not_all_pairs_were_looked_at(
+    corpus: CorpusIndex, bi: BiEncoder, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    mine(corpus, encoder=bi, top=None, min_score=0.0)
+    assert caplog.messages == []
+    monkeypatch.setattr(kosim.index.mining, "MOST_PAIRS", 50)
+    assert len(mine(corpus, encoder=bi, top=None, min_score=0.0)) <= 50
+    assert "only the 50 pairs with the highest cosines were looked at" in caplog.messages[0]
 
 
 def test_rounding_makes_no_hard_pair(

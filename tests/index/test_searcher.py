@@ -14,6 +14,7 @@ from kosim.encoders.bi import BiEncoder
 from kosim.encoders.calibration import MonotoneCalibration
 from kosim.encoders.cross import CrossEncoder
 from kosim.encoders.encoder_identity import EncoderIdentity
+from kosim.encoders.errors import ConfigError
 from kosim.index.adaptive.deep_lists import sample_deep_lists
 from kosim.index.adaptive.policy import RELEVANT, CandidatePolicy, PolicyIdentity
 from kosim.index.corpus_index import CorpusIndex, Snapshot
@@ -342,3 +343,20 @@ def test_auto_reranks_as_far_as_the_policy_says(
         assert rows(result.hits) == places[row, best].tolist()
         assert (result.candidates, result.reranked) == (20, calls[row])
     assert calls.min() < 20
+
+
+def test_auto_promises_no_more_hits_than_the_policy_knows(
+    tmp_path: Path, bi: BiEncoder, cross: CrossEncoder
+) -> None:
+    searched = make_index(tmp_path / "index", bi, DOCUMENTS)
+    searcher = Searcher(searched, bi, cross)
+    lists = sample_deep_lists(searcher, queries=30, depth=5)
+    identity = PolicyIdentity(
+        bi.fingerprint(), cross.fingerprint(), "dense", len(searched), searched.generation
+    )
+    CandidatePolicy.fit(*lists, identity, floor=0.0, block=1).save(searched.folder)
+    with pytest.raises(ConfigError, match=r"k is 6, more than the 5 candidates.*--queries FILE"):
+        searcher.search(QUERIES, k=6, candidates="auto")
+    assert len(searcher.search(QUERIES, k=5, candidates="auto")[0].hits) <= 5
+    with pytest.raises(ConfigError, match="fits one for the mode dense alone"):
+        searcher.search(QUERIES, k=5, candidates="auto", mode="hybrid")

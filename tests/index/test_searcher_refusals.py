@@ -10,7 +10,9 @@ import pytest
 from kosim.encoders.bi import BiEncoder
 from kosim.encoders.calibration import MonotoneCalibration
 from kosim.encoders.errors import ConfigError, CorpusIndexError, DataError
+from kosim.index.build import build_index
 from kosim.index.corpus_index import CorpusIndex
+from kosim.index.mining import mine
 from kosim.index.searcher import Searcher
 from tests.index.searching import QUERIES
 
@@ -22,6 +24,17 @@ def test_another_encoder_than_that_of_the_index_is_refused(
     prints = searched.encoder.fingerprint[:12], other.fingerprint()[:12]
     with pytest.raises(CorpusIndexError, match=f"tiny-bi .{prints[0]}.*{prints[1]}"):
         Searcher(searched, other)
+
+
+def test_names_are_no_encoders(searched: CorpusIndex, dense: Searcher) -> None:
+    with pytest.raises(ConfigError, match=r"reranker is the name 'mini-cross'; give kosim\.load"):
+        Searcher(searched, dense.encoder, "mini-cross")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=r"index is the name 'i'; give kosim\.CorpusIndex\.open"):
+        Searcher("i", dense.encoder)  # type: ignore[type-var]
+    with pytest.raises(ConfigError, match="encoder is the name 'mini-bi'"):
+        mine(searched, encoder="mini-bi")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="encoder is the name 'mini-bi'"):
+        build_index(["하나"], "mini-bi", searched.folder.with_name("new"))  # type: ignore[arg-type]
 
 
 def test_same_encoder_in_another_precision_is_allowed(

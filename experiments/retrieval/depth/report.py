@@ -9,6 +9,7 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 from kosim.encoders.language import Line, Text, both
 from kosim.experiments.retrieval.depth.finding import compute_finding
 from kosim.experiments.retrieval.depth.results import (
+    SCORES_SETTINGS,
     BandResults,
     DepthResults,
     DepthRow,
@@ -266,5 +267,5 @@ def _bands(results: DepthResults) -> list[Table]:
     return tabulate(caption, results.scoring.bands, columns)
 
 
-DEPTH = Experiment(DepthResults, compute_finding, build_sections)
+DEPTH = Experiment(DepthResults, compute_finding, build_sections, leaves=(SCORES_SETTINGS,))
 """The evaluation of depth as an experiment."""

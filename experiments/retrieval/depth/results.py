@@ -10,6 +10,9 @@ from kosim.experiments.retrieval.depth.plan import DepthSettings
 from kosim.experiments.study.figures import Estimate
 from kosim.experiments.study.results import Latency, Record, Results
 
+SCORES_SETTINGS = "scores.json"
+"""What the scores of a run were made with, which is written before them."""
+
 
 class BandResults(Record):
     """What the sample found in one band of cosine ranks, each drawn document for ``weight``."""

@@ -223,8 +223,20 @@ def _mean(values: Floats, bounds: tuple[float, float], settings: DepthSettings) 
     return Estimate(value, float(low), float(high))
 
 
+def _agreed(survivors: Floats, hits: Floats, settings: DepthSettings) -> bool:
+    """Say whether a depth at which no query loses a hit surely keeps enough, or some lose one."""
+    if (survivors < hits).any():
+        return True
+    kept = ratio_estimate(hits, hits, resamples=settings.resamples, seed=settings.seed)
+    return kept.low >= settings.keep
+
+
 def _recommend(losses: Sequence[QueryLoss], settings: DepthSettings) -> Recommended:
-    """Return the smallest depth that keeps enough, with its percentile interval over queries."""
+    """Return the smallest depth that keeps enough, with its percentile interval over queries.
+
+    Where every query keeps all its hits at the upper end, no resample shows a loss there: the end
+    is then known only if as many agreeing queries exclude one.
+    """
     survivors = np.stack([loss.survivors[1:] for loss in losses])
     hits = np.array([loss.hits for loss in losses])
     deepest = survivors.shape[1]
@@ -239,11 +251,12 @@ def _recommend(losses: Sequence[QueryLoss], settings: DepthSettings) -> Recommen
     low, high = np.quantile(
         np.concatenate(drawn), [(1 - LEVEL) / 2, (1 + LEVEL) / 2], method="inverted_cdf"
     )
+    known = high <= deepest and _agreed(survivors[:, int(high) - 1], hits, settings)
     return Recommended(
         keep=settings.keep,
         depth=found if found <= deepest else None,
         low=int(low) if low <= deepest else None,
-        high=int(high) if high <= deepest else None,
+        high=int(high) if known else None,
         deepest=deepest,
     )
 

@@ -20,6 +20,7 @@ from kosim.encoders.interface import Encoder
 from kosim.encoders.language import Line
 from kosim.encoders.storage import atomic_file, read_json, write_json
 from kosim.experiments.retrieval.depth.plan import DOCUMENTS_AT_A_TIME, Band, ScoringPlan, draw
+from kosim.experiments.retrieval.depth.results import SCORES_SETTINGS
 from kosim.experiments.retrieval.depth.survival import ScoredQuery
 from kosim.experiments.retrieval.rankings import ABSENT
 from kosim.experiments.study.progress import Progress
@@ -28,7 +29,6 @@ from kosim.index.ranking import Rows
 from kosim.index.searcher import Searcher
 
 SCORES = "scores.parquet"
-_SETTINGS = "scores.json"
 _PARTS = "scores.parts"
 _PART_PAIRS = 2_000
 """About as many pairs are scored between two parts: what a kill costs, a minute on one core."""
@@ -63,7 +63,7 @@ class DeepScores:
         """
         self._folder, self._plan, self._searcher = folder, plan, searcher
         settings = _identify(plan, searcher)
-        path = folder / _SETTINGS
+        path = folder / SCORES_SETTINGS
         if overwrite:
             self._discard()
         elif path.is_file() and _read_json(path) != settings:
@@ -185,7 +185,7 @@ class DeepScores:
         return [raw[query, : len(members)] for query, members in enumerate(lists)]
 
     def _discard(self) -> None:
-        for name in (SCORES, _SETTINGS):
+        for name in (SCORES, SCORES_SETTINGS):
             (self._folder / name).unlink(missing_ok=True)
         shutil.rmtree(self._folder / _PARTS, ignore_errors=True)
 
