@@ -22,6 +22,10 @@ class DataError(KosimError):
     """A data file is missing, unreadable, or holds values that cannot be used."""
 
 
+class DuplicateIdError(DataError):
+    """A document is to be added under an id that an index has already."""
+
+
 class BackboneError(KosimError):
     """A pretrained backbone is not there, is incomplete, or cannot be loaded."""
 

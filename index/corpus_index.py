@@ -17,6 +17,7 @@ from kosim.encoders.errors import (
     ConfigError,
     CorpusIndexError,
     DataError,
+    DuplicateIdError,
     StorageError,
     UnconfirmedWriteError,
 )
@@ -308,7 +309,7 @@ class CorpusIndex:
         with self._writing(timeout) as snapshot:
             known = np.flatnonzero(snapshot.locate(block.ids) >= 0).tolist()
             if known and on_duplicate == "refuse":
-                raise DataError(
+                raise DuplicateIdError(
                     f"id {block.ids[known[0]]!r} is in {self.folder} already; replace it "
                     "(on_duplicate='replace') or give another id"
                 )

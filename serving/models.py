@@ -12,7 +12,6 @@ from kosim.encoders.artifact import read_manifest
 from kosim.encoders.base import PairEncoder
 from kosim.encoders.bi import BiEncoder
 from kosim.encoders.bundle import MINI_BI, MINI_CROSS, is_bundled, saved_encoder
-from kosim.encoders.compute.backends import check_machine
 from kosim.encoders.compute.choice import ComputeChoice
 from kosim.encoders.compute.export_store import ExportStore
 from kosim.encoders.compute.runtime import Precision
@@ -153,7 +152,7 @@ def check_models(settings: ServingSettings) -> None:
         CorpusIndexError: the index is none, damaged, of another encoder, or its own is gone.
     """
     choice = ComputeChoice.of(settings.backend, settings.precision)
-    _check_device(choice.device(settings.device))
+    choice.device(settings.device)  # one that is not there is refused
     if settings.cross is not None:
         _checked(settings, settings.cross, "cross")
     index: HoldsVectors | None = None
@@ -218,16 +217,3 @@ def _loaded(
         raise ConfigError(f"{folder} is a {encoder.kind}-encoder; a {kind.kind}-encoder is needed")
     check_scoring(encoder, str(folder))  # a server that is ready must not fail on a long text
     return encoder
-
-
-def _check_device(device: str | None) -> None:
-    if device in (None, "cpu"):
-        return
-    check_machine(ComputeChoice())
-    import torch
-
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise ConfigError(f"--device {device} cannot be used: {reason}") from error

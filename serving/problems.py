@@ -111,7 +111,7 @@ async def _problem(_: Request, error: Exception) -> JSONResponse:
     return error.response()
 
 
-async def _invalid(_: Request, error: Exception) -> JSONResponse:
+async def _invalid(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, RequestValidationError):
         raise error
     first: dict[str, Any] = error.errors()[0]
@@ -124,13 +124,18 @@ async def _invalid(_: Request, error: Exception) -> JSONResponse:
     field = encodable(".".join(named))[:_MOST_SHOWN]
     reason = str(first["ctx"]["error"]) if first["type"] == "value_error" else first["msg"]
     message = f"{field or first['loc'][0]}: {reason}"[:_MOST_SHOWN]
+    if not field and "json" not in request.headers.get("content-type", ""):
+        message = "the body is not sent as JSON; send it with Content-Type: application/json"
     return Problem(422, "invalid_value", message, param=field or None).response()
 
 
 async def _http(_: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, HTTPException):
         raise error
-    response = Problem(error.status_code, f"http_{error.status_code}", str(error.detail)).response()
+    problem = Problem(error.status_code, f"http_{error.status_code}", str(error.detail))
+    if error.status_code == 400:  # FastAPI's, of a body that it cannot decode
+        problem = Problem(400, "invalid_json", "the body cannot be read; send JSON in UTF-8")
+    response = problem.response()
     response.headers.update(error.headers or {})
     return response
 

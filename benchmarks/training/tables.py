@@ -21,6 +21,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from benchmarks.training.trials import RESULTS, load_data, read_lines
+from kosim.encoders.records import LabelledPairs
 from kosim.encoders.storage import write_json, write_text
 from kosim.experiments.statistics.significance import (
     F1,
@@ -72,8 +73,10 @@ def describe(records: Records, kind: dict[str, Records], labels: Floats) -> dict
     thresholds = np.array([record["threshold"] for record in records])
     mean: dict[str, float | None] = {}
     for name in ("epochs", "best_epoch", "steps", "seconds", "cpu_seconds"):
-        given = [record[name] for record in records if record[name] is not None]
-        mean[name] = float(np.mean(given)) if given else None  # a broken trial has no time
+        # A broken trial has no time, and one that was killed only that of its last part.
+        timed = [each for each in records if "seconds" not in name or not each.get("resumed")]
+        given = [record[name] for record in timed if record[name] is not None]
+        mean[name] = float(np.mean(given)) if given else None
     return {
         "kind": records[0]["kind"],
         "name": records[0]["name"],
@@ -190,6 +193,29 @@ def between_kinds(
     return sentences
 
 
+def by_source(groups: dict[tuple[str, str], Records], test: LabelledPairs) -> list[str]:
+    """Return a table of both kinds' defaults on the pairs of each source of the test."""
+    records = [groups.get((kind, DEFAULT)) for kind in ("bi", "cross")]
+    sources = np.array(test.sources)
+    if None in records or len(set(test.sources)) < 2:
+        return []
+    bi, cross = (scores_of(each) for each in records if each is not None)
+    parts = {name: sources == name for name in sorted(set(test.sources))}
+    lines = [
+        f"Setting *{DEFAULT}* by source of the pairs, all seeds of each kind:",
+        "",
+        "| source | pairs | bi: Pearson | cross: Pearson | cross minus bi | p |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    for name, of in {**parts, "all": sources == sources}.items():
+        labels = test.labels[of]
+        figures = [vars(estimate(labels, each[:, of], Pearson())) for each in (bi, cross)]
+        gap = vars(difference(labels, cross[:, of], bi[:, of], Pearson()))
+        cells = [name, f"{of.sum()}", *map(_interval, figures), _gap(gap), f"{gap['p_value']:.3f}"]
+        lines.append(f"| {' | '.join(cells)} |")
+    return ["\n".join(lines)]
+
+
 def _p(value: float) -> str:
     return "p < .001" if value < 0.001 else f"p = {value:.3f}"
 
@@ -234,7 +260,8 @@ def main(klue: Path | None, results: Path) -> None:
     notes: dict[Where, Any] = {}
     for where, groups in sorted(settings_of(records).items(), reverse=True):
         data, backbone = where
-        labels = load_data(data, klue).test.pairs.labels  # type: ignore[arg-type]
+        test = load_data(data, klue).test.pairs  # type: ignore[arg-type]
+        labels = test.labels
         kinds = {
             kind: {name: each for (of, name), each in groups.items() if of == kind}
             for kind in ("bi", "cross")
@@ -246,7 +273,8 @@ def main(klue: Path | None, results: Path) -> None:
         rows.sort(key=lambda row: (row["kind"], row["name"] != REFERENCE, -row["validation"]))
         summaries[where] = rows
         machines = sorted({processor_of(r["environment"]) for g in groups.values() for r in g})
-        notes[where] = [*between_kinds(groups, rows, labels), f"On {'; '.join(machines)}."]
+        notes[where] = [*between_kinds(groups, rows, labels), *by_source(groups, test)]
+        notes[where].append(f"On {'; '.join(machines)}.")
         notes[where].append(f"![learning curves](curves-{data}-{backbone}.png)")
         path = results.parent / f"curves-{data}-{backbone}.png"
         draw_curves(groups, f"{TITLES[data]}, from {backbone}", path)

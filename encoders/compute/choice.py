@@ -58,9 +58,11 @@ class ComputeChoice:
         """Return the torch device on which to open the weights.
 
         Raises:
-            ConfigError: onnx is to compute elsewhere than on the CPU.
+            ConfigError: onnx is to compute elsewhere than on the CPU, or the device is not there.
         """
         if self.backend == "torch":
+            if wanted not in (None, "cpu"):
+                _check_device(wanted)
             return wanted
         if wanted not in (None, "cpu"):
             raise ConfigError(
@@ -68,3 +70,16 @@ class ComputeChoice:
                 "choose backend torch"
             )
         return "cpu"
+
+
+def _check_device(wanted: str) -> None:
+    try:
+        import torch
+    except ImportError:  # which is said where torch is needed
+        return
+    try:
+        torch.empty(0, device=wanted)
+    except (RuntimeError, AssertionError) as error:  # unknown, not compiled in, or not there
+        raise ConfigError(
+            f"device {wanted!r} is not available here; leave it out, or give cpu"
+        ) from error

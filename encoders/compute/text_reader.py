@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,6 +106,8 @@ class TextReader:
         self._tokenizer: Any = tokenizer
         self._prompt = prompt
         self._step = step
+        # WordPiece gives a longer word up, and makes one unknown token of it.
+        self._longest_word: int | None = getattr(tokenizer.model, "max_input_chars_per_word", None)
         # What cuts two texts together needs no vocabulary, only the tokens that are put around.
         self._cutting: Any = Tokenizer(models.WordLevel({"": 0}, unk_token=""))
         if tokenizer.post_processor is not None:
@@ -193,11 +197,23 @@ class TextReader:
 
     def _encoded(self, texts: list[str]) -> Encodings:
         prepared = texts if self._step is None else list(self._step.apply(texts))
+        if self._longest_word:
+            prepared = [_broken(text, self._longest_word) for text in prepared]
         return Encodings(self._plain().encode_batch_fast(prepared, add_special_tokens=False))
 
     def _plain(self) -> Any:
         remove_call_settings(self._tokenizer)
         return self._tokenizer
+
+
+def _broken(text: str, longest: int) -> str:
+    """Return a text with a space after every ``longest`` letters and digits that have none."""
+    if len(text) <= longest:
+        return text
+    long = re.compile(rf"\w{{{longest}}}(?=\w)")
+    if not long.search(text):
+        return text
+    return long.sub(r"\g<0> ", unicodedata.normalize("NFC", text))
 
 
 def remove_call_settings(tokenizer: Any) -> None:

@@ -106,9 +106,10 @@ def recognised_format(
     if seen:
         options.notice(
             both(
-                "{name} holds {format} and was read so; name its format if it is not",
+                "{name} holds {format} and was read so; if it is not, name its format or give it a "
+                "suffix",
                 "{name}: 내용이 {format} 형식으로 보여 그렇게 읽었습니다. "
-                "아니면 형식을 지정하십시오",
+                "아니면 형식을 지정하거나 파일에 그 확장자를 붙이십시오",
                 name=source.name,
                 format=seen,
             )
@@ -118,7 +119,7 @@ def recognised_format(
     if otherwise is None:
         raise DataError(
             f"{source.name}: unknown table format; known are {', '.join(SUFFIXES)}, each also "
-            "with .gz: name the format of the file"
+            "with .gz: give the file that suffix, or name its format"
         )
     return otherwise
 

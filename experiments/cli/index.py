@@ -41,7 +41,7 @@ from kosim.experiments.cli.progress import stage_progress
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.measured_recall import measured_recall
 from kosim.index.sharding.folder import shard_problems
-from kosim.index.store.manifest import SHARDS
+from kosim.index.store.manifest import MANIFEST, SEGMENTS, SHARDS
 from kosim.index.store.verification import problems
 from kosim.index.vectors.stored import VectorType
 
@@ -131,7 +131,7 @@ def build(
     "--on-duplicate",
     type=click.Choice(["refuse", "replace"]),
     default="refuse",
-    help="What to do about an id that INDEX has already.",
+    help="What to do about an id that INDEX has already, or that comes twice: the last one stays.",
 )
 @encoder_option(help="Bi-encoder of INDEX, if it was moved.")
 @timeout_option
@@ -154,6 +154,7 @@ def add(
     from kosim.index.build import extend_index
 
     index = CorpusIndex.open(folder)
+    before = len(index)
     source = Corpus(corpus, **options)
     total = source.count()
     model = open_index_encoder(index, encoder, compute)
@@ -171,7 +172,9 @@ def add(
             timeout=timeout,
         )
     source.note_skipped()
-    output.print(f"Added {count:,}; {folder} has {len(index):,} documents")
+    new = len(index) - before
+    others = f", {count - new:,} in place of others with their id" if new < count else ""
+    output.print(f"Added {new:,}{others}; {folder} has {len(index):,} documents")
 
 
 @index_command.command("remove")
@@ -237,6 +240,8 @@ def verify(context: click.Context, folder: Path, as_json: bool) -> None:
     Example:
       kosim index verify corpus.index
     """
+    if not any((folder / name).exists() for name in (SHARDS, MANIFEST, SEGMENTS)):
+        CorpusIndex.open(folder)  # says what it is instead of an index
     found = shard_problems(folder) if (folder / SHARDS).is_file() else problems(folder)
     if as_json:
         print_json({"index": str(folder), "sound": not found, "problems": found})

@@ -146,6 +146,8 @@ def read_manifest(folder: Path) -> tuple[IndexManifest, Stamp]:
     path = folder / MANIFEST
     put_back(folder)
     try:
+        if folder.is_file():
+            raise CorpusIndexError(f"{folder} is a file; give the folder of an index")
         if not folder.is_dir():
             raise CorpusIndexError(f"{folder} does not exist; give the folder of an index")
         if path.exists() and not path.is_file():  # also a named pipe, which would never end

@@ -10,7 +10,8 @@ from fastapi import APIRouter, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from kosim.encoders.dimensions import shortened
-from kosim.encoders.errors import CorpusIndexError
+from kosim.encoders.errors import CorpusIndexError, DataError, DuplicateIdError
+from kosim.index.corpus_index import CorpusIndex
 from kosim.index.documents import LONGEST_ID, Document, check_document
 from kosim.serving.fields import Call, Items, NotBlank, Stated, Stored, Text
 from kosim.serving.limits import tell_truncated
@@ -100,6 +101,20 @@ def _check_distinct(ids: list[str]) -> None:
         seen.add(id)
 
 
+def _check_new(index: CorpusIndex, ids: list[str]) -> None:
+    """Refuse an id that the index has already."""
+    index.refresh()
+    known = np.flatnonzero(index.locate(ids) >= 0).tolist()
+    if known:
+        raise Problem(
+            409,
+            "duplicate_id",
+            f"id {ids[known[0]]!r:.80} is in the index already; nothing was added: replace it "
+            '(on_duplicate "replace") or give another id',
+            param=f"documents[{known[0]}].id",
+        )
+
+
 @router.post("/v1/documents")
 async def add(call: Addition, service: Served, response: Response) -> Added:
     """Add documents to the index; they can be found, and survive a crash, from the answer on."""
@@ -114,23 +129,24 @@ async def add(call: Addition, service: Served, response: Response) -> Added:
         _check_distinct(ids)
 
     def added() -> int:
-        for document in documents:
-            check_document(document)
+        for number, document in enumerate(documents):
+            try:
+                check_document(document)
+            except DataError as error:
+                # The id may be one that nobody gave.
+                name = f"documents[{number}]"
+                reason = str(error).partition(": ")[2] or str(error)
+                raise Problem(422, "invalid_value", f"{name}: {reason}", param=name) from error
         if call.on_duplicate == "refuse":
-            index.refresh()
-            known = np.flatnonzero(index.locate(ids) >= 0).tolist()
-            if known:
-                raise Problem(
-                    409,
-                    "duplicate_id",
-                    f"id {ids[known[0]]!r:.80} is in the index already; nothing was added: "
-                    'replace it (on_duplicate "replace") or give another id',
-                    param=f"documents[{known[0]}].id",
-                )
+            _check_new(index, ids)
         texts = [document.text for document in documents]
         vectors = shortened(encoder.encode(texts), index.encoder.dimension)
         with service.writing():
-            index.add(documents, vectors, on_duplicate=call.on_duplicate, timeout=WRITE_SECONDS)
+            try:
+                index.add(documents, vectors, on_duplicate=call.on_duplicate, timeout=WRITE_SECONDS)
+            except DuplicateIdError:  # which another request has added meanwhile
+                _check_new(index, ids)
+                raise
         return TICKET.get().truncated
 
     truncated = tell_truncated(response, await service.admission.run(added))

@@ -122,6 +122,8 @@ async def info(service: Served) -> dict[str, Any]:
 async def description(service: Served) -> Description:
     """Describe what is served."""
     searcher = service.models.searcher
+    if searcher is not None:
+        searcher.index.refresh()
     return Description(
         version=version("kosim"),
         encoders={

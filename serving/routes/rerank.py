@@ -12,7 +12,7 @@ from fastapi import APIRouter, Response
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StrictBool, model_validator
 
 from kosim.encoders.records import LABEL_HIGH, Hit
-from kosim.serving.fields import BEST, Call, Count, Items, Number, Sentence, Text
+from kosim.serving.fields import BEST, Call, Count, Items, Sentence, Share, Text
 from kosim.serving.limits import tell_truncated, tell_uncalibrated
 from kosim.serving.models import name_of
 from kosim.serving.service import Served, Service
@@ -43,7 +43,7 @@ class _Ranking(Call):
         "same.",
     )
     return_documents: StrictBool = Field(False, description="Repeat the texts in the answer.")
-    min_score: Number | None = Field(
+    min_score: Share | None = Field(
         None, description="Leave out hits with a lower relevance score (0 to 1)."
     )
 

@@ -18,7 +18,7 @@ from kosim.serving.fields import (
     MAX_ITEMS,
     Call,
     Count,
-    Number,
+    Score,
     Sentence,
     Share,
     Stated,
@@ -55,9 +55,7 @@ class SearchCall(Call):
         description="Number of documents to retrieve and rerank; auto: as many as the query needs, "
         "by the index's fitted policy.",
     )
-    min_score: Number | None = Field(
-        None, description="Leave out hits with a lower score (0 to 5)."
-    )
+    min_score: Score | None = Field(None, description="Leave out hits with a lower score (0 to 5).")
     mode: Mode = Field("dense", description="Retrieve by vectors, by words, or by both.")
     interpolation: Share = Field(
         0.0,

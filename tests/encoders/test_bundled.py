@@ -12,7 +12,7 @@ from kosim.encoders.backbone import find_backbone
 from kosim.encoders.bundle import BUNDLED, MINI, MINI_BI, MINI_CROSS, name_of, saved_encoder
 from kosim.encoders.compute.export_store import ExportStore
 from kosim.encoders.distillation.teacher import open_teacher
-from kosim.encoders.errors import ArtifactError, BackboneError
+from kosim.encoders.errors import ArtifactError, BackboneError, ConfigError
 from kosim.encoders.loading import KINDS, load
 from kosim.experiments.data.datasets import load_sample
 from tests.encoders.tiny import write_koelectra
@@ -124,3 +124,9 @@ def test_a_bundled_encoder_can_teach() -> None:
     if not saved_encoder(MINI_BI).is_dir():
         pytest.skip("the bundled encoders are not made yet")
     assert open_teacher(MINI_BI, device="cpu").fingerprint() == load(MINI_BI).fingerprint()
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:77"])
+def test_a_device_that_is_not_there_is_named(device: str) -> None:
+    with pytest.raises(ConfigError, match=f"device '{device}' is not available here; leave it out"):
+        load(MINI_BI, device=device)

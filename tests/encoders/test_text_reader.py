@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -81,3 +82,21 @@ def test_a_file_that_is_none_is_named(tmp_path: Path) -> None:
     path.write_text("{}")
     with pytest.raises(ArtifactError, match="cannot be read"):
         TextReader.open(path, InputLayout(), MOST)
+
+
+def test_a_long_word_is_read_in_parts_and_not_given_up() -> None:
+    """WordPiece makes one unknown token of more than 100 letters without a space."""
+    folder = saved_encoder(MINI_BI)
+    tokenizer = AutoTokenizer.from_pretrained(str(folder))
+    reader = TextReader.of(tokenizer, 512)
+    syllables = "해산물을먹으러친구와부산에갔습니다" * 20
+    long, decomposed = syllables[:101], unicodedata.normalize("NFD", syllables[:101])
+    parts = reader.parts(
+        [long, f"{long[:100]} {long[100:]}", decomposed, syllables, syllables[:100]]
+    )
+    ids = [part.ids for part in parts]
+    assert ids[0] == ids[1] == ids[2]
+    assert ids[4] == tokenizer(syllables[:100], add_special_tokens=False)["input_ids"]
+    assert all(tokenizer.unk_token_id not in each for each in ids)
+    link = "https://example.com/" + "a1-" * 50  # whose words are short
+    assert reader.parts([link])[0].ids == tokenizer(link, add_special_tokens=False)["input_ids"]

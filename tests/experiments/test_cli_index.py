@@ -217,6 +217,27 @@ def test_an_index_may_be_the_folder_one_is_in(
     answer(*words, ".", *more.get(command, []))
 
 
+def test_verify_of_what_is_no_index_is_a_refusal(made: Path, tmp_path: Path) -> None:
+    for path, said in (
+        (tmp_path / "typo.index", "does not exist; give the folder of an index"),
+        (tmp_path, "is not an index: it has no manifest.json"),
+        (made / "manifest.json", "is a file; give the folder of an index"),
+    ):
+        result = kosim("index", "verify", path, "--json")
+        assert said in result.stderr
+        assert "damaged" not in result.stderr
+        assert result.stdout == ""
+
+
+def test_replaced_documents_are_not_counted_as_new(index: Path, tmp_path: Path) -> None:
+    lines = ['{"id": "q", "text": "첫째"}', '{"id": "q", "text": "둘째"}']
+    more = write(tmp_path / "more.jsonl", "\n".join(lines) + "\n")
+    said = answer("index", "add", index, more, "--on-duplicate", "replace")
+    assert "Added 1, 1 in place of others with their id; " in said
+    again = answer("index", "add", index, more, "--on-duplicate", "replace")
+    assert "Added 0, 2 in place of others with their id; " in again
+
+
 def test_verify_calls_a_sound_index_sound(made: Path) -> None:
     assert json.loads(answer("index", "verify", made, "--json"))["sound"] is True
     assert "is sound" in answer("index", "verify", made)

@@ -41,6 +41,15 @@ LONG = "가" * 401
         ),
         ("/rerank", {"query": "가", "texts": ["나"], "raw_scores": "yes"}, 422, "raw_scores"),
         ("/v1/search", {"query": "가", "candidates": "5"}, 422, "candidates"),
+        ("/v1/search", {"query": "가", "min_score": 6}, 422, "min_score: Input should be less"),
+        ("/v1/search", {"query": "가", "min_score": -0.1}, 422, "min_score"),
+        ("/v1/rerank", {"query": "가", "documents": ["나"], "min_score": 1.1}, 422, "min_score"),
+        (
+            "/v1/documents",
+            {"documents": [{"text": "가"}, {"text": "나\0"}]},
+            422,
+            "documents[1]: the",
+        ),
         ("/v1/embeddings", {"input": ["가"] * 51}, 413, "max-items is 50"),
     ],
 )
@@ -54,6 +63,32 @@ def test_a_limit_is_named(
         said in answer["message"]
         and answer["message"] == answer["detail"] == answer["error"]["message"]
     )
+
+
+def test_a_limit_that_is_no_number_is_refused(client: TestClient) -> None:
+    kind = {"content-type": "application/json"}
+    for path, body in (
+        ("/v1/search", '{"query": "가", "min_score": NaN}'),
+        ("/v1/rerank", '{"query": "가", "documents": ["나"], "min_score": NaN}'),
+    ):
+        response = client.post(path, content=body.encode(), headers=kind)
+        assert response.status_code == 422, path
+        assert "min_score" in response.json()["message"]
+
+
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "text/plain"])
+def test_json_that_is_not_sent_as_json_is_told_how(client: TestClient, kind: str) -> None:
+    body = '{"r1": {"sentence": "가"}, "r2": {"sentence": "나"}}'.encode()
+    response = client.post("/", content=body, headers={"content-type": kind})
+    assert response.status_code == 422
+    assert "Content-Type: application/json" in response.json()["message"]
+
+
+def test_a_body_in_another_encoding_is_told_which(client: TestClient) -> None:
+    body = '{"query": "가", "documents": ["나"]}'.encode("cp949")
+    response = client.post("/v1/rerank", content=body, headers={"content-type": "application/json"})
+    assert response.status_code == 400
+    assert "send JSON in UTF-8" in response.json()["message"]
 
 
 def test_a_body_that_is_too_large_gets_413(client: TestClient) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -166,6 +167,34 @@ def test_an_id_that_is_there_is_refused_or_replaced(client: TestClient) -> None:
     last = client.post("/v1/documents", json={**both, "on_duplicate": "replace"})
     assert last.status_code == 200 and last.json()["documents"] == before
     assert client.delete("/v1/documents/twice").json()["documents"] == before - 1
+
+
+def test_an_id_that_another_request_adds_meanwhile_is_a_conflict_too(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adding = CorpusIndex.add
+
+    def late(index: CorpusIndex, documents: Any, vectors: Any, **options: Any) -> None:
+        monkeypatch.setattr(CorpusIndex, "add", adding)
+        adding(index, documents, vectors, **options)  # the other one
+        adding(index, documents, vectors, **options)
+
+    monkeypatch.setattr(CorpusIndex, "add", late)
+    refused = client.post("/v1/documents", json={"documents": [{"id": "race", "text": WORDS[0]}]})
+    answer = refused.json()
+    assert (refused.status_code, answer["error"]["code"]) == (409, "duplicate_id")
+    assert answer["error"]["param"] == "documents[0].id"
+    assert "nothing was added" in answer["message"]
+    assert client.delete("/v1/documents/race").status_code == 200
+
+
+def test_documents_that_another_process_adds_are_counted(client: TestClient, index: Path) -> None:
+    before = client.get("/v1/service").json()["index"]["documents"]
+    opened = CorpusIndex.open(index)
+    vectors = np.eye(1, opened.encoder.dimension, dtype=np.float32)
+    opened.add([Document("beside", WORDS[0])], vectors)
+    assert client.get("/v1/service").json()["index"]["documents"] == before + 1
+    opened.remove(["beside"])
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ def test_a_wrong_call_is_refused_in_one_line(
     assert "--port" in refusal("serve", "--encoder", bi, "--port", 70_000)
     assert "--workers" in refusal("serve", "--encoder", bi, "--workers", 0)
     assert "cannot listen on 192.0.2.1" in refusal("serve", "--encoder", bi, "--host", "192.0.2.1")
-    assert "cannot be used" in refusal("serve", "--encoder", bi, "--device", "abacus")
+    assert "is not available here" in refusal("serve", "--encoder", bi, "--device", "abacus")
     wrong = refusal("serve", "--encoder", bi, "--backend", "torch", "--precision", "int8")
     assert "torch does not compute in int8" in wrong
     both = ("serve", "--reranker", cross, "--index", index, "--refine")
