@@ -23,6 +23,9 @@ from kosim.experiments.study.figures import Comparison, Difference, Estimate
 
 LEVEL = 0.95
 
+_FEWEST_TELLING = 4
+"""With m such units among many, exp(-m) of the resamples hold none: 5% where there are 3."""
+
 
 def ratio_of_sums(parts: Floats, wholes: Floats) -> Evaluation:
     """Return how sum(parts) / sum(wholes) over n units is evaluated under weights.
@@ -43,22 +46,24 @@ def ratio_of_sums(parts: Floats, wholes: Floats) -> Evaluation:
 def ratio_estimate(parts: Floats, wholes: Floats, *, resamples: int, seed: int) -> Estimate:
     """Return sum(parts) / sum(wholes) over n units, a share, with its 95% interval.
 
-    Units without a whole say nothing and are not drawn. Where every unit's share is 0, or every
-    one's is 1, it is the exact binomial interval of as many agreeing units (Clopper & Pearson
-    1934); one unit whose share lies between tells nothing of others, so that it is 0 to 1.
+    Where every unit's share is 0, or every one's is 1, it is the exact binomial interval of as
+    many agreeing units (Clopper & Pearson 1934); one unit whose share lies between tells nothing
+    of others, so that it is 0 to 1. Units without a whole are drawn too, unless hardly any others
+    are there: too many resamples would then have nothing to take a share of.
 
     Raises:
         UndefinedMetricError: the wholes sum to 0.
     """
-    parts, wholes = parts[wholes > 0], wholes[wholes > 0]
-    n = len(parts)
-    if not n:
+    telling = int(np.count_nonzero(wholes))
+    if not telling:
         raise UndefinedMetricError("there is nothing to take a share of: all wholes are 0")
-    drawn = bootstrap(ratio_of_sums(parts, wholes), n, resamples=resamples, seed=seed)
-    if n == 1 and 0 < drawn.value < 1:
+    if telling < _FEWEST_TELLING:
+        parts, wholes = parts[wholes > 0], wholes[wholes > 0]
+    drawn = bootstrap(ratio_of_sums(parts, wholes), len(parts), resamples=resamples, seed=seed)
+    if telling == 1 and 0 < drawn.value < 1:
         return Estimate(drawn.value, 0.0, 1.0)
     if drawn.error == 0:
-        agreed = ((1 - LEVEL) / 2) ** (1 / n)
+        agreed = ((1 - LEVEL) / 2) ** (1 / telling)
         low = float(agreed) if drawn.value == 1 else drawn.value
         high = float(1 - agreed) if drawn.value == 0 else drawn.value
         return Estimate(drawn.value, low, high)

@@ -192,7 +192,10 @@ def test_policy_of_other_encoders_is_refused(
     policy: CandidatePolicy, tmp_path: Path, encoder: str, reranker: str, mode: str
 ) -> None:
     policy.save(tmp_path)
-    with pytest.raises(ConfigError, match=f"kosim depth {tmp_path} --reranker CROSS"):
+    remedy = f"fit it with `kosim depth {tmp_path} --reranker CROSS --queries FILE`"
+    if mode != "dense":
+        remedy = "fits one for the mode dense alone: give a number of candidates"
+    with pytest.raises(ConfigError, match=remedy):
         CandidatePolicy.load(tmp_path, encoder, reranker, mode=mode)
 
 
