@@ -19,6 +19,7 @@ import click
 import numpy as np
 
 import kosim
+from benchmarks.figures import gap, interval
 from benchmarks.training.tables import scores_of as scores_of_trials
 from benchmarks.training.trials import RESULTS as TRIALS
 from benchmarks.training.trials import read_lines
@@ -119,21 +120,16 @@ def to_markdown(content: dict[str, Any]) -> str:
             "|---|---:|---:|---:|",
         ]
         lines += [
-            f"| {row['kind']}, {row['stage']} | {row['seeds']} | {_interval(row['pearson'])} | "
-            f"{_interval(row['f1'])} |"
+            f"| {row['kind']}, {row['stage']} | {row['seeds']} | {interval(row['pearson'])} | "
+            f"{interval(row['f1'])} |"
             for row in test["rows"]
         ]
         lines += ["", "| Pearson of | minus that of | gap | p |", "|---|---|---:|---:|"]
         lines += [
-            f"| {gap['of']} | {gap['minus']} | {_interval(gap, '+.3f')} | {gap['p_value']:.3f} |"
-            for gap in test["gaps"]
+            f"| {each['of']} | {each['minus']} | {gap(each)} | {each['p_value']:.3f} |"
+            for each in test["gaps"]
         ]
     return "\n".join([*lines, "", f"On {processor_of(content['environment'])}."]) + "\n"
-
-
-def _interval(figure: dict[str, float], form: str = ".3f") -> str:
-    value, low, high = (format(figure[name], form) for name in ("value", "low", "high"))
-    return f"{value} [{low}, {high}]"
 
 
 @click.command()

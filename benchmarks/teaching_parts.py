@@ -26,6 +26,7 @@ import numpy as np
 import pandas as pd
 
 import kosim
+from benchmarks.figures import gap, interval
 from kosim.encoders.base import PairEncoder
 from kosim.encoders.metrics import Floats, f1
 from kosim.encoders.records import LabelledPairs
@@ -127,29 +128,24 @@ def to_markdown(content: dict[str, Any]) -> str:
             "",
             f"## A {kind}-encoder taught by a {other}-encoder",
             "",
-            f"The teacher has a Pearson correlation of {_figure(teacher)} itself.",
+            f"The teacher has a Pearson correlation of {interval(teacher)} itself.",
             "",
             "| the student learns | silver pairs | Pearson | F1 tuned | minus gold alone | p |",
             "|---|---:|---:|---:|---:|---:|",
         ]
         for row in run["rows"]:
             told = "– | –"
-            if gap := row["gap"]:
-                value, low, high = (f"{gap[name]:+.3f}" for name in ("value", "low", "high"))
-                told = f"{value} [{low}, {high}] | {gap['p_value']:.3f}"
+            if found := row["gap"]:
+                told = f"{gap(found)} | {found['p_value']:.3f}"
             cells = [
                 row["learns"],
                 f"{row['pairs']:,}",
-                _figure(row["pearson"]),
+                interval(row["pearson"]),
                 f"{row['f1']:.3f}",
             ]
             lines.append(f"| {' | '.join(cells)} | {told} |")
         lines += ["", f"On {processor_of(run['environment'])}."]
     return "\n".join(lines) + "\n"
-
-
-def _figure(figure: dict[str, float]) -> str:
-    return f"{figure['value']:.3f} [{figure['low']:.3f}, {figure['high']:.3f}]"
 
 
 @click.command()

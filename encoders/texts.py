@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -12,6 +13,11 @@ Pair = tuple[str, str]
 
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 _SHOWN = 40
+
+
+def comparable(text: str | None) -> str:
+    """Return the form in which equal texts are equal; "" for a missing one."""
+    return "" if text is None else " ".join(unicodedata.normalize("NFC", text).split())
 
 
 def as_texts(values: Iterable[str], what: str = "texts") -> list[str]:

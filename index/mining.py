@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -17,6 +16,7 @@ from kosim.encoders.dimensions import calibration_at
 from kosim.encoders.errors import ConfigError
 from kosim.encoders.interface import Encoder, SentenceEncoder
 from kosim.encoders.language import both
+from kosim.encoders.texts import comparable
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.documents import Document, check_document
 from kosim.index.index_encoder import check_bi, check_encoder, check_opened
@@ -212,15 +212,6 @@ def _reporting(
     return None if progress is None else lambda done, total: progress(stage, done, total)
 
 
-def _same(one: str, other: str) -> bool:
-    """Say whether two texts are the same but for white space and how Unicode composes them."""
-    return _plain(one) == _plain(other)
-
-
-def _plain(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFC", text).split())
-
-
 def _tell_if_cut(found: int, count: int, top: int | None) -> None:
     """Say that there may be more pairs than those that were looked at, where all were wanted."""
     if top is None and found == count:
@@ -265,7 +256,7 @@ def _ranked(
     order = np.lexsort((second, first, -(raw if gaps is None else gaps)))
     if gaps is not None:
         order = order[gaps[order] > _NO_GAP]
-        order = order[[not _same(*pairs[at]) for at in order]]
+        order = order[[comparable(pairs[at][0]) != comparable(pairs[at][1]) for at in order]]
     if min_score is not None:
         order = order[scores[order] >= min_score]
     order = order[:top]

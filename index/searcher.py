@@ -16,7 +16,7 @@ from kosim.encoders.dimensions import calibration_at, shortened
 from kosim.encoders.errors import ConfigError, DataError
 from kosim.encoders.interface import Encoder, SentenceEncoder
 from kosim.encoders.texts import as_texts
-from kosim.index.adaptive.policy import CandidatePolicy
+from kosim.index.adaptive.policy import CandidatePolicy, fitting
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.documents import SearchHit, SearchResult
 from kosim.index.index_encoder import check_encoder, check_opened
@@ -295,9 +295,8 @@ class Searcher(Generic[Index_co]):
             if k > policy.depth < len(self.index):
                 raise ConfigError(
                     f"k is {k:,}, more than the {policy.depth:,} candidates that the policy was "
-                    "fitted on; ask for fewer hits, fit it deeper with `kosim depth "
-                    f"{self.index.folder} --reranker CROSS --queries FILE`, or give a number of "
-                    "candidates"
+                    f"fitted on; ask for fewer hits, fit it deeper with "
+                    f"{fitting(self.index.folder)}, or give a number of candidates"
                 )
             return policy
         if isinstance(candidates, str):

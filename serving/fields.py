@@ -106,7 +106,6 @@ def _a_number(value: Any) -> Any:
 
 Whole = Annotated[int, BeforeValidator(_a_number)]
 Count = Annotated[int, Field(ge=1), BeforeValidator(_a_number)]
-Number = Annotated[float, BeforeValidator(_a_number)]
 Share = Annotated[float, Field(ge=0, le=1), BeforeValidator(_a_number)]
 Score = Annotated[float, Field(ge=0, le=5), BeforeValidator(_a_number)]
 

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from benchmarks.figures import gap, interval
 from benchmarks.training.trials import RESULTS, load_data, read_lines
 from kosim.encoders.records import LabelledPairs
 from kosim.encoders.storage import write_json, write_text
@@ -134,9 +135,9 @@ def _row(row: dict[str, Any]) -> str:
         row["name"],
         ", ".join(map(str, row["seeds"])),
         f"{row['validation']:.3f}",
-        *(_interval(row[name]) for name in ("pearson",)),
+        *(interval(row[name]) for name in ("pearson",)),
         spread,
-        *(_interval(row[name]) for name in ("f1", "f1_tuned")),
+        *(interval(row[name]) for name in ("f1", "f1_tuned")),
         *(_gap(row[name]) for name in ("gap", "gap_to_default")),
         f"{row['epochs']:.3g}, {row['best_epoch']:.3g}",
         f"{row['steps']:,.0f}",
@@ -145,20 +146,8 @@ def _row(row: dict[str, Any]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def _gap(gap: dict[str, Any] | None) -> str:
-    if gap is None:
-        return "–"
-    value, low, high = (_signed(gap[name]) for name in ("value", "low", "high"))
-    return f"{value} [{low}, {high}]"
-
-
-def _signed(value: float) -> str:
-    shown = f"{value:+.3f}"
-    return shown if float(shown) else "0.000"
-
-
-def _interval(figure: dict[str, float]) -> str:
-    return f"{figure['value']:.3f} [{figure['low']:.3f}, {figure['high']:.3f}]"
+def _gap(found: dict[str, Any] | None) -> str:
+    return "–" if found is None else gap(found)
 
 
 def between_kinds(
@@ -184,11 +173,11 @@ def between_kinds(
             pairs[f"Setting *{setting}*"] = dict.fromkeys(best, setting)
     for what, names in pairs.items():
         bi, cross = (groups[kind, names[kind]] for kind in ("bi", "cross"))
-        if gap := gap_between(cross, bi, labels):
+        if found := gap_between(cross, bi, labels):
             sentences.append(
                 f"{what} (cross: {names['cross']}; bi: {names['bi']}): the cross-encoder's Pearson "
-                f"minus the bi-encoder's is {_gap(gap)}, {_p(gap['p_value'])}, seeds "
-                f"{', '.join(map(str, gap['seeds']))}."
+                f"minus the bi-encoder's is {gap(found)}, {_p(found['p_value'])}, seeds "
+                f"{', '.join(map(str, found['seeds']))}."
             )
     return sentences
 
@@ -210,8 +199,9 @@ def by_source(groups: dict[tuple[str, str], Records], test: LabelledPairs) -> li
     for name, of in {**parts, "all": sources == sources}.items():
         labels = test.labels[of]
         figures = [vars(estimate(labels, each[:, of], Pearson())) for each in (bi, cross)]
-        gap = vars(difference(labels, cross[:, of], bi[:, of], Pearson()))
-        cells = [name, f"{of.sum()}", *map(_interval, figures), _gap(gap), f"{gap['p_value']:.3f}"]
+        found = vars(difference(labels, cross[:, of], bi[:, of], Pearson()))
+        p_value = f"{found['p_value']:.3f}"
+        cells = [name, f"{of.sum()}", *map(interval, figures), gap(found), p_value]
         lines.append(f"| {' | '.join(cells)} |")
     return ["\n".join(lines)]
 

@@ -107,7 +107,8 @@ class TextReader:
         self._prompt = prompt
         self._step = step
         # WordPiece gives a longer word up, and makes one unknown token of it.
-        self._longest_word: int | None = getattr(tokenizer.model, "max_input_chars_per_word", None)
+        longest = getattr(tokenizer.model, "max_input_chars_per_word", None)
+        self._long_word = None if longest is None else re.compile(rf"\w{{{longest}}}(?=\w)")
         # What cuts two texts together needs no vocabulary, only the tokens that are put around.
         self._cutting: Any = Tokenizer(models.WordLevel({"": 0}, unk_token=""))
         if tokenizer.post_processor is not None:
@@ -197,8 +198,8 @@ class TextReader:
 
     def _encoded(self, texts: list[str]) -> Encodings:
         prepared = texts if self._step is None else list(self._step.apply(texts))
-        if self._longest_word:
-            prepared = [_broken(text, self._longest_word) for text in prepared]
+        if (long := self._long_word) is not None:
+            prepared = [_broken(text, long) if long.search(text) else text for text in prepared]
         return Encodings(self._plain().encode_batch_fast(prepared, add_special_tokens=False))
 
     def _plain(self) -> Any:
@@ -206,13 +207,8 @@ class TextReader:
         return self._tokenizer
 
 
-def _broken(text: str, longest: int) -> str:
-    """Return a text with a space after every ``longest`` letters and digits that have none."""
-    if len(text) <= longest:
-        return text
-    long = re.compile(rf"\w{{{longest}}}(?=\w)")
-    if not long.search(text):
-        return text
+def _broken(text: str, long: re.Pattern[str]) -> str:
+    """Return a text with a space after every run of letters and digits that is too long."""
     return long.sub(r"\g<0> ", unicodedata.normalize("NFC", text))
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from kosim.encoders.errors import ConfigError
 from kosim.encoders.language import Language, Line, Text, both, text
 from kosim.encoders.records import LabelledPairs, check_validation
+from kosim.encoders.texts import comparable
 from kosim.experiments.cli.console import chosen_language, notes, output, print_json, table
 from kosim.experiments.cli.encoder_options import SAVED_ENCODER, ComputeOptions, compute_options
 from kosim.experiments.cli.options import json_option, language_option, option, pair_file_options
@@ -22,7 +23,7 @@ from kosim.experiments.comparison.evaluation import (
 )
 from kosim.experiments.comparison.reliability import evaluate_at, f1_plateau, reliability
 from kosim.experiments.comparison.results import ChosenThreshold, EvaluationResults
-from kosim.experiments.data.cleaning import comparable, distinct_numbers, read_whole
+from kosim.experiments.data.cleaning import distinct_numbers, read_whole
 from kosim.experiments.settings import EvaluationSettings
 from kosim.experiments.statistics.thresholds import Goal, choose_threshold
 from kosim.experiments.study.figures import written

@@ -172,7 +172,7 @@ def add(
             timeout=timeout,
         )
     source.note_skipped()
-    new = len(index) - before
+    new = count if on_duplicate == "refuse" else len(index) - before
     others = f", {count - new:,} in place of others with their id" if new < count else ""
     output.print(f"Added {new:,}{others}; {folder} has {len(index):,} documents")
 

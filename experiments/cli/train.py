@@ -56,7 +56,7 @@ def train_command(kind: str, out: Path, seed: int, overwrite: bool, **options: A
       kosim train cross --dataset sample --backbone mini --out models/cross
     """
     from kosim.experiments.comparison.contenders import train_and_save
-    from kosim.experiments.comparison.learning import of_training
+    from kosim.experiments.comparison.learning_warnings import of_training
     from kosim.experiments.comparison.trivial import trivial_pearson
     from kosim.experiments.data.partition import load_training
 

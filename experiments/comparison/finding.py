@@ -7,7 +7,14 @@ it from every other encoder at 5% (Holm-adjusted where there are more than two).
 from __future__ import annotations
 
 from kosim.encoders.language import Line
-from kosim.experiments.comparison import advice, headline, learning, slice_report, wording
+from kosim.experiments.comparison import (
+    advice,
+    headline,
+    learning,
+    learning_warnings,
+    slice_report,
+    wording,
+)
 from kosim.experiments.comparison.care import equal_care, unequal_care
 from kosim.experiments.comparison.facts import METRIC, Facts
 from kosim.experiments.comparison.results import ComparisonResults
@@ -30,7 +37,7 @@ def compute_finding(results: ComparisonResults) -> Finding:
     facts = Facts(results)
     gap = facts.decisive
     warnings = [
-        *learning.warnings(facts),
+        *learning_warnings.warnings(facts),
         *advice.stand_ins(facts),
         *filter(
             None,

@@ -1,34 +1,18 @@
-"""Whether each encoder has learnt what it can, and warnings where its figures mislead."""
+"""Whether each encoder has learnt what it can."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
-
-from kosim.encoders.language import Line, both, listed
-from kosim.encoders.training.result import TrainingResult, still_rising
+from kosim.encoders.language import Line
+from kosim.encoders.training.result import still_rising
 from kosim.experiments.comparison.facts import TINY, Facts
 from kosim.experiments.comparison.results import Training
 from kosim.experiments.study.figures import Estimate
-from kosim.experiments.study.notation import decimal, percent
 
 NEAR_TRIVIAL = 0.05
 """A Pearson less than this above the trivial predictor's, or above 0, shows no learning; nor does
 one that covers less than half of the way from there to 1."""
-MANY_FLIPS = 0.1
-"""More decisions than this share that flip with the order of a pair are too many."""
-FAR_ABOVE = 0.05
-"""A validation Pearson this far above the test's is no accident of the pairs."""
-_LEARNT_START = Line(
-    ", or from one that has learnt (--cross-backbone mini-cross)",
-    " 보거나, 이미 배운 인코더에서 시작해(--cross-backbone mini-cross)",
-)
-"""What made a cross-encoder learn from 300 pairs; a bi-encoder learns from them anyway."""
-_COUNTING = Line("counting shared character bigrams", "글자 바이그램 겹침만 센 값")
-_GUESSING = Line("guessing", "짐작만 한 값")
 SAME_LOSS = 1e-3
 """A training loss that changes by less than this share over its epochs does not move."""
 
@@ -50,7 +34,7 @@ def _still_rose(run: Training) -> bool:
 
 
 @dataclass(frozen=True)
-class _Reached:
+class Reached:
     """The Pearson by which a contender's learning is judged, and the trivial predictor's there."""
 
     value: float
@@ -58,13 +42,13 @@ class _Reached:
     split: Line
 
 
-def _reached(facts: Facts, name: str) -> _Reached | None:
+def what_it_reached(facts: Facts, name: str) -> Reached | None:
     """Return what a contender reached in its worst training, or None where it is not known.
 
     The validation pairs of a saved encoder are not known here: its value on them or on the test
     pairs, the higher one, is held against the trivial predictor's on the test pairs.
     """
-    trivial, values = facts.results.trivial, _validations(facts, name)
+    trivial, values = facts.results.trivial, validation_values(facts, name)
     if trivial is None:
         return None
     value = min(values, default=None)
@@ -75,12 +59,12 @@ def _reached(facts: Facts, name: str) -> _Reached | None:
         least, on_test = trivial.test, facts.values.get(name)
         if on_test is not None and (value is None or on_test > value):
             value, split = on_test, Line("test", "평가")
-    return None if value is None else _Reached(value, max(least or 0.0, 0.0), split)
+    return None if value is None else Reached(value, max(least or 0.0, 0.0), split)
 
 
 def untaught(facts: Facts) -> list[str]:
     """Return the contenders whose Pearson is near the trivial predictor's, or below it."""
-    reached = {name: _reached(facts, name) for name in facts.encoders}
+    reached = {name: what_it_reached(facts, name) for name in facts.encoders}
     return [n for n, each in reached.items() if each and shows_nothing(each.value, each.trivial)]
 
 
@@ -142,218 +126,7 @@ def _clearly_ahead(facts: Facts) -> bool:
     return gap is not None and gap.value >= TINY
 
 
-def of_training(result: TrainingResult, trivial: float | None) -> list[str]:
-    """Return what the training of one encoder alone is warned of, in English.
-
-    Args:
-        result: of the training.
-        trivial: the trivial predictor's Pearson on the validation pairs, None where undefined.
-    """
-    values = [row.pearson for row in result.history]
-    reached, least = values[result.best_epoch - 1], max(trivial or 0.0, 0.0)
-    said = []
-    if shows_nothing(reached, least):
-        guess = _COUNTING if least else _GUESSING
-        said.append(
-            f"The encoder may have learnt nothing: its validation Pearson {decimal(reached)} is "
-            f"{_near(reached, least)} the {decimal(least)} of {guess.en}. Train it again with more "
-            "--epochs, another --learning-rate or more pairs."
-        )
-    if result.best_epoch == len(values) and still_rising(values):
-        said.append(
-            "The last epoch was the best one: the encoder was still learning. Give more --epochs "
-            "or a higher --learning-rate."
-        )
-    return said
-
-
-def _near(value: float, trivial: float) -> str:
-    return "below" if value < trivial - NEAR_TRIVIAL else "near"
-
-
-def warnings(facts: Facts) -> list[Line]:
-    """Return the warnings that come before all others, each with what to try."""
-    lines = [
-        both(
-            "{name} gives every pair the same score, up to the rounding of float32: its training "
-            "collapsed. Train it again with a lower --learning-rate.",
-            "{name}: 모든 쌍에 같은 점수를 줍니다(float32 반올림 오차 이내). 학습이 무너진 "
-            "것이므로 --learning-rate를 낮춰 다시 학습하십시오.",
-            name=_capital(facts.name(name)),
-        )
-        for name in collapsed(facts)
-    ]
-    lines += [
-        both(
-            "The training loss of {name} did not move: it learnt nothing. Try a lower or a higher "
-            "--learning-rate.",
-            "{name}: 학습 손실이 움직이지 않아 아무것도 배우지 못했습니다. --learning-rate를 "
-            "낮추거나 높여 보십시오.",
-            name=facts.name(name),
-        )
-        for name in stuck(facts)
-    ]
-    lines += [
-        both(
-            "{name} may have learnt nothing: its {split} Pearson {value} is {near} the {trivial} "
-            "of {guess}. Train it again with more --epochs, another --learning-rate or more "
-            "pairs{start}.",
-            "{name}: 거의 배우지 못했을 수 있습니다. {split} 피어슨 상관 {value}, {guess} "
-            "{trivial}. --epochs나 학습 쌍을 늘리거나 --learning-rate를 바꿔{start} 다시 "
-            "학습하십시오.",
-            name=_capital(facts.name(name)),
-            split=reached.split,
-            value=decimal(reached.value),
-            near=_near(reached.value, reached.trivial),
-            trivial=decimal(reached.trivial),
-            start=_LEARNT_START if facts.kind(name) == "cross" else "",
-            guess=_COUNTING if reached.trivial else _GUESSING,
-        )
-        for name in untaught(facts)
-        if name not in {*collapsed(facts), *stuck(facts)} and (reached := _reached(facts, name))
-    ]
-    return [
-        *lines,
-        *_opposed(facts),
-        *_unfinished(facts),
-        *_no_better(facts),
-        *_flips(facts),
-        *_far_above(facts),
-    ]
-
-
-def _opposed(facts: Facts) -> list[Line]:
-    if not (names := opposed(facts)):
-        return []
-    return [
-        both(
-            "The higher the labels of the test pairs, the lower the scores of {names}. If a high "
-            "label means that two sentences differ, turn the labels round (5 − label).",
-            "{names}: 평가 쌍의 정답이 높을수록 점수가 낮습니다. 높은 정답이 두 문장이 다르다는 "
-            "뜻이면 정답을 뒤집으십시오(5 − 정답).",
-            names=listed(map(facts.name, names)),
-        )
-    ]
-
-
-def _unfinished(facts: Facts) -> list[Line]:
-    names = unfinished(facts)
-    saved = [name for name in names if facts.is_saved(name)]
-    lines = []
-    if here := [name for name in names if name not in saved]:
-        lines.append(
-            both(
-                "The last epoch was the best one of {names}: still learning, so the figures are "
-                "too low. Give more --epochs or a higher --learning-rate.",
-                "{names}: 마지막 에폭이 가장 좋았습니다. 아직 배우는 중이었으므로 수치가 실제보다 "
-                "낮습니다. --epochs를 늘리거나 --learning-rate를 높여 보십시오.",
-                names=listed(map(facts.name, here)),
-            )
-        )
-    if saved:
-        lines.append(
-            both(
-                "The last epoch was the best one of {names} before saving; the verdict is on what "
-                "was saved, and more training (kosim train --backbone MODEL) may change it.",
-                "{names}: 저장하기 전 마지막 에폭이 가장 좋았습니다. 판정은 저장된 상태에 대한 "
-                "것이며, 더 학습하면(kosim train --backbone MODEL) 달라질 수 있습니다.",
-                names=listed(map(facts.name, saved)),
-            )
-        )
-    return lines
-
-
-def _no_better(facts: Facts) -> list[Line]:
-    """Warn of encoders that have learnt, but on the test pairs hardly more than is trivial."""
-    trivial = facts.results.trivial
-    if trivial is None or trivial.test is None:
-        return []
-    least = max(trivial.test, 0.0)
-    known = {*collapsed(facts), *stuck(facts), *untaught(facts), *opposed(facts)}
-    found = [
-        Line.join(" ", [facts.name(name), decimal(value)])
-        for name, value in facts.values.items()
-        if name not in known and shows_nothing(value, least)
-    ]
-    if not found:
-        return []
-    return [
-        both(
-            "On the test pairs, {guess} reaches a Pearson of {trivial}, {found}: not clearly more. "
-            "Train on pairs like these.",
-            "평가 쌍에서 {guess}은 피어슨 상관 {trivial}이고, 이보다 뚜렷이 높지 않은 인코더가 "
-            "있습니다({found}). 이와 비슷한 쌍으로 학습하십시오.",
-            guess=_COUNTING if least else _GUESSING,
-            trivial=decimal(least),
-            found=Line.join(", ", found),
-        )
-    ]
-
-
-def _flips(facts: Facts) -> list[Line]:
-    found = [
-        both(
-            "{share} with {name}",
-            "{name} {share}",
-            share=percent(each.verdict_flips),
-            name=facts.name(name),
-        )
-        for name, encoder in facts.encoders.items()
-        if (each := encoder.swap_asymmetry) is not None and each.verdict_flips > MANY_FLIPS
-    ]
-    if not found:
-        return []
-    return [
-        both(
-            "Decisions flip when the two sentences change places: {found}. Take the mean score of "
-            "both orders (kosim score --symmetric), or train with --swap-augmentation.",
-            "두 문장의 순서를 바꾸면 판정이 뒤집히는 비율: {found}. 두 순서의 평균 점수"
-            "(kosim score --symmetric)를 쓰거나 --swap-augmentation으로 학습하십시오.",
-            found=Line.join(", ", found),
-        )
-    ]
-
-
-def _far_above(facts: Facts) -> list[Line]:
-    found = {}
-    for name, value in facts.values.items():
-        values = _validations(facts, name)
-        if values and round((reached := float(np.mean(values))) - value, 9) > FAR_ABOVE:
-            fall = f"{decimal(reached)} → {decimal(value)}"
-            found[name] = Line.join(" ", [facts.name(name), fall])
-    if not found:
-        return []
-    # What a saved encoder was trained on is not known here.
-    mixes = "" if any(map(facts.is_saved, found)) else _mixes(facts.results.data)
-    return [
-        both(
-            "Pearson is far lower on the test pairs than on the validation pairs: {found}{mixes}. "
-            "Rely on the test, and validate on more pairs like those you will meet.",
-            "검증 쌍에서 평가 쌍으로 가면 피어슨 상관이 크게 떨어집니다: {found}{mixes}. 평가 "
-            "값을 따르고, 실제로 만날 쌍과 비슷한 데이터를 늘려 검증하십시오.",
-            found=Line.join(", ", list(found.values())),
-            mixes=mixes,
-        )
-    ]
-
-
-def _mixes(data: Mapping[str, Any]) -> Line:
-    """Return the label mixes of training and test pairs, where the data report has both."""
-    shares = {}
-    for split in ("train", "test"):
-        histogram = data.get(split, {}).get("labels", {}).get("histogram")
-        if histogram is None:
-            return Line("", "")
-        counts, edges = np.array(histogram["counts"]), np.array(histogram["edges"])
-        shares[split] = percent(float(counts[edges[:-1] < 1].sum() / max(counts.sum(), 1)))
-    return both(
-        " (labels below 1: {train} of the training pairs, {test} of the test pairs)",
-        "(정답 1 미만: 학습 {train}, 평가 {test})",
-        **shares,
-    )
-
-
-def _validations(facts: Facts, name: str) -> list[float]:
+def validation_values(facts: Facts, name: str) -> list[float]:
     """Return the validation Pearson at the epoch that was kept, of each seed that has one."""
     return [
         row["pearson"]
@@ -361,7 +134,3 @@ def _validations(facts: Facts, name: str) -> list[float]:
         for row in run.history
         if row["epoch"] == run.best_epoch and row.get("pearson") is not None
     ]
-
-
-def _capital(line: Line) -> Line:
-    return Line(line.en[0].upper() + line.en[1:], line.ko)

@@ -7,7 +7,6 @@ when they hold the same two texts, in either order.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Collection
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import pandas as pd
 from kosim.encoders.errors import DataError
 from kosim.encoders.pair_columns import ColumnChoice
 from kosim.encoders.records import LabelledPairs
+from kosim.encoders.texts import comparable
 from kosim.experiments.data.label_scale import AUTO
 from kosim.experiments.data.pairs import RawPairs, load_pairs
 
@@ -215,11 +215,6 @@ def sentences_in(texts: pd.DataFrame, known: Collection[str]) -> Mask:
 def sentences(texts: pd.DataFrame) -> set[str]:
     """Return the distinct sentences, missing ones left out."""
     return (set(texts["first"]) | set(texts["second"])) - {""}
-
-
-def comparable(text: str | None) -> str:
-    """Return the form in which equal texts are equal; "" for a missing one."""
-    return "" if text is None else " ".join(unicodedata.normalize("NFC", text).split())
 
 
 def _widened(found: Mask, among: Mask) -> Mask:

@@ -12,7 +12,7 @@ import pandas as pd
 from kosim.encoders.errors import DataError
 from kosim.encoders.records import LABEL_HIGH, LABEL_LOW
 from kosim.encoders.tables import read_table
-from kosim.experiments.data.cleaning import comparable
+from kosim.encoders.texts import comparable
 from kosim.experiments.data.labels import text_of
 from kosim.experiments.data.pairs import RawPairs
 

@@ -12,8 +12,7 @@ import pandas as pd
 from kosim.encoders.column_names import GROUPS, TEXTS, find_column, listed
 from kosim.encoders.errors import ConfigError, DataError
 from kosim.encoders.tables import id_text, printable, read_lines, read_table, source_name
-from kosim.encoders.texts import is_text
-from kosim.experiments.data.cleaning import comparable
+from kosim.encoders.texts import comparable, is_text
 
 PARAKQC_GROUP = 10
 """ParaKQC lists its intents in order, ten paraphrases each."""

@@ -15,7 +15,7 @@ from kosim.encoders.beir import read_judgments
 from kosim.encoders.column_names import GROUPS, QUERIES, QUERY_IDS, find_column, listed
 from kosim.encoders.errors import ConfigError, DataError
 from kosim.encoders.tables import id_text, read_table, source_name
-from kosim.experiments.data.cleaning import comparable
+from kosim.encoders.texts import comparable
 from kosim.experiments.data.sentence_groups import SentenceGroups
 
 

@@ -18,8 +18,8 @@ import numpy as np
 from kosim.encoders.errors import MissingExtraError
 from kosim.encoders.metrics import Floats
 from kosim.encoders.records import LabelledPairs, Pair
+from kosim.encoders.texts import comparable
 from kosim.encoders.tokenizers.kiwi import composed, kiwi_version, load_kiwi
-from kosim.experiments.data.cleaning import comparable
 from kosim.experiments.slices.antonyms import ANTONYMS
 
 Distinction = Literal["negation", "number", "name", "antonym", "order", "style"]

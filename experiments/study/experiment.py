@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -133,19 +134,15 @@ class Experiment(Generic[R]):
         """Refuse a folder with a report that this experiment did not write."""
         if any((folder / name).exists() for name in self.leaves):
             return
-        finished, written = folder / RESULTS, [folder / f"report.{form}" for form in FORMS]
-        try:
-            if finished.is_file():
+        if (folder / RESULTS).is_file():
+            with suppress(StorageError):
                 self.read(folder)
-            elif not any(path.exists() for path in written):
                 return
-            else:
-                raise StorageError(f"{folder} has no {RESULTS}")
-        except StorageError as error:
-            raise StorageError(
-                f"{folder} holds a report of something else, which would be lost; choose another "
-                "--out"
-            ) from error
+        elif not any((folder / f"report.{form}").exists() for form in FORMS):
+            return
+        raise StorageError(
+            f"{folder} holds a report of something else, which would be lost; choose another --out"
+        )
 
     def read(self, folder: Path) -> R:
         """Return the results of a folder, also of one that an earlier version wrote.

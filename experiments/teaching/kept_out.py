@@ -14,7 +14,7 @@ from kosim.encoders.errors import DataError
 from kosim.encoders.pair_columns import PairColumns
 from kosim.encoders.records import LabelledPairs
 from kosim.encoders.tables import read_lines, read_table, suffix_format
-from kosim.experiments.data.cleaning import comparable
+from kosim.encoders.texts import comparable
 
 _SIGNS = re.compile(r"[\W_]+")
 

@@ -93,8 +93,8 @@ def teach_students(
         )
     given = read_silver(settings, lessons.kept_out) if settings.silver else None
     check_enough(lessons, settings.pairs if given is None else len(given.table))
+    pairs = lessons.gold or (given.pairs if given else _unlabelled(corpus))
     for student in students.values():
-        pairs = lessons.gold or (given.pairs if given else _unlabelled(corpus))
         check_student(student, pairs, lessons.validation or pairs, device=settings.device)
     if given is None:
         open_miner(settings)

@@ -263,16 +263,15 @@ class CandidatePolicy:
         if self.identity.generation < first_generation:
             raise ConfigError(
                 f"the candidate policy of {index_folder} was fitted on the corpus that the index "
-                f"held before it was rebuilt; fit it again with `kosim depth {index_folder} "
-                "--reranker CROSS --queries FILE`, or give a number of candidates"
+                f"held before it was rebuilt; fit it again with {fitting(index_folder)}, or give a "
+                "number of candidates"
             )
         then = self.identity.documents
         if max(documents, 1) > _MOST_GROWTH * then or documents * _MOST_GROWTH < then:
             raise ConfigError(
                 f"the candidate policy of {index_folder} was fitted on {then} documents, now there "
                 f"are {documents}: its chance may no longer hold; fit it again with "
-                f"`kosim depth {index_folder} --reranker CROSS --queries FILE`, or give a number "
-                "of candidates"
+                f"{fitting(index_folder)}, or give a number of candidates"
             )
 
     def _entries(
@@ -292,6 +291,11 @@ class CandidatePolicy:
         return np.where(counts, order + 1, 0).max(axis=1)
 
 
+def fitting(index_folder: Path) -> str:
+    """Return the command that fits a policy, for messages."""
+    return f"`kosim depth {index_folder} --reranker CROSS --queries FILE`"
+
+
 def _not_fitted(index_folder: Path, reranker: str, mode: str) -> ConfigError:
     if mode != "dense":
         return ConfigError(
@@ -302,6 +306,5 @@ def _not_fitted(index_folder: Path, reranker: str, mode: str) -> ConfigError:
     return ConfigError(
         f'candidates "auto" needs a policy fitted for {index_folder}, the reranker '
         f"{reranker[:12]} and the mode {mode}, and there is none; fit it with "
-        f"`kosim depth {index_folder} --reranker CROSS --queries FILE`, or give a number of "
-        "candidates"
+        f"{fitting(index_folder)}, or give a number of candidates"
     )

@@ -10,9 +10,15 @@ from fastapi import APIRouter, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from kosim.encoders.dimensions import shortened
-from kosim.encoders.errors import CorpusIndexError, DataError, DuplicateIdError
+from kosim.encoders.errors import CorpusIndexError, DuplicateIdError
 from kosim.index.corpus_index import CorpusIndex
-from kosim.index.documents import LONGEST_ID, Document, check_document
+from kosim.index.documents import (
+    LONGEST_ID,
+    BadValueError,
+    Document,
+    checked_id,
+    checked_text,
+)
 from kosim.serving.fields import Call, Items, NotBlank, Stated, Stored, Text
 from kosim.serving.limits import tell_truncated
 from kosim.serving.problems import Problem
@@ -131,12 +137,11 @@ async def add(call: Addition, service: Served, response: Response) -> Added:
     def added() -> int:
         for number, document in enumerate(documents):
             try:
-                check_document(document)
-            except DataError as error:
-                # The id may be one that nobody gave.
-                name = f"documents[{number}]"
-                reason = str(error).partition(": ")[2] or str(error)
-                raise Problem(422, "invalid_value", f"{name}: {reason}", param=name) from error
+                checked_id(document.id)
+                checked_text(document.text)
+            except BadValueError as error:
+                name = f"documents[{number}]"  # not the id, which may be one that nobody gave
+                raise Problem(422, "invalid_value", f"{name}: {error}", param=name) from error
         if call.on_duplicate == "refuse":
             _check_new(index, ids)
         texts = [document.text for document in documents]

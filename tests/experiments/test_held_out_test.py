@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from kosim.encoders.errors import ConfigError, DataError
-from kosim.experiments.data.cleaning import comparable, comparable_texts, sentences
+from kosim.encoders.texts import comparable
+from kosim.experiments.data.cleaning import comparable_texts, sentences
 from kosim.experiments.data.held_out_test import split_off_test
 from kosim.experiments.data.pairs import RawPairs, load_pairs
 from kosim.experiments.data.partition import load_partition, load_training

@@ -10,7 +10,7 @@ from kosim.encoders.records import LabelledPairs
 from kosim.encoders.training.config import TrainingConfig
 from kosim.encoders.training.result import EpochRecord, TrainingResult
 from kosim.experiments.comparison.finding import compute_finding
-from kosim.experiments.comparison.learning import of_training
+from kosim.experiments.comparison.learning_warnings import of_training
 from kosim.experiments.comparison.results import ComparisonResults
 from kosim.experiments.slices.distinctions import bigram_overlap
 from tests.experiments.fixtures import (

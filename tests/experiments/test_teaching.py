@@ -40,7 +40,7 @@ from kosim.experiments.teaching.student import (
     train_student,
 )
 from kosim.experiments.teaching.teachers import Teacher
-from kosim.experiments.teaching.turns import take_turns, validation_pearson
+from kosim.experiments.teaching.turns import Turns, take_turns, validation_pearson
 from tests.checkout import ROOT
 from tests.encoders.tiny import VOCABULARY, write_koelectra
 from tests.experiments.tiny_artifacts import answer, refusal
@@ -314,15 +314,17 @@ def test_what_only_a_bi_encoder_has_goes_to_it_where_both_are_taught(tmp_path: P
         settings_of(tmp_path, students=students_of("bi", fields), rounds=3)
 
 
-def test_turns_tell_every_seed_and_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = settings_of(tmp_path, seeds=[1, 2])
+def stubbed_turns(
+    settings: TeachSettings, folder: Path, monkeypatch: pytest.MonkeyPatch, opened: Any
+) -> tuple[Turns, LabelledPairs]:
+    """Take turns without mining and training; return them with the validation pairs."""
     lessons = read_lessons(settings)
     assert lessons.validation is not None
     for name, stand_in in {
         "make_silver": lambda *_, **__: silver_with_facts(),
         "train_student": lambda *_, **__: None,
         "validation_pearson": lambda _: 0.5,
-        "_opened": lambda *_: [],
+        "_opened": opened,
         "_keep": lambda *_: None,
     }.items():
         monkeypatch.setattr(f"kosim.experiments.teaching.turns.{name}", stand_in)
@@ -333,10 +335,16 @@ def test_turns_tell_every_seed_and_stage(tmp_path: Path, monkeypatch: pytest.Mon
         [],
         lessons,
         lessons.validation,
-        tmp_path,
+        folder,
         callbacks=[],
         progress=silent,
     )
+    return turns, lessons.validation
+
+
+def test_turns_tell_every_seed_and_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = settings_of(tmp_path, seeds=[1, 2])
+    turns, validation = stubbed_turns(settings, tmp_path, monkeypatch, lambda *_: [])
     steps = ["cross, round 1", "bi, round 1"]
     assert [each.facts["name"] for each in turns.silver] == [
         f"{step}, seed {seed}" for step in steps for seed in (1, 2)
@@ -350,41 +358,20 @@ def test_turns_tell_every_seed_and_stage(tmp_path: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr("kosim.experiments.teaching.evaluation.read_manifest", manifest)
     monkeypatch.setattr("kosim.experiments.teaching.evaluation.evaluate", lambda *_, **__: {})
-    found = describe_step(cross, (None, lessons.validation), None, settings.evaluation)  # type: ignore[arg-type]
+    found = describe_step(cross, (None, validation), None, settings.evaluation)  # type: ignore[arg-type]
     assert (found.train_pairs, found.seconds) == (107, 6.0)
 
 
 def test_a_teacher_is_named_after_the_round_that_made_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = settings_of(tmp_path, rounds=2)
-    lessons = read_lessons(settings)
-    assert lessons.validation is not None
     opened: list[tuple[str, str]] = []
 
     def open_it(_: object, folder: Path, name: str) -> list[Teacher]:
         opened.append((folder.relative_to(tmp_path).as_posix(), name))
         return []
 
-    for name, stand_in in {
-        "make_silver": lambda *_, **__: silver_with_facts(),
-        "train_student": lambda *_, **__: None,
-        "validation_pearson": lambda _: 0.5,
-        "_opened": open_it,
-        "_keep": lambda *_: None,
-    }.items():
-        monkeypatch.setattr(f"kosim.experiments.teaching.turns.{name}", stand_in)
-    take_turns(
-        settings,
-        settings.students,
-        Corpus([], 0, 0),
-        [],
-        lessons,
-        lessons.validation,
-        tmp_path,
-        callbacks=[],
-        progress=silent,
-    )
+    stubbed_turns(settings_of(tmp_path, rounds=2), tmp_path, monkeypatch, open_it)
     assert opened == [
         ("round-1/cross/seed-1", "cross-round-1-seed-1"),
         ("round-1/bi/seed-1", "bi-round-1-seed-1"),

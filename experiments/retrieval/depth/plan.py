@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from kosim.encoders.errors import ConfigError, DataError
 from kosim.encoders.metrics import Floats
-from kosim.experiments.data.cleaning import comparable
+from kosim.encoders.texts import comparable
 from kosim.experiments.retrieval.rankings import check_candidates
 from kosim.index.corpus_index import CorpusIndex
 from kosim.index.ranking import Rows

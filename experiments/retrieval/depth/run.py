@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from kosim.encoders.errors import ConfigError, DataError
 from kosim.encoders.metrics import Floats
-from kosim.experiments.data.cleaning import comparable
+from kosim.encoders.texts import comparable
 from kosim.experiments.retrieval.depth.adaptive import (
     clopper_pearson,
     fit_policy,
